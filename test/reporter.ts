@@ -1,0 +1,31 @@
+import type { SerializedError } from "vitest";
+import type { Reporter, TestModule } from "vitest/node";
+
+/** Ends the output with every skipped test and its reason, and one line of counts. */
+export default class CountReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    const count = { passed: 0, failed: unhandled.length, skipped: 0 };
+    const lines: string[] = [];
+    for (const module of modules) {
+      // A file or a suite that fails outside of its tests (import, beforeAll) is a failure too.
+      if (module.errors().length > 0) count.failed++;
+      for (const suite of module.children.allSuites()) {
+        if (suite.errors().length > 0) count.failed++;
+      }
+      for (const test of module.children.allTests()) {
+        const result = test.result();
+        if (result.state === "passed") count.passed++;
+        else if (result.state === "failed") count.failed++;
+        else {
+          count.skipped++;
+          const note = result.state === "skipped" ? result.note : "did not finish";
+          lines.push(
+            `skipped: ${module.relativeModuleId} > ${test.fullName}${note ? ` (${note})` : ""}`,
+          );
+        }
+      }
+    }
+    lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
+    process.stdout.write(`${lines.join("\n")}\n`);
+  }
+}

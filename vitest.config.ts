@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const src = fileURLToPath(new URL("./src", import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^eightysix$/, replacement: `${src}/index.ts` },
+      { find: /^eightysix\/([^/]+)$/, replacement: `${src}/$1/index.ts` },
+    ],
+  },
+  test: {
+    include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
+    exclude: ["test/fixtures/**"],
+    reporters: ["default", "./test/reporter.ts"],
+    pool: "forks", // the only pool that takes execArgv
+    execArgv: ["--expose-gc"], // tests that count what is left behind collect it first
+    coverage: { include: ["src/**"], exclude: ["**/*.test.ts"] },
+  },
+});
