@@ -1,0 +1,53 @@
+/** package.json, the folders of src and the README's table of imports tell the same story. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+
+const root = new URL("../", import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
+const pkg = JSON.parse(read("package.json")) as {
+  exports: Record<string, string>;
+  dependencies?: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
+  devDependencies: Record<string, string>;
+};
+
+const inner = ["adapter", "core", "tasks", "work"];
+const integrations = readdirSync(new URL("src/", root), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !inner.includes(entry.name))
+  .map((entry) => entry.name);
+
+test("every integration folder has one export, and nothing else has", () => {
+  const folders = integrations.map((name) => [`./${name}`, `./dist/${name}/index.js`]);
+  expect(pkg.exports).toEqual({
+    ".": "./dist/index.js",
+    ...(Object.fromEntries(folders) as Record<string, string>),
+    "./package.json": "./package.json",
+  });
+});
+
+const withoutReadme = !existsSync(new URL("README.md", root));
+test.skipIf(withoutReadme)("the README has a table row for every import", () => {
+  const rows = read("README.md")
+    .split("\n")
+    .filter((line) => line.startsWith("|"));
+  for (const name of integrations) {
+    expect(rows.join("\n"), `a row for eightysix/${name}`).toContain(`\`eightysix/${name}\``);
+  }
+});
+
+test("nothing is a dependency; every driver is an optional peer with a lower bound only", () => {
+  expect(pkg.dependencies).toBeUndefined();
+  for (const [name, range] of Object.entries(pkg.peerDependencies)) {
+    expect(pkg.peerDependenciesMeta[name], name).toEqual({ optional: true });
+    // A range matches no pre-release, and some drivers (1.5.5-r.5) release nothing else.
+    const onlyPreReleases = pkg.devDependencies[name]?.includes("-") ?? false;
+    expect(range, name).toMatch(onlyPreReleases ? /^\*$/ : /^>=\d+(\.\d+)*$/);
+  }
+});
+
+test("every tool is pinned exactly", () => {
+  for (const [name, version] of Object.entries(pkg.devDependencies)) {
+    expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
+  }
+});
