@@ -1,0 +1,108 @@
+/** `afterFunc`: run something when a context is done. */
+import { checkContext, checkFunction } from "./check.ts";
+import type { Context } from "./context.ts";
+import type { ContextError } from "./errors.ts";
+import { scopeOf } from "./foreign.ts";
+import { Callback, endOf, onEnd, unlink, type Scope } from "./tree.ts";
+
+/** Takes an `afterFunc` back. */
+export interface Stop {
+  /**
+   * True only if this call prevented the function from running. False once the context is done
+   * (it looks at the clock), and on every later call. Does not wait: for that there is `finished`.
+   */
+  (): boolean;
+  /**
+   * Resolves when the function is over, the promise that it returned included, or will never run.
+   * Never rejects. For drivers, who must know it before a connection goes back to its pool.
+   */
+  readonly finished: Promise<void>;
+}
+
+class AfterFunc extends Callback {
+  readonly scope: Scope | undefined;
+  #fn: ((err: ContextError) => unknown) | undefined;
+  #over = false;
+  #resolve: (() => void) | undefined;
+  #finished: Promise<void> | undefined;
+
+  constructor(scope: Scope | undefined, fn: (err: ContextError) => unknown) {
+    super();
+    this.scope = scope;
+    this.#fn = fn;
+  }
+
+  run(): void {
+    const fn = this.#fn;
+    if (fn === undefined || this.end === undefined) return;
+    this.#fn = undefined;
+    try {
+      const result = fn(this.end.error) as { then?: unknown } | null | undefined;
+      if (typeof result?.then === "function") {
+        const over = (): void => {
+          this.#finish();
+        };
+        // Not `finally`: its promise would report the callback's own rejection a second time.
+        void Promise.resolve(result).then(over, over);
+        return;
+      }
+    } catch (error) {
+      // Reported as the platform does for listeners, and away from our neighbours.
+      void Promise.reject(error as Error);
+    }
+    this.#finish();
+  }
+
+  stop(): boolean {
+    if (this.#fn === undefined) return false;
+    if (this.scope !== undefined) {
+      if (this.end !== undefined || endOf(this.scope) !== undefined) return false;
+      unlink(this);
+    }
+    this.#fn = undefined;
+    this.#finish();
+    return true;
+  }
+
+  get finished(): Promise<void> {
+    this.#finished ??= this.#over
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#resolve = resolve;
+        });
+    return this.#finished;
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#resolve?.();
+  }
+}
+
+// A getter defined on each function would cost ten times as much as the registration.
+const CALLBACK = Symbol("callback");
+const stopPrototype = Object.create(Function.prototype, {
+  finished: {
+    get(this: { [CALLBACK]: AfterFunc }) {
+      return this[CALLBACK].finished;
+    },
+  },
+}) as object;
+
+/**
+ * Calls `fn` with `ctx.err()` once, in a microtask after `ctx` and everything below it is done;
+ * soon, if it is done already. Callbacks run in the order of registration. What `fn` throws or
+ * rejects with is reported as an unhandled rejection and reaches neither the canceler nor other
+ * callbacks. Watches `ctx` until it is done or the returned function is called; calling that when
+ * the work is over is the caller's duty.
+ */
+export function afterFunc(ctx: Context, fn: (err: ContextError) => unknown): Stop {
+  checkContext(ctx, "afterFunc");
+  checkFunction(fn, "afterFunc");
+  const scope = scopeOf(ctx);
+  const callback = new AfterFunc(scope, fn);
+  if (scope !== undefined) onEnd(scope, callback);
+  const stop = (): boolean => callback.stop();
+  Object.setPrototypeOf(stop, stopPrototype);
+  return Object.assign(stop, { [CALLBACK]: callback }) as unknown as Stop;
+}

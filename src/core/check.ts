@@ -1,0 +1,60 @@
+/** Misuse explains itself: every refusal says what was passed and what to do. */
+import type { Context } from "./context.ts";
+import { Handle } from "./handle.ts";
+
+/** What was passed, in a few words that hold no data. */
+export function show(x: unknown): string {
+  if (x === null || x === undefined) return String(x);
+  if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;
+  if (typeof x === "number" || typeof x === "boolean" || typeof x === "bigint") return `${typeof x} ${String(x)}`;
+  if (typeof x === "object" && typeof x.constructor === "function") return `an object of class ${x.constructor.name}`;
+  return `a ${typeof x}`;
+}
+
+/** Throws a TypeError unless `ctx` has the four members of a context. Reads no signal. */
+export function checkContext(ctx: unknown, caller: string): asserts ctx is Context {
+  if (ctx instanceof Handle || isContext(ctx)) return;
+  if (ctx === undefined || ctx === null) {
+    throw new TypeError(
+      `cannot create context from nil parent: ${caller} got ${String(ctx)} where a Context is needed; pass the caller's ctx, or background() at the top of a program`,
+    );
+  }
+  const hint =
+    typeof ctx === "object" && "aborted" in ctx
+      ? "for a signal, use withSignal(background(), signal)"
+      : "pass the caller's ctx, or background() at the top of a program";
+  throw new TypeError(`${caller} needs a Context as its first argument, got ${show(ctx)}; ${hint}`);
+}
+
+function isContext(x: unknown): x is Context {
+  if (typeof x !== "object" || x === null || !("signal" in x)) return false;
+  const { err, deadline, value } = x as Partial<Context>;
+  return typeof err === "function" && typeof deadline === "function" && typeof value === "function";
+}
+
+/** Throws unless `ms` is a number of milliseconds; Infinity means none, a negative means now. */
+export function checkDuration(ms: unknown, caller: string): asserts ms is number {
+  if (typeof ms !== "number") {
+    throw new TypeError(`${caller} takes a duration in milliseconds, got ${show(ms)}; pass a number`);
+  }
+  if (Number.isNaN(ms)) {
+    throw new RangeError(`${caller} got NaN for a duration in milliseconds; pass a number, or Infinity for none`);
+  }
+}
+
+/** Epoch milliseconds of a Date or number. Throws on anything else and on an invalid date. */
+export function checkInstant(at: unknown, caller: string): number {
+  const isDate = Object.prototype.toString.call(at) === "[object Date]";
+  if (!isDate && typeof at !== "number") {
+    throw new TypeError(`${caller} takes a Date or epoch milliseconds, got ${show(at)}`);
+  }
+  const wall = Number(at);
+  if (Number.isNaN(wall)) {
+    throw new RangeError(`${caller} got ${isDate ? "an invalid Date" : "NaN"}; pass a Date or epoch milliseconds, or Infinity for none`);
+  }
+  return wall;
+}
+
+export function checkFunction(fn: unknown, caller: string): void {
+  if (typeof fn !== "function") throw new TypeError(`${caller} takes a function, got ${show(fn)}`);
+}

@@ -1,0 +1,64 @@
+/** What is known of one cancellation. One record is shared by everything that ended with it. */
+import {
+  buildError,
+  CanceledError,
+  DeadlineExceededError,
+  ENDED_AT,
+  findContextError,
+  isDeadlineExceeded,
+  type ContextError,
+} from "./errors.ts";
+
+/** `finished` is a cancellation too, but of work that was over: never counted as one. */
+export type EndKind = "canceled" | "deadline" | "finished";
+
+let recordStacks = false;
+
+/** Development mode: whether errors get the stack of the canceler. */
+export function recordCancelers(on: boolean): void {
+  recordStacks = on;
+}
+
+export class End {
+  readonly kind: EndKind;
+  readonly cause: unknown;
+  /** Monotonic milliseconds. 0 when nothing can ever ask: see `cancel` in tree.ts. */
+  readonly at: number;
+  #error: ContextError | undefined;
+  readonly #canceler: Error | undefined;
+
+  constructor(kind: EndKind, cause: unknown, at: number, error?: ContextError) {
+    this.kind = kind;
+    this.cause = cause;
+    this.at = at;
+    this.#error = error;
+    this.#canceler = recordStacks ? new Error("canceled here") : undefined;
+  }
+
+  /** Built when first asked for: most cancellations are never looked at. */
+  get error(): ContextError {
+    if (this.#error === undefined) {
+      const Class = this.kind === "deadline" ? DeadlineExceededError : CanceledError;
+      const error = (this.#error = buildError(Class, this.cause, this.at));
+      if (this.#canceler?.stack !== undefined) {
+        error.stack = this.#canceler.stack.replace("Error: canceled here", String(error));
+      }
+    }
+    return this.#error;
+  }
+}
+
+/**
+ * The record for what somebody else says ended: the reason of a signal, the `err()` of a foreign
+ * context. A context error is passed on as it is and brings its own time; anything else becomes
+ * the cause of ours, and a platform TimeoutError means that a deadline passed.
+ */
+export function endFrom(reason: unknown, noticedAt: number): End {
+  const found = findContextError(reason);
+  const timedOut = found
+    ? isDeadlineExceeded(found)
+    : (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
+  const kind = timedOut ? "deadline" : "canceled";
+  if (found === undefined || found !== reason) return new End(kind, reason, noticedAt);
+  return new End(kind, found.cause, Math.min(found[ENDED_AT] ?? noticedAt, noticedAt), found);
+}

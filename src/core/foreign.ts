@@ -1,0 +1,85 @@
+/**
+ * Contexts that are not ours: somebody's own class, a wrapper around one of ours, or a context of
+ * a second copy of this package. Only the four members of the interface are relied on.
+ */
+import { now } from "./clock.ts";
+import type { Context, OffersAfterFunc } from "./context.ts";
+import { endFrom, type End } from "./end.ts";
+import { Handle, SCOPE } from "./handle.ts";
+import { FOREIGN, type Values } from "./values.ts";
+import { conclude, endOf, NEVER_SURE, Scope, signalOf, tie, unlink, type Limit } from "./tree.ts";
+import { monotonicOf } from "./clock.ts";
+
+/** What stands for a foreign context in the tree: one, with one listener, for all its children. */
+class ForeignScope extends Scope implements Limit {
+  readonly #context: Context;
+  readonly #deadline: number;
+  readonly at: number;
+
+  constructor(context: Context) {
+    super(undefined);
+    this.#context = context;
+    this.#deadline = context.deadline()?.getTime() ?? Infinity;
+    this.at = monotonicOf(this.#deadline);
+    if (this.at < Infinity) this.limit = this;
+    // It does not count its endings with ours, so it is asked each time.
+    this.seen = NEVER_SURE;
+  }
+
+  wall(): number {
+    return this.#deadline;
+  }
+
+  override probe(): End | undefined {
+    const err: unknown = this.#context.err();
+    return err === undefined || err === null ? undefined : endFrom(err, now());
+  }
+
+  override arm(): () => void {
+    const context = this.#context;
+    const ended = (): void => {
+      conclude(this, endFrom(context.err() ?? context.signal.reason, now()));
+    };
+    const { afterFunc } = context as Partial<OffersAfterFunc>;
+    if (typeof afterFunc === "function") {
+      const stop = afterFunc.call(context, ended);
+      return () => void stop();
+    }
+    const inner: unknown = context.value(SCOPE);
+    const { signal } = context;
+    // A wrapper that changes neither end nor signal is told by the scope that it wraps.
+    if (inner instanceof Scope && endOf(inner) === undefined && signal === signalOf(inner)) {
+      const link = tie(inner, this);
+      return () => {
+        unlink(link);
+      };
+    }
+    signal.addEventListener("abort", ended);
+    return () => {
+      signal.removeEventListener("abort", ended);
+    };
+  }
+}
+
+class ForeignValues implements Values {
+  readonly outer = undefined;
+  readonly key = FOREIGN;
+  readonly held: Context;
+  constructor(context: Context) {
+    this.held = context;
+  }
+}
+
+const scopes = new WeakMap<Context, ForeignScope>();
+
+/** The scope that can end `ctx`, ours or not; `undefined` for what never ends. */
+export function scopeOf(ctx: Context): Scope | undefined {
+  if (ctx instanceof Handle) return ctx.scope;
+  let scope = scopes.get(ctx);
+  if (scope === undefined) scopes.set(ctx, (scope = new ForeignScope(ctx)));
+  return scope;
+}
+
+export function valuesOf(ctx: Context): Values | undefined {
+  return ctx instanceof Handle ? ctx.values : new ForeignValues(ctx);
+}

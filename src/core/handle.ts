@@ -1,0 +1,143 @@
+/** Our contexts: handles on a scope (what can end them) and on values. */
+import { inspectContext, printContext } from "./print.ts";
+import type { CancelableContext, Context } from "./context.ts";
+import type { ContextError } from "./errors.ts";
+import { lookUp, type Key, type Values } from "./values.ts";
+import { cancel, dependOn, endOf, Scope, signalOf } from "./tree.ts";
+
+/** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
+export const SCOPE = { name: "eightysix.scope" } as unknown as Key<Scope>;
+
+export abstract class Handle implements Context {
+  abstract readonly parent: Context | undefined;
+  abstract readonly scope: Scope | undefined;
+  abstract readonly values: Values | undefined;
+  /** How it was derived, in Go's words. */
+  abstract describe(): string;
+
+  deadline(): Date | undefined {
+    const { scope } = this;
+    if (scope?.limit === undefined) return undefined;
+    // Whoever compares deadlines may compare ends next; another copy of the package does.
+    dependOn(scope);
+    return new Date(scope.limit.wall());
+  }
+
+  get signal(): AbortSignal {
+    const { scope } = this;
+    return scope === undefined ? (neverAborts ??= new AbortController().signal) : signalOf(scope);
+  }
+
+  err(): ContextError | undefined {
+    const { scope } = this;
+    return scope === undefined ? undefined : endOf(scope)?.error;
+  }
+
+  value<T, D>(key: Key<T, D>): T | D {
+    if ((key as unknown) === SCOPE) return this.scope as D;
+    return lookUp(this.values, key) as T | D;
+  }
+
+  toString(): string {
+    return printContext(this);
+  }
+
+  toJSON(): string {
+    return printContext(this);
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return inspectContext(this);
+  }
+}
+
+let neverAborts: AbortSignal | undefined;
+
+export class RootContext extends Handle {
+  readonly parent = undefined;
+  readonly scope = undefined;
+  readonly values = undefined;
+  readonly #name: string;
+  constructor(name: string) {
+    super();
+    this.#name = name;
+  }
+  describe(): string {
+    return `context.${this.#name}`;
+  }
+}
+
+export class ScopedContext extends Handle implements CancelableContext {
+  readonly parent: Context;
+  readonly scope: Scope;
+  readonly values: Values | undefined;
+  constructor(parent: Context, scope: Scope, values: Values | undefined) {
+    super();
+    this.parent = parent;
+    this.scope = scope;
+    this.values = values;
+  }
+  cancel(cause?: unknown): void {
+    const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
+    cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
+  }
+  [Symbol.dispose](): void {
+    cancel(this.scope, "finished", undefined);
+  }
+  describe(): string {
+    return this.scope.describe();
+  }
+}
+
+/** Is its own place in the chain of values: one object per value. */
+export class ValueContext extends Handle implements Values {
+  readonly parent: Context;
+  readonly scope: Scope | undefined;
+  readonly outer: Values | undefined;
+  readonly key: Key<unknown, unknown>;
+  readonly held: unknown;
+  constructor(
+    parent: Context,
+    scope: Scope | undefined,
+    outer: Values | undefined,
+    key: Key<unknown, unknown>,
+    held: unknown,
+  ) {
+    super();
+    this.parent = parent;
+    this.scope = scope;
+    this.outer = outer;
+    this.key = key;
+    this.held = held;
+  }
+  get values(): Values {
+    return this;
+  }
+  describe(): string {
+    return `WithValue(${this.key.name}, ${this.key.secret ? "[secret]" : brief(this.held)})`;
+  }
+}
+
+export class DetachedContext extends Handle {
+  readonly parent: Context;
+  readonly scope = undefined;
+  readonly values: Values | undefined;
+  constructor(parent: Context, values: Values | undefined) {
+    super();
+    this.parent = parent;
+    this.values = values;
+  }
+  describe(): string {
+    return "WithoutCancel";
+  }
+}
+
+/** A value as a word: never its insides, which may hold what nobody meant to log. */
+function brief(value: unknown): string {
+  if (typeof value === "string") return value.length > 64 ? `${value.slice(0, 64)}…` : value;
+  if (typeof value === "object" && value !== null) {
+    const { constructor } = value as { constructor?: { name?: unknown } };
+    return typeof constructor?.name === "string" ? `[${constructor.name}]` : "[object]";
+  }
+  return typeof value === "function" ? "[function]" : String(value);
+}

@@ -1,0 +1,354 @@
+/**
+ * The tree of scopes: what can end, and who must be told. This is the only file that changes it.
+ *
+ * Invariants (tests cite them by number):
+ *
+ *  1. Done is for ever: the first cancellation wins for `err` and `cause`, set together.
+ *  2. `ctx.err() !== undefined` at every node of an ended subtree from the moment `cancel()` has
+ *     begun, inside every listener too; `ctx.signal.aborted` as well, as read through the context
+ *     (reading `.signal` of a done context aborts it first; that nesting is bounded, MAX_NESTING).
+ *     A signal held from earlier cannot change inside a blocked loop.
+ *  3. When `cancel()` returns, every descendant is done and every abort listener has run: per
+ *     context by registration, parents before children. `afterFunc` callbacks run in a microtask,
+ *     so neither a slow nor a throwing one reaches the canceler or its neighbours.
+ *  4. An earlier parent deadline wins; a done parent gives a child that is done at birth with the
+ *     parent's err and cause.
+ *  5. Nothing is left behind: after a context ends, no timer, listener or link of it remains
+ *     anywhere, foreign signals and foreign contexts included.
+ *  6. A deadline of any size works; NaN and non-dates throw; past ones are done at birth. A
+ *     deadline's timer never keeps the process alive.
+ *  7. Unwatched is free: no timer, no AbortSignal, no link on the parent. Watched is undone when
+ *     the last watcher leaves or the context ends. Nothing of ours reads `.signal` by itself.
+ *  8. Values never cross a boundary unless the boundary names them.
+ *
+ * How: ends are *pulled* (`endOf` asks the ancestors and the clock) and *pushed* only along
+ * watches. Which of two reasons came first is decided by when each happened, never by when
+ * somebody looked; so looking, in whatever order, never changes an outcome.
+ */
+import { now } from "./clock.ts";
+import { announce } from "./channels.ts";
+import { End, type EndKind } from "./end.ts";
+
+/** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
+export const MAX_NESTING = 64;
+
+/** Where the earliest deadline at or above a scope stands. */
+export interface Limit {
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  /** Milliseconds since the epoch. */
+  wall(): number;
+}
+
+/**
+ * Counts the endings that somebody else could have to learn of by asking. A scope that was seen
+ * alive at this count is alive still, however deep it lies.
+ */
+let endings = 0;
+/** For `seen`: something above can end without being counted, so it is asked each time. */
+export const NEVER_SURE = -1;
+
+/** What can end. Contexts are handles on a scope; nothing here refers to a context. */
+export class Scope {
+  readonly parent: Scope | undefined;
+  /** The earliest deadline at or above; `this` when it is our own. */
+  limit: Limit | undefined;
+  end: End | undefined;
+  /** The count of endings at which this scope and all above it were last known to live. */
+  seen: number;
+  /** `undefined` until anybody else depends on this scope: then its end needs a time. */
+  watch: Watch | undefined;
+
+  constructor(parent: Scope | undefined) {
+    this.parent = parent;
+    this.watch = undefined;
+    if (parent === undefined) {
+      this.limit = undefined;
+      this.end = undefined;
+      this.seen = endings;
+    } else {
+      this.limit = parent.limit;
+      this.end = parent.end;
+      this.seen = parent.seen;
+      parent.watch ??= DEPENDED_ON;
+    }
+  }
+
+  /** Why this scope has ended by itself, parents aside, at the monotonic time `time`. */
+  probe(_time: number): End | undefined {
+    return undefined;
+  }
+
+  /** How a context with this scope was derived, in Go's words. */
+  describe(): string {
+    return "WithCancel";
+  }
+
+  /** The scope is watched from now on: start what will push its own end, and say how to stop that. */
+  arm(): (() => void) | undefined {
+    return undefined;
+  }
+}
+
+/** A place in the list of those who want to be told of a scope's end, in order of registration. */
+export abstract class Link {
+  host: Watch | undefined = undefined;
+  before: Link | undefined = undefined;
+  after: Link | undefined = undefined;
+}
+
+/** What runs in a microtask after the whole subtree is done. */
+export abstract class Callback extends Link {
+  /** Set when the scope has ended: from then on the callback will run. */
+  end: End | undefined = undefined;
+  abstract run(): void;
+}
+
+/** Ties a scope to one that is not its parent: see join.ts. */
+export class Tie extends Link {
+  readonly scope: Scope;
+  constructor(scope: Scope) {
+    super();
+    this.scope = scope;
+  }
+}
+
+/** What a scope has only while somebody watches it; its place in the list of its parent's watch. */
+export class Watch extends Link {
+  readonly scope: Scope;
+  first: Link | undefined = undefined;
+  last: Link | undefined = undefined;
+  controller: AbortController | undefined = undefined;
+  /** What `arm` returned. */
+  disarm: (() => void) | undefined = undefined;
+  /** A scope that listens from birth stays watched without watchers. */
+  pinned = false;
+  constructor(scope: Scope) {
+    super();
+    this.scope = scope;
+  }
+}
+
+/** Stands in `scope.watch` for: nobody watches, but others depend on when it ends. */
+const DEPENDED_ON = new Watch(new Scope(undefined));
+
+/** Somebody outside the tree will ask when this scope ended. */
+export function dependOn(scope: Scope): void {
+  scope.watch ??= DEPENDED_ON;
+}
+
+export function isWatched(scope: Scope): boolean {
+  return scope.watch !== undefined && scope.watch !== DEPENDED_ON;
+}
+
+// ---------------------------------------------------------------------------------- pull
+
+/** How `scope` has ended, or `undefined` while it lives. Runs no listener: a pending push is a microtask. */
+export function endOf(scope: Scope): End | undefined {
+  if (scope.end !== undefined) return scope.end;
+  const limit = scope.limit;
+  if (limit === undefined) return scope.seen === endings ? undefined : pull(scope, 0);
+  const time = now();
+  return time < limit.at && scope.seen === endings ? undefined : pull(scope, time);
+}
+
+function pull(scope: Scope, time: number): End | undefined {
+  const { limit } = scope;
+  if (scope.seen !== NEVER_SURE && (limit === undefined || time < limit.at)) {
+    let known: Scope | undefined = scope;
+    while (known !== undefined && known.end === undefined && known.seen !== endings) known = known.parent;
+    if (known?.end === undefined) {
+      for (let s: Scope | undefined = scope; s !== known; s = s?.parent) if (s) s.seen = endings;
+      return undefined;
+    }
+  }
+  const path: Scope[] = [];
+  let above: Scope | undefined = scope;
+  for (; above !== undefined && above.end === undefined; above = above.parent) path.push(above);
+  let end = above?.end;
+  let top: Scope | undefined;
+  for (let s = path.pop(); s !== undefined; s = path.pop()) {
+    end = settle(s, end, time);
+    if (end !== undefined) top ??= s;
+  }
+  if (top !== undefined && isWatched(top)) pushLater(top);
+  return end;
+}
+
+/** Decides between a scope's own reason and its parent's end: the earlier, and the parent at a tie. */
+function settle(scope: Scope, above: End | undefined, time: number): End | undefined {
+  if (scope.end !== undefined) return scope.end;
+  const own = scope.probe(time);
+  const end = above === undefined || (own !== undefined && own.at < above.at) ? own : above;
+  if (end !== undefined) {
+    scope.end = end;
+    if (end === own) announce(end);
+  } else if (scope.seen !== NEVER_SURE) scope.seen = endings;
+  return end;
+}
+
+// ---------------------------------------------------------------------------------- push
+
+/** Ends `scope` now, unless it has ended before: idempotent, waits for nobody. */
+export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
+  // Nobody derived from it, watched it or asked: no need to read the clock or to be counted.
+  const alone = scope.watch === undefined;
+  if (endOf(scope) !== undefined) push(scope);
+  else if (alone) announce((scope.end = new End(kind, cause, 0)));
+  else conclude(scope, new End(kind, cause, now()));
+}
+
+/** Ends `scope` with a known record, unless it has ended before. */
+export function conclude(scope: Scope, end: End): void {
+  if (endOf(scope) === undefined) {
+    scope.end = end;
+    endings++;
+    announce(end);
+  }
+  push(scope);
+}
+
+function pushLater(scope: Scope): void {
+  void Promise.resolve().then(() => {
+    push(scope);
+  });
+}
+
+/**
+ * Tells everyone who watches `top`, which has ended: first every scope below is marked, then
+ * signals abort, then callbacks are queued. Iterative, because trees can be a million deep.
+ */
+export function push(top: Scope): void {
+  if (!isWatched(top)) return;
+  unlink(top.watch as Watch);
+  const scopes = [top];
+  let signals: Watch[] | undefined;
+  let callbacks: Callback[] | undefined;
+  for (let i = 0; i < scopes.length; i++) {
+    const scope = scopes[i] as Scope;
+    const { watch, end } = scope;
+    if (watch === undefined || watch === DEPENDED_ON || end === undefined) continue;
+    watch.disarm?.();
+    watch.disarm = undefined;
+    if (watch.controller === undefined) scope.watch = DEPENDED_ON;
+    else (signals ??= []).push(watch);
+    let link = watch.first;
+    watch.first = watch.last = undefined;
+    while (link !== undefined) {
+      const next = link.after;
+      link.host = link.before = link.after = undefined;
+      if (link instanceof Callback) {
+        link.end = end;
+        (callbacks ??= []).push(link);
+      } else if (link instanceof Watch) {
+        if (settle(link.scope, end, end.at) !== undefined) scopes.push(link.scope);
+      } else if (link instanceof Tie) {
+        const { parent } = link.scope;
+        const above = parent === undefined ? undefined : endOf(parent);
+        if (settle(link.scope, above, end.at) !== undefined) scopes.push(link.scope);
+      }
+      link = next;
+    }
+  }
+  if (signals !== undefined) for (const watch of signals) abort(watch);
+  if (callbacks !== undefined) runLater(callbacks);
+}
+
+function abort(watch: Watch): void {
+  const { controller } = watch;
+  if (controller !== undefined && !controller.signal.aborted) controller.abort(watch.scope.end?.error);
+}
+
+/** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
+export function onEnd(scope: Scope, callback: Callback): void {
+  if (endOf(scope) === undefined) append(watchOf(scope), callback);
+  if (scope.end !== undefined && callback.host === undefined) {
+    callback.end = scope.end;
+    runLater([callback]);
+  }
+}
+
+function runLater(callbacks: Callback[]): void {
+  void Promise.resolve().then(() => {
+    for (const callback of callbacks) callback.run();
+  });
+}
+
+// ---------------------------------------------------------------------------------- watch
+
+/** Watches a live scope, and through it all above: their ends will be pushed here. */
+export function watchOf(scope: Scope): Watch {
+  if (isWatched(scope)) return scope.watch as Watch;
+  const bottom = new Watch(scope);
+  scope.watch = bottom;
+  const fresh = [bottom];
+  for (let above = scope.parent, below = bottom; above !== undefined; above = above.parent) {
+    const known = isWatched(above);
+    const watch = known ? (above.watch as Watch) : new Watch(above);
+    append(watch, below);
+    if (known) break;
+    above.watch = watch;
+    fresh.push(watch);
+    below = watch;
+  }
+  // Only now, and from the top: what is armed may have ended already, and then pushes at once.
+  for (let watch = fresh.pop(); watch !== undefined; watch = fresh.pop()) {
+    if (watch.scope.watch === watch && watch.scope.end === undefined) watch.disarm = watch.scope.arm();
+  }
+  return bottom;
+}
+
+function append(host: Watch, link: Link): void {
+  link.host = host;
+  link.before = host.last;
+  if (host.last === undefined) host.first = link;
+  else host.last.after = link;
+  host.last = link;
+}
+
+/** Ties a scope to a live one that is not its parent. */
+export function tie(to: Scope, scope: Scope): Tie {
+  const link = new Tie(scope);
+  append(watchOf(to), link);
+  return link;
+}
+
+function remove(link: Link): Watch | undefined {
+  const { host, before, after } = link;
+  if (host === undefined) return undefined;
+  if (before === undefined) host.first = after;
+  else before.after = after;
+  if (after === undefined) host.last = before;
+  else after.before = before;
+  link.host = link.before = link.after = undefined;
+  return host;
+}
+
+/** Takes a link back. A scope whose last watcher leaves is unwatched, and so on upwards. */
+export function unlink(link: Link): void {
+  for (let watch = remove(link); watch !== undefined; watch = remove(watch)) {
+    if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
+    watch.disarm?.();
+    watch.disarm = undefined;
+    watch.scope.watch = DEPENDED_ON;
+  }
+}
+
+let nesting = 0;
+
+/** The scope's signal, made when first asked for; already aborted if the scope has ended. */
+export function signalOf(scope: Scope): AbortSignal {
+  if (endOf(scope) === undefined) watchOf(scope);
+  if (!isWatched(scope)) scope.watch = new Watch(scope);
+  const watch = scope.watch as Watch;
+  watch.controller ??= new AbortController();
+  if (scope.end !== undefined && nesting < MAX_NESTING) {
+    nesting++;
+    try {
+      abort(watch);
+    } finally {
+      nesting--;
+    }
+  }
+  return watch.controller.signal;
+}
