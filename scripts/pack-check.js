@@ -2,7 +2,7 @@
 // alone in an empty folder, imported, required and type-checked. Leaves nothing behind.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,9 @@ const run = (/** @type {string} */ cwd, ...args) =>
   });
 const tool = (/** @type {string} */ name) => join(home, "node_modules", ".bin", name);
 
+const sourceOf = (/** @type {string} */ file) =>
+  file.replace(/^dist/, "src").replace(/(\.d\.ts|\.js)$/, ".ts");
+
 try {
   const [packed] = JSON.parse(
     run(home, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", temp),
@@ -29,10 +32,11 @@ try {
   const tarball = join(temp, packed.filename);
   /** @type {string[]} */
   const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path);
-  const strays = files.filter(
-    (file) => !/^(dist\/.*(?<!\.test)(\.d\.ts|\.js)|docs\/.*|[^/]+)$/.test(file),
-  );
-  assert.deepEqual(strays, [], "files that do not belong in the package");
+  const belongs = (/** @type {string} */ file) =>
+    /^(docs\/.*|[^/]+)$/.test(file) ||
+    (/^dist\/.*(\.d\.ts|\.js)$/.test(file) && existsSync(new URL(sourceOf(file), root)));
+  const strays = files.filter((file) => !belongs(file));
+  assert.deepEqual(strays, [], "files that do not belong in the package: try `npm run clean`");
   console.log(`packed: ${files.length} files, ${packed.unpackedSize} bytes`);
 
   run(home, tool("publint"), "run", tarball, "--strict");

@@ -1,0 +1,78 @@
+/** Every ts and js block of the documents compiles and does what they say; see snippets.ts. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Block, blocksOf, run, typeErrors } from "./snippets.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const fixtures = join(root, "test/fixtures/snippets");
+const markdown = (folder: string): string[] =>
+  (existsSync(folder) ? readdirSync(folder) : [])
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(folder, name));
+
+// Inside the repository, so that node_modules is found.
+mkdirSync(join(root, "build"), { recursive: true });
+const dir = mkdtempSync(join(root, "build/snippets-"));
+const read = async (name: string, docs: string[]) =>
+  (await Promise.all(docs.map((doc) => blocksOf(doc, join(dir, name))))).flat();
+
+const docs = await read("docs", [...markdown(root), ...markdown(join(root, "docs"))]);
+const good = await read("good", [join(fixtures, "good.md")]);
+const bad = await read("bad", [join(fixtures, "bad.md")]);
+
+let server: { url: string; stop(): Promise<void> } | undefined;
+let env: Record<string, string> = {};
+beforeAll(async () => {
+  if (!docs.some(needsPostgres)) return;
+  const starter = new URL("../servers/postgres.ts", import.meta.url).href;
+  const postgres = (await import(starter)) as { startPostgres: () => Promise<typeof server> };
+  server = await postgres.startPostgres();
+  if (server === undefined) return;
+  const { hostname, port, username, password, pathname } = new URL(server.url);
+  env = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: pathname.slice(1) };
+  if (password) env["PGPASSWORD"] = password;
+}, 60_000);
+afterAll(async () => {
+  await server?.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function runs({ option }: Block): boolean {
+  return option !== "no-run";
+}
+function needsPostgres({ code }: Block): boolean {
+  return /\bfrom "(pg|eightysix\/pg)"/.test(code);
+}
+
+test("the documents' blocks compile", { timeout: 60_000 }, async () => {
+  expect(docs.length > 0 ? await typeErrors(join(dir, "docs")) : []).toEqual([]);
+});
+
+for (const block of docs.filter(runs)) {
+  test(`${block.name} does what it says`, { timeout: 60_000 }, () => run(block, env));
+}
+
+test("good blocks pass", { timeout: 60_000 }, async () => {
+  expect(await typeErrors(join(dir, "good"))).toEqual([]);
+  for (const block of good.filter(runs)) await run(block, {});
+});
+
+test("bad blocks fail", { timeout: 60_000 }, async () => {
+  expect(await typeErrors(join(dir, "bad"))).toEqual([
+    expect.stringMatching(/^bad\.md.4\.ts\(5,7\): error TS2322/),
+    expect.stringMatching(/^bad\.md.10\.js\(11,10\): error TS2724/),
+  ]);
+  const reasons = await Promise.all(bad.map((block) => run(block, {}, 2_000).catch(String)));
+  expect(reasons).toEqual([
+    undefined, // only the compiler minds
+    expect.stringContaining("readFill"),
+    expect.stringMatching(/exit 1[^]*bad.md.16.ts:18:/),
+    expect.stringContaining("should have printed:\none\ntwo"),
+    expect.stringContaining("should have printed:\ntwo"),
+    expect.stringContaining("ran 2000 ms"),
+    expect.stringContaining("ended by itself"),
+    expect.stringContaining("should have printed:\nstopped: …"),
+  ]);
+});

@@ -1,0 +1,141 @@
+/**
+ * Finds, type-checks and runs the ts and js blocks of a Markdown file, each as a module of its own.
+ *
+ * A block is run to its end and must exit with 0. What it prints must be the lines of its
+ * `// prints: …` comments, or of a `text` block right after it; … stands for anything in a line.
+ * One that imports pg finds a server through PGHOST and its like. A comment right before it,
+ * `<!-- snippet: … -->`, says what else holds:
+ *
+ *   no-run                      it is only type-checked
+ *   continues                   the block before it is its beginning
+ *   client URL [leaves MS]      it is a server: that URL is asked for once it is up, by somebody
+ *                               who leaves after so many ms; it is stopped when it has printed
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { get } from "node:http";
+import { createRequire } from "node:module";
+import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const tsconfig = fileURLToPath(new URL("../tsconfig.json", import.meta.url));
+
+export interface Block {
+  name: string; // README.md:12
+  file: string; // where it was written
+  code: string;
+  option: string;
+  expected: string[] | undefined;
+}
+
+/** The blocks of a document, written into `dir`. Their lines keep the numbers they have in it. */
+export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
+  const text = await readFile(doc, "utf8");
+  const home = join(dir, basename(doc));
+  await mkdir(home, { recursive: true });
+  const blank = (part: string): string => part.replace(/[^\n]+/g, "");
+  const blocks: Block[] = [];
+  let code = "";
+  let end = 0;
+  for (const match of text.matchAll(
+    /^(?:<!-- snippet: (.*) -->\n+)?(```(ts|js)\n)([^]*?)^```\n(?:\n*```text\n([^]*?)^```)?/gm,
+  )) {
+    const [all, option = "", fence = "", lang = "", body = "", output] = match;
+    const start = match.index + all.indexOf(fence) + fence.length;
+    const begin = option === "continues" ? code + blank(text.slice(end, start)) : "";
+    code = (begin || blank(text.slice(0, start))) + body;
+    end = start + body.length;
+    const prints = [...code.matchAll(/\/\/ prints: (.*)/g)].map((print) => print[1] ?? "");
+    const expected = output?.trimEnd().split("\n") ?? (prints.length > 0 ? prints : undefined);
+    const line = blank(text.slice(0, start)).length;
+    const file = join(home, `${line}.${lang}`);
+    blocks.push({ name: `${basename(doc)}:${line}`, file, code, option, expected });
+    await writeFile(file, code);
+  }
+  return blocks;
+}
+
+/** What the compiler says of all that is in `dir`, against the source of the library. */
+export async function typeErrors(dir: string): Promise<string[]> {
+  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  const check = async (ext: string, compilerOptions: object): Promise<string[]> => {
+    const project = join(dir, `tsconfig.${ext}.json`);
+    const config = { extends: tsconfig, compilerOptions, include: [`*/*.${ext}`], exclude: [] };
+    await writeFile(project, JSON.stringify(config));
+    return new Promise((resolve) => {
+      const args = [tsc, "-p", project, "--pretty", "false"];
+      execFile(process.execPath, args, { cwd: dir }, (_, stdout) => {
+        const none = "TS18003"; // there are no such files
+        resolve(stdout.split("\n").filter((line) => line !== "" && !line.includes(none)));
+      });
+    });
+  };
+  const plain = { noImplicitAny: false, useUnknownInCatchVariables: false };
+  return [...(await check("ts", {})), ...(await check("js", plain))];
+}
+
+/** Runs a block and throws what is wrong with it. */
+export async function run(
+  block: Block,
+  env: Record<string, string>,
+  bound = 20_000,
+): Promise<void> {
+  const program = `${block.file}.mjs`;
+  const options = { bundle: true, format: "esm", platform: "node", packages: "external" } as const;
+  await build({
+    ...{ ...options, target: "node20", sourcemap: "inline", tsconfig },
+    ...{ entryPoints: [block.file], outfile: program },
+  });
+  const child = spawn(process.execPath, ["--enable-source-maps", program], {
+    env: { ...process.env, ...env },
+    timeout: bound,
+    killSignal: "SIGKILL",
+  });
+  let printed = "";
+  let errors = "";
+  child.stdout.on("data", (chunk) => (printed += String(chunk)));
+  child.stderr.on("data", (chunk) => (errors += String(chunk)));
+  const closed = once(child, "close") as Promise<[code: number | null]>;
+  const isRight = (): boolean => block.expected === undefined || same(printed, block.expected);
+
+  const [, url, leaves] = /^client (\S+)(?: leaves (\d+))?$/.exec(block.option) ?? [];
+  let wrong: string | false = false;
+  if (url !== undefined) {
+    const answer = await visit(url, Number(leaves ?? bound), () => child.exitCode === null);
+    if (answer instanceof Error && leaves === undefined) wrong = String(answer);
+    const until = Date.now() + bound / 4;
+    while (!isRight() && child.exitCode === null && Date.now() < until) await delay(10);
+    if (child.exitCode !== null) wrong = "ended by itself";
+    child.kill();
+  }
+  const [code] = await closed;
+  if (url === undefined && code !== 0) wrong = code === null ? `ran ${bound} ms` : `exit ${code}`;
+  if (!isRight()) wrong ||= `should have printed:\n${block.expected?.join("\n") ?? ""}`;
+  if (wrong) throw new Error(`${wrong}\n--- printed:\n${printed}--- errors:\n${errors}`);
+}
+
+/** Asks for a URL as soon as somebody listens, and leaves so many ms after having connected. */
+async function visit(url: string, leaves: number, mayCome: () => boolean): Promise<unknown> {
+  for (;;) {
+    const err = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      const asked = get(url, { agent: false }, (answer) => answer.resume().on("end", resolve));
+      const leave = (): unknown => setTimeout(() => asked.destroy(new Error("no answer")), leaves);
+      asked.on("error", resolve).on("socket", (socket) => socket.on("connect", leave));
+    });
+    if (err?.code !== "ECONNREFUSED" || !mayCome()) return err;
+    await delay(20);
+  }
+}
+
+/** Whether these lines were printed; … stands for anything. */
+function same(printed: string, expected: string[]): boolean {
+  const lines = printed.trimEnd().split("\n");
+  const pattern = (line: string): RegExp =>
+    new RegExp(`^${line.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("…", ".*")}$`);
+  return (
+    lines.length === expected.length && expected.every((x, i) => pattern(x).test(lines[i] ?? ""))
+  );
+}
