@@ -38,3 +38,21 @@ export { fromWire, toWire, type WireError } from "./core/wire.ts";
 
 // While developing
 export { developmentMode, type DroppedContext } from "./core/development.ts";
+
+// Proof of stop
+export {
+  startWork,
+  stopped,
+  withLedger,
+  working,
+  type Receipt,
+  type Work,
+  type WorkInfo,
+} from "./work/ledger.ts";
+
+// Tasks
+export { all, type AllOptions, type Task } from "./tasks/all.ts";
+export { checkpoint } from "./tasks/checkpoint.ts";
+export { orDone } from "./tasks/or-done.ts";
+export { sleep } from "./tasks/sleep.ts";
+export { shield, within } from "./tasks/within.ts";

@@ -48,6 +48,11 @@ let endings = 0;
 /** For `seen`: something above can end without being counted, so it is asked each time. */
 export const NEVER_SURE = -1;
 
+/** Changes whenever a scope that others depend on has been ended; expiry does not count. */
+export function endingsCount(): number {
+  return endings;
+}
+
 /** What can end. Contexts are handles on a scope; nothing here refers to a context. */
 export class Scope {
   readonly parent: Scope | undefined;

@@ -1,0 +1,36 @@
+import { checkContext, checkDuration, checkFunction } from "../core/check.ts";
+import type { Context } from "../core/context.ts";
+import { withoutCancel, withTimeout } from "../core/derive.ts";
+
+/**
+ * Runs `fn` under a context that expires after `ms` milliseconds, and ends that context when `fn`
+ * is over: `withTimeout` that cannot be forgotten. Waits for `fn` itself, whatever the clock says,
+ * and returns or throws what it does.
+ */
+export async function within<T>(ctx: Context, ms: number, fn: (ctx: Context) => T | PromiseLike<T>): Promise<T> {
+  checkContext(ctx, "within");
+  checkDuration(ms, "within");
+  checkFunction(fn, "within");
+  using inner = withTimeout(ctx, ms);
+  return await fn(inner);
+}
+
+/**
+ * Runs `fn` detached from the end of `ctx` (its values pass), for what must happen even now: a
+ * rollback, a last log line. Never without a bound: after `budgetMs` milliseconds its context
+ * expires like any other.
+ */
+export async function shield<T>(
+  ctx: Context,
+  budgetMs: number,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
+  checkContext(ctx, "shield");
+  checkDuration(budgetMs, "shield");
+  if (budgetMs === Infinity) {
+    throw new RangeError("shield needs a finite budget in milliseconds: work that nothing can end is what it prevents");
+  }
+  checkFunction(fn, "shield");
+  using inner = withTimeout(withoutCancel(ctx), budgetMs);
+  return await fn(inner);
+}
