@@ -61,7 +61,8 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   return born(new DeadlineScope(parent, at, wall, cause), time);
 }
 
+/** Past deadlines are done at birth; a parent that was done before them comes first. */
 function born(scope: DeadlineScope, time: number): Scope {
-  if (scope.at <= time) endOf(scope);
+  if (scope.at <= time) scope.end ??= (scope.parent && endOf(scope.parent)) ?? scope.probe(time);
   return scope;
 }

@@ -15,10 +15,14 @@ class ForeignScope extends Scope implements Limit {
   readonly #context: Context;
   readonly #deadline: number;
   readonly at: number;
+  /** The scope of ours that it wraps, if any. */
+  readonly #inner: Scope | undefined;
 
   constructor(context: Context) {
     super(undefined);
     this.#context = context;
+    const inner: unknown = context.value(SCOPE);
+    this.#inner = inner instanceof Scope ? inner : undefined;
     this.#deadline = context.deadline()?.getTime() ?? Infinity;
     this.at = monotonicOf(this.#deadline);
     if (this.at < Infinity) this.limit = this;
@@ -45,10 +49,10 @@ class ForeignScope extends Scope implements Limit {
       const stop = afterFunc.call(context, ended);
       return () => void stop();
     }
-    const inner: unknown = context.value(SCOPE);
+    const inner = this.#inner;
     const { signal } = context;
     // A wrapper that changes neither end nor signal is told by the scope that it wraps.
-    if (inner instanceof Scope && endOf(inner) === undefined && signal === signalOf(inner)) {
+    if (inner !== undefined && endOf(inner) === undefined && signal === signalOf(inner)) {
       const link = tie(inner, this);
       return () => {
         unlink(link);

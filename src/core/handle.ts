@@ -17,10 +17,10 @@ export abstract class Handle implements Context {
 
   deadline(): Date | undefined {
     const { scope } = this;
-    if (scope?.limit === undefined) return undefined;
+    if (scope === undefined) return undefined;
     // Whoever compares deadlines may compare ends next; another copy of the package does.
     dependOn(scope);
-    return new Date(scope.limit.wall());
+    return scope.limit === undefined ? undefined : new Date(scope.limit.wall());
   }
 
   get signal(): AbortSignal {
@@ -34,7 +34,10 @@ export abstract class Handle implements Context {
   }
 
   value<T, D>(key: Key<T, D>): T | D {
-    if ((key as unknown) === SCOPE) return this.scope as D;
+    if ((key as unknown) === SCOPE) {
+      if (this.scope !== undefined) dependOn(this.scope);
+      return this.scope as D;
+    }
     return lookUp(this.values, key) as T | D;
   }
 

@@ -3,6 +3,7 @@ import { now } from "./clock.ts";
 import { endFrom, type End } from "./end.ts";
 import {
   conclude,
+  earlier,
   endOf,
   NEVER_SURE,
   push,
@@ -32,7 +33,7 @@ class JoinScope extends Scope {
     this.#name = name;
     this.#sources = sources;
     for (const source of sources) {
-      this.limit = earlier(this.limit, source.limit);
+      this.limit = sooner(this.limit, source.limit);
       if (source.seen === NEVER_SURE) this.seen = NEVER_SURE;
     }
   }
@@ -43,10 +44,7 @@ class JoinScope extends Scope {
 
   override probe(): End | undefined {
     let first: End | undefined;
-    for (const source of this.#sources) {
-      const end = endOf(source);
-      if (end !== undefined && (first === undefined || end.at < first.at)) first = end;
-    }
+    for (const source of this.#sources) first = earlier(first, endOf(source));
     return first;
   }
 
@@ -60,7 +58,7 @@ class JoinScope extends Scope {
   }
 }
 
-function earlier(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
+function sooner(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
   return a === undefined || (b !== undefined && b.at < a.at) ? b : a;
 }
 

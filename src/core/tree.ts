@@ -180,16 +180,23 @@ function pull(scope: Scope, time: number): End | undefined {
   return end;
 }
 
-/** Decides between a scope's own reason and its parent's end: the earlier, and the parent at a tie. */
+/** Decides between a scope's own reason and its parent's end. */
 function settle(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
-  const end = above === undefined || (own !== undefined && own.at < above.at) ? own : above;
+  const end = earlier(above, own);
   if (end !== undefined) {
     scope.end = end;
     if (end === own) announce(end);
   } else if (scope.seen !== NEVER_SURE) scope.seen = endings;
   return end;
+}
+
+/** The end that came first. At a tie a deadline was before a cancellation; else `a`, the parent's. */
+export function earlier(a: End | undefined, b: End | undefined): End | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.at === b.at) return b.kind === "deadline" && a.kind !== "deadline" ? b : a;
+  return b.at < a.at ? b : a;
 }
 
 // ---------------------------------------------------------------------------------- push
