@@ -35,7 +35,8 @@ export interface Block {
 export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
   const text = await readFile(doc, "utf8");
   const home = join(dir, basename(doc));
-  await mkdir(home, { recursive: true });
+  await mkdir(dir, { recursive: true });
+  await mkdir(home); // two documents of one name would overwrite each other
   const blank = (part: string): string => part.replace(/[^\n]+/g, "");
   const blocks: Block[] = [];
   let code = "";
