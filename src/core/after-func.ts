@@ -102,7 +102,8 @@ export function afterFunc(ctx: Context, fn: (err: ContextError) => unknown): Sto
   const scope = scopeOf(ctx);
   const callback = new AfterFunc(scope, fn);
   if (scope !== undefined) onEnd(scope, callback);
-  const stop = (): boolean => callback.stop();
+  const stop = (() => callback.stop()) as Stop & { [CALLBACK]: AfterFunc };
   Object.setPrototypeOf(stop, stopPrototype);
-  return Object.assign(stop, { [CALLBACK]: callback }) as unknown as Stop;
+  stop[CALLBACK] = callback;
+  return stop;
 }

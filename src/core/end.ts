@@ -12,6 +12,9 @@ import {
 /** `finished` is a cancellation too, but of work that was over: never counted as one. */
 export type EndKind = "canceled" | "deadline" | "finished";
 
+/** In place of a time, where nobody ever depended on it: reading the clock is most of a cancel's cost. */
+export const UNTIMED = -1;
+
 let recordStacks = false;
 
 /** Development mode: whether errors get the stack of the canceler. */
@@ -22,7 +25,7 @@ export function recordCancelers(on: boolean): void {
 export class End {
   readonly kind: EndKind;
   readonly cause: unknown;
-  /** Monotonic milliseconds. 0 when nothing can ever ask: see `cancel` in tree.ts. */
+  /** Monotonic milliseconds, or `UNTIMED`. */
   readonly at: number;
   #error: ContextError | undefined;
   readonly #canceler: Error | undefined;

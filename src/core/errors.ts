@@ -29,8 +29,9 @@ export abstract class ContextError extends Error {
     this.#endedAt = endedAt;
   }
 
-  get [ENDED_AT](): number {
-    return this.#endedAt;
+  /** `undefined` where nobody depended on the time: what is made of it ended when it is noticed. */
+  get [ENDED_AT](): number | undefined {
+    return this.#endedAt < 0 ? undefined : this.#endedAt;
   }
 }
 

@@ -2,13 +2,12 @@
  * Contexts that are not ours: somebody's own class, a wrapper around one of ours, or a context of
  * a second copy of this package. Only the four members of the interface are relied on.
  */
-import { now } from "./clock.ts";
+import { monotonicOf, now } from "./clock.ts";
 import type { Context, OffersAfterFunc } from "./context.ts";
 import { endFrom, type End } from "./end.ts";
 import { Handle, SCOPE } from "./handle.ts";
 import { FOREIGN, type Values } from "./values.ts";
 import { conclude, endOf, NEVER_SURE, Scope, signalOf, tie, unlink, type Limit } from "./tree.ts";
-import { monotonicOf } from "./clock.ts";
 
 /** What stands for a foreign context in the tree: one, with one listener, for all its children. */
 class ForeignScope extends Scope implements Limit {
@@ -26,8 +25,10 @@ class ForeignScope extends Scope implements Limit {
     this.#deadline = context.deadline()?.getTime() ?? Infinity;
     this.at = monotonicOf(this.#deadline);
     if (this.at < Infinity) this.limit = this;
-    // It does not count its endings with ours, so it is asked each time.
+    // It does not count its endings with ours, so it is asked each time; and now: what is done
+    // already was done before any deadline that is set under it.
     this.seen = NEVER_SURE;
+    this.end = this.probe();
   }
 
   wall(): number {

@@ -37,11 +37,14 @@ interface ModelEnd {
 class ModelNode {
   end: ModelEnd | undefined;
   readonly children: ModelNode[] = [];
-  constructor(
-    readonly id: number,
-    readonly deadline: number,
-    readonly deadlineCause: unknown,
-  ) {}
+  readonly id: number;
+  readonly deadline: number;
+  readonly deadlineCause: unknown;
+  constructor(id: number, deadline: number, deadlineCause: unknown) {
+    this.id = id;
+    this.deadline = deadline;
+    this.deadlineCause = deadlineCause;
+  }
 }
 
 class Model {
@@ -85,7 +88,10 @@ class Model {
 class ForeignContext implements Context {
   readonly controller = new AbortController();
   error: ContextError | undefined;
-  constructor(readonly parent: Context) {}
+  readonly parent: Context;
+  constructor(parent: Context) {
+    this.parent = parent;
+  }
   deadline(): Date | undefined {
     return undefined;
   }

@@ -27,7 +27,7 @@
  */
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
-import { End, type EndKind } from "./end.ts";
+import { End, UNTIMED, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
 export const MAX_NESTING = 64;
@@ -75,7 +75,7 @@ export class Scope {
       this.limit = parent.limit;
       this.end = parent.end;
       this.seen = parent.seen;
-      parent.watch ??= DEPENDED_ON;
+      dependOn(parent);
     }
   }
 
@@ -128,6 +128,8 @@ export class Watch extends Link {
   disarm: (() => void) | undefined = undefined;
   /** A scope that listens from birth stays watched without watchers. */
   pinned = false;
+  /** Others depend on when the scope ends, as `DEPENDED_ON` says where there is no watch. */
+  timed = false;
   constructor(scope: Scope) {
     super();
     this.scope = scope;
@@ -136,10 +138,12 @@ export class Watch extends Link {
 
 /** Stands in `scope.watch` for: nobody watches, but others depend on when it ends. */
 const DEPENDED_ON = new Watch(new Scope(undefined));
+DEPENDED_ON.timed = true;
 
-/** Somebody outside the tree will ask when this scope ended. */
+/** Somebody will ask when this scope ended, or must learn of it by asking. */
 export function dependOn(scope: Scope): void {
-  scope.watch ??= DEPENDED_ON;
+  if (scope.watch === undefined) scope.watch = DEPENDED_ON;
+  else scope.watch.timed = true;
 }
 
 export function isWatched(scope: Scope): boolean {
@@ -203,18 +207,18 @@ export function earlier(a: End | undefined, b: End | undefined): End | undefined
 
 /** Ends `scope` now, unless it has ended before: idempotent, waits for nobody. */
 export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
-  // Nobody derived from it, watched it or asked: no need to read the clock or to be counted.
-  const alone = scope.watch === undefined;
-  if (endOf(scope) !== undefined) push(scope);
-  else if (alone) announce((scope.end = new End(kind, cause, 0)));
-  else conclude(scope, new End(kind, cause, now()));
+  if (endOf(scope) === undefined) {
+    // Where nobody depends on it there is no need to read the clock or to be counted.
+    const timed = scope.watch?.timed === true;
+    conclude(scope, new End(kind, cause, timed ? now() : UNTIMED), timed);
+  } else push(scope);
 }
 
-/** Ends `scope` with a known record, unless it has ended before. */
-export function conclude(scope: Scope, end: End): void {
+/** Ends `scope` with a known record, unless it has ended before; `counted` unless nobody depends on it. */
+export function conclude(scope: Scope, end: End, counted = true): void {
   if (endOf(scope) === undefined) {
     scope.end = end;
-    endings++;
+    if (counted) endings++;
     announce(end);
   }
   push(scope);
@@ -232,7 +236,12 @@ function pushLater(scope: Scope): void {
  */
 export function push(top: Scope): void {
   if (!isWatched(top)) return;
-  unlink(top.watch as Watch);
+  const only = top.watch as Watch;
+  if (only.host !== undefined) unlink(only);
+  if (only.first === undefined && only.disarm === undefined && only.controller !== undefined) {
+    abort(only);
+    return;
+  }
   const scopes = [top];
   let signals: Watch[] | undefined;
   let callbacks: Callback[] | undefined;
@@ -291,23 +300,29 @@ function runLater(callbacks: Callback[]): void {
 /** Watches a live scope, and through it all above: their ends will be pushed here. */
 export function watchOf(scope: Scope): Watch {
   if (isWatched(scope)) return scope.watch as Watch;
-  const bottom = new Watch(scope);
-  scope.watch = bottom;
-  const fresh = [bottom];
-  for (let above = scope.parent, below = bottom; above !== undefined; above = above.parent) {
+  const bottom = watchAlone(scope);
+  let top = bottom;
+  for (let above = scope.parent; above !== undefined; above = above.parent) {
     const known = isWatched(above);
-    const watch = known ? (above.watch as Watch) : new Watch(above);
-    append(watch, below);
+    const watch = known ? (above.watch as Watch) : watchAlone(above);
+    append(watch, top);
     if (known) break;
-    above.watch = watch;
-    fresh.push(watch);
-    below = watch;
+    top = watch;
   }
-  // Only now, and from the top: what is armed may have ended already, and then pushes at once.
-  for (let watch = fresh.pop(); watch !== undefined; watch = fresh.pop()) {
-    if (watch.scope.watch === watch && watch.scope.end === undefined) watch.disarm = watch.scope.arm();
+  // Only now: what is armed may turn out to have ended, and then pushes and is unlinked at once.
+  for (let watch: Watch | undefined = bottom; watch !== undefined; ) {
+    const { host, scope } = watch as Watch;
+    if (scope.watch === watch && scope.end === undefined) watch.disarm = scope.arm();
+    watch = watch === top ? undefined : host;
   }
   return bottom;
+}
+
+function watchAlone(scope: Scope): Watch {
+  const watch = new Watch(scope);
+  watch.timed = scope.watch === DEPENDED_ON;
+  scope.watch = watch;
+  return watch;
 }
 
 function append(host: Watch, link: Link): void {
@@ -322,6 +337,7 @@ function append(host: Watch, link: Link): void {
 export function tie(to: Scope, scope: Scope): Tie {
   const link = new Tie(scope);
   append(watchOf(to), link);
+  dependOn(to);
   return link;
 }
 
