@@ -292,7 +292,7 @@ class World {
     const problem = (what: string): void =>
       void this.problems.push(`${when}, at ${this.model.now}: node ${model.id} ${what}`);
     if ((err === undefined) !== (end === undefined))
-      return problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`);
+      { problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`); return; }
     if (err === undefined || end === undefined) return;
     if (err instanceof DeadlineExceededError !== (end.kind === "deadline"))
       problem(`says ${err.message}, expected ${end.kind}`);
@@ -331,12 +331,12 @@ function countListeners(
   const change = (by: number): void => void counts.set(signal, (counts.get(signal) ?? 0) + by);
   signal.addEventListener = ((type: string, listener: () => void, options?: { once?: boolean }) => {
     if (options?.once !== true) change(1);
-    add(type as "abort", listener, options);
-  }) as typeof signal.addEventListener;
+    add(type, listener, options);
+  });
   signal.removeEventListener = ((type: string, listener: () => void) => {
     change(-1);
-    remove(type as "abort", listener);
-  }) as typeof signal.removeEventListener;
+    remove(type, listener);
+  });
   return controller;
 }
 

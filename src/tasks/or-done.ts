@@ -38,7 +38,7 @@ function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
       (error: unknown) => {
         stop();
         work.end();
-        reject(error as Error);
+        reject(error);
       },
     );
   });
