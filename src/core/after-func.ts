@@ -48,7 +48,7 @@ class AfterFunc extends Callback {
       }
     } catch (error) {
       // Reported as the platform does for listeners, and away from our neighbours.
-      void Promise.reject(error as Error);
+      void Promise.reject(error);
     }
     this.#finish();
   }

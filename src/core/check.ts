@@ -6,8 +6,10 @@ import { Handle } from "./handle.ts";
 export function show(x: unknown): string {
   if (x === null || x === undefined) return String(x);
   if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;
-  if (typeof x === "number" || typeof x === "boolean" || typeof x === "bigint") return `${typeof x} ${String(x)}`;
-  if (typeof x === "object" && typeof x.constructor === "function") return `an object of class ${x.constructor.name}`;
+  if (typeof x === "number" || typeof x === "boolean" || typeof x === "bigint")
+    return `${typeof x} ${String(x)}`;
+  if (typeof x === "object" && typeof x.constructor === "function")
+    return `an object of class ${x.constructor.name}`;
   return `a ${typeof x}`;
 }
 
@@ -35,10 +37,14 @@ function isContext(x: unknown): x is Context {
 /** Throws unless `ms` is a number of milliseconds; Infinity means none, a negative means now. */
 export function checkDuration(ms: unknown, caller: string): asserts ms is number {
   if (typeof ms !== "number") {
-    throw new TypeError(`${caller} takes a duration in milliseconds, got ${show(ms)}; pass a number`);
+    throw new TypeError(
+      `${caller} takes a duration in milliseconds, got ${show(ms)}; pass a number`,
+    );
   }
   if (Number.isNaN(ms)) {
-    throw new RangeError(`${caller} got NaN for a duration in milliseconds; pass a number, or Infinity for none`);
+    throw new RangeError(
+      `${caller} got NaN for a duration in milliseconds; pass a number, or Infinity for none`,
+    );
   }
 }
 
@@ -50,7 +56,9 @@ export function checkInstant(at: unknown, caller: string): number {
   }
   const wall = Number(at);
   if (Number.isNaN(wall)) {
-    throw new RangeError(`${caller} got ${isDate ? "an invalid Date" : "NaN"}; pass a Date or epoch milliseconds, or Infinity for none`);
+    throw new RangeError(
+      `${caller} got ${isDate ? "an invalid Date" : "NaN"}; pass a Date or epoch milliseconds, or Infinity for none`,
+    );
   }
   return wall;
 }

@@ -58,7 +58,11 @@ export function withDeadline(
  * A child that expires `ms` milliseconds from now. Infinity means no deadline of its own, zero and
  * negative mean now; an earlier deadline of the parent wins.
  */
-export function withTimeout(parent: Context, ms: number, options?: DeadlineOptions): CancelableContext {
+export function withTimeout(
+  parent: Context,
+  ms: number,
+  options?: DeadlineOptions,
+): CancelableContext {
   checkContext(parent, "withTimeout");
   checkDuration(ms, "withTimeout");
   return scoped(parent, scopeAfter(scopeOf(parent), ms, options?.cause));
@@ -92,7 +96,10 @@ export function withoutCancel(parent: Context): Context {
 export function withSignal(parent: Context, ...signals: AbortSignalLike[]): CancelableContext {
   checkContext(parent, "withSignal");
   for (const signal of signals) {
-    if (typeof (signal as Partial<AbortSignalLike> | undefined)?.addEventListener !== "function" || !("aborted" in signal)) {
+    if (
+      typeof (signal as Partial<AbortSignalLike> | undefined)?.addEventListener !== "function" ||
+      !("aborted" in signal)
+    ) {
       throw new TypeError(`withSignal takes AbortSignals after its parent, got ${show(signal)}`);
     }
   }

@@ -3,7 +3,8 @@ import { inspectContext, printContext } from "./print.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { lookUp, type Key, type Values } from "./values.ts";
-import { cancel, dependOn, endOf, Scope, signalOf } from "./tree.ts";
+import type { Scope} from "./tree.ts";
+import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 
 /** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
 export const SCOPE = { name: "eightysix.scope" } as unknown as Key<Scope>;

@@ -51,7 +51,8 @@ class JoinScope extends Scope {
   override arm(): () => void {
     const ties: Tie[] = [];
     // A source may turn out to have ended while we listen to another.
-    for (const source of this.#sources) if (endOf(source) === undefined) ties.push(tie(source, this));
+    for (const source of this.#sources)
+      if (endOf(source) === undefined) ties.push(tie(source, this));
     return () => {
       for (const link of ties) unlink(link);
     };

@@ -78,7 +78,8 @@ class Model {
     this.now += ms;
     // In the order in which they happened; at a tie the older node, hence a parent, comes first.
     const due = this.nodes.filter((n) => n.end === undefined && n.deadline <= this.now);
-    for (const node of due.sort((a, b) => a.deadline - b.deadline || a.id - b.id)) this.expire(node);
+    for (const node of due.sort((a, b) => a.deadline - b.deadline || a.id - b.id))
+      this.expire(node);
   }
 }
 
@@ -156,7 +157,11 @@ class World {
     cancel?: (cause: unknown) => void;
   }): Node {
     const { ctx, parents, at = Infinity, cause, cancel } = options;
-    const model = this.model.add(parents.map((p) => p.model), at, cause);
+    const model = this.model.add(
+      parents.map((p) => p.model),
+      at,
+      cause,
+    );
     const node: Node = cancel ? { model, ctx, cancel } : { model, ctx };
     this.nodes.push(node);
     return node;
@@ -170,7 +175,11 @@ class World {
     const cancel = (c: unknown): void => {
       ctx.cancel(c);
     };
-    return this.add(at === undefined ? { ctx, parents: [parent], cancel } : { ctx, parents: [parent], at, cause, cancel });
+    return this.add(
+      at === undefined
+        ? { ctx, parents: [parent], cancel }
+        : { ctx, parents: [parent], at, cause, cancel },
+    );
   }
 
   derive(kind: number, n: number, m: number, ms: number): void {
@@ -183,10 +192,20 @@ class World {
         return void this.cancelable(parent, withCancel(parent.ctx));
       case 2:
       case 3:
-        return void this.cancelable(parent, withTimeout(parent.ctx, ms, { cause }), this.model.now + Math.max(ms, 0), cause);
+        return void this.cancelable(
+          parent,
+          withTimeout(parent.ctx, ms, { cause }),
+          this.model.now + Math.max(ms, 0),
+          cause,
+        );
       case 4: {
         const wall = this.clock.wall() + ms;
-        return void this.cancelable(parent, withDeadline(parent.ctx, new Date(wall), { cause }), Math.max(this.model.now + ms, this.model.now), cause);
+        return void this.cancelable(
+          parent,
+          withDeadline(parent.ctx, new Date(wall), { cause }),
+          Math.max(this.model.now + ms, this.model.now),
+          cause,
+        );
       }
       case 5:
         return void this.add({ ctx: withValue(parent.ctx, Tag, m), parents: [parent] });
@@ -198,7 +217,11 @@ class World {
       }
       case 8: {
         const controller = countListeners(new AbortController(), this.listeners);
-        const source = this.add({ ctx: parent.ctx, parents: [], cancel: (c) => controller.abort(c) });
+        const source = this.add({
+          ctx: parent.ctx,
+          parents: [],
+          cancel: (c) => controller.abort(c),
+        });
         // The signal itself is no context; its node only carries the end.
         this.nodes.pop();
         this.signals.push(source);
@@ -251,7 +274,8 @@ class World {
     if (watcher?.stop === undefined) return;
     const stopped = watcher.stop();
     if (stopped) watcher.expected = false;
-    if (stopped && watcher.node.model.end !== undefined) this.problems.push("stop() was true after the end");
+    if (stopped && watcher.node.model.end !== undefined)
+      this.problems.push("stop() was true after the end");
   }
 
   look(n: number): void {
@@ -265,11 +289,15 @@ class World {
   compareOne({ model, ctx }: Node, when: string): void {
     const err = ctx.err();
     const { end } = model;
-    const problem = (what: string): void => void this.problems.push(`${when}, at ${this.model.now}: node ${model.id} ${what}`);
-    if ((err === undefined) !== (end === undefined)) return problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`);
+    const problem = (what: string): void =>
+      void this.problems.push(`${when}, at ${this.model.now}: node ${model.id} ${what}`);
+    if ((err === undefined) !== (end === undefined))
+      { problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`); return; }
     if (err === undefined || end === undefined) return;
-    if (err instanceof DeadlineExceededError !== (end.kind === "deadline")) problem(`says ${err.message}, expected ${end.kind}`);
-    if (err.cause !== end.cause) problem(`has cause ${String(err.cause)}, expected ${String(end.cause)}`);
+    if (err instanceof DeadlineExceededError !== (end.kind === "deadline"))
+      problem(`says ${err.message}, expected ${end.kind}`);
+    if (err.cause !== end.cause)
+      problem(`has cause ${String(err.cause)}, expected ${String(end.cause)}`);
   }
 
   /** Ends everything; whatever remains then was left behind. */
@@ -279,17 +307,23 @@ class World {
     this.compare("at the end");
     for (const { node, expected, calls } of this.watchers) {
       if (node.cancel === undefined && node.model.end === undefined) continue;
-      if (calls !== (expected ? 1 : 0)) this.problems.push(`a listener was called ${calls} times, expected ${expected ? 1 : 0}`);
+      if (calls !== (expected ? 1 : 0))
+        this.problems.push(`a listener was called ${calls} times, expected ${expected ? 1 : 0}`);
     }
     if (this.clock.timers > 0) this.problems.push(`${this.clock.timers} timers left behind`);
-    for (const n of this.listeners.values()) if (n > 0) this.problems.push(`${n} listeners left on a foreign signal`);
+    for (const n of this.listeners.values())
+      if (n > 0) this.problems.push(`${n} listeners left on a foreign signal`);
     for (const { ctx } of this.nodes) {
-      if (ctx.err() !== undefined && !ctx.signal.aborted) this.problems.push("a done context's signal is not aborted");
+      if (ctx.err() !== undefined && !ctx.signal.aborted)
+        this.problems.push("a done context's signal is not aborted");
     }
   }
 }
 
-function countListeners(controller: AbortController, counts: Map<AbortSignal, number>): AbortController {
+function countListeners(
+  controller: AbortController,
+  counts: Map<AbortSignal, number>,
+): AbortController {
   const { signal } = controller;
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
@@ -297,12 +331,12 @@ function countListeners(controller: AbortController, counts: Map<AbortSignal, nu
   const change = (by: number): void => void counts.set(signal, (counts.get(signal) ?? 0) + by);
   signal.addEventListener = ((type: string, listener: () => void, options?: { once?: boolean }) => {
     if (options?.once !== true) change(1);
-    add(type as "abort", listener, options);
-  }) as typeof signal.addEventListener;
+    add(type, listener, options);
+  });
   signal.removeEventListener = ((type: string, listener: () => void) => {
     change(-1);
-    remove(type as "abort", listener);
-  }) as typeof signal.removeEventListener;
+    remove(type, listener);
+  });
   return controller;
 }
 
@@ -314,7 +348,10 @@ async function flush(): Promise<void> {
 
 const nat = fc.nat(1000);
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(fc.constant("derive"), nat, nat, nat, fc.integer({ min: -5, max: 40 })) },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(fc.constant("derive"), nat, nat, nat, fc.integer({ min: -5, max: 40 })),
+  },
   { weight: 3, arbitrary: fc.tuple(fc.constant("watch"), nat, nat, nat) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("unwatch"), nat) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("cancel"), nat) },
@@ -325,7 +362,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("flush")) },
 );
 
-async function run(steps: readonly (readonly [string, ...number[]])[], lookAlways: boolean): Promise<void> {
+async function run(
+  steps: readonly (readonly [string, ...number[]])[],
+  lookAlways: boolean,
+): Promise<void> {
   const world = new World();
   using _clock = useClock(world.clock);
   for (const [name, a = 0, b = 0, c = 0, d = 0] of steps) {
@@ -354,14 +394,22 @@ async function run(steps: readonly (readonly [string, ...number[]])[], lookAlway
 }
 
 describe("a random tree never disagrees with the model on err, cause or what is left behind", () => {
-  const steps = fc.array(step, { maxLength: 60, size: "max" }) as fc.Arbitrary<[string, ...number[]][]>;
+  const steps = fc.array(step, { maxLength: 60, size: "max" }) as fc.Arbitrary<
+    [string, ...number[]][]
+  >;
   const numRuns = Number(process.env["EIGHTYSIX_MODEL_RUNS"] ?? 600);
 
   it("when every node is looked at after every step (invariants 1, 2, 4, 5)", async () => {
-    await fc.assert(fc.asyncProperty(steps, (s) => run(s, true)), { numRuns });
+    await fc.assert(
+      fc.asyncProperty(steps, (s) => run(s, true)),
+      { numRuns },
+    );
   });
 
   it("when only some are looked at, late: looking never changes an outcome (invariants 1, 4, 5)", async () => {
-    await fc.assert(fc.asyncProperty(steps, (s) => run(s, false)), { numRuns });
+    await fc.assert(
+      fc.asyncProperty(steps, (s) => run(s, false)),
+      { numRuns },
+    );
   });
 });

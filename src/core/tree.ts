@@ -165,7 +165,8 @@ function pull(scope: Scope, time: number): End | undefined {
   const { limit } = scope;
   if (scope.seen !== NEVER_SURE && (limit === undefined || time < limit.at)) {
     let known: Scope | undefined = scope;
-    while (known !== undefined && known.end === undefined && known.seen !== endings) known = known.parent;
+    while (known !== undefined && known.end === undefined && known.seen !== endings)
+      known = known.parent;
     if (known?.end === undefined) {
       for (let s: Scope | undefined = scope; s !== known; s = s?.parent) if (s) s.seen = endings;
       return undefined;
@@ -277,7 +278,8 @@ export function push(top: Scope): void {
 
 function abort(watch: Watch): void {
   const { controller } = watch;
-  if (controller !== undefined && !controller.signal.aborted) controller.abort(watch.scope.end?.error);
+  if (controller !== undefined && !controller.signal.aborted)
+    controller.abort(watch.scope.end?.error);
 }
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
@@ -310,8 +312,8 @@ export function watchOf(scope: Scope): Watch {
     top = watch;
   }
   // Only now: what is armed may turn out to have ended, and then pushes and is unlinked at once.
-  for (let watch: Watch | undefined = bottom; watch !== undefined; ) {
-    const { host, scope } = watch as Watch;
+  for (let watch: Watch | undefined = bottom; watch !== undefined;) {
+    const { host, scope } = watch;
     if (scope.watch === watch && scope.end === undefined) watch.disarm = scope.arm();
     watch = watch === top ? undefined : host;
   }

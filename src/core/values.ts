@@ -23,11 +23,19 @@ export interface Key<T, Default = undefined> {
  */
 export function key<T>(name: string, options?: { secret?: boolean }): Key<T>;
 export function key<T>(name: string, options: { default: T; secret?: boolean }): Key<T, T>;
-export function key(name: string, options: { default?: unknown; secret?: boolean } = {}): Key<unknown, unknown> {
+export function key(
+  name: string,
+  options: { default?: unknown; secret?: boolean } = {},
+): Key<unknown, unknown> {
   if (typeof name !== "string") {
     throw new TypeError(`key() takes a name for messages, got ${typeof name}; pass a string`);
   }
-  return Object.freeze({ name, default: options.default, secret: options.secret === true, [KEY]: undefined });
+  return Object.freeze({
+    name,
+    default: options.default,
+    secret: options.secret === true,
+    [KEY]: undefined,
+  });
 }
 
 export function isKey(x: unknown): x is Key<unknown, unknown> {

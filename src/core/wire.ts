@@ -24,7 +24,8 @@ function wireOf(x: unknown, depth: number): WireError["cause"] {
     message: typeof message === "string" ? message : typeof x === "object" ? "" : String(x),
   };
   if (typeof code === "string" || typeof code === "number") wire.code = code;
-  if (cause !== undefined && depth > 1) wire.cause = wireOf(cause, depth - 1) as NonNullable<WireError["cause"]>;
+  if (cause !== undefined && depth > 1)
+    wire.cause = wireOf(cause, depth - 1) as NonNullable<WireError["cause"]>;
   return wire;
 }
 
@@ -39,13 +40,16 @@ export function fromWire(wire: unknown): Error {
 }
 
 function errorOf(wire: unknown, depth: number): unknown {
-  if (typeof wire !== "object" || wire === null) return typeof wire === "object" || typeof wire === "symbol" ? null : wire;
+  if (typeof wire !== "object" || wire === null)
+    return typeof wire === "object" || typeof wire === "symbol" ? null : wire;
   const { name, message, code, cause } = wire as Record<string, unknown>;
-  const options = cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
+  const options =
+    cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
   if (code === "ERR_CONTEXT_CANCELED") return new CanceledError(options);
   if (code === "ERR_CONTEXT_DEADLINE_EXCEEDED") return new DeadlineExceededError(options);
   const error = new Error(typeof message === "string" ? message : "", options);
-  if (typeof name === "string") Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  if (typeof name === "string")
+    Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
   if (typeof code === "string" || typeof code === "number") Object.assign(error, { code });
   return error;
 }

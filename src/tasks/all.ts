@@ -25,7 +25,8 @@ export async function all<const T extends readonly Task<unknown>[]>(
 ): Promise<{ -readonly [I in keyof T]: T[I] extends Task<infer R> ? Awaited<R> : never }> {
   checkContext(ctx, "all");
   const { limit = Infinity } = options;
-  if (!Array.isArray(tasks)) throw new TypeError(`all takes an array of functions, got ${show(tasks)}`);
+  if (!Array.isArray(tasks))
+    throw new TypeError(`all takes an array of functions, got ${show(tasks)}`);
   for (const task of tasks) checkFunction(task, "all");
   if (!(limit >= 1)) throw new RangeError(`all takes a limit of at least 1, got ${show(limit)}`);
 

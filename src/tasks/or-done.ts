@@ -17,7 +17,9 @@ export function orDone<T>(
   checkContext(ctx, "orDone");
   const { then } = Object(source) as Partial<PromiseLike<T>>;
   if (typeof then === "function") return waitFor(ctx, source as PromiseLike<T>);
-  if (typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function") {
+  if (
+    typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function"
+  ) {
     return iterate(ctx, source as AsyncIterable<T>);
   }
   throw new TypeError(`orDone takes a promise or an async iterable, got ${show(source)}`);
@@ -36,7 +38,7 @@ function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
       (error: unknown) => {
         stop();
         work.end();
-        reject(error as Error);
+        reject(error);
       },
     );
   });

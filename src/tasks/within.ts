@@ -7,7 +7,11 @@ import { withoutCancel, withTimeout } from "../core/derive.ts";
  * is over: `withTimeout` that cannot be forgotten. Waits for `fn` itself, whatever the clock says,
  * and returns or throws what it does.
  */
-export async function within<T>(ctx: Context, ms: number, fn: (ctx: Context) => T | PromiseLike<T>): Promise<T> {
+export async function within<T>(
+  ctx: Context,
+  ms: number,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
   checkContext(ctx, "within");
   checkDuration(ms, "within");
   checkFunction(fn, "within");
@@ -28,7 +32,9 @@ export async function shield<T>(
   checkContext(ctx, "shield");
   checkDuration(budgetMs, "shield");
   if (budgetMs === Infinity) {
-    throw new RangeError("shield needs a finite budget in milliseconds: work that nothing can end is what it prevents");
+    throw new RangeError(
+      "shield needs a finite budget in milliseconds: work that nothing can end is what it prevents",
+    );
   }
   checkFunction(fn, "shield");
   using inner = withTimeout(withoutCancel(ctx), budgetMs);

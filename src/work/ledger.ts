@@ -84,7 +84,12 @@ class LedgerWork implements Work, WorkInfo {
   readonly #startedAt = now();
   #over = false;
 
-  constructor(scope: Scope | undefined, ledger: Ledger | undefined, kind: string, what: string | undefined) {
+  constructor(
+    scope: Scope | undefined,
+    ledger: Ledger | undefined,
+    kind: string,
+    what: string | undefined,
+  ) {
     this.kind = kind;
     this.what = what;
     this.#scope = scope;
@@ -136,7 +141,8 @@ export function withLedger(parent: Context): Context {
  */
 export function startWork(ctx: Context, kind: string, what?: string): Work {
   checkContext(ctx, "startWork");
-  if (typeof kind !== "string") throw new TypeError(`startWork takes a kind such as "pg.query", got ${show(kind)}`);
+  if (typeof kind !== "string")
+    throw new TypeError(`startWork takes a kind such as "pg.query", got ${show(kind)}`);
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return nothing;
   return new LedgerWork(scopeOf(ctx), ledger, kind, what);
@@ -161,6 +167,8 @@ export async function stopped(ctx: Context, options: { within?: number } = {}): 
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined) return [];
   await ledger.idle(within);
-  const running = [...ledger.live].map((work) => work.receipt("running")).filter((r) => r !== undefined);
+  const running = [...ledger.live]
+    .map((work) => work.receipt("running"))
+    .filter((r) => r !== undefined);
   return [...ledger.receipts, ...running];
 }
