@@ -16,7 +16,7 @@ export interface Proxy {
   readonly host: string;
   readonly port: number;
   readonly links: readonly Link[];
-  /** How many of them are open on the client's side. */
+  /** How many of them the client has not closed. */
   readonly open: number;
 }
 
@@ -38,8 +38,14 @@ export async function startProxy(
       sockets.add(socket);
       socket.on("error", () => undefined); // resets are what this is for
     }
+    let counted = true;
+    const left = (): void => {
+      if (counted) open--;
+      counted = false;
+    };
+    near.once("end", left);
     near.once("close", () => {
-      open--;
+      left();
       far.destroy();
     });
     let stalled = false;
