@@ -7,12 +7,15 @@
  * its stop can do nothing more. That is bounded, because a server or a network may never answer:
  * then the resource is destroyed, which ends the doubt.
  */
-import { afterFunc, background, orDone, startWork, throwIfDone, withTimeout, type Context } from "../index.ts";
+import { afterFunc, background, startWork, throwIfDone, withTimeout } from "../index.ts";
+import type { Context, Stop, Work } from "../index.ts";
 
 export interface Operation<T> {
   /** For the ledger: what sort of work, as "pg.query", and which. */
   readonly kind: string;
   readonly what?: string | undefined;
+  /** It runs before `start` is called: then even a context that is done already has to stop it. */
+  readonly begun?: boolean;
   /** Starts it. Called once, unless the context is done already. */
   start(): PromiseLike<T>;
   /**
@@ -30,45 +33,89 @@ export interface Operation<T> {
 /** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
 export const GRACE = 2_000;
 
-type Outcome<T> = { value: T } | { error: unknown };
-
 /**
  * Runs an operation until it settles or `ctx` is done *and* it has been stopped. Resolves with its
  * result, even one that beat the stop; rejects with `ctx.err()` if the stop or the end of the
  * resource ended it, and with the operation's own error, untouched, in every other case.
  */
-export async function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
-  throwIfDone(ctx);
-  const work = startWork(ctx, operation.kind, operation.what);
-  let outcome: Outcome<T> | undefined;
-  let stopSent = false;
-  let destroyed = false;
-  let letGo: () => void;
-  const abandoned = new Promise<void>((resolve) => (letGo = resolve));
-
-  const settled = Promise.resolve(operation.start()).then(
-    (value) => void (outcome = { value }),
-    (error: unknown) => void (outcome = { error }),
-  );
-  const stop = afterFunc(ctx, async () => {
-    if (outcome !== undefined) return;
-    stopSent = true;
-    using bound = withTimeout(background(), grace);
-    try {
-      const stopping = Promise.resolve(operation.stop(() => outcome === undefined));
-      await orDone(bound, Promise.all([stopping, settled]));
-    } catch (error) {
-      destroyed = true;
-      operation.destroy(error);
-      letGo();
-    }
+export function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (operation.begun !== true) throwIfDone(ctx);
+    new Run(ctx, operation, grace, resolve, reject).begin();
   });
+}
 
-  await Promise.race([settled, abandoned]);
-  if (!stop()) await stop.finished;
-  work.end(destroyed ? "lost" : "stopped");
-  if (outcome !== undefined && "value" in outcome) return (outcome as { value: T }).value;
-  const failure = outcome as { error: unknown } | undefined;
-  if (failure === undefined || destroyed || (stopSent && operation.isStop(failure.error))) throw ctx.err();
-  throw failure.error;
+/** One run. A class and not an async function, because uncancelled operations should cost little. */
+class Run<T> {
+  readonly #ctx: Context;
+  readonly #operation: Operation<T>;
+  readonly #grace: number;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #work: Work;
+  #outcome: { value: T } | { error: unknown } | undefined;
+  #takeBack: Stop | undefined;
+  #stopSent = false;
+  #settled: (() => void) | undefined;
+
+  constructor(
+    ctx: Context,
+    operation: Operation<T>,
+    grace: number,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#ctx = ctx;
+    this.#operation = operation;
+    this.#grace = grace;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#work = startWork(ctx, operation.kind, operation.what);
+  }
+
+  begin(): void {
+    try {
+      this.#operation.start().then(
+        (value) => this.#settle({ value }),
+        (error: unknown) => this.#settle({ error }),
+      );
+      this.#takeBack = afterFunc(this.#ctx, () => this.#stop());
+    } catch (error) {
+      this.#settle({ error });
+    }
+  }
+
+  #settle(outcome: { value: T } | { error: unknown }): void {
+    this.#outcome = outcome;
+    if (this.#stopSent) return this.#settled?.();
+    // If it is too late to take it back, the callback will see the outcome and do nothing.
+    this.#takeBack?.();
+    this.#finish("stopped");
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#outcome !== undefined) return;
+    this.#stopSent = true;
+    const settled = new Promise<void>((resolve) => (this.#settled = resolve));
+    using bound = withTimeout(background(), this.#grace);
+    const graceOver = new Promise<void>((_, reject) => void afterFunc(bound, reject));
+    try {
+      const stopping = this.#operation.stop(() => this.#outcome === undefined);
+      await Promise.race([Promise.all([stopping, settled]), graceOver]);
+      this.#finish("stopped");
+    } catch (error) {
+      const known = this.#outcome !== undefined;
+      this.#operation.destroy(error);
+      this.#finish(known ? "stopped" : "lost");
+    }
+  }
+
+  #finish(state: "stopped" | "lost"): void {
+    this.#work.end(state);
+    const outcome = this.#outcome;
+    if (outcome === undefined) this.#reject(this.#ctx.err());
+    else if ("value" in outcome) this.#resolve(outcome.value);
+    else if (this.#stopSent && this.#operation.isStop(outcome.error)) this.#reject(this.#ctx.err());
+    else this.#reject(outcome.error);
+  }
 }
