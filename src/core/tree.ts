@@ -313,7 +313,7 @@ export function watchOf(scope: Scope): Watch {
   }
   // Only now: what is armed may turn out to have ended, and then pushes and is unlinked at once.
   for (let watch: Watch | undefined = bottom; watch !== undefined;) {
-    const { host, scope } = watch;
+    const { host, scope }: Watch = watch;
     if (scope.watch === watch && scope.end === undefined) watch.disarm = scope.arm();
     watch = watch === top ? undefined : host;
   }
