@@ -37,30 +37,48 @@ export interface DataOptions {
  * to the machine, one engine after the other so that they don't disturb each
  * other's measure (about three times `target`).
  */
-export async function prepareData({ url, path, seed, target, progress }: DataOptions): Promise<Data> {
-  progress("filling PostgreSQL");
+export async function prepareData({
+  url,
+  path,
+  seed,
+  target,
+  progress,
+}: DataOptions): Promise<Data> {
   const client = new pg.Client(url);
+  client.on("error", () => undefined); // the server is being stopped
   await client.connect();
-  await fillPostgres(client, seed);
-  progress("filling DuckDB");
-  const instance = await openDuckdb(seed);
-  progress("filling libsql");
-  await fillLibsql(path, seed);
+  try {
+    progress("filling PostgreSQL");
+    await fillPostgres(client, seed);
+    progress("filling DuckDB");
+    const instance = await openDuckdb(seed);
+    progress("filling libsql");
+    await fillLibsql(path, seed);
 
-  progress("sizing the reports to this machine");
-  const postgresSpan = await calibrate((span) => client.query(postgresReport, [span]), customers, target);
-  await client.end();
-  const connection = await connectDuckdb(instance);
-  const duckdbSpan = await calibrate((span) => connection.runAndReadAll(duckdbReport, [span]), visitors, target);
-  connection.closeSync();
-  const database = new Database(path, {});
-  const statement = await database.prepare(libsqlReport);
-  const libsqlSpan = await calibrate((span) => statement.all(span), ratedProducts, target);
-  database.close();
+    progress("sizing the reports to this machine");
+    const postgresSpan = await calibrate(
+      (span) => client.query(postgresReport, [span]),
+      customers,
+      target,
+    );
+    const connection = await connectDuckdb(instance);
+    const duckdbSpan = await calibrate(
+      (span) => connection.runAndReadAll(duckdbReport, [span]),
+      visitors,
+      target,
+    );
+    connection.closeSync();
+    const database = new Database(path, {});
+    const statement = await database.prepare(libsqlReport);
+    const libsqlSpan = await calibrate((span) => statement.all(span), ratedProducts, target);
+    database.close();
 
-  return {
-    postgres: { url, sql: postgresReport, span: postgresSpan },
-    duckdb: { instance, sql: duckdbReport, span: duckdbSpan },
-    libsql: { path, sql: libsqlReport, span: libsqlSpan },
-  };
+    return {
+      postgres: { url, sql: postgresReport, span: postgresSpan },
+      duckdb: { instance, sql: duckdbReport, span: duckdbSpan },
+      libsql: { path, sql: libsqlReport, span: libsqlSpan },
+    };
+  } finally {
+    await client.end();
+  }
 }

@@ -19,7 +19,7 @@ export interface Kitchen {
   readonly duckdbConnections: Map<DuckDBConnection, number>;
   /** What the engines themselves were seen doing. */
   readonly spans: Spans;
-  /** Stops everything; nothing may be running any more. */
+  /** Stops everything. Nothing may be running any more in the embedded engines. */
   close(): Promise<void>;
 }
 
@@ -33,13 +33,18 @@ export async function openKitchen(
   try {
     progress("starting PostgreSQL");
     const directory = opened.add(await temporaryDirectory(), (d) => d.remove());
-    const server = opened.add(await startPostgres({ settings: postgresSettings }), (s) => s.stop());
+    const pools: pg.Pool[] = [];
+    const server = await startPostgres({ settings: postgresSettings });
+    // The server first: a pool waits for the queries that nobody has stopped.
+    opened.add(pools, () => Promise.all(pools.map((p) => p.end())));
+    opened.add(server, (s) => s.stop());
     const path = join(directory.path, "ratings.db");
     const data = await prepareData({ url: server.url, path, seed, target, progress });
     opened.add(data.duckdb.instance, (instance) => {
       instance.closeSync();
     });
-    const pool = opened.add(new pg.Pool({ connectionString: server.url }), (p) => p.end());
+    const pool = new pg.Pool({ connectionString: server.url });
+    pools.push(pool);
     pool.on("error", () => undefined); // an idle connection, when the server stops
     const spans = new Spans();
     const duckdbConnections = new Map<DuckDBConnection, number>();
@@ -67,6 +72,7 @@ class AsyncDisposableStackLike {
   }
 
   async close(): Promise<void> {
-    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) await close();
+    for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop())
+      await close();
   }
 }

@@ -8,10 +8,7 @@
  *     npm start -- --clients=8 --target=500 --seed=86 --port=8086
  */
 import { parseArgs } from "node:util";
-
-// Each running DuckDB query holds a thread of libuv's pool, which has four; the deaf endpoint would
-// then also starve whoever needs it for something else. Must be set before the pool is first used.
-process.env["UV_THREADPOOL_SIZE"] ??= "32";
+import { run } from "./run.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +28,6 @@ const number = (name: "clients" | "target" | "seed" | "port", least: number): nu
   process.exit(2);
 };
 
-const { run } = await import("./run.ts");
 await run({
   once: values.once,
   json: values.json,

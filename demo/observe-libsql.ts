@@ -27,10 +27,13 @@ export function watchLibsql(spans: Spans, every = 2): StopWatching {
     () => {
       // They come into being with the first database, and listing costs more than looking.
       if (performance.now() - listed > 500) {
-        for (const id of threadIds()) if (!threads.has(id)) threads.set(id, openSync(`/proc/self/task/${id}/stat`, "r"));
+        for (const id of threadIds())
+          if (!threads.has(id)) threads.set(id, openSync(`/proc/self/task/${id}/stat`, "r"));
         listed = performance.now();
       }
-      return [...threads].filter(([, file]) => "RD".includes(state(file, buffer))).map(([id]) => id);
+      return [...threads]
+        .filter(([, file]) => "RD".includes(state(file, buffer)))
+        .map(([id]) => id);
     },
     every,
   );
@@ -42,7 +45,9 @@ export function watchLibsql(spans: Spans, every = 2): StopWatching {
 
 function threadIds(): number[] {
   return readdirSync("/proc/self/task")
-    .filter((id) => readFileSync(`/proc/self/task/${id}/comm`, "utf8").startsWith("tokio-runtime-w"))
+    .filter((id) =>
+      readFileSync(`/proc/self/task/${id}/comm`, "utf8").startsWith("tokio-runtime-w"),
+    )
     .map(Number);
 }
 

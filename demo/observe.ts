@@ -40,12 +40,15 @@ export class Spans {
 
   /** Spans in progress now, of one engine or of all. */
   running(engine?: Engine): Span[] {
-    return [...this.#open.values()].filter((span) => engine === undefined || span.engine === engine);
+    return [...this.#open.values()].filter(
+      (span) => engine === undefined || span.engine === engine,
+    );
   }
 
   /** How many were in progress at `time`. */
   runningAt(time: number, engine?: Engine): number {
-    return this.#of(engine).filter(({ start, end = Infinity }) => start <= time && time < end).length;
+    return this.#of(engine).filter(({ start, end = Infinity }) => start <= time && time < end)
+      .length;
   }
 
   /** When an engine was last busy before now; `undefined` while it is, or if it never was. */
@@ -80,7 +83,12 @@ export type StopWatching = () => Promise<void>;
  * A time is therefore late by `every` at most, and by however long the event
  * loop was held up.
  */
-export function sample(engine: Engine, spans: Spans, look: () => Iterable<number>, every: number): StopWatching {
+export function sample(
+  engine: Engine,
+  spans: Spans,
+  look: () => Iterable<number>,
+  every: number,
+): StopWatching {
   const timer = setInterval(() => {
     const now = performance.now();
     const busy = new Set(look());

@@ -14,7 +14,10 @@ import type { Tally } from "./tally.ts";
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
 /** `GET /report`: when the client leaves, all three databases stop. */
-export function reportWithContexts({ data, pool, duckdbConnections }: Kitchen, tally: Tally): Handler {
+export function reportWithContexts(
+  { data, pool, duckdbConnections }: Kitchen,
+  tally: Tally,
+): Handler {
   const db = postgres(pool);
   return handler(async (ctx, req, res) => {
     const request = tally.begin("contexts", req.url);
@@ -91,5 +94,9 @@ export function reportDeaf({ data, pool, duckdbConnections }: Kitchen, tally: Ta
 
 function answer(res: ServerResponse, together: unknown, pages: unknown, disputes: unknown): void {
   res.setHeader("content-type", "application/json");
-  res.end(JSON.stringify({ together, pages, disputes }, (_key, value: unknown) => (typeof value === "bigint" ? Number(value) : value)));
+  res.end(
+    JSON.stringify({ together, pages, disputes }, (_key, value: unknown) =>
+      typeof value === "bigint" ? Number(value) : value,
+    ),
+  );
 }

@@ -18,8 +18,8 @@ export interface Options {
   port: number;
 }
 
-/** How long open requests may go on after Ctrl-C, in ms. */
-const DRAIN = 5_000;
+/** How long the embedded engines may go on after Ctrl-C, in ms. */
+const DRAIN = 2_000;
 
 export async function run(options: Options): Promise<void> {
   const ended = new AbortController();
@@ -50,7 +50,11 @@ export async function run(options: Options): Promise<void> {
       deaf: await phase("deaf", kitchen, server, options, ended.signal, say),
       contexts: await phase("contexts", kitchen, server, options, ended.signal, say),
     };
-    console.log(options.json ? JSON.stringify(results, null, 2) : `\n${table(results.deaf, results.contexts)}\n`);
+    console.log(
+      options.json
+        ? JSON.stringify(results, null, 2)
+        : `\n${table(results.deaf, results.contexts)}\n`,
+    );
     if (!options.once) {
       say(`The page stays up: ${server.url} (Ctrl-C ends it)`);
       await delay(2 ** 31 - 1, undefined, { signal: ended.signal });
@@ -60,8 +64,9 @@ export async function run(options: Options): Promise<void> {
   } finally {
     if (ended.signal.aborted) say("… closing");
     await server?.close();
-    await drain(kitchen);
-    await kitchen.close();
+    // What is left after that ends with the process; so do the server and its directory.
+    if (await drained(kitchen)) await kitchen.close();
+    else process.exit();
     process.off("SIGINT", quit);
     process.off("SIGTERM", quit);
   }
@@ -75,7 +80,11 @@ async function phase(
   ended: AbortSignal,
   say: (line: string) => void,
 ): Promise<RunResult> {
-  say(mode === "deaf" ? `… ${clients} clients, most of whom leave; nobody tells the databases` : "… the same clients, with contexts");
+  say(
+    mode === "deaf"
+      ? `… ${clients} clients, most of whom leave; nobody tells the databases`
+      : "… the same clients, with contexts",
+  );
   const plan = {
     url: `${server.url}${mode === "deaf" ? "/report-deaf" : "/report"}`,
     clients: planClients(clients, seed, server.tally.last + 1),
@@ -84,13 +93,15 @@ async function phase(
 }
 
 /**
- * With the connections closed, contexts stop their work by themselves. The deaf go on: PostgreSQL
- * is stopped with its server, and the embedded engines are interrupted for them.
+ * With the connections closed, contexts stop their work by themselves. The deaf go on: for them
+ * DuckDB is interrupted here, and libsql not at all. Whether both became idle.
  */
-async function drain({ duckdbConnections, spans }: Kitchen): Promise<void> {
+async function drained({ duckdbConnections, spans }: Kitchen): Promise<boolean> {
   const until = performance.now() + DRAIN;
-  while (spans.running().length > 0 && performance.now() < until) {
+  const busy = (): number => duckdbConnections.size + spans.running("libsql").length;
+  while (busy() > 0 && performance.now() < until) {
     for (const connection of duckdbConnections.keys()) connection.interrupt();
     await delay(20);
   }
+  return busy() === 0;
 }

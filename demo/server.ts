@@ -1,6 +1,8 @@
 /** The demo's web server: the page, its live figures, and the two endpoints. */
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { send } from "./traffic.ts";
 import type { Kitchen } from "./kitchen.ts";
 import { reportDeaf, reportWithContexts } from "./reports.ts";
@@ -8,7 +10,10 @@ import { Tally, type Mode } from "./tally.ts";
 
 /** What `GET /live` sends, several times a second. */
 interface Live {
-  modes: Record<Mode, { open: number; left: number; answered: number; postgres: number; duckdb: number }>;
+  modes: Record<
+    Mode,
+    { open: number; left: number; answered: number; postgres: number; duckdb: number }
+  >;
   /** Threads of libsql that are busy; they cannot be told apart by request. */
   libsql: number;
   /** CPU time used by this process per second of wall time; 1 is one core. PostgreSQL's is not in it. */
@@ -27,8 +32,13 @@ export interface DemoServer {
 }
 
 /** Serves on 127.0.0.1; `port` 0 takes a free one. `ended` stops what the page has started. */
-export async function startServer(kitchen: Kitchen, port: number, ended: AbortSignal): Promise<DemoServer> {
-  const page = await readFile(new URL("../../demo/page.html", import.meta.url));
+export async function startServer(
+  kitchen: Kitchen,
+  port: number,
+  ended: AbortSignal,
+): Promise<DemoServer> {
+  const root = createRequire(import.meta.url).resolve("eightysix/package.json");
+  const page = await readFile(join(dirname(root), "demo/page.html"));
   const tally = new Tally();
   const report = reportWithContexts(kitchen, tally);
   const deaf = reportDeaf(kitchen, tally);

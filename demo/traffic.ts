@@ -29,7 +29,11 @@ export function planClients(count: number, seed: number, firstRequest: number): 
   return Array.from({ length: count }, (_, i) => {
     const patience = 50 + random() * 250;
     random();
-    return { request: firstRequest + i, arrives: i * 100, patience: i % 4 === 1 ? undefined : patience };
+    return {
+      request: firstRequest + i,
+      arrives: i * 100,
+      patience: i % 4 === 1 ? undefined : patience,
+    };
   });
 }
 
@@ -47,12 +51,19 @@ export async function runTraffic(plan: Plan, spans: Spans, ended: AbortSignal): 
 
 /** Sends clients and resolves with how it went for each, in server time. */
 export async function send(plan: Plan, ended: AbortSignal): Promise<Visit[]> {
-  const child = fork(new URL("./clients.js", import.meta.url), { signal: ended, killSignal: "SIGKILL" });
+  const child = fork(new URL("./clients.js", import.meta.url), {
+    signal: ended,
+    killSignal: "SIGKILL",
+  });
   const visits: Visit[] = [];
   child.on("message", (message) => {
     const visit = message as Visit;
     const { timeOrigin } = performance;
-    visits.push({ ...visit, arrived: visit.arrived - timeOrigin, through: visit.through - timeOrigin });
+    visits.push({
+      ...visit,
+      arrived: visit.arrived - timeOrigin,
+      through: visit.through - timeOrigin,
+    });
   });
   child.send(plan);
   await new Promise<void>((resolve, reject) => {
@@ -83,7 +94,9 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
   const forNobody = (engine: Engine): number =>
     spans.all.reduce((sum, { engine: e, worker, start, end = now }) => {
       const left = leftAt.get(worker);
-      return e === engine && left !== undefined ? sum + Math.max(0, end - Math.max(start, left)) : sum;
+      return e === engine && left !== undefined
+        ? sum + Math.max(0, end - Math.max(start, left))
+        : sum;
     }, 0);
   const libsql = unattributed(visits, spans, now);
 
@@ -92,7 +105,10 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
     .filter(({ engine, worker }) => engine !== "libsql" && leftAt.has(worker))
     .map(({ end = now }) => end);
   const waited = sorted(patient.map(({ arrived, through }) => through - arrived));
-  const seconds = (Math.max(...patient.map(({ through }) => through)) - Math.min(...visits.map((v) => v.arrived))) / 1000;
+  const seconds =
+    (Math.max(...patient.map(({ through }) => through)) -
+      Math.min(...visits.map((v) => v.arrived))) /
+    1000;
   return {
     requests: visits.length,
     answered: patient.length,
@@ -102,7 +118,11 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
       duckdb: stillRunning("duckdb", lastLeft + 100),
       libsql: libsql.excessAt(lastLeft + 100),
     },
-    spentForNobody: { postgres: forNobody("postgres"), duckdb: forNobody("duckdb"), libsql: libsql.excess },
+    spentForNobody: {
+      postgres: forNobody("postgres"),
+      duckdb: forNobody("duckdb"),
+      libsql: libsql.excess,
+    },
     toIdle,
     quietAfter: Math.max(0, Math.max(libsql.lastExcess, ...lastEnds) - lastLeft),
     waited,
@@ -117,8 +137,11 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
 function unattributed(visits: readonly Visit[], spans: Spans, now: number) {
   const present = (time: number): number =>
     visits.filter(({ arrived, through }) => arrived <= time && time < through).length;
-  const excessAt = (time: number): number => Math.max(0, spans.runningAt(time, "libsql") - present(time));
-  const times = spans.all.flatMap(({ engine, start, end = now }) => (engine === "libsql" ? [start, end] : []));
+  const excessAt = (time: number): number =>
+    Math.max(0, spans.runningAt(time, "libsql") - present(time));
+  const times = spans.all.flatMap(({ engine, start, end = now }) =>
+    engine === "libsql" ? [start, end] : [],
+  );
   times.push(...visits.flatMap(({ arrived, through }) => [arrived, through]));
   times.sort((a, b) => a - b);
   let excess = 0;

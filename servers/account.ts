@@ -29,5 +29,7 @@ export function unprivilegedAccount(): Account | undefined {
 }
 
 function id(flag: "-u" | "-g", name: string): number {
-  return Number(execFileSync("id", [flag, name], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  return Number(
+    execFileSync("id", [flag, name], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+  );
 }

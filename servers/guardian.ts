@@ -126,7 +126,9 @@ function firstLine(
     lines.once("line", resolve);
     child.once("error", reject);
     child.once("close", (code) => {
-      reject(new Error(`the guardian of the temporary directory ended (${code}): ${complaint().trim()}`));
+      reject(
+        new Error(`the guardian of the temporary directory ended (${code}): ${complaint().trim()}`),
+      );
     });
   });
 }
@@ -134,5 +136,10 @@ function firstLine(
 // TZ: without it initdb compares every time zone file with the system clock.
 function environment(): NodeJS.ProcessEnv {
   const { PATH = "/usr/local/bin:/usr/bin:/bin", LD_LIBRARY_PATH } = process.env;
-  return { PATH, LC_ALL: "C", TZ: "UTC", ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
+  return {
+    PATH,
+    LC_ALL: "C",
+    TZ: "UTC",
+    ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }),
+  };
 }

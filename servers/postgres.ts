@@ -71,7 +71,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     } catch (error) {
       // Between our finding a free port and the server's binding it, anybody
       // may take it; nobody can reserve one for another process.
-      const taken = error instanceof Error && error.message.includes("could not create any TCP/IP sockets");
+      const taken =
+        error instanceof Error && error.message.includes("could not create any TCP/IP sockets");
       if (!taken || attempt === 5) throw error;
     }
   }
@@ -131,12 +132,15 @@ async function ready(guardian: Guardian, timeout: number): Promise<number> {
   void guardian.serverEnded.then((status) => (ended = status));
   for (;;) {
     // Its last line is the server's state: what pg_ctl looks at.
-    const file = await readFile(join(guardian.directory, "data", "postmaster.pid"), "utf8").catch(() => "");
+    const file = await readFile(join(guardian.directory, "data", "postmaster.pid"), "utf8").catch(
+      () => "",
+    );
     const lines = file.split("\n");
     if (lines[7]?.trim() === "ready") return Number(lines[0]);
     if (ended !== undefined || performance.now() > giveUp) {
       const log = await readFile(join(guardian.directory, "log"), "utf8").catch(() => "");
-      const what = ended === undefined ? `was not ready after ${timeout} ms` : `ended with status ${ended}`;
+      const what =
+        ended === undefined ? `was not ready after ${timeout} ms` : `ended with status ${ended}`;
       throw new Error(`PostgreSQL ${what}:\n${log.trim()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -149,7 +153,9 @@ function freePort(): Promise<number> {
     probe.once("error", reject);
     probe.listen(0, "127.0.0.1", () => {
       const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+      probe.close(() =>
+        resolve(typeof address === "object" && address !== null ? address.port : 0),
+      );
     });
   });
 }
