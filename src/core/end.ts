@@ -58,10 +58,16 @@ export class End {
  */
 export function endFrom(reason: unknown, noticedAt: number): End {
   const found = findContextError(reason);
-  const timedOut = found
-    ? isDeadlineExceeded(found)
-    : (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
+  const timedOut = found ? isDeadlineExceeded(found) : isPlatformTimeout(reason);
   const kind = timedOut ? "deadline" : "canceled";
   if (found === undefined || found !== reason) return new End(kind, reason, noticedAt);
   return new End(kind, found.cause, Math.min(found[ENDED_AT] ?? noticedAt, noticedAt), found);
+}
+
+function isPlatformTimeout(reason: unknown): boolean {
+  try {
+    return (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
+  } catch {
+    return false;
+  }
 }

@@ -7,7 +7,17 @@ import type { Context, OffersAfterFunc } from "./context.ts";
 import { endFrom, type End } from "./end.ts";
 import { Handle, SCOPE } from "./handle.ts";
 import { FOREIGN, type Values } from "./values.ts";
-import { conclude, endOf, NEVER_SURE, Scope, signalOf, tie, unlink, type Limit } from "./tree.ts";
+import {
+  conclude,
+  endAtBirth,
+  endOf,
+  gives,
+  NEVER_SURE,
+  Scope,
+  tie,
+  unlink,
+  type Limit,
+} from "./tree.ts";
 
 /** What stands for a foreign context in the tree: one, with one listener, for all its children. */
 class ForeignScope extends Scope implements Limit {
@@ -28,7 +38,7 @@ class ForeignScope extends Scope implements Limit {
     // It does not count its endings with ours, so it is asked each time; and now: what is done
     // already was done before any deadline that is set under it.
     this.seen = NEVER_SURE;
-    this.end = this.probe();
+    endAtBirth(this, undefined, this.probe());
   }
 
   wall(): number {
@@ -53,13 +63,15 @@ class ForeignScope extends Scope implements Limit {
     const inner = this.#inner;
     const { signal } = context;
     // A wrapper that changes neither end nor signal is told by the scope that it wraps.
-    if (inner !== undefined && endOf(inner) === undefined && signal === signalOf(inner)) {
+    if (inner !== undefined && endOf(inner) === undefined && gives(inner, signal)) {
       const link = tie(inner, this);
       return () => {
         unlink(link);
       };
     }
-    signal.addEventListener("abort", ended);
+    // Aborted between the last look and now: no listener would hear of it.
+    if (signal.aborted) ended();
+    else signal.addEventListener("abort", ended);
     return () => {
       signal.removeEventListener("abort", ended);
     };

@@ -1,20 +1,22 @@
 /** Our contexts: handles on a scope (what can end them) and on values. */
-import { inspectContext, printContext } from "./print.ts";
+import { newController } from "./controller.ts";
+import { DESCRIBE, inspectContext, printContext } from "./print.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
-import { lookUp, type Key, type Values } from "./values.ts";
-import type { Scope} from "./tree.ts";
+import { key, lookUp, type Key, type Values } from "./values.ts";
+import type { Scope } from "./tree.ts";
+import { classOf } from "./show.ts";
 import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 
 /** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
-export const SCOPE = { name: "eightysix.scope" } as unknown as Key<Scope>;
+export const SCOPE = key<Scope>("eightysix.scope");
 
 export abstract class Handle implements Context {
   abstract readonly parent: Context | undefined;
   abstract readonly scope: Scope | undefined;
   abstract readonly values: Values | undefined;
   /** How it was derived, in Go's words. */
-  abstract describe(): string;
+  abstract [DESCRIBE](): string;
 
   deadline(): Date | undefined {
     const { scope } = this;
@@ -26,7 +28,7 @@ export abstract class Handle implements Context {
 
   get signal(): AbortSignal {
     const { scope } = this;
-    return scope === undefined ? (neverAborts ??= new AbortController().signal) : signalOf(scope);
+    return scope === undefined ? (neverAborts ??= newController().signal) : signalOf(scope);
   }
 
   err(): ContextError | undefined {
@@ -66,7 +68,7 @@ export class RootContext extends Handle {
     super();
     this.#name = name;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return `context.${this.#name}`;
   }
 }
@@ -82,13 +84,19 @@ export class ScopedContext extends Handle implements CancelableContext {
     this.values = values;
   }
   cancel(cause?: unknown): void {
+    // As for a listener: `emitter.on("close", ctx.cancel)`.
+    if (!(this instanceof ScopedContext)) {
+      throw new TypeError(
+        "cancel() was called without its context; pass () => ctx.cancel() instead",
+      );
+    }
     const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
     cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
   }
   [Symbol.dispose](): void {
     cancel(this.scope, "finished", undefined);
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return this.scope.describe();
   }
 }
@@ -117,7 +125,7 @@ export class ValueContext extends Handle implements Values {
   get values(): Values {
     return this;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return `WithValue(${this.key.name}, ${this.key.secret ? "[secret]" : brief(this.held)})`;
   }
 }
@@ -131,17 +139,19 @@ export class DetachedContext extends Handle {
     this.parent = parent;
     this.values = values;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return "WithoutCancel";
   }
 }
 
 /** A value as a word: never its insides, which may hold what nobody meant to log. */
 function brief(value: unknown): string {
-  if (typeof value === "string") return value.length > 64 ? `${value.slice(0, 64)}…` : value;
-  if (typeof value === "object" && value !== null) {
-    const { constructor } = value as { constructor?: { name?: unknown } };
-    return typeof constructor?.name === "string" ? `[${constructor.name}]` : "[object]";
-  }
+  // One line of a log stays one line, whatever a client has sent.
+  if (typeof value === "string") return clip(value).replace(/\p{Cc}/gu, "\uFFFD");
+  if (typeof value === "object" && value !== null) return `[${classOf(value) ?? "object"}]`;
   return typeof value === "function" ? "[function]" : String(value);
+}
+
+function clip(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
 }

@@ -4,6 +4,7 @@ import { endFrom, type End } from "./end.ts";
 import {
   conclude,
   earlier,
+  endAtBirth,
   endOf,
   NEVER_SURE,
   push,
@@ -66,11 +67,11 @@ function sooner(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
 /** A scope that ends with the first of its parent and `sources`; `name` is for logs. */
 export function join(name: string, parent: Scope | undefined, sources: readonly Scope[]): Scope {
   const scope = new JoinScope(name, parent, sources);
-  // Sources that ended before this was born count as of now: a done parent comes first.
-  if (scope.end === undefined && parent !== undefined) scope.end = endOf(parent);
-  scope.end ??= scope.probe();
+  // What ended before this was born did so "now": a done parent comes first, then as they are given.
+  for (const above of [parent, ...sources]) endAtBirth(scope, above && endOf(above), undefined);
   if (scope.end === undefined) {
-    watchOf(scope).pinned = true;
+    const watch = watchOf(scope);
+    if (watch !== undefined) watch.pinned = true;
     // Listening can be what finds an end.
     if (endOf(scope) !== undefined) push(scope);
   }

@@ -291,8 +291,10 @@ class World {
     const { end } = model;
     const problem = (what: string): void =>
       void this.problems.push(`${when}, at ${this.model.now}: node ${model.id} ${what}`);
-    if ((err === undefined) !== (end === undefined))
-      { problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`); return; }
+    if ((err === undefined) !== (end === undefined)) {
+      problem(`is ${err?.message ?? "live"}, expected ${end?.kind ?? "live"}`);
+      return;
+    }
     if (err === undefined || end === undefined) return;
     if (err instanceof DeadlineExceededError !== (end.kind === "deadline"))
       problem(`says ${err.message}, expected ${end.kind}`);
@@ -329,14 +331,14 @@ function countListeners(
   const remove = signal.removeEventListener.bind(signal);
   counts.set(signal, 0);
   const change = (by: number): void => void counts.set(signal, (counts.get(signal) ?? 0) + by);
-  signal.addEventListener = ((type: string, listener: () => void, options?: { once?: boolean }) => {
+  signal.addEventListener = (type: string, listener: () => void, options?: { once?: boolean }) => {
     if (options?.once !== true) change(1);
     add(type, listener, options);
-  });
-  signal.removeEventListener = ((type: string, listener: () => void) => {
+  };
+  signal.removeEventListener = (type: string, listener: () => void) => {
     change(-1);
     remove(type, listener);
-  });
+  };
   return controller;
 }
 

@@ -27,6 +27,7 @@
  */
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
+import { newController } from "./controller.ts";
 import { End, UNTIMED, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
@@ -189,6 +190,8 @@ function pull(scope: Scope, time: number): End | undefined {
 function settle(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
+  // A foreign `err()` may end its context while it is asked, and so this scope.
+  if (scope.end !== undefined) return scope.end;
   const end = earlier(above, own);
   if (end !== undefined) {
     scope.end = end;
@@ -211,18 +214,30 @@ export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
   if (endOf(scope) === undefined) {
     // Where nobody depends on it there is no need to read the clock or to be counted.
     const timed = scope.watch?.timed === true;
-    conclude(scope, new End(kind, cause, timed ? now() : UNTIMED), timed);
-  } else push(scope);
-}
-
-/** Ends `scope` with a known record, unless it has ended before; `counted` unless nobody depends on it. */
-export function conclude(scope: Scope, end: End, counted = true): void {
-  if (endOf(scope) === undefined) {
-    scope.end = end;
-    if (counted) endings++;
-    announce(end);
+    finish(scope, new End(kind, cause, timed ? now() : UNTIMED));
+    if (timed) endings++;
   }
   push(scope);
+}
+
+/** Ends `scope` with a known record, unless it has ended before. */
+export function conclude(scope: Scope, end: End): void {
+  if (endOf(scope) === undefined) {
+    finish(scope, end);
+    endings++;
+  }
+  push(scope);
+}
+
+/** For a new scope, which nobody can be watching yet: those above may have ended, or else itself. */
+export function endAtBirth(scope: Scope, above: End | undefined, own: End | undefined): void {
+  scope.end ??= above;
+  if (scope.end === undefined && own !== undefined) finish(scope, own);
+}
+
+function finish(scope: Scope, end: End): void {
+  scope.end = end;
+  announce(end);
 }
 
 function pushLater(scope: Scope): void {
@@ -250,15 +265,16 @@ export function push(top: Scope): void {
     const scope = scopes[i] as Scope;
     const { watch, end } = scope;
     if (watch === undefined || watch === DEPENDED_ON || end === undefined) continue;
-    watch.disarm?.();
-    watch.disarm = undefined;
+    disarm(watch);
     if (watch.controller === undefined) scope.watch = DEPENDED_ON;
     else (signals ??= []).push(watch);
     let link = watch.first;
     watch.first = watch.last = undefined;
+    // All are free before the first is told: telling can run foreign code, which may take one back.
+    for (let l = link; l !== undefined; l = l.after) l.host = l.before = undefined;
     while (link !== undefined) {
-      const next = link.after;
-      link.host = link.before = link.after = undefined;
+      const next: Link | undefined = link.after;
+      link.after = undefined;
       if (link instanceof Callback) {
         link.end = end;
         (callbacks ??= []).push(link);
@@ -272,8 +288,9 @@ export function push(top: Scope): void {
       link = next;
     }
   }
-  if (signals !== undefined) for (const watch of signals) abort(watch);
+  // The callbacks first, because they run later: what listeners register comes after them.
   if (callbacks !== undefined) runLater(callbacks);
+  if (signals !== undefined) for (const watch of signals) abort(watch);
 }
 
 function abort(watch: Watch): void {
@@ -284,8 +301,9 @@ function abort(watch: Watch): void {
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
 export function onEnd(scope: Scope, callback: Callback): void {
-  if (endOf(scope) === undefined) append(watchOf(scope), callback);
-  if (scope.end !== undefined && callback.host === undefined) {
+  const watch = endOf(scope) === undefined ? watchOf(scope) : undefined;
+  if (watch !== undefined) append(watch, callback);
+  else {
     callback.end = scope.end;
     runLater([callback]);
   }
@@ -299,8 +317,11 @@ function runLater(callbacks: Callback[]): void {
 
 // ---------------------------------------------------------------------------------- watch
 
-/** Watches a live scope, and through it all above: their ends will be pushed here. */
-export function watchOf(scope: Scope): Watch {
+/**
+ * Watches a live scope, and through it all above: their ends will be pushed here. `undefined` if
+ * starting to listen has found that it has ended, and then everyone has been told.
+ */
+export function watchOf(scope: Scope): Watch | undefined {
   if (isWatched(scope)) return scope.watch as Watch;
   const bottom = watchAlone(scope);
   let top = bottom;
@@ -311,13 +332,27 @@ export function watchOf(scope: Scope): Watch {
     if (known) break;
     top = watch;
   }
-  // Only now: what is armed may turn out to have ended, and then pushes and is unlinked at once.
+  // Only now, that every end would be pushed down to here.
   for (let watch: Watch | undefined = bottom; watch !== undefined;) {
-    const { host, scope }: Watch = watch;
-    if (scope.watch === watch && scope.end === undefined) watch.disarm = scope.arm();
-    watch = watch === top ? undefined : host;
+    const above: Watch | undefined = watch === top ? undefined : watch.host;
+    arm(watch, bottom);
+    watch = above;
   }
-  return bottom;
+  return scope.watch === bottom && scope.end === undefined ? bottom : undefined;
+}
+
+/** Runs foreign code, which may end the scope, unwatch it, or throw. */
+function arm(watch: Watch, bottom: Watch): void {
+  const { scope } = watch;
+  const isCurrent = (): boolean => scope.watch === watch && scope.end === undefined;
+  if (!isCurrent()) return;
+  try {
+    watch.disarm = scope.arm();
+  } catch (error) {
+    leave(bottom);
+    throw error;
+  }
+  if (!isCurrent()) disarm(watch);
 }
 
 function watchAlone(scope: Scope): Watch {
@@ -335,10 +370,11 @@ function append(host: Watch, link: Link): void {
   host.last = link;
 }
 
-/** Ties a scope to a live one that is not its parent. */
+/** Ties a scope to a live one that is not its parent; to no effect if that has just ended. */
 export function tie(to: Scope, scope: Scope): Tie {
   const link = new Tie(scope);
-  append(watchOf(to), link);
+  const watch = watchOf(to);
+  if (watch !== undefined) append(watch, link);
   dependOn(to);
   return link;
 }
@@ -356,12 +392,31 @@ function remove(link: Link): Watch | undefined {
 
 /** Takes a link back. A scope whose last watcher leaves is unwatched, and so on upwards. */
 export function unlink(link: Link): void {
-  for (let watch = remove(link); watch !== undefined; watch = remove(watch)) {
+  leave(remove(link));
+}
+
+function leave(left: Watch | undefined): void {
+  for (let watch = left; watch !== undefined; watch = remove(watch)) {
     if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
-    watch.disarm?.();
-    watch.disarm = undefined;
     watch.scope.watch = DEPENDED_ON;
+    disarm(watch);
   }
+}
+
+/** Runs foreign code too; what it throws is nobody's here, and is reported as a listener's would be. */
+function disarm(watch: Watch): void {
+  const stop = watch.disarm;
+  watch.disarm = undefined;
+  try {
+    stop?.();
+  } catch (error) {
+    void Promise.reject(error as Error);
+  }
+}
+
+/** Whether `signal` is what this scope gives out; makes none. */
+export function gives(scope: Scope, signal: AbortSignal): boolean {
+  return scope.watch?.controller?.signal === signal;
 }
 
 let nesting = 0;
@@ -371,8 +426,11 @@ export function signalOf(scope: Scope): AbortSignal {
   if (endOf(scope) === undefined) watchOf(scope);
   if (!isWatched(scope)) scope.watch = new Watch(scope);
   const watch = scope.watch as Watch;
-  watch.controller ??= new AbortController();
-  if (scope.end !== undefined && nesting < MAX_NESTING) {
+  if (watch.controller === undefined) {
+    watch.controller = newController();
+    // Nobody listens to a new signal, so aborting it cannot nest.
+    if (scope.end !== undefined) abort(watch);
+  } else if (scope.end !== undefined && nesting < MAX_NESTING) {
     nesting++;
     try {
       abort(watch);

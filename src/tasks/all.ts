@@ -1,6 +1,7 @@
-import { checkContext, checkFunction, show } from "../core/check.ts";
+import { checkContext, checkFunction } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
+import { show } from "../core/show.ts";
 
 /** Work under a context: takes it first, and ends when it does. */
 export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
@@ -26,9 +27,14 @@ export async function all<const T extends readonly Task<unknown>[]>(
   checkContext(ctx, "all");
   const { limit = Infinity } = options;
   if (!Array.isArray(tasks))
-    throw new TypeError(`all takes an array of functions, got ${show(tasks)}`);
-  for (const task of tasks) checkFunction(task, "all");
-  if (!(limit >= 1)) throw new RangeError(`all takes a limit of at least 1, got ${show(limit)}`);
+    throw new TypeError(
+      `all takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,
+    );
+  for (const task of tasks) checkFunction(task, "all", "tasks that are yet to start: (ctx) => …");
+  if (!(limit >= 1))
+    throw new RangeError(
+      `all takes a limit of at least 1, got ${show(limit)}; leave it out for none`,
+    );
 
   using group = withCancel(ctx);
   const results: unknown[] = new Array(tasks.length);

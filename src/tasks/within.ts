@@ -14,7 +14,7 @@ export async function within<T>(
 ): Promise<T> {
   checkContext(ctx, "within");
   checkDuration(ms, "within");
-  checkFunction(fn, "within");
+  checkFunction(fn, "within", "what to run: (ctx) => …");
   using inner = withTimeout(ctx, ms);
   return await fn(inner);
 }
@@ -33,10 +33,10 @@ export async function shield<T>(
   checkDuration(budgetMs, "shield");
   if (budgetMs === Infinity) {
     throw new RangeError(
-      "shield needs a finite budget in milliseconds: work that nothing can end is what it prevents",
+      "shield needs a finite budget in milliseconds: it is there to prevent work that nothing can end; pass a number",
     );
   }
-  checkFunction(fn, "shield");
+  checkFunction(fn, "shield", "what to run: (ctx) => …");
   using inner = withTimeout(withoutCancel(ctx), budgetMs);
   return await fn(inner);
 }
