@@ -48,7 +48,7 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
 
 test("takes the real Database, and returns rows", async () => {
   expectTypeOf(raw).toExtend<Parameters<typeof withContext>[0]>();
-  expectTypeOf(db.all).returns.toEqualTypeOf<Promise<Record<string, Value>[]>>();
+  expectTypeOf<ContextDatabase["all"]>().returns.toEqualTypeOf<Promise<Record<string, Value>[]>>();
   const ctx = background();
   expect(await db.all(ctx, "SELECT ? + 1 AS n, ? AS s", 41, "x")).toEqual([{ n: 42, s: "x" }]);
   expect(await db.all(ctx, "SELECT :n AS n, @s AS s", { n: 1.5, s: null })).toEqual([
@@ -65,6 +65,17 @@ test("one parameter that is an object to JavaScript does not end the process", a
   await expect(db.all(background(), "SELECT ?", true as never)).rejects.toThrow(/no booleans/);
   await expect(db.all(background(), "SELECT :b", { b: true as never })).rejects.toThrow(TypeError);
   await expect(db.all(background(), "SELECT ?", new Date() as never)).rejects.toThrow(/can only/);
+});
+
+test("a parameter that is not given is NULL, whatever was bound before", async () => {
+  const sql = "SELECT ? AS a, ? AS b";
+  expect(await db.all(background(), sql, 1, "somebody's")).toEqual([{ a: 1, b: "somebody's" }]);
+  expect(await db.all(background(), sql, 2)).toEqual([{ a: 2, b: null }]);
+  expect(await db.all(background(), sql)).toEqual([{ a: null, b: null }]);
+  const named = "SELECT :a AS a, :b AS b";
+  await db.all(background(), named, { a: 1, b: "somebody's" });
+  const partly = await db.all(background(), named, { a: 2 });
+  expect(partly).toEqual([{ a: 2, b: null }]);
 });
 
 test("a canceled query stops: its promise settles and the CPU goes quiet", async () => {
@@ -162,6 +173,17 @@ describe("the event loop", () => {
   test("is free while the first row is computed", async () => {
     using ctx = withTimeout(background(), 1_000);
     expect(await longestBlock(() => failure(db.all(ctx, ENDLESS)))).toBeLessThan(500);
+  });
+
+  test("is free while garbage is collected", async () => {
+    for (let i = 0; i < 100; i++) await db.all(background(), `SELECT ${i}`);
+    using ctx = withTimeout(background(), 1_000);
+    const collect = async () => {
+      await computing();
+      globalThis.gc?.();
+    };
+    const query = () => Promise.all([failure(db.all(ctx, ENDLESS)), collect()]);
+    expect(await longestBlock(query)).toBeLessThan(500);
   });
 
   test("gets its turn between expensive rows, and a stop reaches them", async () => {
@@ -266,6 +288,22 @@ describe("the driver alone (if one of these fails it has changed, and so may we)
       while (rows.next().done !== true);
     }).toThrow(/interrupted/);
     await own.prepare("SELECT 1");
+  });
+
+  test("a statement that is collected blocks the event loop until the query ends", async () => {
+    const own = new Libsql(":memory:", {});
+    for (let i = 0; i < 100; i++) await own.prepare(`SELECT ${i}`);
+    const statement = (await own.prepare(count(5_000_000))) as { all(): Promise<unknown> };
+    let took = 0;
+    const longest = await longestBlock(async () => {
+      const began = performance.now();
+      const answer = statement.all();
+      await delay(10);
+      globalThis.gc?.();
+      await answer;
+      took = performance.now() - began;
+    });
+    expect(longest).toBeGreaterThan(took / 2);
   });
 
   test("interrupt() blocks the event loop until a running exec() is over", async () => {

@@ -12,6 +12,7 @@ import { setImmediate } from "node:timers/promises";
 import { runInterruptible } from "../adapter/interrupt.ts";
 import { Places } from "../adapter/places.ts";
 import type { Context } from "../index.ts";
+import { Statements } from "./statements.ts";
 
 /** What is needed of a `Database` of `libsql/promise`. */
 export interface Database {
@@ -55,9 +56,12 @@ export interface ContextDatabase {
 
 /**
  * Adds the context. One operation runs at a time and the others wait in order. Use the database
- * through this object alone: an interrupt hits all that it is doing, and an iterator of the driver
- * that was not read to its end keeps an interrupt in force for everybody. For more at once, and for
- * transactions of which others must see nothing, open another `Database`.
+ * through this object alone: an interrupt hits all that it is doing, an iterator of the driver that
+ * was not read to its end keeps an interrupt in force for everybody, and a statement of the driver
+ * that is collected meanwhile blocks the event loop. For more at once, and for transactions of which
+ * others must see nothing, open another `Database`.
+ *
+ * A thousand prepared statements are kept, so pass values as parameters and not in the text.
  *
  * An operation that is stopped inside a transaction ends it: it is rolled back, as SQLite does by
  * itself for writes, so that a later COMMIT fails ("no transaction is active"). The database stays
@@ -67,24 +71,26 @@ export function withContext(db: Database): ContextDatabase {
   if (typeof (Object(db) as Partial<Database>).interrupt !== "function") {
     throw new TypeError("withContext takes a Database of libsql/promise");
   }
-  let places = turns.get(db);
-  if (places === undefined) turns.set(db, (places = new Places(1)));
-  const turn = places;
+  let shared = handles.get(db);
+  if (shared === undefined) {
+    handles.set(db, (shared = { places: new Places(1), statements: new Statements(db) }));
+  }
+  const { places, statements } = shared;
   return {
     all: async (ctx, sql, ...params) => {
-      const bound = checked(params);
+      const [shape, bound] = binding(params);
       return runInterruptible(ctx, {
         kind: "libsql.query",
         what: sql,
-        places: turn,
+        places,
         // Preparing holds a lock that interrupt() would wait for, on the event loop.
-        open: () => prepare(db, sql),
+        open: () => statements.prepare(sql, shape),
         use: (statement) => rows(statement, bound),
         interrupt: () => db.interrupt(),
         isInterrupt,
         async release(_, hit) {
           // Fails when there was no transaction, which is as good.
-          if (hit) await rollback(db).catch(() => undefined);
+          if (hit) await rollback(statements).catch(() => undefined);
         },
       });
     },
@@ -92,16 +98,10 @@ export function withContext(db: Database): ContextDatabase {
 }
 
 // By the database, so that two wrappers of one do not hit each other.
-const turns = new WeakMap<Database, Places>();
+const handles = new WeakMap<Database, { places: Places; statements: Statements }>();
 
-function prepare(db: Database, sql: string): PromiseLike<Statement> {
-  const statement = db.prepare(sql) as Partial<PromiseLike<Statement>>;
-  if (typeof statement.then === "function") return statement as PromiseLike<Statement>;
-  throw new TypeError('this Database blocks the event loop: open it with "libsql/promise"');
-}
-
-async function rollback(db: Database): Promise<void> {
-  await rows(await db.prepare("ROLLBACK"), []);
+async function rollback(statements: Statements): Promise<void> {
+  await rows(await statements.prepare("ROLLBACK", "0"), []);
 }
 
 /** How long rows are fetched before others get their turn, in milliseconds. */
@@ -125,17 +125,17 @@ async function rows(statement: Statement, params: unknown): Promise<Record<strin
 }
 
 /**
- * What the driver binds: an array, or an object of named ones. Never a bare value, which it would
- * take for an object: one `Uint8Array`, or a boolean anywhere, aborts the whole process.
+ * What the driver binds, an array or an object of named ones, and how many. Never a bare value,
+ * which it would take for an object: one `Uint8Array`, or a boolean anywhere, aborts the process.
  */
-function checked(params: readonly unknown[]): unknown {
+function binding(params: readonly unknown[]): [shape: string, bound: unknown] {
   const [first] = params;
   const named = params.length === 1 && isRecord(first);
   for (const value of named ? Object.values(first) : params) {
     if (typeof value !== "boolean") continue;
     throw new TypeError("SQLite has no booleans: pass 0 or 1");
   }
-  return named ? first : params;
+  return named ? ["named", first] : [String(params.length), params];
 }
 
 function isRecord(x: unknown): x is Record<string, unknown> {
