@@ -42,12 +42,16 @@ export class Tracked {
   }
 }
 
-/** For each request its response, as Node says when it starts, and then its context. */
-const requests = new WeakMap<object, ResponseLike | Tracked>();
+/**
+ * On each request its response, as Node says when it starts, and then its context. A property: a
+ * WeakMap keyed by short-lived objects costs a microsecond each, most of what a context costs.
+ */
+const HELD = Symbol("eightysix.http.request");
+type Holder = { [HELD]?: ResponseLike | Tracked };
 
 subscribe("http.server.request.start", (message) => {
-  const { request, response } = message as { request: object; response: ResponseLike };
-  requests.set(request, response);
+  const { request, response } = message as { request: Holder; response: ResponseLike };
+  request[HELD] = response;
 });
 
 /** The context that a request has already, or a new one. */
@@ -56,10 +60,10 @@ export function track(
   res: ResponseLike,
   options: RequestContextOptions,
 ): Tracked {
-  const known = requests.get(req);
+  const known = (req as Holder)[HELD];
   if (known instanceof Tracked) return known;
   const tracked = new Tracked(req, res, options);
-  requests.set(req, tracked);
+  (req as Holder)[HELD] = tracked;
   return tracked;
 }
 
@@ -82,7 +86,7 @@ export function requestContext(
   req: RequestLike,
   options: RequestContextOptions & { response?: ResponseLike } = {},
 ): Context {
-  const known = requests.get(req);
+  const known = (req as Holder)[HELD];
   if (known instanceof Tracked) return known.ctx;
   const res = options.response ?? known ?? (req as { res?: ResponseLike }).res; // Express sets `res`
   if (res === undefined) {
