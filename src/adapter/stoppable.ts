@@ -11,13 +11,17 @@ import { afterFunc, background, startWork, throwIfDone, withTimeout } from "../i
 import type { Context, Stop, Work } from "../index.ts";
 
 export interface Operation<T> {
-  /** For the ledger: what sort of work, as "pg.query", and which. */
-  readonly kind: string;
+  /**
+   * For the ledger: what sort of work, as "pg.query", and which. Without a kind the operation keeps
+   * the ledger itself, because it is one work after another; see `over`.
+   */
+  readonly kind?: string | undefined;
   readonly what?: string | undefined;
-  /** It runs before `start` is called: then even a context that is done already has to stop it. */
-  readonly begun?: boolean;
-  /** Starts it. Called once, unless the context is done already. */
-  start(): PromiseLike<T>;
+  /**
+   * Starts it. Called once, unless the context is done already. It returns a promise of the result
+   * or, where a driver has callbacks and each promise would cost, uses `settle` itself.
+   */
+  start(settle: Settle<T>): PromiseLike<T> | undefined;
   /**
    * Begins to stop it, and resolves when the stop can do nothing more, to this operation or to the
    * next one on the resource. Called at most once, while `running()`. Rejects if that cannot be
@@ -28,6 +32,17 @@ export interface Operation<T> {
   isStop(error: unknown): boolean;
   /** Ends the resource at once: nothing of the operation can reach anybody afterwards. Never throws. */
   destroy(reason: unknown): void;
+  /**
+   * Called last, once, if `start` was: from now on nothing of the operation can reach anybody, so
+   * the resource can be given back. Never throws.
+   */
+  over?(state: "stopped" | "lost"): void;
+}
+
+/** Takes the outcome of an operation; the first counts. */
+export interface Settle<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
 }
 
 /** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
@@ -40,82 +55,103 @@ export const GRACE = 2_000;
  */
 export function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (operation.begun !== true) throwIfDone(ctx);
+    throwIfDone(ctx);
     new Run(ctx, operation, grace, resolve, reject).begin();
   });
 }
 
-/** One run. A class and not an async function, because uncancelled operations should cost little. */
-class Run<T> {
+/** One run. Not an async function, because operations that nobody cancels should cost little. */
+class Run<T> implements Settle<T> {
   readonly #ctx: Context;
   readonly #operation: Operation<T>;
   readonly #grace: number;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #work: Work;
-  #outcome: { value: T } | { error: unknown } | undefined;
+  readonly #fulfill: (value: T) => void;
+  readonly #fail: (error: unknown) => void;
+  #work: Work | undefined;
   #takeBack: Stop | undefined;
+  #settled = false;
+  #failed = false;
+  #value: T | undefined;
+  #error: unknown;
   #stopSent = false;
-  #settled: (() => void) | undefined;
+  #onSettled: (() => void) | undefined;
 
   constructor(
     ctx: Context,
     operation: Operation<T>,
     grace: number,
-    resolve: (value: T) => void,
-    reject: (error: unknown) => void,
+    fulfill: (value: T) => void,
+    fail: (error: unknown) => void,
   ) {
     this.#ctx = ctx;
     this.#operation = operation;
     this.#grace = grace;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#work = startWork(ctx, operation.kind, operation.what);
+    this.#fulfill = fulfill;
+    this.#fail = fail;
   }
 
   begin(): void {
+    const { kind, what } = this.#operation;
+    if (kind !== undefined) this.#work = startWork(this.#ctx, kind, what);
     try {
-      this.#operation.start().then(
-        (value) => this.#settle({ value }),
-        (error: unknown) => this.#settle({ error }),
+      this.#operation.start(this)?.then(
+        (value) => this.resolve(value),
+        (error: unknown) => this.reject(error),
       );
-      this.#takeBack = afterFunc(this.#ctx, () => this.#stop());
     } catch (error) {
-      this.#settle({ error });
+      this.reject(error);
     }
+    if (!this.#settled) this.#takeBack = afterFunc(this.#ctx, () => this.#stop());
   }
 
-  #settle(outcome: { value: T } | { error: unknown }): void {
-    this.#outcome = outcome;
-    if (this.#stopSent) return this.#settled?.();
-    // If it is too late to take it back, the callback will see the outcome and do nothing.
+  resolve(value: T): void {
+    if (this.#settled) return;
+    this.#value = value;
+    this.#settle();
+  }
+
+  reject(error: unknown): void {
+    if (this.#settled) return;
+    this.#error = error;
+    this.#failed = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    if (this.#stopSent) {
+      this.#onSettled?.();
+      return;
+    }
+    // If it is too late to take it back, the callback will see that all is settled and do nothing.
     this.#takeBack?.();
     this.#finish("stopped");
   }
 
   async #stop(): Promise<void> {
-    if (this.#outcome !== undefined) return;
+    if (this.#settled) return;
     this.#stopSent = true;
-    const settled = new Promise<void>((resolve) => (this.#settled = resolve));
+    const settled = new Promise<void>((resolve) => (this.#onSettled = resolve));
     using bound = withTimeout(background(), this.#grace);
     const graceOver = new Promise<void>((_, reject) => void afterFunc(bound, reject));
     try {
-      const stopping = this.#operation.stop(() => this.#outcome === undefined);
+      const stopping = this.#operation.stop(() => !this.#settled);
       await Promise.race([Promise.all([stopping, settled]), graceOver]);
       this.#finish("stopped");
     } catch (error) {
-      const known = this.#outcome !== undefined;
+      const known = this.#settled;
+      // What the end of the resource will say of the operation is not its outcome.
+      if (!known) this.reject(this.#ctx.err());
       this.#operation.destroy(error);
       this.#finish(known ? "stopped" : "lost");
     }
   }
 
   #finish(state: "stopped" | "lost"): void {
-    this.#work.end(state);
-    const outcome = this.#outcome;
-    if (outcome === undefined) this.#reject(this.#ctx.err());
-    else if ("value" in outcome) this.#resolve(outcome.value);
-    else if (this.#stopSent && this.#operation.isStop(outcome.error)) this.#reject(this.#ctx.err());
-    else this.#reject(outcome.error);
+    this.#work?.end(state);
+    this.#operation.over?.(state);
+    if (!this.#failed) this.#fulfill(this.#value as T);
+    else if (this.#stopSent && this.#operation.isStop(this.#error)) this.#fail(this.#ctx.err());
+    else this.#fail(this.#error);
   }
 }

@@ -3,9 +3,9 @@
  *
  * @packageDocumentation
  */
-import { throwIfDone, type Context } from "../index.ts";
+import { isContextError, type Context } from "../index.ts";
 import { GRACE, runStoppable } from "../adapter/stoppable.ts";
-import { checkOut, giveBack } from "./checkout.ts";
+import { ClientQuery } from "./client-query.ts";
 import { queryClassOf } from "./driver.ts";
 import type {
   Client,
@@ -17,8 +17,7 @@ import type {
   ResultOf,
   RowOf,
 } from "./driver.ts";
-import { RunningQuery, textOf } from "./running-query.ts";
-import { Turn } from "./turn.ts";
+import { PoolQuery } from "./pool-query.ts";
 
 export type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf } from "./driver.ts";
 
@@ -84,75 +83,31 @@ export function withContext<D extends PoolLike | ClientLike>(
   if (onCancel !== "reuse" && onCancel !== "destroy") {
     throw new TypeError(`onCancel is "reuse" or "destroy", got ${String(onCancel)}`);
   }
-  const settings = { onCancel, grace };
-  const on = isPool(driver)
-    ? (ctx: Context, args: QueryArguments) => queryPool(driver, ctx, args, settings)
-    : clientQueries(driver, settings);
-  const query = async (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
-    checkArguments(ctx, args);
+  const destroy = onCancel === "destroy";
+  const make = isPool(driver)
+    ? (ctx: Context, args: QueryArguments) => new PoolQuery(ctx, args, driver, destroy)
+    : onClient(driver, destroy);
+  const query = (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
     try {
-      return await on(ctx, args);
+      checkArguments(ctx, args);
+      return runStoppable(ctx, make(ctx, args), grace).catch(showCaller);
     } catch (error) {
-      // As pg does: a stack that leads to the caller, and not to the socket.
-      if (error !== ctx.err() && error instanceof Error) Error.captureStackTrace(error);
-      throw error;
+      return Promise.reject(error as Error);
     }
   };
   return { query } as unknown as Database<D>;
 }
 
-async function queryPool(
-  pool: Pool,
-  ctx: Context,
-  args: QueryArguments,
-  { onCancel, grace }: Required<Options>,
-): Promise<unknown> {
-  const client = await checkOut(ctx, pool, textOf(args));
-  let discarded = false;
-  const run = new RunningQuery(
-    client,
-    args,
-    (callback) => client.query(args[0], args[1], callback),
-    (reason) => {
-      discarded = true;
-      giveBack(client, reason);
-    },
-  );
-  try {
-    return await runStoppable(ctx, run, grace);
-  } finally {
-    const reuse = run.reusable && !(run.canceled && onCancel === "destroy");
-    if (!discarded) giveBack(client, reuse ? undefined : "not reusable");
-  }
+function onClient(client: unknown, destroyOnCancel: boolean) {
+  checkClient(client);
+  return (ctx: Context, args: QueryArguments) =>
+    new ClientQuery(ctx, args, client, destroyOnCancel);
 }
 
-function clientQueries(
-  client: unknown,
-  { onCancel, grace }: Required<Options>,
-): (ctx: Context, args: QueryArguments) => Promise<unknown> {
-  checkClient(client);
-  const discard = (): void => {
-    // First `end`, which makes the end of the socket an expected one and no "error" event.
-    void client.end();
-    client.connection.stream.destroy();
-  };
-  return async (ctx, args) => {
-    throwIfDone(ctx);
-    const turn = new Turn(client, args);
-    if (!turn.hasCome) await turn.wait(ctx);
-    const run = new RunningQuery(
-      client,
-      args,
-      (callback) => turn.onSettled(callback),
-      discard,
-      true,
-    );
-    try {
-      return await runStoppable(ctx, run, grace);
-    } finally {
-      if (run.canceled && onCancel === "destroy") discard();
-    }
-  };
+/** As pg does: a stack that leads to the caller, and not to the socket. */
+function showCaller(error: unknown): never {
+  if (error instanceof Error && !isContextError(error)) Error.captureStackTrace(error);
+  throw error;
 }
 
 function isPool(driver: unknown): driver is Pool {
