@@ -11,6 +11,8 @@ export default defineConfig({
     ],
   },
   test: {
+    testTimeout: 60_000, // bounds of single tests are their own; this one only ends what hangs
+    hookTimeout: 60_000,
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
     exclude: ["test/fixtures/**"],
     globalSetup: ["./test/support/postgres-setup.ts"],
