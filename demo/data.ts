@@ -6,6 +6,11 @@ import { connectDuckdb, duckdbReport, openDuckdb, visitors } from "./duckdb-data
 import { fillLibsql, libsqlReport, ratedProducts } from "./libsql-data.ts";
 import { customers, fillPostgres, postgresReport } from "./postgres-data.ts";
 
+/** The driver's own types say `any`. */
+export interface LibsqlStatement {
+  all(...values: unknown[]): Promise<unknown[]>;
+}
+
 /** A report query and its one parameter, the span at which it takes about the wanted time here. */
 export interface Report {
   readonly sql: string;
@@ -29,7 +34,7 @@ export interface DataOptions {
   seed: number;
   /** CPU-bound time of one report alone on this machine, in ms. */
   target: number;
-  progress(message: string): void;
+  progress: (message: string) => void;
 }
 
 /**
@@ -69,7 +74,7 @@ export async function prepareData({
     );
     connection.closeSync();
     const database = new Database(path, {});
-    const statement = await database.prepare(libsqlReport);
+    const statement = (await database.prepare(libsqlReport)) as LibsqlStatement;
     const libsqlSpan = await calibrate((span) => statement.all(span), ratedProducts, target);
     database.close();
 

@@ -100,5 +100,8 @@ export function sample(
     }
   }, every);
   timer.unref();
-  return async () => clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    return Promise.resolve();
+  };
 }

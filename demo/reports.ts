@@ -6,6 +6,7 @@ import { withContext as duckdb } from "eightysix/duckdb";
 import { handler, requestContext } from "eightysix/http";
 import { withContext as libsql } from "eightysix/libsql";
 import { withContext as postgres } from "eightysix/pg";
+import type { LibsqlStatement } from "./data.ts";
 import { connectDuckdb } from "./duckdb-data.ts";
 import type { Kitchen } from "./kitchen.ts";
 import { marked } from "./observe-postgres.ts";
@@ -75,7 +76,7 @@ export function reportDeaf({ data, pool, duckdbConnections }: Kitchen, tally: Ta
       (async () => {
         const database = new Database(data.libsql.path, {});
         try {
-          const statement = await database.prepare(data.libsql.sql);
+          const statement = (await database.prepare(data.libsql.sql)) as LibsqlStatement;
           return await statement.all(data.libsql.span);
         } finally {
           database.close();

@@ -86,6 +86,6 @@ async function failure(bin: string, account: Account | undefined): Promise<strin
 async function give(path: string, { uid, gid }: Account): Promise<void> {
   await lchown(path, uid, gid);
   for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
-    await lchown(join(entry.parentPath ?? entry.path, entry.name), uid, gid);
+    await lchown(join(entry.parentPath, entry.name), uid, gid);
   }
 }
