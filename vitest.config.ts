@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
     exclude: ["test/fixtures/**"],
+    globalSetup: ["./test/support/postgres-setup.ts"],
     reporters: ["default", "./test/reporter.ts"],
     pool: "forks", // the only pool that takes execArgv
     execArgv: ["--expose-gc"], // tests that count what is left behind collect it first

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { PostgresServer } from "../servers/postgres.ts";
 import { type Block, blocksOf, run, typeErrors } from "./snippets.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -22,14 +23,12 @@ const docs = await read("docs", [...markdown(root), ...markdown(join(root, "docs
 const good = await read("good", [join(fixtures, "good.md")]);
 const bad = await read("bad", [join(fixtures, "bad.md")]);
 
-let server: { url: string; stop(): Promise<void> } | undefined;
+let server: PostgresServer | undefined;
 let env: Record<string, string> = {};
 beforeAll(async () => {
   if (!docs.some(needsPostgres)) return;
-  const starter = new URL("../servers/postgres.ts", import.meta.url).href;
-  const postgres = (await import(starter)) as { startPostgres: () => Promise<typeof server> };
-  server = await postgres.startPostgres();
-  if (server === undefined) return;
+  const { startPostgres } = await import("../servers/postgres.ts");
+  server = await startPostgres();
   const { hostname, port, username, password, pathname } = new URL(server.url);
   env = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: pathname.slice(1) };
   if (password) env["PGPASSWORD"] = password;
