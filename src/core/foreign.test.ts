@@ -362,7 +362,7 @@ describe("two copies of the package", () => {
 
     test("what came first is decided by when it happened, across copies", () => {
       const busy = (ms: number): void => {
-        for (const end = performance.now() + ms; performance.now() < end; ) continue;
+        for (const end = performance.now() + ms; performance.now() < end;) continue;
       };
       for (const [above, below] of [
         [here, there],

@@ -53,7 +53,9 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
       parent.cancel("too late");
     });
     children[1]?.cancel("first");
-    const causes = [children[1], children[0], parent, children[2], root].map((c) => c?.err()?.cause);
+    const causes = [children[1], children[0], parent, children[2], root].map(
+      (c) => c?.err()?.cause,
+    );
     expect(causes).toEqual(["first", "sibling", "root", "root", "root"]);
     expect([...calls.values()]).toEqual([1, 1, 1, 1, 1]);
   });
