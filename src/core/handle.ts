@@ -11,6 +11,11 @@ import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 /** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
 export const SCOPE = key<Scope>("eightysix.scope");
 
+/** Safari and older engines have none yet; compilers of `using` then take this one. */
+const DISPOSE: typeof Symbol.dispose =
+  (Symbol.dispose as typeof Symbol.dispose | undefined) ??
+  (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
+
 export abstract class Handle implements Context {
   abstract readonly parent: Context | undefined;
   abstract readonly scope: Scope | undefined;
@@ -93,12 +98,17 @@ export class ScopedContext extends Handle implements CancelableContext {
     const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
     cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
   }
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     cancel(this.scope, "finished", undefined);
   }
   [DESCRIBE](): string {
     return this.scope.describe();
   }
+}
+
+/** What disposing of it does: ends it as finished. */
+export function finish(ctx: CancelableContext): void {
+  ctx[DISPOSE]();
 }
 
 /** Is its own place in the chain of values: one object per value. */

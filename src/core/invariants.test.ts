@@ -169,7 +169,10 @@ describe.each(watchings)("%s", (_how, watch) => {
     ["cancel", (ctx: CancelableContext) => void ctx.cancel()],
     ["dispose", (ctx: CancelableContext) => void ctx[Symbol.dispose]()],
     ["parent", (_: CancelableContext, parent: CancelableContext) => void parent.cancel()],
-    ["deadline", (_: CancelableContext, __: CancelableContext, clock: ManualClock) => void clock.advance(50)],
+    [
+      "deadline",
+      (_: CancelableContext, __: CancelableContext, clock: ManualClock) => void clock.advance(50),
+    ],
   ] as const)("5: no timer is left after the end (%s)", (_name, end) => {
     const clock = new ManualClock();
     using _ = useClock(clock);

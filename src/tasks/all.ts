@@ -1,6 +1,7 @@
 import { checkContext, checkFunction } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
+import { finish } from "../core/handle.ts";
 import { show } from "../core/show.ts";
 
 /** Work under a context: takes it first, and ends when it does. */
@@ -36,7 +37,7 @@ export async function all<const T extends readonly Task<unknown>[]>(
       `all takes a limit of at least 1, got ${show(limit)}; leave it out for none`,
     );
 
-  using group = withCancel(ctx);
+  const group = withCancel(ctx);
   const results: unknown[] = new Array(tasks.length);
   let failed = false;
   let failure: unknown;
@@ -58,6 +59,7 @@ export async function all<const T extends readonly Task<unknown>[]>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, lane));
+  finish(group);
   if (failed) throw failure;
   return results as never;
 }

@@ -1,5 +1,6 @@
 import { checkContext, checkDuration, checkFunction } from "../core/check.ts";
-import type { Context } from "../core/context.ts";
+import type { CancelableContext, Context } from "../core/context.ts";
+import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
 
 /**
@@ -15,8 +16,7 @@ export async function within<T>(
   checkContext(ctx, "within");
   checkDuration(ms, "within");
   checkFunction(fn, "within", "what to run: (ctx) => …");
-  using inner = withTimeout(ctx, ms);
-  return await fn(inner);
+  return await runAndEnd(withTimeout(ctx, ms), fn);
 }
 
 /**
@@ -37,6 +37,17 @@ export async function shield<T>(
     );
   }
   checkFunction(fn, "shield", "what to run: (ctx) => …");
-  using inner = withTimeout(withoutCancel(ctx), budgetMs);
-  return await fn(inner);
+  return await runAndEnd(withTimeout(withoutCancel(ctx), budgetMs), fn);
+}
+
+/** Not `using`, which would need a `Symbol.dispose` of every platform. */
+async function runAndEnd<T>(
+  inner: CancelableContext,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
+  try {
+    return await fn(inner);
+  } finally {
+    finish(inner);
+  }
 }
