@@ -86,6 +86,7 @@ export async function fuzz(options: {
     const turns = Math.floor(random() * 6);
     for (let i = 0; i < turns; i++) await new Promise(setImmediate);
     if (random() < 0.5) await delay(random() * 8);
+    if (random() < 0.1) await answer;
     ctx.cancel();
     const wrong = await answer;
     if (wrong !== undefined) count.wrong.push(wrong);

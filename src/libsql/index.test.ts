@@ -293,7 +293,7 @@ describe("the driver alone (if one of these fails it has changed, and so may we)
   test("a statement that is collected blocks the event loop until the query ends", async () => {
     const own = new Libsql(":memory:", {});
     for (let i = 0; i < 100; i++) await own.prepare(`SELECT ${i}`);
-    const statement = (await own.prepare(count(5_000_000))) as { all(): Promise<unknown> };
+    const statement = (await own.prepare(count(2_000_000))) as { all(): Promise<unknown> };
     let took = 0;
     const longest = await longestBlock(async () => {
       const began = performance.now();
@@ -304,18 +304,18 @@ describe("the driver alone (if one of these fails it has changed, and so may we)
       took = performance.now() - began;
     });
     expect(longest).toBeGreaterThan(took / 2);
-  });
+  }, 60_000);
 
   test("interrupt() blocks the event loop until a running exec() is over", async () => {
     const own = new Libsql(":memory:", {});
     let over = false;
-    const running = (own.exec(count(5_000_000)) as Promise<void>).then(() => (over = true));
+    const running = (own.exec(count(2_000_000)) as Promise<void>).then(() => (over = true));
     await computing();
     expect(over).toBe(false);
     const began = performance.now();
     own.interrupt();
     const blocked = performance.now() - began;
     await running;
-    expect(blocked).toBeGreaterThan(50);
-  });
+    expect(blocked).toBeGreaterThan(20);
+  }, 60_000);
 });
