@@ -21,6 +21,7 @@ export interface Served extends AsyncDisposable {
 
 export async function serve(listener: RequestListener): Promise<Served> {
   const server = createServer(listener).listen(0, "127.0.0.1");
+  server.keepAliveTimeout = 60_000; // a slow machine must not look like a client that left
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);

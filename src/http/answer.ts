@@ -14,8 +14,8 @@ export interface AnswerLike extends ResponseLike {
   on(event: "close" | "error", listener: () => void): unknown;
 }
 
-/** What the handler may have said of an answer that is not given: as Go's `http.Error`, and who owns it. */
-const STALE = ["content-length", "content-encoding", "etag", "last-modified", "cache-control"];
+/** Headers that speak of the handler's own answer. Others stay: a browser needs those of CORS. */
+const STALE = ["content-encoding", "transfer-encoding", "etag", "last-modified", "cache-control"];
 
 /** What throws once an answer has been sent. */
 const HEADER_METHODS = [
@@ -39,14 +39,16 @@ export function answer(res: AnswerLike, status: number): void {
     res.destroy();
     return;
   }
-  const text = STATUS_CODES[status] ?? "";
-  for (const name of STALE) res.removeHeader(name);
+  const name = STATUS_CODES[status] ?? "";
+  const text = `${name}\n`;
+  for (const header of STALE) res.removeHeader(header);
   res.statusCode = status;
-  if (res.statusMessage) res.statusMessage = text;
+  if (res.statusMessage) res.statusMessage = name;
   if (status === 503) res.setHeader("retry-after", "1");
   res.setHeader("content-type", "text/plain; charset=utf-8");
   res.setHeader("x-content-type-options", "nosniff");
-  res.end(`${text}\n`);
+  res.setHeader("content-length", String(text.length));
+  res.end(text);
   quieten(res);
 }
 

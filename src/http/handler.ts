@@ -1,10 +1,10 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { afterFunc, withTimeout, type Context } from "../index.ts";
+import { afterFunc, background, withTimeout, type Context } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
-import { localTimeout, track, type RequestContextOptions } from "./request.ts";
+import { localTimeout, track, type RequestContextOptions, type Tracked } from "./request.ts";
 import { statusOf } from "./status.ts";
 
 export interface HandlerOptions<Req, Res> extends RequestContextOptions {
@@ -35,9 +35,23 @@ export function handler<
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
   const { timeout, parent, onError = warn } = options;
+  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
   const bounded = timeout !== undefined || parent !== undefined;
 
-  const run = async (req: Req, res: Res): Promise<void> => {
+  const fail = async (tracked: Tracked, ctx: Context, error: unknown, req: Req, res: Res) => {
+    const status = statusFor(ctx, error);
+    if (!res.headersSent) res.statusCode = status;
+    try {
+      await onError(ctx, error, req, res);
+    } finally {
+      // It is we who will close the connection: say so before it looks as if the client had.
+      if (res.headersSent && !res.writableEnded) tracked.scope.cancel(error);
+      answer(res, status);
+    }
+  };
+
+  // Not an async function: its promises would cost more than the context.
+  return (req, res) => {
     const tracked = track(req, res, options);
     let { ctx } = tracked;
     // Somebody has asked for the request's context before, so it knows nothing of our limit.
@@ -49,21 +63,14 @@ export function handler<
       return;
     }
     if (bounded) answerAtEnd(ctx, res);
+    const failed = (error: unknown): void => void fail(tracked, ctx, error, req, res);
     try {
-      await fn(ctx, req, res);
+      const result = fn(ctx, req, res) as PromiseLike<unknown> | null | undefined;
+      if (typeof result?.then === "function") result.then(undefined, failed);
     } catch (error) {
-      const status = statusFor(ctx, error);
-      if (!res.headersSent) res.statusCode = status;
-      try {
-        await onError(ctx, error, req, res);
-      } finally {
-        // It is we who will close the connection: say so before it looks as if the client had.
-        if (res.headersSent && !res.writableEnded) tracked.scope.cancel(error);
-        answer(res, status);
-      }
+      failed(error);
     }
   };
-  return (req, res) => void run(req, res);
 }
 
 function answerAtEnd(ctx: Context, res: AnswerLike): void {

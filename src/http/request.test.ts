@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serve, until } from "../../test/raw-http.ts";
 import {
   afterFunc,
@@ -21,6 +21,8 @@ import {
   RequestFinished,
   Shutdown,
 } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 type Listener = (req: IncomingMessage, res: ServerResponse) => void;
 
