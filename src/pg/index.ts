@@ -92,7 +92,7 @@ export function withContext<D extends PoolLike | ClientLike>(
       checkArguments(ctx, args);
       return runStoppable(ctx, make(ctx, args), grace).catch(showCaller);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   };
   return { query } as unknown as Database<D>;
