@@ -171,6 +171,27 @@ describe("waiting for a connection", () => {
     expectWhole(pool);
   });
 
+  test("is over when its deadline has passed, though no timer could say so yet", async () => {
+    const pool = testPool({ max: 1 });
+    const client = await testClient();
+    const lent = await pool.connect();
+    using ctx = withTimeout(background(), 20);
+    const queued = client.query("select 1");
+    const answers = Promise.allSettled([
+      withContext(pool).query(ctx, "select 1"),
+      withContext(client).query(ctx, "select 1"),
+    ]);
+    const start = performance.now();
+    while (performance.now() < start + 40);
+    lent.release();
+    await queued;
+    for (const answer of await answers) {
+      expect(answer).toMatchObject({ reason: expect.any(DeadlineExceededError) as unknown });
+    }
+    await until(() => pool.idleCount === 1);
+    expectWhole(pool);
+  });
+
   test("is first come, first served for those who stay", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
