@@ -88,12 +88,9 @@ export function withContext<D extends PoolLike | ClientLike>(
     ? (ctx: Context, args: QueryArguments) => new PoolQuery(ctx, args, driver, destroy)
     : onClient(driver, destroy);
   const query = (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
-    try {
-      checkArguments(ctx, args);
-      return runStoppable(ctx, make(ctx, args), grace).catch(showCaller);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+    const misuse = misuseOf(ctx, args);
+    if (misuse !== undefined) return Promise.reject(new TypeError(misuse));
+    return runStoppable(ctx, make(ctx, args), grace).catch(showCaller);
   };
   return { query } as unknown as Database<D>;
 }
@@ -126,23 +123,21 @@ function checkClient(driver: unknown): asserts driver is Client {
   }
 }
 
-function checkArguments(ctx: unknown, [query, values]: readonly unknown[]): void {
+/** What is wrong with the arguments of `query`, and what to write instead. */
+function misuseOf(ctx: unknown, [query, values]: readonly unknown[]): string | undefined {
   if (typeof (ctx as Partial<Context> | null | undefined)?.err !== "function") {
     const got = typeof ctx === "string" ? "SQL" : String(ctx);
-    throw new TypeError(
-      `query needs a Context as its first argument, got ${got}; write query(ctx, sql, values) with the caller's ctx, or background() at the top of a program`,
-    );
+    return `query needs a Context as its first argument, got ${got}; write query(ctx, sql, values) with the caller's ctx, or background() at the top of a program`;
   }
   const { submit } = Object(query) as { submit?: unknown };
   if (typeof submit === "function") {
-    throw new TypeError(
-      "query(ctx, …) takes SQL or a config object, not a Query or a cursor, whose end it cannot know",
-    );
+    return "query(ctx, …) takes SQL or a config object, not a Query or a cursor, whose end it cannot know";
   }
   if (typeof query !== "string" && (typeof query !== "object" || query === null)) {
-    throw new TypeError(`query(ctx, …) takes SQL or a config object, got ${String(query)}`);
+    return `query(ctx, …) takes SQL or a config object, got ${String(query)}`;
   }
   if (typeof values === "function") {
-    throw new TypeError("query(ctx, …) returns a promise; leave the callback out");
+    return "query(ctx, …) returns a promise; leave the callback out";
   }
+  return undefined;
 }

@@ -20,9 +20,6 @@ const REPEAT_AFTER = 50;
 /** SQLSTATE query_canceled: of a cancel request, and of statement_timeout as well. */
 const QUERY_CANCELED = "57014";
 
-/** The failure of a query that was never sent. */
-const LEFT = new Error("left before its turn");
-
 /** What pools and clients do not share: how the query gets its connection, and what becomes of that. */
 export abstract class RunningQuery implements Operation<Result> {
   readonly ctx: Context;
@@ -82,7 +79,7 @@ export abstract class RunningQuery implements Operation<Result> {
   }
 
   isStop(error: unknown): boolean {
-    return error === LEFT || (error as { code?: unknown }).code === QUERY_CANCELED;
+    return (error as { code?: unknown }).code === QUERY_CANCELED;
   }
 
   destroy(): void {
@@ -103,10 +100,10 @@ export abstract class RunningQuery implements Operation<Result> {
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
-  /** The query is not going to be sent. */
+  /** The context is done, and the query is not going to be sent. */
   protected leave(): void {
     this.#end();
-    this.#settle?.reject(LEFT);
+    this.#settle?.reject(this.ctx.err());
   }
 
   protected get hasLeft(): boolean {

@@ -3,11 +3,13 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { background, CanceledError, withCancel } from "../index.ts";
 import { startPostgres, type PostgresServer } from "../../servers/postgres.ts";
 import { mark, observer, testPool, until } from "../../test/support/postgres.ts";
 import { withContext } from "./index.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let server: PostgresServer;
 let sockets: string;
@@ -20,7 +22,7 @@ beforeAll(async () => {
     settings: { unix_socket_directories: sockets, listen_addresses: "127.0.0.1,::1" },
   });
   ca = await turnTlsOn(server).catch(() => undefined);
-}, 60_000);
+});
 afterAll(async () => {
   await server.stop();
   rmSync(sockets, { recursive: true, force: true });

@@ -2,10 +2,12 @@
  * Late cancels are the main hazard: one that misses its query kills whatever runs next on that
  * connection. So: many late cancels among innocent queries on few connections, and no victims.
  */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { background, withCancel } from "../index.ts";
 import { testClient, testPool, until } from "../../test/support/postgres.ts";
 import { withContext } from "./index.ts";
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 });
 
 const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
 const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);

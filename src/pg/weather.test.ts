@@ -1,11 +1,13 @@
 /** Bad weather: networks and servers that stall, reset or die, each against a server of our own. */
 import pg from "pg";
-import { beforeAll, afterAll, expect, onTestFinished, test } from "vitest";
+import { beforeAll, afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../index.ts";
 import { startPostgres, type PostgresServer } from "../../servers/postgres.ts";
 import { mark, observer, testPool, until } from "../../test/support/postgres.ts";
 import { startProxy, type Link } from "../../test/support/proxy.ts";
 import { withContext } from "./index.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const GRACE = 300;
 
