@@ -1,5 +1,6 @@
 /** Derive a child with a deadline that will not be reached, and cancel it: what every call with a timeout does. */
 import { afterFunc, background, withCancel, withTimeout, type Context } from "eightysix";
+import { collect } from "../measure/cpu.ts";
 import { perOp } from "../measure/per-op.ts";
 import { timeoutChild } from "./hand-made.ts";
 import type { Case, Cases } from "./index.ts";
@@ -22,6 +23,7 @@ const ours =
   async () => {
     const parent = withCancel(background());
     const others = otherRequests(parent, live);
+    await collect(); // Marking a large new heap is not the price of the next context.
     const op = () => {
       const ctx = withTimeout(parent, MS);
       if (watch) afterFunc(ctx, nothing);
@@ -40,6 +42,7 @@ const timers =
   (live: number): Case =>
   async () => {
     for (let i = 0; i < live; i++) setTimeout(nothing, MS + ((i * 7919) % 3_600_000)).unref();
+    await collect();
     const op = () => {
       const timer = setTimeout(nothing, MS);
       clearTimeout(timer);

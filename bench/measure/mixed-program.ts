@@ -7,7 +7,6 @@ import {
   withTimeout,
   withValue,
   type Context,
-  type Key,
 } from "eightysix";
 import { turn } from "./cpu.ts";
 
@@ -16,24 +15,27 @@ import { turn } from "./cpu.ts";
  * makes one kind, V8 would compile the library for that kind alone, and no real program gets that.
  */
 export async function mixedProgram(): Promise<void> {
-  const K = key<number>("mixed");
   const root = withCancel(background());
   for (let round = 0; round < 20; round++) {
-    for (let i = 0; i < 200; i++) request(root, K, i);
+    for (let i = 0; i < 200; i++) request(root, i);
     await turn();
   }
   root.cancel();
 }
 
-function request(root: Context, K: Key<number>, i: number): void {
+const Attempt = key<number>("attempt");
+const Name = key<string>("name");
+const User = key<object>("user");
+
+function request(root: Context, i: number): void {
   const top = i % 2 === 0 ? withTimeout(root, 30_000 + i) : withCancel(root);
-  const named = withValue(top, K, i);
+  const named = withValue(withValue(top, Attempt, i), User, { i });
   const inner = i % 3 === 0 ? withCancel(named) : withTimeout(named, i % 5 === 0 ? 60_000 : 1_000);
-  const leaf = withValue(inner, K, -i);
+  const leaf = withValue(inner, Name, `request ${i}`);
   let stop: (() => boolean) | undefined;
   if (i % 4 === 0) stop = afterFunc(leaf, () => undefined);
   if (i % 8 === 1) leaf.signal.addEventListener("abort", () => undefined);
-  if (leaf.err() !== undefined || leaf.value(K) !== -i || named.value(K) !== i)
+  if (leaf.err() !== undefined || leaf.value(Attempt) !== i || named.value(Name) !== undefined)
     throw new Error("broken");
   // It may have to wait, and the context is cancelled below.
   checkpoint(leaf)?.catch(() => undefined);
