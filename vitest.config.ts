@@ -11,8 +11,11 @@ export default defineConfig({
     ],
   },
   test: {
+    testTimeout: 60_000, // bounds of single tests are their own; this one only ends what hangs
+    hookTimeout: 60_000,
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
     exclude: ["test/fixtures/**"],
+    globalSetup: ["./test/support/postgres-setup.ts"],
     reporters: ["default", "./test/reporter.ts"],
     pool: "forks", // the only pool that takes execArgv
     execArgv: ["--expose-gc"], // tests that count what is left behind collect it first

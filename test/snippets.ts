@@ -35,7 +35,8 @@ export interface Block {
 export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
   const text = await readFile(doc, "utf8");
   const home = join(dir, basename(doc));
-  await mkdir(home, { recursive: true });
+  await mkdir(dir, { recursive: true });
+  await mkdir(home); // two documents of one name would overwrite each other
   const blank = (part: string): string => part.replace(/[^\n]+/g, "");
   const blocks: Block[] = [];
   let code = "";
@@ -101,14 +102,16 @@ export async function run(
   const closed = once(child, "close") as Promise<[code: number | null]>;
   const isRight = (): boolean => block.expected === undefined || same(printed, block.expected);
 
+  const lives = (): boolean => child.exitCode === null && child.signalCode === null;
+
   const [, url, leaves] = /^client (\S+)(?: leaves (\d+))?$/.exec(block.option) ?? [];
   let wrong: string | false = false;
   if (url !== undefined) {
-    const answer = await visit(url, Number(leaves ?? bound), () => child.exitCode === null);
+    const answer = await visit(url, Number(leaves ?? bound), lives);
     if (answer instanceof Error && leaves === undefined) wrong = String(answer);
     const until = Date.now() + bound / 4;
-    while (!isRight() && child.exitCode === null && Date.now() < until) await delay(10);
-    if (child.exitCode !== null) wrong = "ended by itself";
+    while (!isRight() && lives() && Date.now() < until) await delay(10);
+    if (!lives()) wrong = "ended by itself";
     child.kill();
   }
   const [code] = await closed;

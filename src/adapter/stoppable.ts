@@ -7,14 +7,21 @@
  * its stop can do nothing more. That is bounded, because a server or a network may never answer:
  * then the resource is destroyed, which ends the doubt.
  */
-import { afterFunc, background, orDone, startWork, throwIfDone, withTimeout, type Context } from "../index.ts";
+import { afterFunc, background, startWork, throwIfDone, withTimeout } from "../index.ts";
+import type { Context, Stop, Work } from "../index.ts";
 
 export interface Operation<T> {
-  /** For the ledger: what sort of work, as "pg.query", and which. */
-  readonly kind: string;
+  /**
+   * For the ledger: what sort of work, as "pg.query", and which. Without a kind the operation keeps
+   * the ledger itself, because it is one work after another; see `over`.
+   */
+  readonly kind?: string | undefined;
   readonly what?: string | undefined;
-  /** Starts it. Called once, unless the context is done already. */
-  start(): PromiseLike<T>;
+  /**
+   * Starts it. Called once, unless the context is done already. It returns a promise of the result
+   * or, where a driver has callbacks and each promise would cost, uses `settle` itself.
+   */
+  start(settle: Settle<T>): PromiseLike<T> | undefined;
   /**
    * Begins to stop it, and resolves when the stop can do nothing more, to this operation or to the
    * next one on the resource. Called at most once, while `running()`. Rejects if that cannot be
@@ -25,50 +32,126 @@ export interface Operation<T> {
   isStop(error: unknown): boolean;
   /** Ends the resource at once: nothing of the operation can reach anybody afterwards. Never throws. */
   destroy(reason: unknown): void;
+  /**
+   * Called last, once, if `start` was: from now on nothing of the operation can reach anybody, so
+   * the resource can be given back. Never throws.
+   */
+  over?(state: "stopped" | "lost"): void;
+}
+
+/** Takes the outcome of an operation; the first counts. */
+export interface Settle<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
 }
 
 /** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
 export const GRACE = 2_000;
-
-type Outcome<T> = { value: T } | { error: unknown };
 
 /**
  * Runs an operation until it settles or `ctx` is done *and* it has been stopped. Resolves with its
  * result, even one that beat the stop; rejects with `ctx.err()` if the stop or the end of the
  * resource ended it, and with the operation's own error, untouched, in every other case.
  */
-export async function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
-  throwIfDone(ctx);
-  const work = startWork(ctx, operation.kind, operation.what);
-  let outcome: Outcome<T> | undefined;
-  let stopSent = false;
-  let destroyed = false;
-  let letGo: () => void;
-  const abandoned = new Promise<void>((resolve) => (letGo = resolve));
-
-  const settled = Promise.resolve(operation.start()).then(
-    (value) => void (outcome = { value }),
-    (error: unknown) => void (outcome = { error }),
-  );
-  const stop = afterFunc(ctx, async () => {
-    if (outcome !== undefined) return;
-    stopSent = true;
-    using bound = withTimeout(background(), grace);
-    try {
-      const stopping = Promise.resolve(operation.stop(() => outcome === undefined));
-      await orDone(bound, Promise.all([stopping, settled]));
-    } catch (error) {
-      destroyed = true;
-      operation.destroy(error);
-      letGo();
-    }
+export function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
+  return new Promise((resolve, reject) => {
+    throwIfDone(ctx);
+    new Run(ctx, operation, grace, resolve, reject).begin();
   });
+}
 
-  await Promise.race([settled, abandoned]);
-  if (!stop()) await stop.finished;
-  work.end(destroyed ? "lost" : "stopped");
-  if (outcome !== undefined && "value" in outcome) return (outcome as { value: T }).value;
-  const failure = outcome as { error: unknown } | undefined;
-  if (failure === undefined || destroyed || (stopSent && operation.isStop(failure.error))) throw ctx.err();
-  throw failure.error;
+/** One run. Not an async function, because operations that nobody cancels should cost little. */
+class Run<T> implements Settle<T> {
+  readonly #ctx: Context;
+  readonly #operation: Operation<T>;
+  readonly #grace: number;
+  readonly #fulfill: (value: T) => void;
+  readonly #fail: (error: unknown) => void;
+  #work: Work | undefined;
+  #takeBack: Stop | undefined;
+  #settled = false;
+  #failed = false;
+  #value: T | undefined;
+  #error: unknown;
+  #stopSent = false;
+  #onSettled: (() => void) | undefined;
+
+  constructor(
+    ctx: Context,
+    operation: Operation<T>,
+    grace: number,
+    fulfill: (value: T) => void,
+    fail: (error: unknown) => void,
+  ) {
+    this.#ctx = ctx;
+    this.#operation = operation;
+    this.#grace = grace;
+    this.#fulfill = fulfill;
+    this.#fail = fail;
+  }
+
+  begin(): void {
+    const { kind, what } = this.#operation;
+    if (kind !== undefined) this.#work = startWork(this.#ctx, kind, what);
+    try {
+      this.#operation.start(this)?.then(
+        (value) => this.resolve(value),
+        (error: unknown) => this.reject(error),
+      );
+    } catch (error) {
+      this.reject(error);
+    }
+    if (!this.#settled) this.#takeBack = afterFunc(this.#ctx, () => this.#stop());
+  }
+
+  resolve(value: T): void {
+    if (this.#settled) return;
+    this.#value = value;
+    this.#settle();
+  }
+
+  reject(error: unknown): void {
+    if (this.#settled) return;
+    this.#error = error;
+    this.#failed = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    if (this.#stopSent) {
+      this.#onSettled?.();
+      return;
+    }
+    // If it is too late to take it back, the callback will see that all is settled and do nothing.
+    this.#takeBack?.();
+    this.#finish("stopped");
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#settled) return;
+    this.#stopSent = true;
+    const settled = new Promise<void>((resolve) => (this.#onSettled = resolve));
+    using bound = withTimeout(background(), this.#grace);
+    const graceOver = new Promise<void>((_, reject) => void afterFunc(bound, reject));
+    try {
+      const stopping = this.#operation.stop(() => !this.#settled);
+      await Promise.race([Promise.all([stopping, settled]), graceOver]);
+      this.#finish("stopped");
+    } catch (error) {
+      const known = this.#settled;
+      // What the end of the resource will say of the operation is not its outcome.
+      if (!known) this.reject(this.#ctx.err());
+      this.#operation.destroy(error);
+      this.#finish(known ? "stopped" : "lost");
+    }
+  }
+
+  #finish(state: "stopped" | "lost"): void {
+    this.#work?.end(state);
+    this.#operation.over?.(state);
+    if (!this.#failed) this.#fulfill(this.#value as T);
+    else if (this.#stopSent && this.#operation.isStop(this.#error)) this.#fail(this.#ctx.err());
+    else this.#fail(this.#error);
+  }
 }

@@ -39,16 +39,15 @@ class AfterFunc extends Callback {
     try {
       const result = fn(this.end.error) as { then?: unknown } | null | undefined;
       if (typeof result?.then === "function") {
-        const over = (): void => {
+        // A rejection goes on, to be reported as unhandled; a handler for it would swallow it.
+        void Promise.resolve(result).finally(() => {
           this.#finish();
-        };
-        // Not `finally`: its promise would report the callback's own rejection a second time.
-        void Promise.resolve(result).then(over, over);
+        });
         return;
       }
     } catch (error) {
       // Reported as the platform does for listeners, and away from our neighbours.
-      void Promise.reject(error as Error);
+      void Promise.reject(error);
     }
     this.#finish();
   }
@@ -98,11 +97,12 @@ const stopPrototype = Object.create(Function.prototype, {
  */
 export function afterFunc(ctx: Context, fn: (err: ContextError) => unknown): Stop {
   checkContext(ctx, "afterFunc");
-  checkFunction(fn, "afterFunc");
+  checkFunction(fn, "afterFunc", "what to run when ctx is done: (err) => …");
   const scope = scopeOf(ctx);
   const callback = new AfterFunc(scope, fn);
   if (scope !== undefined) onEnd(scope, callback);
-  const stop = (): boolean => callback.stop();
+  const stop = (() => callback.stop()) as Stop & { [CALLBACK]: AfterFunc };
   Object.setPrototypeOf(stop, stopPrototype);
-  return Object.assign(stop, { [CALLBACK]: callback }) as unknown as Stop;
+  stop[CALLBACK] = callback;
+  return stop;
 }

@@ -30,6 +30,7 @@ export function remaining(ctx: Context): number {
 
 /** Whether `ctx` lives and has at least `ms` milliseconds left: ask before work of known cost. */
 export function hasBudget(ctx: Context, ms: number): boolean {
+  checkContext(ctx, "hasBudget");
   checkDuration(ms, "hasBudget");
   return ctx.err() === undefined && remaining(ctx) >= ms;
 }

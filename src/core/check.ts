@@ -1,15 +1,7 @@
 /** Misuse explains itself: every refusal says what was passed and what to do. */
 import type { Context } from "./context.ts";
 import { Handle } from "./handle.ts";
-
-/** What was passed, in a few words that hold no data. */
-export function show(x: unknown): string {
-  if (x === null || x === undefined) return String(x);
-  if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;
-  if (typeof x === "number" || typeof x === "boolean" || typeof x === "bigint") return `${typeof x} ${String(x)}`;
-  if (typeof x === "object" && typeof x.constructor === "function") return `an object of class ${x.constructor.name}`;
-  return `a ${typeof x}`;
-}
+import { show } from "./show.ts";
 
 /** Throws a TypeError unless `ctx` has the four members of a context. Reads no signal. */
 export function checkContext(ctx: unknown, caller: string): asserts ctx is Context {
@@ -35,10 +27,14 @@ function isContext(x: unknown): x is Context {
 /** Throws unless `ms` is a number of milliseconds; Infinity means none, a negative means now. */
 export function checkDuration(ms: unknown, caller: string): asserts ms is number {
   if (typeof ms !== "number") {
-    throw new TypeError(`${caller} takes a duration in milliseconds, got ${show(ms)}; pass a number`);
+    throw new TypeError(
+      `${caller} takes a duration in milliseconds, got ${show(ms)}; pass a number`,
+    );
   }
   if (Number.isNaN(ms)) {
-    throw new RangeError(`${caller} got NaN for a duration in milliseconds; pass a number, or Infinity for none`);
+    throw new RangeError(
+      `${caller} got NaN for a duration in milliseconds; pass a number, or Infinity for none`,
+    );
   }
 }
 
@@ -46,15 +42,22 @@ export function checkDuration(ms: unknown, caller: string): asserts ms is number
 export function checkInstant(at: unknown, caller: string): number {
   const isDate = Object.prototype.toString.call(at) === "[object Date]";
   if (!isDate && typeof at !== "number") {
-    throw new TypeError(`${caller} takes a Date or epoch milliseconds, got ${show(at)}`);
+    throw new TypeError(
+      `${caller} takes a Date or epoch milliseconds, got ${show(at)}; pass new Date(…), Date.now() + ms, or Infinity for none`,
+    );
   }
   const wall = Number(at);
   if (Number.isNaN(wall)) {
-    throw new RangeError(`${caller} got ${isDate ? "an invalid Date" : "NaN"}; pass a Date or epoch milliseconds, or Infinity for none`);
+    throw new RangeError(
+      `${caller} got ${isDate ? "an invalid Date" : "NaN"}; pass a Date or epoch milliseconds, or Infinity for none`,
+    );
   }
   return wall;
 }
 
-export function checkFunction(fn: unknown, caller: string): void {
-  if (typeof fn !== "function") throw new TypeError(`${caller} takes a function, got ${show(fn)}`);
+/** `instead` says what to pass. */
+export function checkFunction(fn: unknown, caller: string, instead: string): void {
+  if (typeof fn !== "function") {
+    throw new TypeError(`${caller} takes a function, got ${show(fn)}; pass ${instead}`);
+  }
 }

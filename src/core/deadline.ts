@@ -1,7 +1,10 @@
 /** A scope that ends by itself. */
 import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
-import { endOf, push, Scope, type Limit } from "./tree.ts";
+import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
+
+/** No Date goes further, and -LAST_DATE is the first: 273,972 years are as good as any. */
+const LAST_DATE = 8.64e15;
 
 /** Made only where the deadline is earlier than every one above it; so it is its own limit. */
 class DeadlineScope extends Scope implements Limit {
@@ -18,7 +21,8 @@ class DeadlineScope extends Scope implements Limit {
   }
 
   wall(): number {
-    return (this.#wall ??= wallOf(this.at));
+    this.#wall ??= wallOf(this.at);
+    return Math.max(-LAST_DATE, Math.min(this.#wall, LAST_DATE));
   }
 
   override describe(): string {
@@ -61,7 +65,8 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   return born(new DeadlineScope(parent, at, wall, cause), time);
 }
 
+/** Past deadlines are done at birth; a parent that was done before them comes first. */
 function born(scope: DeadlineScope, time: number): Scope {
-  if (scope.at <= time) endOf(scope);
+  if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));
   return scope;
 }

@@ -1,12 +1,13 @@
 /** The functions that make contexts. None of them costs anything on its parent until watched. */
-import { checkContext, checkDuration, checkInstant, show } from "./check.ts";
+import { checkContext, checkDuration, checkInstant } from "./check.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import { scopeAfter, scopeUntil } from "./deadline.ts";
 import { trackDropped } from "./development.ts";
 import { scopeOf, valuesOf } from "./foreign.ts";
 import { DetachedContext, RootContext, ScopedContext, ValueContext } from "./handle.ts";
 import { join, scopeOfSignal, type AbortSignalLike } from "./join.ts";
-import { isKey, type Key } from "./values.ts";
+import { checkKey, type Key } from "./values.ts";
+import { show } from "./show.ts";
 import { Scope } from "./tree.ts";
 
 /** What a deadline may say of itself. */
@@ -58,7 +59,11 @@ export function withDeadline(
  * A child that expires `ms` milliseconds from now. Infinity means no deadline of its own, zero and
  * negative mean now; an earlier deadline of the parent wins.
  */
-export function withTimeout(parent: Context, ms: number, options?: DeadlineOptions): CancelableContext {
+export function withTimeout(
+  parent: Context,
+  ms: number,
+  options?: DeadlineOptions,
+): CancelableContext {
   checkContext(parent, "withTimeout");
   checkDuration(ms, "withTimeout");
   return scoped(parent, scopeAfter(scopeOf(parent), ms, options?.cause));
@@ -67,12 +72,7 @@ export function withTimeout(parent: Context, ms: number, options?: DeadlineOptio
 /** A child that carries one more value: for what belongs to the request, not for parameters. */
 export function withValue<T>(parent: Context, key: Key<T, unknown>, value: T): Context {
   checkContext(parent, "withValue");
-  if (!isKey(key)) {
-    const nil = (key as unknown) === undefined || (key as unknown) === null;
-    throw new TypeError(
-      `${nil ? "nil key: " : ""}withValue needs a key made by key(), got ${show(key)}; write const K = key<T>("name") once, in a module`,
-    );
-  }
+  checkKey(key, "withValue");
   return new ValueContext(parent, scopeOf(parent), valuesOf(parent), key, value);
 }
 
@@ -92,8 +92,13 @@ export function withoutCancel(parent: Context): Context {
 export function withSignal(parent: Context, ...signals: AbortSignalLike[]): CancelableContext {
   checkContext(parent, "withSignal");
   for (const signal of signals) {
-    if (typeof (signal as Partial<AbortSignalLike> | undefined)?.addEventListener !== "function" || !("aborted" in signal)) {
-      throw new TypeError(`withSignal takes AbortSignals after its parent, got ${show(signal)}`);
+    if (
+      typeof (signal as Partial<AbortSignalLike> | undefined)?.addEventListener !== "function" ||
+      !("aborted" in signal)
+    ) {
+      throw new TypeError(
+        `withSignal takes AbortSignals after its parent, got ${show(signal)}; pass controller.signal`,
+      );
     }
   }
   return scoped(parent, join("WithSignal", scopeOf(parent), signals.map(scopeOfSignal)));

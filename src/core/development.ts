@@ -21,17 +21,22 @@ let report: (dropped: DroppedContext) => void = warn;
  * reported, with the stack that created it: on `eightysix:context.dropped`, and to `onDropped`, by
  * default a process warning. Contexts nobody watched are harmless and stay silent.
  */
-export function developmentMode(on: boolean, options: { onDropped?: (dropped: DroppedContext) => void } = {}): void {
+export function developmentMode(
+  on: boolean,
+  options: { onDropped?: (dropped: DroppedContext) => void } = {},
+): void {
   report = options.onDropped ?? warn;
   recordCancelers(on);
   if (!on) registry = undefined;
-  else registry ??= new FinalizationRegistry(({ scope, at }) => {
-    if (!isWatched(scope) || endOf(scope) !== undefined) return;
-    const message = "a context was dropped without being canceled; use `using`, or cancel it in finally";
-    const found = { message, stack: at.stack ?? "" };
-    dropped.publish(found);
-    report(found);
-  });
+  else
+    registry ??= new FinalizationRegistry(({ scope, at }) => {
+      if (!isWatched(scope) || endOf(scope) !== undefined) return;
+      const message =
+        "a context was dropped without being canceled; use `using`, or cancel it in finally";
+      const found = { message, stack: at.stack ?? "" };
+      dropped.publish(found);
+      report(found);
+    });
 }
 
 /** Free unless in development mode. */
@@ -40,13 +45,17 @@ export function trackDropped(ctx: object, scope: Scope): void {
 }
 
 interface Processes {
-  process?: { env?: Record<string, string | undefined>; emitWarning?: (message: string, options: object) => void };
+  process?: {
+    env?: Record<string, string | undefined>;
+    emitWarning?: (message: string, options: object) => void;
+  };
 }
 
 function warn({ message, stack }: DroppedContext): void {
   const { process } = globalThis as Processes;
   const code = "EIGHTYSIX_DROPPED";
-  if (process?.emitWarning) process.emitWarning(message, { type: "ContextWarning", code, detail: stack });
+  if (process?.emitWarning)
+    process.emitWarning(message, { type: "ContextWarning", code, detail: stack });
 }
 
 if ((globalThis as Processes).process?.env?.["EIGHTYSIX_DEV"] === "1") developmentMode(true);

@@ -12,6 +12,9 @@ import {
 /** `finished` is a cancellation too, but of work that was over: never counted as one. */
 export type EndKind = "canceled" | "deadline" | "finished";
 
+/** In place of a time, where nobody ever depended on it: reading the clock is most of a cancel's cost. */
+export const UNTIMED = -1;
+
 let recordStacks = false;
 
 /** Development mode: whether errors get the stack of the canceler. */
@@ -22,7 +25,7 @@ export function recordCancelers(on: boolean): void {
 export class End {
   readonly kind: EndKind;
   readonly cause: unknown;
-  /** Monotonic milliseconds. 0 when nothing can ever ask: see `cancel` in tree.ts. */
+  /** Monotonic milliseconds, or `UNTIMED`. */
   readonly at: number;
   #error: ContextError | undefined;
   readonly #canceler: Error | undefined;
@@ -55,10 +58,16 @@ export class End {
  */
 export function endFrom(reason: unknown, noticedAt: number): End {
   const found = findContextError(reason);
-  const timedOut = found
-    ? isDeadlineExceeded(found)
-    : (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
+  const timedOut = found ? isDeadlineExceeded(found) : isPlatformTimeout(reason);
   const kind = timedOut ? "deadline" : "canceled";
   if (found === undefined || found !== reason) return new End(kind, reason, noticedAt);
   return new End(kind, found.cause, Math.min(found[ENDED_AT] ?? noticedAt, noticedAt), found);
+}
+
+function isPlatformTimeout(reason: unknown): boolean {
+  try {
+    return (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
+  } catch {
+    return false;
+  }
 }

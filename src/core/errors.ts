@@ -29,8 +29,9 @@ export abstract class ContextError extends Error {
     this.#endedAt = endedAt;
   }
 
-  get [ENDED_AT](): number {
-    return this.#endedAt;
+  /** `undefined` where nobody depended on the time: what is made of it ended when it is noticed. */
+  get [ENDED_AT](): number | undefined {
+    return this.#endedAt < 0 ? undefined : this.#endedAt;
   }
 }
 
@@ -93,10 +94,14 @@ export const LONGEST_CHAIN = 32;
 /** The first context error in the chain of causes that starts with `error`, or `undefined`. */
 export function findContextError(error: unknown): ContextError | undefined {
   let current = error;
-  for (let i = 0; i < LONGEST_CHAIN; i++) {
-    if (typeof current !== "object" || current === null) return undefined;
-    if ((current as { [KIND]?: unknown })[KIND] !== undefined) return current as ContextError;
-    current = (current as { cause?: unknown }).cause;
+  try {
+    for (let i = 0; i < LONGEST_CHAIN; i++) {
+      if (typeof current !== "object" || current === null) return undefined;
+      if ((current as { [KIND]?: unknown })[KIND] !== undefined) return current as ContextError;
+      current = (current as { cause?: unknown }).cause;
+    }
+  } catch {
+    // A getter or a proxy that throws: whatever it is, a context must be able to end with it.
   }
   return undefined;
 }

@@ -2,28 +2,43 @@
  * Contexts that are not ours: somebody's own class, a wrapper around one of ours, or a context of
  * a second copy of this package. Only the four members of the interface are relied on.
  */
-import { now } from "./clock.ts";
+import { monotonicOf, now } from "./clock.ts";
 import type { Context, OffersAfterFunc } from "./context.ts";
 import { endFrom, type End } from "./end.ts";
 import { Handle, SCOPE } from "./handle.ts";
 import { FOREIGN, type Values } from "./values.ts";
-import { conclude, endOf, NEVER_SURE, Scope, signalOf, tie, unlink, type Limit } from "./tree.ts";
-import { monotonicOf } from "./clock.ts";
+import {
+  conclude,
+  endAtBirth,
+  endOf,
+  gives,
+  NEVER_SURE,
+  Scope,
+  tie,
+  unlink,
+  type Limit,
+} from "./tree.ts";
 
 /** What stands for a foreign context in the tree: one, with one listener, for all its children. */
 class ForeignScope extends Scope implements Limit {
   readonly #context: Context;
   readonly #deadline: number;
   readonly at: number;
+  /** The scope of ours that it wraps, if any. */
+  readonly #inner: Scope | undefined;
 
   constructor(context: Context) {
     super(undefined);
     this.#context = context;
+    const inner: unknown = context.value(SCOPE);
+    this.#inner = inner instanceof Scope ? inner : undefined;
     this.#deadline = context.deadline()?.getTime() ?? Infinity;
     this.at = monotonicOf(this.#deadline);
     if (this.at < Infinity) this.limit = this;
-    // It does not count its endings with ours, so it is asked each time.
+    // It does not count its endings with ours, so it is asked each time; and now: what is done
+    // already was done before any deadline that is set under it.
     this.seen = NEVER_SURE;
+    endAtBirth(this, undefined, this.probe());
   }
 
   wall(): number {
@@ -45,16 +60,18 @@ class ForeignScope extends Scope implements Limit {
       const stop = afterFunc.call(context, ended);
       return () => void stop();
     }
-    const inner: unknown = context.value(SCOPE);
+    const inner = this.#inner;
     const { signal } = context;
     // A wrapper that changes neither end nor signal is told by the scope that it wraps.
-    if (inner instanceof Scope && endOf(inner) === undefined && signal === signalOf(inner)) {
+    if (inner !== undefined && endOf(inner) === undefined && gives(inner, signal)) {
       const link = tie(inner, this);
       return () => {
         unlink(link);
       };
     }
-    signal.addEventListener("abort", ended);
+    // Aborted between the last look and now: no listener would hear of it.
+    if (signal.aborted) ended();
+    else signal.addEventListener("abort", ended);
     return () => {
       signal.removeEventListener("abort", ended);
     };

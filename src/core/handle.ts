@@ -1,31 +1,39 @@
 /** Our contexts: handles on a scope (what can end them) and on values. */
-import { inspectContext, printContext } from "./print.ts";
+import { newController } from "./controller.ts";
+import { DESCRIBE, inspectContext, printContext } from "./print.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
-import { lookUp, type Key, type Values } from "./values.ts";
-import { cancel, dependOn, endOf, Scope, signalOf } from "./tree.ts";
+import { key, lookUp, type Key, type Values } from "./values.ts";
+import type { Scope } from "./tree.ts";
+import { classOf } from "./show.ts";
+import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 
 /** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
-export const SCOPE = { name: "eightysix.scope" } as unknown as Key<Scope>;
+export const SCOPE = key<Scope>("eightysix.scope");
+
+/** Safari and older engines have none yet; compilers of `using` then take this one. */
+const DISPOSE: typeof Symbol.dispose =
+  (Symbol.dispose as typeof Symbol.dispose | undefined) ??
+  (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
 export abstract class Handle implements Context {
   abstract readonly parent: Context | undefined;
   abstract readonly scope: Scope | undefined;
   abstract readonly values: Values | undefined;
   /** How it was derived, in Go's words. */
-  abstract describe(): string;
+  abstract [DESCRIBE](): string;
 
   deadline(): Date | undefined {
     const { scope } = this;
-    if (scope?.limit === undefined) return undefined;
+    if (scope === undefined) return undefined;
     // Whoever compares deadlines may compare ends next; another copy of the package does.
     dependOn(scope);
-    return new Date(scope.limit.wall());
+    return scope.limit === undefined ? undefined : new Date(scope.limit.wall());
   }
 
   get signal(): AbortSignal {
     const { scope } = this;
-    return scope === undefined ? (neverAborts ??= new AbortController().signal) : signalOf(scope);
+    return scope === undefined ? (neverAborts ??= newController().signal) : signalOf(scope);
   }
 
   err(): ContextError | undefined {
@@ -34,7 +42,10 @@ export abstract class Handle implements Context {
   }
 
   value<T, D>(key: Key<T, D>): T | D {
-    if ((key as unknown) === SCOPE) return this.scope as D;
+    if ((key as unknown) === SCOPE) {
+      if (this.scope !== undefined) dependOn(this.scope);
+      return this.scope as D;
+    }
     return lookUp(this.values, key) as T | D;
   }
 
@@ -62,7 +73,7 @@ export class RootContext extends Handle {
     super();
     this.#name = name;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return `context.${this.#name}`;
   }
 }
@@ -78,15 +89,26 @@ export class ScopedContext extends Handle implements CancelableContext {
     this.values = values;
   }
   cancel(cause?: unknown): void {
+    // As for a listener: `emitter.on("close", ctx.cancel)`.
+    if (!(this instanceof ScopedContext)) {
+      throw new TypeError(
+        "cancel() was called without its context; pass () => ctx.cancel() instead",
+      );
+    }
     const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
     cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
   }
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     cancel(this.scope, "finished", undefined);
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return this.scope.describe();
   }
+}
+
+/** What disposing of it does: ends it as finished. */
+export function finish(ctx: CancelableContext): void {
+  ctx[DISPOSE]();
 }
 
 /** Is its own place in the chain of values: one object per value. */
@@ -113,7 +135,7 @@ export class ValueContext extends Handle implements Values {
   get values(): Values {
     return this;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return `WithValue(${this.key.name}, ${this.key.secret ? "[secret]" : brief(this.held)})`;
   }
 }
@@ -127,17 +149,19 @@ export class DetachedContext extends Handle {
     this.parent = parent;
     this.values = values;
   }
-  describe(): string {
+  [DESCRIBE](): string {
     return "WithoutCancel";
   }
 }
 
 /** A value as a word: never its insides, which may hold what nobody meant to log. */
 function brief(value: unknown): string {
-  if (typeof value === "string") return value.length > 64 ? `${value.slice(0, 64)}…` : value;
-  if (typeof value === "object" && value !== null) {
-    const { constructor } = value as { constructor?: { name?: unknown } };
-    return typeof constructor?.name === "string" ? `[${constructor.name}]` : "[object]";
-  }
+  // One line of a log stays one line, whatever a client has sent.
+  if (typeof value === "string") return clip(value).replace(/\p{Cc}/gu, "\uFFFD");
+  if (typeof value === "object" && value !== null) return `[${classOf(value) ?? "object"}]`;
   return typeof value === "function" ? "[function]" : String(value);
+}
+
+function clip(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
 }

@@ -3,6 +3,8 @@ import { now } from "./clock.ts";
 import { endFrom, type End } from "./end.ts";
 import {
   conclude,
+  earlier,
+  endAtBirth,
   endOf,
   NEVER_SURE,
   push,
@@ -32,7 +34,7 @@ class JoinScope extends Scope {
     this.#name = name;
     this.#sources = sources;
     for (const source of sources) {
-      this.limit = earlier(this.limit, source.limit);
+      this.limit = sooner(this.limit, source.limit);
       if (source.seen === NEVER_SURE) this.seen = NEVER_SURE;
     }
   }
@@ -43,35 +45,33 @@ class JoinScope extends Scope {
 
   override probe(): End | undefined {
     let first: End | undefined;
-    for (const source of this.#sources) {
-      const end = endOf(source);
-      if (end !== undefined && (first === undefined || end.at < first.at)) first = end;
-    }
+    for (const source of this.#sources) first = earlier(first, endOf(source));
     return first;
   }
 
   override arm(): () => void {
     const ties: Tie[] = [];
     // A source may turn out to have ended while we listen to another.
-    for (const source of this.#sources) if (endOf(source) === undefined) ties.push(tie(source, this));
+    for (const source of this.#sources)
+      if (endOf(source) === undefined) ties.push(tie(source, this));
     return () => {
       for (const link of ties) unlink(link);
     };
   }
 }
 
-function earlier(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
+function sooner(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
   return a === undefined || (b !== undefined && b.at < a.at) ? b : a;
 }
 
 /** A scope that ends with the first of its parent and `sources`; `name` is for logs. */
 export function join(name: string, parent: Scope | undefined, sources: readonly Scope[]): Scope {
   const scope = new JoinScope(name, parent, sources);
-  // Sources that ended before this was born count as of now: a done parent comes first.
-  if (scope.end === undefined && parent !== undefined) scope.end = endOf(parent);
-  scope.end ??= scope.probe();
+  // What ended before this was born did so "now": a done parent comes first, then as they are given.
+  for (const above of [parent, ...sources]) endAtBirth(scope, above && endOf(above), undefined);
   if (scope.end === undefined) {
-    watchOf(scope).pinned = true;
+    const watch = watchOf(scope);
+    if (watch !== undefined) watch.pinned = true;
     // Listening can be what finds an end.
     if (endOf(scope) !== undefined) push(scope);
   }

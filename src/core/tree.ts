@@ -27,7 +27,8 @@
  */
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
-import { End, type EndKind } from "./end.ts";
+import { newController } from "./controller.ts";
+import { End, UNTIMED, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
 export const MAX_NESTING = 64;
@@ -75,7 +76,7 @@ export class Scope {
       this.limit = parent.limit;
       this.end = parent.end;
       this.seen = parent.seen;
-      parent.watch ??= DEPENDED_ON;
+      dependOn(parent);
     }
   }
 
@@ -128,6 +129,8 @@ export class Watch extends Link {
   disarm: (() => void) | undefined = undefined;
   /** A scope that listens from birth stays watched without watchers. */
   pinned = false;
+  /** Others depend on when the scope ends, as `DEPENDED_ON` says where there is no watch. */
+  timed = false;
   constructor(scope: Scope) {
     super();
     this.scope = scope;
@@ -136,10 +139,12 @@ export class Watch extends Link {
 
 /** Stands in `scope.watch` for: nobody watches, but others depend on when it ends. */
 const DEPENDED_ON = new Watch(new Scope(undefined));
+DEPENDED_ON.timed = true;
 
-/** Somebody outside the tree will ask when this scope ended. */
+/** Somebody will ask when this scope ended, or must learn of it by asking. */
 export function dependOn(scope: Scope): void {
-  scope.watch ??= DEPENDED_ON;
+  if (scope.watch === undefined) scope.watch = DEPENDED_ON;
+  else scope.watch.timed = true;
 }
 
 export function isWatched(scope: Scope): boolean {
@@ -161,7 +166,8 @@ function pull(scope: Scope, time: number): End | undefined {
   const { limit } = scope;
   if (scope.seen !== NEVER_SURE && (limit === undefined || time < limit.at)) {
     let known: Scope | undefined = scope;
-    while (known !== undefined && known.end === undefined && known.seen !== endings) known = known.parent;
+    while (known !== undefined && known.end === undefined && known.seen !== endings)
+      known = known.parent;
     if (known?.end === undefined) {
       for (let s: Scope | undefined = scope; s !== known; s = s?.parent) if (s) s.seen = endings;
       return undefined;
@@ -180,11 +186,13 @@ function pull(scope: Scope, time: number): End | undefined {
   return end;
 }
 
-/** Decides between a scope's own reason and its parent's end: the earlier, and the parent at a tie. */
+/** Decides between a scope's own reason and its parent's end. */
 function settle(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
-  const end = above === undefined || (own !== undefined && own.at < above.at) ? own : above;
+  // A foreign `err()` may end its context while it is asked, and so this scope.
+  if (scope.end !== undefined) return scope.end;
+  const end = earlier(above, own);
   if (end !== undefined) {
     scope.end = end;
     if (end === own) announce(end);
@@ -192,25 +200,44 @@ function settle(scope: Scope, above: End | undefined, time: number): End | undef
   return end;
 }
 
+/** The end that came first. At a tie a deadline was before a cancellation; else `a`, the parent's. */
+export function earlier(a: End | undefined, b: End | undefined): End | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.at === b.at) return b.kind === "deadline" && a.kind !== "deadline" ? b : a;
+  return b.at < a.at ? b : a;
+}
+
 // ---------------------------------------------------------------------------------- push
 
 /** Ends `scope` now, unless it has ended before: idempotent, waits for nobody. */
 export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
-  // Nobody derived from it, watched it or asked: no need to read the clock or to be counted.
-  const alone = scope.watch === undefined;
-  if (endOf(scope) !== undefined) push(scope);
-  else if (alone) announce((scope.end = new End(kind, cause, 0)));
-  else conclude(scope, new End(kind, cause, now()));
+  if (endOf(scope) === undefined) {
+    // Where nobody depends on it there is no need to read the clock or to be counted.
+    const timed = scope.watch?.timed === true;
+    finish(scope, new End(kind, cause, timed ? now() : UNTIMED));
+    if (timed) endings++;
+  }
+  push(scope);
 }
 
 /** Ends `scope` with a known record, unless it has ended before. */
 export function conclude(scope: Scope, end: End): void {
   if (endOf(scope) === undefined) {
-    scope.end = end;
+    finish(scope, end);
     endings++;
-    announce(end);
   }
   push(scope);
+}
+
+/** For a new scope, which nobody can be watching yet: those above may have ended, or else itself. */
+export function endAtBirth(scope: Scope, above: End | undefined, own: End | undefined): void {
+  scope.end ??= above;
+  if (scope.end === undefined && own !== undefined) finish(scope, own);
+}
+
+function finish(scope: Scope, end: End): void {
+  scope.end = end;
+  announce(end);
 }
 
 function pushLater(scope: Scope): void {
@@ -225,7 +252,12 @@ function pushLater(scope: Scope): void {
  */
 export function push(top: Scope): void {
   if (!isWatched(top)) return;
-  unlink(top.watch as Watch);
+  const only = top.watch as Watch;
+  if (only.host !== undefined) unlink(only);
+  if (only.first === undefined && only.disarm === undefined && only.controller !== undefined) {
+    abort(only);
+    return;
+  }
   const scopes = [top];
   let signals: Watch[] | undefined;
   let callbacks: Callback[] | undefined;
@@ -233,15 +265,16 @@ export function push(top: Scope): void {
     const scope = scopes[i] as Scope;
     const { watch, end } = scope;
     if (watch === undefined || watch === DEPENDED_ON || end === undefined) continue;
-    watch.disarm?.();
-    watch.disarm = undefined;
+    disarm(watch);
     if (watch.controller === undefined) scope.watch = DEPENDED_ON;
     else (signals ??= []).push(watch);
     let link = watch.first;
     watch.first = watch.last = undefined;
+    // All are free before the first is told: telling can run foreign code, which may take one back.
+    for (let l = link; l !== undefined; l = l.after) l.host = l.before = undefined;
     while (link !== undefined) {
-      const next = link.after;
-      link.host = link.before = link.after = undefined;
+      const next: Link | undefined = link.after;
+      link.after = undefined;
       if (link instanceof Callback) {
         link.end = end;
         (callbacks ??= []).push(link);
@@ -255,19 +288,22 @@ export function push(top: Scope): void {
       link = next;
     }
   }
-  if (signals !== undefined) for (const watch of signals) abort(watch);
+  // The callbacks first, because they run later: what listeners register comes after them.
   if (callbacks !== undefined) runLater(callbacks);
+  if (signals !== undefined) for (const watch of signals) abort(watch);
 }
 
 function abort(watch: Watch): void {
   const { controller } = watch;
-  if (controller !== undefined && !controller.signal.aborted) controller.abort(watch.scope.end?.error);
+  if (controller !== undefined && !controller.signal.aborted)
+    controller.abort(watch.scope.end?.error);
 }
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
 export function onEnd(scope: Scope, callback: Callback): void {
-  if (endOf(scope) === undefined) append(watchOf(scope), callback);
-  if (scope.end !== undefined && callback.host === undefined) {
+  const watch = endOf(scope) === undefined ? watchOf(scope) : undefined;
+  if (watch !== undefined) append(watch, callback);
+  else {
     callback.end = scope.end;
     runLater([callback]);
   }
@@ -281,26 +317,49 @@ function runLater(callbacks: Callback[]): void {
 
 // ---------------------------------------------------------------------------------- watch
 
-/** Watches a live scope, and through it all above: their ends will be pushed here. */
-export function watchOf(scope: Scope): Watch {
+/**
+ * Watches a live scope, and through it all above: their ends will be pushed here. `undefined` if
+ * starting to listen has found that it has ended, and then everyone has been told.
+ */
+export function watchOf(scope: Scope): Watch | undefined {
   if (isWatched(scope)) return scope.watch as Watch;
-  const bottom = new Watch(scope);
-  scope.watch = bottom;
-  const fresh = [bottom];
-  for (let above = scope.parent, below = bottom; above !== undefined; above = above.parent) {
+  const bottom = watchAlone(scope);
+  let top = bottom;
+  for (let above = scope.parent; above !== undefined; above = above.parent) {
     const known = isWatched(above);
-    const watch = known ? (above.watch as Watch) : new Watch(above);
-    append(watch, below);
+    const watch = known ? (above.watch as Watch) : watchAlone(above);
+    append(watch, top);
     if (known) break;
-    above.watch = watch;
-    fresh.push(watch);
-    below = watch;
+    top = watch;
   }
-  // Only now, and from the top: what is armed may have ended already, and then pushes at once.
-  for (let watch = fresh.pop(); watch !== undefined; watch = fresh.pop()) {
-    if (watch.scope.watch === watch && watch.scope.end === undefined) watch.disarm = watch.scope.arm();
+  // Only now, that every end would be pushed down to here.
+  for (let watch: Watch | undefined = bottom; watch !== undefined;) {
+    const above: Watch | undefined = watch === top ? undefined : watch.host;
+    arm(watch, bottom);
+    watch = above;
   }
-  return bottom;
+  return scope.watch === bottom && scope.end === undefined ? bottom : undefined;
+}
+
+/** Runs foreign code, which may end the scope, unwatch it, or throw. */
+function arm(watch: Watch, bottom: Watch): void {
+  const { scope } = watch;
+  const isCurrent = (): boolean => scope.watch === watch && scope.end === undefined;
+  if (!isCurrent()) return;
+  try {
+    watch.disarm = scope.arm();
+  } catch (error) {
+    leave(bottom);
+    throw error;
+  }
+  if (!isCurrent()) disarm(watch);
+}
+
+function watchAlone(scope: Scope): Watch {
+  const watch = new Watch(scope);
+  watch.timed = scope.watch === DEPENDED_ON;
+  scope.watch = watch;
+  return watch;
 }
 
 function append(host: Watch, link: Link): void {
@@ -311,10 +370,12 @@ function append(host: Watch, link: Link): void {
   host.last = link;
 }
 
-/** Ties a scope to a live one that is not its parent. */
+/** Ties a scope to a live one that is not its parent; to no effect if that has just ended. */
 export function tie(to: Scope, scope: Scope): Tie {
   const link = new Tie(scope);
-  append(watchOf(to), link);
+  const watch = watchOf(to);
+  if (watch !== undefined) append(watch, link);
+  dependOn(to);
   return link;
 }
 
@@ -331,12 +392,31 @@ function remove(link: Link): Watch | undefined {
 
 /** Takes a link back. A scope whose last watcher leaves is unwatched, and so on upwards. */
 export function unlink(link: Link): void {
-  for (let watch = remove(link); watch !== undefined; watch = remove(watch)) {
+  leave(remove(link));
+}
+
+function leave(left: Watch | undefined): void {
+  for (let watch = left; watch !== undefined; watch = remove(watch)) {
     if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
-    watch.disarm?.();
-    watch.disarm = undefined;
     watch.scope.watch = DEPENDED_ON;
+    disarm(watch);
   }
+}
+
+/** Runs foreign code too; what it throws is nobody's here, and is reported as a listener's would be. */
+function disarm(watch: Watch): void {
+  const stop = watch.disarm;
+  watch.disarm = undefined;
+  try {
+    stop?.();
+  } catch (error) {
+    void Promise.reject(error as Error);
+  }
+}
+
+/** Whether `signal` is what this scope gives out; makes none. */
+export function gives(scope: Scope, signal: AbortSignal): boolean {
+  return scope.watch?.controller?.signal === signal;
 }
 
 let nesting = 0;
@@ -346,8 +426,11 @@ export function signalOf(scope: Scope): AbortSignal {
   if (endOf(scope) === undefined) watchOf(scope);
   if (!isWatched(scope)) scope.watch = new Watch(scope);
   const watch = scope.watch as Watch;
-  watch.controller ??= new AbortController();
-  if (scope.end !== undefined && nesting < MAX_NESTING) {
+  if (watch.controller === undefined) {
+    watch.controller = newController();
+    // Nobody listens to a new signal, so aborting it cannot nest.
+    if (scope.end !== undefined) abort(watch);
+  } else if (scope.end !== undefined && nesting < MAX_NESTING) {
     nesting++;
     try {
       abort(watch);

@@ -1,5 +1,7 @@
 /** Request-scoped values: typed keys, and the chain that is searched for them. */
 
+import { show } from "./show.ts";
+
 const KEY: unique symbol = Symbol.for("eightysix.key") as never;
 
 /**
@@ -23,14 +25,22 @@ export interface Key<T, Default = undefined> {
  */
 export function key<T>(name: string, options?: { secret?: boolean }): Key<T>;
 export function key<T>(name: string, options: { default: T; secret?: boolean }): Key<T, T>;
-export function key(name: string, options: { default?: unknown; secret?: boolean } = {}): Key<unknown, unknown> {
+export function key(
+  name: string,
+  options: { default?: unknown; secret?: boolean } = {},
+): Key<unknown, unknown> {
   if (typeof name !== "string") {
-    throw new TypeError(`key() takes a name for messages, got ${typeof name}; pass a string`);
+    throw new TypeError(`key() takes a name for messages, got ${show(name)}; pass a string`);
   }
-  return Object.freeze({ name, default: options.default, secret: options.secret === true, [KEY]: undefined });
+  return Object.freeze({
+    name,
+    default: options.default,
+    secret: options.secret === true,
+    [KEY]: undefined,
+  });
 }
 
-export function isKey(x: unknown): x is Key<unknown, unknown> {
+function isKey(x: unknown): x is Key<unknown, unknown> {
   return typeof x === "object" && x !== null && KEY in x;
 }
 
@@ -51,5 +61,15 @@ export function lookUp(values: Values | undefined, key: Key<unknown, unknown>): 
     if (at.key === FOREIGN) return (at.held as { value(key: unknown): unknown }).value(key);
     at = at.outer;
   }
+  // Asked only here, where there is time: most look-ups find something.
+  checkKey(key, "value");
   return key.default;
+}
+
+export function checkKey(key: unknown, caller: string): asserts key is Key<unknown, unknown> {
+  if (isKey(key)) return;
+  const nil = key === undefined || key === null ? "nil key: " : "";
+  throw new TypeError(
+    `${nil}${caller} needs a key made by key(), got ${show(key)}; write const K = key<T>("name") once, in a module`,
+  );
 }

@@ -9,22 +9,28 @@ export interface WireError {
   cause?: WireError | string | number | boolean | null;
 }
 
-/** Plain data for an error and its causes. Stacks and other properties stay at home. */
+/** Plain data for an error and its causes. Stacks and other properties stay at home. Never throws. */
 export function toWire(error: unknown): WireError {
-  return wireOf(error, LONGEST_CHAIN) as WireError;
+  const wire = wireOf(error, LONGEST_CHAIN);
+  return typeof wire === "object" && wire !== null
+    ? wire
+    : { name: "Error", message: String(wire) };
 }
 
-function wireOf(x: unknown, depth: number): WireError["cause"] {
-  if (x === null || typeof x === "string" || typeof x === "number" || typeof x === "boolean") {
-    return depth === LONGEST_CHAIN ? { name: "Error", message: String(x) } : x;
-  }
-  const { name, message, code, cause } = Object(x) as Partial<Record<keyof WireError, unknown>>;
+function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | null {
+  if (isScalar(x)) return x;
+  if (typeof x !== "object")
+    return { name: "Error", message: typeof x === "function" ? "a function" : String(x) };
+  const name = get(x, "name");
+  const message = get(x, "message");
+  const code = get(x, "code");
+  const cause = get(x, "cause");
   const wire: WireError = {
     name: typeof name === "string" ? name : "Error",
-    message: typeof message === "string" ? message : typeof x === "object" ? "" : String(x),
+    message: typeof message === "string" ? message : "",
   };
   if (typeof code === "string" || typeof code === "number") wire.code = code;
-  if (cause !== undefined && depth > 1) wire.cause = wireOf(cause, depth - 1) as NonNullable<WireError["cause"]>;
+  if (cause !== undefined && depth > 1) wire.cause = wireOf(cause, depth - 1);
   return wire;
 }
 
@@ -39,13 +45,32 @@ export function fromWire(wire: unknown): Error {
 }
 
 function errorOf(wire: unknown, depth: number): unknown {
-  if (typeof wire !== "object" || wire === null) return typeof wire === "object" || typeof wire === "symbol" ? null : wire;
-  const { name, message, code, cause } = wire as Record<string, unknown>;
-  const options = cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
+  if (isScalar(wire)) return wire;
+  if (typeof wire !== "object") return null;
+  const name = get(wire, "name");
+  const message = get(wire, "message");
+  const code = get(wire, "code");
+  const cause = get(wire, "cause");
+  const options =
+    cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
   if (code === "ERR_CONTEXT_CANCELED") return new CanceledError(options);
   if (code === "ERR_CONTEXT_DEADLINE_EXCEEDED") return new DeadlineExceededError(options);
   const error = new Error(typeof message === "string" ? message : "", options);
-  if (typeof name === "string") Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  const own = { configurable: true, writable: true };
+  if (typeof name === "string") Object.defineProperty(error, "name", { ...own, value: name });
   if (typeof code === "string" || typeof code === "number") Object.assign(error, { code });
   return error;
+}
+
+function isScalar(x: unknown): x is string | number | boolean | null {
+  return x === null || typeof x === "string" || typeof x === "number" || typeof x === "boolean";
+}
+
+/** Getters and proxies may throw. */
+function get(x: object, property: keyof WireError): unknown {
+  try {
+    return (x as Partial<Record<keyof WireError, unknown>>)[property];
+  } catch {
+    return undefined;
+  }
 }

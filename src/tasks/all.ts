@@ -1,6 +1,8 @@
-import { checkContext, checkFunction, show } from "../core/check.ts";
+import { checkContext, checkFunction } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
+import { finish } from "../core/handle.ts";
+import { show } from "../core/show.ts";
 
 /** Work under a context: takes it first, and ends when it does. */
 export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
@@ -25,11 +27,17 @@ export async function all<const T extends readonly Task<unknown>[]>(
 ): Promise<{ -readonly [I in keyof T]: T[I] extends Task<infer R> ? Awaited<R> : never }> {
   checkContext(ctx, "all");
   const { limit = Infinity } = options;
-  if (!Array.isArray(tasks)) throw new TypeError(`all takes an array of functions, got ${show(tasks)}`);
-  for (const task of tasks) checkFunction(task, "all");
-  if (!(limit >= 1)) throw new RangeError(`all takes a limit of at least 1, got ${show(limit)}`);
+  if (!Array.isArray(tasks))
+    throw new TypeError(
+      `all takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,
+    );
+  for (const task of tasks) checkFunction(task, "all", "tasks that are yet to start: (ctx) => …");
+  if (!(limit >= 1))
+    throw new RangeError(
+      `all takes a limit of at least 1, got ${show(limit)}; leave it out for none`,
+    );
 
-  using group = withCancel(ctx);
+  const group = withCancel(ctx);
   const results: unknown[] = new Array(tasks.length);
   let failed = false;
   let failure: unknown;
@@ -51,6 +59,7 @@ export async function all<const T extends readonly Task<unknown>[]>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, lane));
+  finish(group);
   if (failed) throw failure;
   return results as never;
 }

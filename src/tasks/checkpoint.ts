@@ -8,7 +8,8 @@ import { dependOn, endingsCount } from "../core/tree.ts";
 const SLICE = 10;
 /** Looks at the clock come this far apart, in milliseconds: the stride grows until they do. */
 const APART = 0.5;
-const LONGEST_STRIDE = 1 << 16;
+/** A look costs 100 ns, so more would gain nothing; and turns may become a thousand times as long. */
+const LONGEST_STRIDE = 256;
 
 let current: Context | undefined;
 let countThen = -1;
@@ -45,8 +46,10 @@ function look(ctx: Context): Promise<void> | undefined {
     if (scope !== undefined) dependOn(scope);
     current = ctx;
     stride = 1;
-  } else if (time - lookedAt < APART) stride = Math.min(stride * 2, LONGEST_STRIDE);
-  else stride = Math.max(1, stride >> 1);
+  } else {
+    const fitting = Math.floor((stride * APART) / (time - lookedAt));
+    stride = Math.max(1, Math.min(fitting, stride * 2, LONGEST_STRIDE));
+  }
   countThen = endingsCount();
   left = stride;
   lookedAt = time;

@@ -1,6 +1,8 @@
 import { afterFunc } from "../core/after-func.ts";
-import { checkContext, show } from "../core/check.ts";
+import { throwIfDone } from "../core/ask.ts";
+import { checkContext } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
+import { show } from "../core/show.ts";
 import { startWork } from "../work/ledger.ts";
 
 /**
@@ -17,48 +19,66 @@ export function orDone<T>(
   checkContext(ctx, "orDone");
   const { then } = Object(source) as Partial<PromiseLike<T>>;
   if (typeof then === "function") return waitFor(ctx, source as PromiseLike<T>);
-  if (typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function") {
+  if (
+    typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function"
+  ) {
     return iterate(ctx, source as AsyncIterable<T>);
   }
-  throw new TypeError(`orDone takes a promise or an async iterable, got ${show(source)}`);
+  throw new TypeError(
+    `orDone takes a promise or an async iterable, got ${show(source)}; call the function first`,
+  );
 }
 
 function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   const work = startWork(ctx, "orDone");
   return new Promise((resolve, reject) => {
-    const stop = afterFunc(ctx, reject);
-    promise.then(
+    // The promise first: where both are ready, its result is not thrown away. Wrapped, because a
+    // `then` that is not a promise's can throw, or call back at once.
+    Promise.resolve(promise).then(
       (value) => {
-        stop();
-        work.end();
+        over();
         resolve(value);
       },
       (error: unknown) => {
-        stop();
-        work.end();
+        over();
         reject(error as Error);
       },
     );
+    const stop = afterFunc(ctx, reject);
+    const over = (): void => {
+      stop();
+      work.end();
+    };
   });
 }
 
 async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = iterable[Symbol.asyncIterator]();
+  /** As in a for-await loop: an iterator that has finished or failed by itself needs no return(). */
   let over = false;
+  const next = async (): Promise<IteratorResult<T, unknown>> => {
+    try {
+      const step = await iterator.next();
+      over = step.done === true;
+      return step;
+    } catch (error) {
+      over = true;
+      throw error;
+    }
+  };
+  const leave = async (): Promise<unknown> => await iterator.return?.();
   try {
     for (;;) {
-      const step = await waitFor(ctx, iterator.next());
-      if (step.done === true) {
-        over = true;
-        return;
-      }
+      throwIfDone(ctx);
+      const step = await waitFor(ctx, next());
+      if (step.done === true) return;
       yield step.value;
     }
   } finally {
     if (!over) {
-      const left = iterator.return?.();
-      if (ctx.err() === undefined) await left;
-      else left?.then(undefined, () => undefined);
+      const left = leave();
+      if (ctx.err() === undefined) await waitFor(ctx, left);
+      else left.catch(() => undefined);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { checkContext, checkDuration, checkFunction } from "../core/check.ts";
-import type { Context } from "../core/context.ts";
+import type { CancelableContext, Context } from "../core/context.ts";
+import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
 
 /**
@@ -7,12 +8,15 @@ import { withoutCancel, withTimeout } from "../core/derive.ts";
  * is over: `withTimeout` that cannot be forgotten. Waits for `fn` itself, whatever the clock says,
  * and returns or throws what it does.
  */
-export async function within<T>(ctx: Context, ms: number, fn: (ctx: Context) => T | PromiseLike<T>): Promise<T> {
+export async function within<T>(
+  ctx: Context,
+  ms: number,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
   checkContext(ctx, "within");
   checkDuration(ms, "within");
-  checkFunction(fn, "within");
-  using inner = withTimeout(ctx, ms);
-  return await fn(inner);
+  checkFunction(fn, "within", "what to run: (ctx) => …");
+  return await runAndEnd(withTimeout(ctx, ms), fn);
 }
 
 /**
@@ -28,9 +32,22 @@ export async function shield<T>(
   checkContext(ctx, "shield");
   checkDuration(budgetMs, "shield");
   if (budgetMs === Infinity) {
-    throw new RangeError("shield needs a finite budget in milliseconds: work that nothing can end is what it prevents");
+    throw new RangeError(
+      "shield needs a finite budget in milliseconds: it is there to prevent work that nothing can end; pass a number",
+    );
   }
-  checkFunction(fn, "shield");
-  using inner = withTimeout(withoutCancel(ctx), budgetMs);
-  return await fn(inner);
+  checkFunction(fn, "shield", "what to run: (ctx) => …");
+  return await runAndEnd(withTimeout(withoutCancel(ctx), budgetMs), fn);
+}
+
+/** Not `using`, which would need a `Symbol.dispose` of every platform. */
+async function runAndEnd<T>(
+  inner: CancelableContext,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
+  try {
+    return await fn(inner);
+  } finally {
+    finish(inner);
+  }
 }

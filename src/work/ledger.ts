@@ -1,11 +1,12 @@
 /** Proof of stop: what is being done for a context, and when it really ended. */
-import { checkContext, checkDuration, show } from "../core/check.ts";
+import { checkContext, checkDuration } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
 import { channel } from "../core/channels.ts";
 import type { Context } from "../core/context.ts";
 import { withValue } from "../core/derive.ts";
 import type { EndKind } from "../core/end.ts";
 import { scopeOf } from "../core/foreign.ts";
+import { show } from "../core/show.ts";
 import { dependOn, endOf, type Scope } from "../core/tree.ts";
 import { key, type Key } from "../core/values.ts";
 
@@ -49,7 +50,7 @@ const MOST_RECEIPTS = 1_000;
 class Ledger {
   readonly live = new Set<LedgerWork>();
   readonly receipts: Receipt[] = [];
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   close(work: LedgerWork, receipt: Receipt | undefined): void {
     this.live.delete(work);
@@ -58,18 +59,20 @@ class Ledger {
       if (this.receipts.length > MOST_RECEIPTS) this.receipts.shift();
     }
     if (this.live.size > 0) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Resolves when no work is live, or after `within` milliseconds. */
   async idle(within: number): Promise<void> {
     if (this.live.size === 0) return;
     let clear: (() => void) | undefined;
+    let wake: (() => void) | undefined;
     await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.add((wake = resolve));
       if (within < Infinity) clear = callAt(now() + within, resolve, true);
     });
     clear?.();
+    if (wake !== undefined) this.#waiting.delete(wake);
   }
 }
 
@@ -84,7 +87,12 @@ class LedgerWork implements Work, WorkInfo {
   readonly #startedAt = now();
   #over = false;
 
-  constructor(scope: Scope | undefined, ledger: Ledger | undefined, kind: string, what: string | undefined) {
+  constructor(
+    scope: Scope | undefined,
+    ledger: Ledger | undefined,
+    kind: string,
+    what: string | undefined,
+  ) {
     this.kind = kind;
     this.what = what;
     this.#scope = scope;
@@ -111,8 +119,10 @@ class LedgerWork implements Work, WorkInfo {
     const end = this.#scope && endOf(this.#scope);
     if (end === undefined) return undefined;
     const { kind, what } = this;
-    const ran = Math.max(0, end.at - this.#startedAt);
-    return { kind, what, ran, state, after: Math.max(0, now() - end.at), reason: end.kind };
+    // Work that began after the end counts from its own beginning; nobody may have timed that end.
+    const since = Math.max(end.at, this.#startedAt);
+    const ran = since - this.#startedAt;
+    return { kind, what, ran, state, after: Math.max(0, now() - since), reason: end.kind };
   }
 }
 
@@ -136,7 +146,8 @@ export function withLedger(parent: Context): Context {
  */
 export function startWork(ctx: Context, kind: string, what?: string): Work {
   checkContext(ctx, "startWork");
-  if (typeof kind !== "string") throw new TypeError(`startWork takes a kind such as "pg.query", got ${show(kind)}`);
+  if (typeof kind !== "string")
+    throw new TypeError(`startWork takes a kind such as "pg.query", got ${show(kind)}`);
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return nothing;
   return new LedgerWork(scopeOf(ctx), ledger, kind, what);
@@ -161,6 +172,8 @@ export async function stopped(ctx: Context, options: { within?: number } = {}): 
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined) return [];
   await ledger.idle(within);
-  const running = [...ledger.live].map((work) => work.receipt("running")).filter((r) => r !== undefined);
+  const running = [...ledger.live]
+    .map((work) => work.receipt("running"))
+    .filter((r) => r !== undefined);
   return [...ledger.receipts, ...running];
 }

@@ -1,0 +1,12 @@
+/** The child: measures one case, alone in its process, and prints the figures as JSON. */
+import { loadCase } from "./cases/index.ts";
+import { mixedProgram } from "./measure/mixed-program.ts";
+
+const id = process.argv[2];
+if (id === undefined) throw new Error("usage: case.js <group>/<name>");
+
+const run = await loadCase(id);
+if (id.includes("/ours")) await mixedProgram();
+const figures = await run();
+// Exits although timers of the case may still be live.
+process.stdout.write(JSON.stringify(figures), () => process.exit(0));

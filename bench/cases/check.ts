@@ -1,0 +1,100 @@
+/** "Am I cancelled?", asked of a live context. */
+import {
+  afterFunc,
+  background,
+  checkpoint,
+  key,
+  withCancel,
+  withTimeout,
+  withValue,
+  type Context,
+} from "eightysix";
+import { perOp, perTurn } from "../measure/per-op.ts";
+import type { Case, Cases } from "./index.ts";
+
+/** Asked of sixteen of a kind in turn: one answer could be hoisted out of the loop. */
+const MANY = 16;
+const K = key<number>("layer");
+
+/** `depth` cancelable contexts, each below a value, as layers of a program add them. */
+function chain(depth: number, deadline: boolean): Context {
+  let ctx: Context = background();
+  for (let i = 0; i < depth; i++) {
+    ctx = withValue(ctx, K, i);
+    ctx = deadline ? withTimeout(ctx, 3_600_000 - i * 1_000) : withCancel(ctx);
+  }
+  return ctx;
+}
+
+/** The price of one question: each operation asks all and counts the answers, so that none can be dropped. */
+async function ask<T>(make: () => T, live: (thing: T) => boolean): Promise<number> {
+  const things = Array.from({ length: MANY }, make);
+  const op = () => {
+    let n = 0;
+    for (const thing of things) if (live(thing)) n++;
+    return n;
+  };
+  return (await perOp(op, (n) => n === MANY)) / MANY;
+}
+
+const err =
+  (depth: number, { deadline = false, watched = false } = {}): Case =>
+  async () => {
+    const make = () => {
+      const ctx = chain(depth, deadline);
+      if (watched) afterFunc(ctx, () => undefined);
+      return ctx;
+    };
+    return { value: await ask(make, (ctx) => ctx.err() === undefined) };
+  };
+
+export const cases: Cases = {
+  "ours-err-1": err(1),
+  "ours-err-5": err(5),
+  "ours-err-50": err(50),
+  "ours-err-deadline-1": err(1, { deadline: true }),
+  "ours-err-deadline-5": err(5, { deadline: true }),
+  "ours-err-deadline-50": err(50, { deadline: true }),
+  "ours-err-watched-5": err(5, { watched: true }),
+  "ours-err-deadline-watched-5": err(5, { deadline: true, watched: true }),
+
+  /** In the loop of one task that has a deadline; it waits when it is told to. */
+  async "ours-checkpoint"() {
+    const ctx = chain(5, true);
+    let turns = 0;
+    const value = await perTurn(async (n) => {
+      for (let i = 0; i < n; i++) {
+        const turn = checkpoint(ctx);
+        if (turn === undefined) continue;
+        turns++;
+        await turn;
+      }
+    });
+    if (turns === 0) throw new Error("it never let others in");
+    return { value, turns };
+  },
+
+  /** The same, written the short way: the language makes a promise of each answer. */
+  async "ours-await-checkpoint"() {
+    const ctx = chain(5, true);
+    const value = await perTurn(async (n) => {
+      for (let i = 0; i < n; i++) await checkpoint(ctx);
+    });
+    return { value };
+  },
+
+  async aborted() {
+    const make = () => new AbortController().signal;
+    return { value: await ask(make, (signal) => !signal.aborted) };
+  },
+
+  /** The loop itself: what the numbers above can't go below. */
+  async loop() {
+    return {
+      value: await ask(
+        () => ({ live: true }),
+        (thing) => thing.live,
+      ),
+    };
+  },
+};

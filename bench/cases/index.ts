@@ -1,0 +1,25 @@
+/** Named numbers: most cases have one, `value`. */
+export type Figures = Record<string, number>;
+export type Case = () => Promise<Figures>;
+export type Cases = Record<string, Case>;
+
+// Loaded when asked for, so that no case carries another's dependencies.
+const groups: Record<string, () => Promise<{ cases: Cases }>> = {
+  derive: () => import("./derive.ts"),
+  timeout: () => import("./timeout.ts"),
+  watched: () => import("./watched.ts"),
+  forget: () => import("./forget.ts"),
+  check: () => import("./check.ts"),
+  value: () => import("./value.ts"),
+  fanout: () => import("./fanout.ts"),
+  bytes: () => import("./bytes.ts"),
+  effect: () => import("./effect.ts"),
+};
+
+export async function loadCase(id: string): Promise<Case> {
+  const [group = "", name = ""] = id.split("/");
+  const cases = (await groups[group]?.())?.cases;
+  const found = cases?.[name];
+  if (found === undefined) throw new Error(`no such case: ${id}`);
+  return found;
+}

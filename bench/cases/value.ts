@@ -1,0 +1,50 @@
+/** Look a value up through layers, each of them a `withValue` and a `withCancel`. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { background, key, withCancel, withValue, type Context } from "eightysix";
+import { perOp } from "../measure/per-op.ts";
+import type { Case, Cases } from "./index.ts";
+
+/**
+ * Looked up in some of a kind in turn, and summed, so that no look-up can be hoisted or dropped.
+ * Few enough to stay in the first cache, where the context of a running request is.
+ */
+const MANY = 4;
+const Wanted = key<number>("wanted");
+
+function layers(depth: number, n: number): Context {
+  let ctx = withValue(background(), Wanted, n);
+  for (let i = 1; i < depth; i++) ctx = withValue(withCancel(ctx), key<number>(`other-${i}`), i);
+  return ctx;
+}
+
+const lookUp =
+  (depth: number): Case =>
+  async () => {
+    const contexts = Array.from({ length: MANY }, (_, n) => layers(depth, n));
+    const op = () => {
+      let sum = 0;
+      for (const ctx of contexts) sum += ctx.value(Wanted) ?? Number.NaN;
+      return sum;
+    };
+    return { value: (await perOp(op, (sum) => sum === (MANY * (MANY - 1)) / 2)) / MANY };
+  };
+
+export const cases: Cases = {
+  "ours-1": lookUp(1),
+  "ours-10": lookUp(10),
+  "ours-50": lookUp(50),
+  "ours-100": lookUp(100),
+
+  async storage() {
+    const storage = new AsyncLocalStorage<Map<string, number>>();
+    const op = () => {
+      let sum = 0;
+      for (let i = 0; i < MANY; i++) sum += storage.getStore()?.get("wanted") ?? Number.NaN;
+      return sum;
+    };
+    const value = await storage.run(new Map([["wanted", 1]]), () =>
+      perOp(op, (sum) => sum === MANY),
+    );
+    return { value: value / MANY };
+  },
+};

@@ -1,0 +1,3 @@
+module eightysix/bench
+
+go 1.19

@@ -1,0 +1,195 @@
+import { describe, expect, test, vi } from "vitest";
+import { runProgram, until } from "../../test/support.ts";
+import {
+  background,
+  endedHere,
+  hasBudget,
+  isDeadlineExceeded,
+  remaining,
+  throwIfDone,
+  withCancel,
+  withDeadline,
+  withTimeout,
+} from "../index.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
+
+describe("deadlines", () => {
+  test("Infinity means none", () => {
+    expect(withTimeout(background(), Infinity).deadline()).toBeUndefined();
+    expect(withDeadline(background(), Infinity).deadline()).toBeUndefined();
+    expect(remaining(withTimeout(background(), Infinity))).toBe(Infinity);
+  });
+
+  test.each([1e16, 1e300, Number.MAX_VALUE])("beyond every Date: %d", (ms) => {
+    for (const ctx of [withTimeout(background(), ms), withDeadline(background(), ms)]) {
+      expect(ctx.err()).toBeUndefined();
+      expect(ctx.deadline()?.getTime()).not.toBeNaN();
+      expect(String(ctx)).toContain("WithDeadline(+275760-09-13");
+      void ctx.signal;
+      ctx.cancel();
+    }
+    expect(String(withDeadline(background(), -ms))).toContain("WithDeadline(-271821-04-20");
+  });
+
+  test("equal wall-clock deadlines are equal, whoever is asked first", () => {
+    for (let i = 0; i < 200; i++) {
+      const at = Date.now() + 1_000;
+      const parent = withDeadline(background(), at, { cause: "parent" });
+      const child = withDeadline(parent, new Date(at), { cause: "child" });
+      expect(child.deadline()).toEqual(parent.deadline());
+      expect(String(child)).toMatch(/WithCancel$/); // it has none of its own
+    }
+  });
+
+  test("setting the wall clock moves no deadline", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const contexts = [
+      withTimeout(background(), 100),
+      withDeadline(background(), clock.wall() + 100),
+      withDeadline(background(), clock.wall() + 100),
+    ];
+    void contexts[2]?.signal;
+    clock.setWall(clock.wall() - 3_600_000);
+    for (const ctx of contexts) expect(remaining(ctx)).toBe(100);
+    clock.setWall(clock.wall() + 7_200_000);
+    clock.advance(99);
+    for (const ctx of contexts) expect(ctx.err()).toBeUndefined();
+    clock.advance(1);
+    for (const ctx of contexts) expect(isDeadlineExceeded(ctx.err())).toBe(true);
+    const now = withDeadline(background(), clock.wall() + 10);
+    expect(remaining(now)).toBe(10); // made after the clock was set
+  });
+
+  test("a blocked event loop does not hide that one has passed", () => {
+    const ctx = withTimeout(background(), 5);
+    void ctx.signal;
+    for (const end = performance.now() + 8; performance.now() < end;) continue;
+    expect(isDeadlineExceeded(ctx.err())).toBe(true);
+    expect(() => throwIfDone(ctx)).toThrow("context deadline exceeded");
+    expect(ctx.signal.aborted).toBe(true);
+  });
+
+  test("come by themselves, in real time", async () => {
+    const ctx = withTimeout(background(), 5);
+    let aborted = false;
+    ctx.signal.addEventListener("abort", () => (aborted = true));
+    await until(() => aborted);
+    expect(isDeadlineExceeded(ctx.err())).toBe(true);
+  });
+
+  test("remaining and hasBudget count down, and are nothing once done", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withTimeout(background(), 100);
+    const child = withCancel(ctx);
+    clock.block(40);
+    expect(remaining(child)).toBe(60);
+    expect([hasBudget(child, 60), hasBudget(child, 61)]).toEqual([true, false]);
+    child.cancel();
+    expect([remaining(child), hasBudget(child, 0), remaining(ctx)]).toEqual([0, false, 60]);
+  });
+
+  test("endedHere: my own, or my caller's?", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const caller = withTimeout(background(), 100);
+    const mine = withTimeout(caller, 10);
+    expect(endedHere(mine)).toBe(false);
+    clock.block(10);
+    expect(endedHere(mine)).toBe(true);
+    const again = withTimeout(caller, 1_000);
+    clock.block(90);
+    expect(endedHere(again)).toBe(false);
+    expect(endedHere(mine)).toBe(true);
+    expect(endedHere(caller)).toBe(true);
+  });
+
+  test("a deadline alone does not keep the process alive", async () => {
+    const { stdout, took, code } = await runProgram(`
+      import { afterFunc, background, withTimeout } from BUNDLE;
+      const ctx = withTimeout(background(), 60_000);
+      ctx.signal.addEventListener("abort", () => {});
+      afterFunc(ctx, () => {});
+      console.log("over");
+    `);
+    expect([stdout, code]).toEqual(["over\n", 0]);
+    expect(took).toBeLessThan(30_000);
+  });
+
+  test("sleep does keep it alive, and is cut short", async () => {
+    const { stdout, code } = await runProgram(`
+      import { background, sleep, withTimeout } from BUNDLE;
+      await sleep(background(), 30);
+      console.log("slept");
+      await sleep(withTimeout(background(), 30), 60_000).catch((err) => console.log(err.message));
+    `);
+    expect([stdout, code]).toEqual(["slept\ncontext deadline exceeded\n", 0]);
+  });
+});
+
+describe("fake timers", () => {
+  test("vitest's move deadlines, watched and unwatched", () => {
+    vi.useFakeTimers();
+    try {
+      const watched = withTimeout(background(), 1_000);
+      const unwatched = withDeadline(background(), Date.now() + 1_000);
+      let aborted = 0;
+      watched.signal.addEventListener("abort", () => aborted++);
+      vi.advanceTimersByTime(999);
+      expect([watched.err(), unwatched.err(), aborted]).toEqual([undefined, undefined, 0]);
+      vi.advanceTimersByTime(1);
+      expect(aborted).toBe(1);
+      expect(isDeadlineExceeded(watched.err())).toBe(true);
+      expect(isDeadlineExceeded(unwatched.err())).toBe(true);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("sinon's do too", async () => {
+    const { useFakeTimers } = (await import("sinon")).default;
+    const fake = useFakeTimers({ now: 1e12 });
+    try {
+      const ctx = withTimeout(background(), 1_000);
+      expect(ctx.deadline()?.getTime()).toBe(1e12 + 1_000);
+      void ctx.signal;
+      fake.tick(1_000);
+      expect(ctx.signal.aborted).toBe(true);
+      expect(fake.countTimers()).toBe(0);
+    } finally {
+      fake.restore();
+    }
+  });
+
+  test("node:test's do with a clock made of what it fakes", async () => {
+    const { stdout, stderr, code } = await runProgram(`
+      import { mock } from "node:test";
+      import { background, useClock, withTimeout } from BUNDLE;
+      mock.timers.enable({ apis: ["setTimeout", "Date"], now: 5_000 });
+      using_(useClock({
+        now: () => Date.now(),
+        wall: () => Date.now(),
+        setTimer(fn, ms) { const id = setTimeout(fn, ms); return () => clearTimeout(id); },
+      }), () => {
+        const watched = withTimeout(background(), 1_000);
+        const unwatched = withTimeout(background(), 1_000);
+        watched.signal;
+        mock.timers.tick(999);
+        console.log(watched.signal.aborted, unwatched.err());
+        mock.timers.tick(1);
+        console.log(watched.signal.aborted, unwatched.err().message, unwatched.deadline().getTime());
+      });
+      mock.timers.reset();
+      const real = withTimeout(background(), 60_000);
+      console.log(real.err());
+      function using_(resource, fn) { try { fn(); } finally { resource[Symbol.dispose](); } }
+    `);
+    expect(stderr.replaceAll(/.*ExperimentalWarning.*\n|\(Use .*\n/g, "")).toBe("");
+    expect([stdout, code]).toEqual([
+      "false undefined\ntrue context deadline exceeded 6000\nundefined\n",
+      0,
+    ]);
+  });
+});

@@ -1,0 +1,103 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { collected, runProgram, turn } from "../../test/support.ts";
+import {
+  afterFunc,
+  background,
+  developmentMode,
+  withCancel,
+  withSignal,
+  withTimeout,
+  type DroppedContext,
+} from "../index.ts";
+
+afterEach(() => {
+  developmentMode(false);
+});
+
+describe("development mode", () => {
+  /** Collections after which it would have been reported. */
+  const FEW = 8;
+
+  async function droppedBy(fn: () => void, rounds?: number): Promise<DroppedContext[]> {
+    const dropped: DroppedContext[] = [];
+    developmentMode(true, { onDropped: (d) => dropped.push(d) });
+    fn();
+    await collected(() => dropped.length > 0, rounds);
+    return dropped;
+  }
+
+  test("reports a watched context that is dropped, with the stack that created it", async () => {
+    const parent = withCancel(background());
+    const dropped = await droppedBy(function forgetful() {
+      void withTimeout(parent, 1e6).signal;
+    });
+    expect(dropped).toHaveLength(1);
+    expect(dropped[0]?.message).toContain("dropped without being canceled; use `using`");
+    expect(dropped[0]?.stack).toContain("forgetful");
+  });
+
+  test("reports one that listens from birth", async () => {
+    const { signal } = new AbortController();
+    const dropped = await droppedBy(() => void withSignal(background(), signal));
+    expect(dropped).toHaveLength(1);
+  });
+
+  test("is silent about unwatched, stopped and ended ones", async () => {
+    const dropped = await droppedBy(() => {
+      withCancel(background()).err();
+      afterFunc(withTimeout(background(), 1e6), () => undefined)();
+      const ended = withCancel(background());
+      void ended.signal;
+      ended.cancel();
+    }, FEW);
+    expect(dropped).toEqual([]);
+  });
+
+  test("is silent while somebody below still holds on", async () => {
+    let child: unknown;
+    const dropped = await droppedBy(() => {
+      const ctx = withCancel(background());
+      void ctx.signal;
+      child = withCancel(ctx);
+    }, FEW);
+    expect(dropped).toEqual([]);
+    expect(child).toBeDefined();
+  });
+
+  test("gives errors the stack of whoever canceled", () => {
+    developmentMode(true);
+    const ctx = withCancel(background());
+    function culprit(): void {
+      ctx.cancel();
+    }
+    culprit();
+    expect(ctx.err()?.stack).toMatch(/^AbortError: context canceled\n[^]*culprit/);
+    developmentMode(false);
+    const other = withCancel(background());
+    other.cancel();
+    expect(other.err()?.stack ?? "").not.toContain("at ");
+  });
+
+  test("registers nothing while it is off, and forgets what it knew when turned off", async () => {
+    const dropped = await droppedBy(() => {
+      void withCancel(background()).signal;
+      developmentMode(false, { onDropped: (d) => dropped.push(d) });
+      void withCancel(background()).signal;
+    }, FEW);
+    await turn();
+    expect(dropped).toEqual([]);
+  });
+
+  test("is turned on by EIGHTYSIX_DEV=1, and warns", async () => {
+    const program = `
+      import { background, withCancel } from BUNDLE;
+      (function forgetful() { withCancel(background()).signal; })();
+      for (let i = 0; i < 50; i++) { gc(); await new Promise((r) => setTimeout(r, 2)); }
+    `;
+    const flags = ["--expose-gc"];
+    const on = await runProgram(program, { flags, env: { EIGHTYSIX_DEV: "1" } });
+    expect(on.stderr).toContain("[EIGHTYSIX_DROPPED] ContextWarning: a context was dropped");
+    expect(on.stderr).toContain("forgetful");
+    expect((await runProgram(program, { flags })).stderr).toBe("");
+  });
+});

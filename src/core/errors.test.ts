@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import {
+  background,
+  CanceledError,
+  cause,
+  ContextError,
+  DeadlineExceededError,
+  isCanceled,
+  isContextError,
+  isDeadlineExceeded,
+  withCancel,
+  withTimeout,
+} from "../index.ts";
+
+describe("errors", () => {
+  test("read as in Go and as on the platform", () => {
+    const canceled = new CanceledError();
+    const late = new DeadlineExceededError();
+    expect(String(canceled)).toBe("AbortError: context canceled");
+    expect(String(late)).toBe("TimeoutError: context deadline exceeded");
+    expect([canceled.code, late.code]).toEqual([
+      "ERR_CONTEXT_CANCELED",
+      "ERR_CONTEXT_DEADLINE_EXCEEDED",
+    ]);
+    expect(late.timeout).toBe(true);
+    expect("timeout" in canceled).toBe(false);
+    for (const error of [canceled, late]) {
+      expect(error).toBeInstanceOf(ContextError);
+      expect(error).toBeInstanceOf(Error);
+    }
+  });
+
+  test("of a cancellation carry the cause and no stack of the wrong culprit", () => {
+    const why = new Error("why");
+    const ctx = withCancel(background());
+    ctx.cancel(why);
+    expect(ctx.err()?.cause).toBe(why);
+    expect(ctx.err()?.stack ?? "").not.toContain("errors.test");
+    expect(new Error("after").stack).toContain("errors.test"); // the limit is as it was
+  });
+
+  test("without a cause have none, and cause() is the error itself", () => {
+    for (const nothing of [undefined, null]) {
+      const ctx = withCancel(background());
+      expect(cause(ctx)).toBeUndefined();
+      ctx.cancel(nothing);
+      expect("cause" in (ctx.err() as Error)).toBe(false);
+      expect(cause(ctx)).toBe(ctx.err());
+    }
+  });
+
+  test("are one object for everything that ended together", () => {
+    const root = withCancel(background());
+    const nodes = [root, withTimeout(root, 1e6), withCancel(withCancel(root))];
+    root.cancel();
+    expect(new Set(nodes.map((ctx) => ctx.err())).size).toBe(1);
+  });
+
+  test("are found through causes, and the first one counts", () => {
+    const wrapped = new Error("query failed", {
+      cause: new Error("driver", {
+        cause: new CanceledError({ cause: new DeadlineExceededError() }),
+      }),
+    });
+    expect(isContextError(wrapped)).toBe(true);
+    expect(isCanceled(wrapped)).toBe(true);
+    expect(isDeadlineExceeded(wrapped)).toBe(false);
+  });
+
+  test("are not found where there are none, and never loop or throw", () => {
+    const loop = new Error("loop") as Error & { cause?: unknown };
+    loop.cause = loop;
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error("no");
+        },
+      },
+    );
+    const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const x of [undefined, null, 1, "x", {}, new Error("x"), loop, hostile, revoked]) {
+      expect(isContextError(x)).toBe(false);
+      expect(isCanceled(x)).toBe(false);
+      expect(isDeadlineExceeded(x)).toBe(false);
+    }
+    expect(isContextError(new DOMException("aborted", "AbortError"))).toBe(false);
+  });
+});

@@ -1,0 +1,384 @@
+/** Contexts that are not ours, and two copies of the package. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { flush, reported, secondCopy, watchings } from "../../test/support.ts";
+import * as here from "../index.ts";
+import {
+  afterFunc,
+  background,
+  CanceledError,
+  cause,
+  DeadlineExceededError,
+  isCanceled,
+  isDeadlineExceeded,
+  key,
+  merge,
+  withCancel,
+  withTimeout,
+  withValue,
+  type Context,
+  type ContextError,
+  type Key,
+} from "../index.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
+
+const K = key<string>("k");
+
+/** Somebody's own class, with the four members and nothing else. */
+class Theirs implements Context {
+  readonly controller = new AbortController();
+  listeners = 0;
+  error: ContextError | undefined;
+  date: Date | undefined;
+  constructor() {
+    const { signal } = this.controller;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      this.listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      this.listeners--;
+      remove(...args);
+    };
+  }
+  deadline(): Date | undefined {
+    return this.date;
+  }
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+  err(): ContextError | undefined {
+    return this.error;
+  }
+  value<T, D>(k: Key<T, D>): T | D {
+    return (k as unknown) === K ? ("theirs" as T) : k.default;
+  }
+  end(error: ContextError = new CanceledError({ cause: "theirs" })): void {
+    this.error = error;
+    this.controller.abort(error);
+  }
+}
+
+/** Offers `afterFunc`, as Go's optional interface. */
+class Offering extends Theirs {
+  readonly registered = new Set<() => void>();
+  afterFunc(fn: () => void): () => boolean {
+    this.registered.add(fn);
+    return () => this.registered.delete(fn);
+  }
+  override end(error?: ContextError): void {
+    super.end(error);
+    for (const fn of this.registered) fn();
+    this.registered.clear();
+  }
+}
+
+/** As a logging middleware would wrap. */
+const passThrough = (ctx: Context): Context => ({
+  deadline: () => ctx.deadline(),
+  err: () => ctx.err(),
+  value: (k) => ctx.value(k),
+  get signal() {
+    return ctx.signal;
+  },
+});
+
+describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
+  test.each([
+    ["the four members", Theirs],
+    ["afterFunc", Offering],
+  ])("a child ends with its error and cause (%s)", (_name, Class) => {
+    const parent = new Class();
+    const child = withCancel(withValue(withTimeout(parent, 1e6), key("x"), 1));
+    watch(child);
+    expect(child.err()).toBeUndefined();
+    parent.end();
+    expect(child.err()).toBe(parent.error);
+    expect(child.signal.reason).toBe(parent.error);
+    expect(cause(child)).toBe("theirs");
+    expect(child.value(K)).toBe("theirs");
+  });
+
+  test("a parent that is done gives a child that is done at birth", () => {
+    const parent = new Theirs();
+    parent.end();
+    const child = withTimeout(parent, 0);
+    watch(child);
+    expect(child.err()).toBe(parent.error);
+  });
+
+  test("an end that the signal does not know yet is seen by asking", () => {
+    const parent = new Theirs();
+    const child = withCancel(parent);
+    watch(child);
+    parent.error = new CanceledError();
+    expect(child.err()).toBe(parent.error);
+  });
+
+  test("an err() that ends its context while it is asked is asked once, and its end is kept", () => {
+    const parent = new Theirs();
+    let asked = 0;
+    parent.err = () => {
+      asked++;
+      if (asked > 3 && parent.error === undefined) {
+        parent.error = new Error("plain") as ContextError;
+        parent.controller.abort(parent.error);
+      }
+      return parent.error;
+    };
+    const child = withCancel(parent);
+    const sibling = withCancel(parent);
+    watch(child);
+    const told: unknown[] = [];
+    child.signal.addEventListener("abort", () => told.push(child.signal.reason, child.err()));
+    while (child.err() === undefined) continue;
+    const err = child.err();
+    expect(cause(child)).toBe(parent.error);
+    expect(told).toEqual([err, err]);
+    expect(sibling.err()).toBe(err);
+    expect(child.signal.reason).toBe(err);
+  });
+
+  test("an error that is none of ours becomes the cause of ours", () => {
+    const parent = new Theirs();
+    const child = withCancel(parent);
+    watch(child);
+    const plain = new Error("plain");
+    parent.end(plain as ContextError);
+    expect(isCanceled(child.err())).toBe(true);
+    expect(cause(child)).toBe(plain);
+  });
+
+  test("its deadline counts, and it ends when the parent says so", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const parent = new Theirs();
+    parent.date = new Date(clock.wall() + 10);
+    const child = withTimeout(parent, 20);
+    watch(child);
+    expect(child.deadline()).toEqual(parent.date);
+    expect(clock.timers).toBe(0);
+    clock.advance(15);
+    expect(child.err()).toBeUndefined();
+    parent.end(new DeadlineExceededError());
+    expect(child.err()).toBe(parent.error);
+  });
+
+  test("pass-through wrappers change nothing", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const root = withTimeout(background(), 10, { cause: "slow" });
+    let ctx: Context = withValue(root, K, "v");
+    for (let i = 0; i < 20; i++) ctx = passThrough(i % 2 ? withCancel(ctx) : ctx);
+    const child = withTimeout(ctx, 100);
+    watch(child);
+    expect(child.value(K)).toBe("v");
+    clock.advance(10);
+    expect(child.err()).toBe(root.err());
+    expect(clock.timers).toBe(0);
+  });
+
+  test("through a wrapper too, what came first is decided by when it happened", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const root = withCancel(background());
+    const child = withTimeout(passThrough(root), 10, { cause: "slow" });
+    watch(child);
+    clock.block(11);
+    root.cancel();
+    clock.block(5);
+    expect(isDeadlineExceeded(child.err())).toBe(true);
+  });
+});
+
+describe("listeners on foreign contexts", () => {
+  test("one for all children, from the first watcher to the last", () => {
+    const parent = new Theirs();
+    const children = [1, 2, 3].map(() => withCancel(parent));
+    expect(parent.listeners).toBe(0);
+    const stops = children.map((ctx) => afterFunc(ctx, () => undefined));
+    expect(parent.listeners).toBe(1);
+    for (const stop of stops) stop();
+    expect(parent.listeners).toBe(0);
+    for (const ctx of children) void ctx.signal;
+    expect(parent.listeners).toBe(1);
+    for (const ctx of children) ctx.cancel();
+    expect(parent.listeners).toBe(0);
+  });
+
+  test("an offered afterFunc is used instead, and taken back", () => {
+    const parent = new Offering();
+    const a = withCancel(parent);
+    const b = withCancel(parent);
+    void a.signal;
+    void b.signal;
+    expect([parent.registered.size, parent.listeners]).toEqual([1, 0]);
+    a.cancel();
+    expect(parent.registered.size).toBe(1);
+    b.cancel();
+    expect(parent.registered.size).toBe(0);
+  });
+
+  test("a pass-through wrapper costs none", () => {
+    const root = withCancel(background());
+    const { signal } = root;
+    let listeners = 0;
+    signal.addEventListener = () => void listeners++;
+    const child = withCancel(passThrough(passThrough(withValue(root, K, ""))));
+    let aborted = false;
+    child.signal.addEventListener("abort", () => (aborted = true));
+    expect(listeners).toBe(0);
+    root.cancel();
+    expect(aborted).toBe(true);
+  });
+
+  test("a context with a signal of its own costs the context it wraps nothing", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const root = withTimeout(background(), 10);
+    const own = new Theirs();
+    own.value = (k) => root.value(k);
+    const stop = afterFunc(withCancel(own), () => undefined);
+    expect(clock.timers).toBe(0); // `root` is not watched
+    stop();
+  });
+
+  test("a signal that aborted just before it was listened to is noticed", async () => {
+    const parent = new Theirs();
+    parent.controller.abort();
+    const child = withCancel(parent); // err() says nothing yet
+    parent.err = () => undefined;
+    let told = 0;
+    afterFunc(child, () => told++);
+    expect(child.signal.aborted).toBe(true);
+    await flush();
+    expect(told).toBe(1);
+  });
+
+  test("an afterFunc that calls back at once is heard", async () => {
+    const parent = new Offering();
+    parent.afterFunc = (fn) => {
+      parent.error = new CanceledError();
+      fn();
+      return () => true;
+    };
+    const told: string[] = [];
+    const child = withCancel(withCancel(parent));
+    afterFunc(child, () => told.push("callback"));
+    merge(background(), child).signal.addEventListener("abort", () => told.push("merge"));
+    await flush();
+    expect(child.signal.reason).toBe(parent.error);
+    expect(told).toEqual(["callback"]);
+    expect(merge(background(), parent).err()).toBe(parent.error);
+  });
+
+  test("an afterFunc that throws is the watcher's error, and leaves no half-made watch", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const parent = new Offering();
+    const working = parent.afterFunc.bind(parent);
+    parent.afterFunc = () => {
+      throw new Error("not now");
+    };
+    const child = withCancel(withTimeout(parent, 10));
+    expect(() => child.signal).toThrow("not now");
+    expect(clock.timers).toBe(0);
+    parent.afterFunc = working;
+    void child.signal;
+    expect([clock.timers, parent.registered.size]).toEqual([1, 1]);
+    parent.end();
+    expect(child.signal.aborted).toBe(true);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("a stop that throws reaches neither the canceler nor the listeners", async () => {
+    const errors = await reported(() => {
+      const parent = new Offering();
+      parent.afterFunc = () => () => {
+        throw new Error("stop");
+      };
+      const child = withCancel(parent);
+      const both = merge(child, withCancel(parent));
+      let told = 0;
+      both.signal.addEventListener("abort", () => told++);
+      expect(() => child.cancel()).not.toThrow();
+      expect(told).toBe(1);
+    });
+    expect(errors).toHaveLength(1);
+  });
+
+  test("foreign code that takes callbacks back while an end is told loses nobody", async () => {
+    const root = withCancel(background());
+    const wrapper = passThrough(root);
+    const told: string[] = [];
+    const below = withCancel(wrapper);
+    void below.signal;
+    const joined = merge(withCancel(background()), root);
+    joined.signal.addEventListener("abort", () => told.push("joined"));
+    afterFunc(root, () => told.push("root"));
+    wrapper.err = () => {
+      if (root.err() !== undefined) joined.cancel();
+      return root.err();
+    };
+    root.cancel();
+    await flush();
+    expect(told).toEqual(["joined", "root"]);
+  });
+});
+
+describe("two copies of the package", () => {
+  let there: typeof here;
+  beforeAll(async () => {
+    there = await secondCopy();
+  });
+
+  describe.each(watchings)("%s", (_how, watch) => {
+    test.each([
+      ["theirs below ours", () => [here, there]],
+      ["ours below theirs", () => [there, here]],
+    ])("end, error and cause pass at once (%s)", (_name, pick) => {
+      const [above, below] = pick() as [typeof here, typeof here];
+      const why = new Error("why");
+      const parent = above.withCancel(above.withValue(above.background(), K, "v"));
+      const child = below.withTimeout(parent, 1e6);
+      const grandchild = above.withCancel(child);
+      watch(grandchild);
+      expect(grandchild.value(K)).toBe("v");
+      expect(String(grandchild)).toMatch(
+        /^context\.Background\.WithValue\(k, v\)\.WithCancel\.WithDeadline\(.*\)\.WithCancel$/,
+      );
+      parent.cancel(why);
+      expect(child.err()).toBe(parent.err());
+      expect(grandchild.err()).toBe(parent.err());
+      expect(grandchild.signal.reason).toBe(parent.err());
+      for (const copy of [here, there]) {
+        expect(copy.cause(grandchild)).toBe(why);
+        expect(copy.isCanceled(grandchild.err())).toBe(true);
+        expect(copy.isDeadlineExceeded(grandchild.err())).toBe(false);
+        expect(copy.isContextError(new Error("x", { cause: child.err() }))).toBe(true);
+      }
+    });
+
+    test("what came first is decided by when it happened, across copies", () => {
+      const busy = (ms: number): void => {
+        for (const end = performance.now() + ms; performance.now() < end;) continue;
+      };
+      for (const [above, below] of [
+        [here, there],
+        [there, here],
+      ] as const) {
+        const parent = above.withCancel(above.background());
+        const child = below.withTimeout(parent, 5);
+        const later = below.withTimeout(parent, 40);
+        watch(child);
+        watch(later);
+        busy(10);
+        parent.cancel();
+        busy(40);
+        expect(isDeadlineExceeded(child.err())).toBe(true);
+        expect(isCanceled(later.err())).toBe(true);
+      }
+    });
+  });
+});

@@ -1,0 +1,89 @@
+/** Invariants 5 and 7: what the garbage collector finds. */
+import { describe, expect, test } from "vitest";
+import { collected } from "../../test/support.ts";
+import {
+  afterFunc,
+  background,
+  key,
+  withCancel,
+  withSignal,
+  withTimeout,
+  withValue,
+  type CancelableContext,
+  type Context,
+} from "../index.ts";
+
+const K = key<object>("k");
+
+/** What a context dropped in this way leaves behind: its handle, its value, its callback's closure. */
+function drop(
+  parent: Context,
+  use: (ctx: CancelableContext, held: object) => void,
+): WeakRef<object>[] {
+  const value = {};
+  const held = {};
+  const ctx = withTimeout(withValue(parent, K, value), 1e6);
+  use(ctx, held);
+  return [new WeakRef(ctx), new WeakRef(value), new WeakRef(held)];
+}
+
+const gone = (refs: WeakRef<object>[]) => () => refs.every((ref) => ref.deref() === undefined);
+
+describe("nothing is retained by a long-lived parent", () => {
+  test.each<[string, (ctx: CancelableContext, held: object) => void]>([
+    ["asked and forgotten", (ctx) => void [ctx.err(), ctx.deadline(), ctx.value(K), String(ctx)]],
+    ["derived from and forgotten", (ctx) => void withCancel(withTimeout(ctx, 5e5)).err()],
+    ["watched and stopped", (ctx, held) => void afterFunc(ctx, () => held)()],
+    ["watched below and stopped", (ctx, held) => void afterFunc(withCancel(ctx), () => held)()],
+    [
+      "watched and canceled",
+      (ctx, held) => {
+        ctx.signal.addEventListener("abort", () => held);
+        afterFunc(ctx, () => held);
+        ctx.cancel(held);
+      },
+    ],
+    [
+      "bound to a signal and disposed of",
+      (ctx, held) => {
+        using both = withSignal(ctx, new AbortController().signal);
+        both.signal.addEventListener("abort", () => held);
+      },
+    ],
+  ])("by one that was %s", async (_how, use) => {
+    const parent = withCancel(background());
+    const keep = afterFunc(parent, () => undefined);
+    const refs = drop(parent, use);
+    expect(await collected(gone(refs))).toBe(true);
+    expect(parent.err()).toBeUndefined();
+    keep();
+  });
+
+  test("a watched one that was forgotten keeps its scope, but never the handle or the values", async () => {
+    const parent = withCancel(background());
+    const refs = drop(parent, (ctx) => void ctx.signal);
+    expect(await collected(gone(refs))).toBe(true);
+    expect(parent.err()).toBeUndefined();
+  });
+
+  test("a hundred thousand forgotten children, unwatched, and watched then stopped", async () => {
+    const parent = withCancel(background());
+    const keep = afterFunc(parent, () => undefined);
+    const use = (n: number): void => {
+      for (let i = 0; i < n; i++) {
+        withTimeout(parent, 1e6).err();
+        afterFunc(withCancel(parent), () => parent)();
+      }
+    };
+    const heap = (): number => {
+      globalThis.gc?.();
+      return process.memoryUsage().heapUsed;
+    };
+    use(1_000);
+    const before = heap();
+    use(100_000);
+    // One byte each would be 100 kB; the least that could be left behind, a link, is 2.4 MB.
+    expect(await collected(() => heap() - before < 1_000_000)).toBe(true);
+    keep();
+  });
+});

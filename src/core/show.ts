@@ -1,0 +1,21 @@
+/** What was passed, in a few words that hold no data. */
+export function show(x: unknown): string {
+  if (x === null || x === undefined) return String(x);
+  if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;
+  if (typeof x === "number" || typeof x === "boolean" || typeof x === "bigint") {
+    return `${typeof x} ${String(x)}`;
+  }
+  const name = classOf(x);
+  return name === undefined ? `a ${typeof x}` : `an object of class ${name}`;
+}
+
+/** The name of an object's class, if it has one. */
+export function classOf(x: unknown): string | undefined {
+  try {
+    if (typeof x !== "object" || x === null) return undefined;
+    const { constructor } = x as { constructor?: { name?: unknown } };
+    return typeof constructor?.name === "string" ? constructor.name : undefined;
+  } catch {
+    return undefined; // a getter or a proxy that throws
+  }
+}

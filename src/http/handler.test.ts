@@ -1,0 +1,378 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { serve, until, type Client } from "../../test/raw-http.ts";
+import {
+  all,
+  background,
+  cause,
+  sleep,
+  withCancel,
+  within,
+  withTimeout,
+  type Context,
+} from "../index.ts";
+import {
+  ClientDisconnected,
+  handler,
+  LocalTimeout,
+  RemoteDeadline,
+  requestContext,
+  RequestFinished,
+  Shutdown,
+  type HandlerOptions,
+} from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+type Options = HandlerOptions<IncomingMessage, ServerResponse>;
+type Fn = (ctx: Context, req: IncomingMessage, res: ServerResponse) => unknown;
+
+// A late write must crash nobody, so nothing may get as far as the process.
+const escaped: unknown[] = [];
+const warnings: Error[] = [];
+const onEscape = (error: unknown): unknown => escaped.push(error);
+const onWarning = (warning: Error): unknown => warnings.push(warning);
+const printers = process.listeners("warning");
+beforeEach(() => {
+  process.on("unhandledRejection", onEscape).on("uncaughtException", onEscape);
+  process.removeAllListeners("warning").on("warning", onWarning);
+});
+afterEach(() => {
+  process.off("unhandledRejection", onEscape).off("uncaughtException", onEscape);
+  process.off("warning", onWarning);
+  for (const printer of printers) process.on("warning", printer);
+  expect([...escaped.splice(0), ...warnings.splice(0)]).toEqual([]);
+});
+
+interface Seen {
+  ctx: Context;
+  res: ServerResponse;
+}
+
+/** A server, a client that has asked it, and what happened in the handler. */
+async function ask(fn: Fn, options: Options = {}, how: (client: Client) => void = (c) => c.get()) {
+  const seen: Seen[] = [];
+  const errors: { error: unknown; status: number }[] = [];
+  const listener = handler(
+    (ctx, req, res) => {
+      seen.push({ ctx, res });
+      return fn(ctx, req, res);
+    },
+    {
+      onError: (_ctx, error, _req, res) => errors.push({ error, status: res.statusCode }),
+      ...options,
+    },
+  );
+  const server = await serve(listener);
+  const client = await server.client();
+  how(client);
+  return Object.assign(server, { seen, errors, asked: client });
+}
+
+const secret = new Error("password=hunter2");
+const failing: [string, Fn][] = [
+  [
+    "throws",
+    () => {
+      throw secret;
+    },
+  ],
+  ["rejects", async () => Promise.reject(secret)],
+  [
+    "rejects later",
+    async (ctx) => {
+      await sleep(ctx, 5);
+      throw secret;
+    },
+  ],
+];
+
+describe.each(failing)("a handler that %s", (_, fn) => {
+  test("is answered for with 500, and its message stays here", async () => {
+    await using server = await ask((ctx, req, res) => {
+      res.setHeader("content-length", "1000").setHeader("etag", "x").setHeader("x-trace", "t-1");
+      return fn(ctx, req, res);
+    });
+    const text = await server.asked.answer();
+    expect(text).toMatch(/^HTTP\/1.1 500 Internal Server Error\r\n/);
+    expect(text).toMatch(/x-trace: t-1\r\n[^]*\r\n\r\nInternal Server Error\n$/);
+    expect(text).not.toMatch(/hunter2|etag|retry-after/);
+    expect(server.errors).toEqual([{ error: secret, status: 500 }]);
+    await until(() => server.seen[0]!.ctx.err() !== undefined);
+    expect(cause(server.seen[0]!.ctx)).toBeInstanceOf(RequestFinished);
+    server.asked.get(); // the connection lives on
+    await server.asked.answer(2);
+  });
+
+  test("in the middle of its answer has the connection closed, and is the cause", async () => {
+    await using server = await ask((ctx, req, res) => {
+      res.write("a part");
+      return fn(ctx, req, res);
+    });
+    await until(() => server.asked.ended);
+    expect(server.asked.received).not.toMatch(/0\r\n\r\n$/); // not as if it were the whole
+    expect(cause(server.seen[0]!.ctx)).toBe(secret);
+    expect(server.errors).toHaveLength(1);
+  });
+
+  test("after its answer changes nothing", async () => {
+    await using server = await ask((ctx, req, res) => {
+      res.end("ok");
+      return fn(ctx, req, res);
+    });
+    expect(await server.asked.answer()).toMatch(/ 200 OK/);
+    await until(() => server.errors.length === 1);
+  });
+
+  test("is a process warning by default", async () => {
+    await using server = await ask(fn, { onError: undefined } as unknown as Options);
+    await server.asked.answer();
+    await until(() => warnings.length === 1);
+    const [warning] = warnings.splice(0);
+    expect(warning).toMatchObject({ name: "HandlerError", code: "EIGHTYSIX_HANDLER_FAILED" });
+    expect((warning as { detail?: string }).detail).toContain("hunter2");
+  });
+});
+
+test("nobody is told of a client that left, unless they ask", async () => {
+  await using server = await ask((ctx) => sleep(ctx, Infinity));
+  await until(() => server.seen.length === 1);
+  server.asked.leave("RST");
+  await until(() => server.errors.length === 1);
+  expect(server.errors[0]).toMatchObject({ error: server.seen[0]!.ctx.err(), status: 499 });
+  await using silent = await ask((ctx) => sleep(ctx, Infinity), {
+    onError: undefined,
+  } as unknown as Options);
+  await until(() => silent.seen.length === 1);
+  silent.asked.leave("FIN");
+  await until(() => silent.seen[0]!.ctx.err() !== undefined);
+});
+
+test("whatever the work makes of the client's leaving, it is 499", async () => {
+  await using server = await ask(async (ctx) => {
+    await sleep(ctx, Infinity).catch(() => undefined);
+    throw new TypeError("the driver did not expect that");
+  });
+  await until(() => server.seen.length === 1);
+  server.asked.leave("RST");
+  await until(() => server.errors.length === 1);
+  expect(server.errors[0]?.status).toBe(499);
+});
+
+test("a time limit that the handler sets itself is the server's own: 503", async () => {
+  await using server = await ask((ctx) => within(ctx, 5, (inner) => sleep(inner, Infinity)));
+  expect(await server.asked.answer()).toMatch(/ 503 Service Unavailable\r\n[^]*retry-after: 1\r\n/);
+});
+
+test("a failure of one of several tasks is that failure: 500", async () => {
+  await using server = await ask((ctx) =>
+    all(ctx, [(ctx) => sleep(ctx, Infinity), () => Promise.reject(secret)]),
+  );
+  expect(await server.asked.answer()).toMatch(/ 500 /);
+  expect(server.errors[0]?.error).toBe(secret);
+});
+
+test("this client hears of it when the work that it shared dies with another's", async () => {
+  const other = withCancel(background());
+  other.cancel(new ClientDisconnected());
+  await using server = await ask(async () => {
+    throw other.err() ?? new Error("lives");
+  });
+  expect(await server.asked.answer()).toMatch(/ 503 /);
+});
+
+describe("when its limit passes, a handler", () => {
+  /** A limit that passes when the handler has begun, and not before on a busy machine. */
+  async function askLimited(fn: Fn, how?: (client: Client) => void) {
+    const parent = withCancel(background());
+    const pass: Fn = (ctx, req, res) => {
+      setImmediate(() => {
+        parent.cancel(new LocalTimeout());
+      });
+      return fn(ctx, req, res);
+    };
+    return await ask(pass, { parent }, how);
+  }
+
+  test("that heeds its context is answered for with 503", async () => {
+    await using server = await askLimited((ctx) => sleep(ctx, Infinity));
+    expect(await server.asked.answer()).toMatch(/ 503 Service Unavailable\r\n/);
+    await until(() => server.errors.length === 1);
+    expect(cause(server.seen[0]!.ctx)).toBeInstanceOf(LocalTimeout);
+    expect(server.errors[0]?.status).toBe(503);
+  });
+
+  test("that stops at once may answer by itself", async () => {
+    await using server = await askLimited(async (ctx, _, res) => {
+      await sleep(ctx, Infinity).catch(() => undefined);
+      res.writeHead(200).end("what there is so far");
+    });
+    expect(await server.asked.answer()).toMatch(/ 200 OK[^]*so far/);
+  });
+
+  const writes: Record<string, (res: ServerResponse) => unknown> = {
+    "writes a head": (res) => res.writeHead(200, { a: "b" }).end("late"),
+    "sets headers": (res) => res.setHeader("a", "b").appendHeader("c", "d").removeHeader("a"),
+    "writes parts": (res) => (res.write("late"), res.write("later"), res.end("at last")),
+    "ends with a callback": (res) => res.end("late", () => undefined),
+    "flushes and trails": (res) => {
+      res.flushHeaders();
+      res.addTrailers({ a: "b" });
+    },
+    "sends early hints": (res) => res.writeEarlyHints({ link: "</a.css>; rel=preload" }),
+    destroys: (res) => res.destroy(),
+  };
+  for (const [what, write] of Object.entries(writes)) {
+    test(`that ignores it is answered for, and harmless when it later ${what}`, async () => {
+      let late = false;
+      await using server = await askLimited((_ctx, _req, res) => {
+        const id = setInterval(() => {
+          if (!res.headersSent) return;
+          clearInterval(id);
+          write(res); // in a callback, where nobody would catch
+          setImmediate(() => setImmediate(() => (late = true)));
+        });
+      });
+      expect(await server.asked.answer()).toMatch(/ 503 /);
+      await until(() => late);
+      expect(server.asked.received).not.toContain("late");
+    });
+  }
+
+  test("that writes in the very turn of its answer is harmless too", async () => {
+    await using server = await askLimited((_ctx, _req, res) => {
+      const end = res.end.bind(res);
+      res.end = (...args: []) => {
+        end(...args);
+        res.end = end;
+        process.nextTick(() => res.write("late"));
+        queueMicrotask(() => res.writeHead(200).write("late"));
+        return res;
+      };
+    });
+    expect(await server.asked.answer()).toMatch(/ 503 [^]*\n$/);
+    await until(() => server.seen[0]!.res.closed);
+  });
+
+  test("that has begun its answer is left to end it", async () => {
+    await using server = await askLimited(async (ctx, _req, res) => {
+      res.write("a part");
+      await sleep(ctx, Infinity).catch(() => undefined);
+      await sleep(background(), 5);
+      res.end("and the end");
+    });
+    await until(() => server.asked.received.endsWith("0\r\n\r\n"));
+    expect(server.asked.received).toMatch(/ 200 OK[^]*and the end/);
+  });
+
+  test("is limited although somebody has asked for the request's context before", async () => {
+    const inner = handler((ctx) => sleep(ctx, Infinity), {
+      timeout: 20,
+    });
+    await using server = await serve((req, res) => {
+      requestContext(req);
+      inner(req, res);
+    });
+    const client = await server.client();
+    client.get();
+    expect(await client.answer()).toMatch(/ 503 /);
+  });
+
+  test("leaves a connection that can be used, with a body in flight as well", async () => {
+    await using server = await askLimited(
+      (ctx) => sleep(ctx, Infinity),
+      (client) => client.post("body", 4),
+    );
+    await server.asked.answer();
+    server.asked.socket.write("more");
+    server.asked.get();
+    await server.asked.answer(2);
+    expect(server.asked.statuses).toEqual([503, 503]);
+  });
+
+  test("is answered for in its turn, if the request was pipelined", async () => {
+    let first: ServerResponse | undefined;
+    await using server = await askLimited(
+      (_ctx, req, res) => {
+        if (req.url === "/1") first = res;
+      },
+      (client) => {
+        client.get("/1");
+        client.get("/2");
+      },
+    );
+    await server.asked.answer(2);
+    expect(server.asked.statuses).toEqual([503, 503]);
+    expect(first?.statusCode).toBe(503);
+  });
+});
+
+test("HEAD is answered for without a body", async () => {
+  await using server = await ask(failing[0]![1], {}, (client) =>
+    client.socket.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
+  );
+  await server.asked.answer();
+  server.asked.get();
+  await server.asked.answer(2);
+  expect(server.asked.statuses).toEqual([500, 500]);
+});
+
+test("onError may answer in its own words, and is waited for", async () => {
+  await using server = await ask(failing[0]![1], {
+    onError: async (ctx, _error, _req, res) => {
+      await sleep(ctx, 5);
+      res.setHeader("content-type", "application/json").end(`{"status":${res.statusCode}}`);
+    },
+  });
+  expect(await server.asked.answer()).toMatch(/ 500 [^]*{"status":500}$/);
+});
+
+test("an onError that fails is reported, and the client is answered all the same", async () => {
+  const bug = new Error("in the logger");
+  await using server = await ask(failing[0]![1], { onError: () => Promise.reject(bug) });
+  expect(await server.asked.answer()).toMatch(/ 500 /);
+  await until(() => escaped.length === 1);
+  expect(escaped.splice(0)).toEqual([bug]);
+});
+
+describe("a parent", () => {
+  test("that shuts down ends the requests: 503, and Retry-After", async () => {
+    for (const fn of [(ctx) => sleep(ctx, Infinity), () => undefined] as Fn[]) {
+      const parent = withCancel(background());
+      await using server = await ask(fn, { parent });
+      await until(() => server.seen.length === 1);
+      parent.cancel(new Shutdown());
+      expect(await server.asked.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n/);
+    }
+  });
+
+  test("that is done already keeps the handler from starting", async () => {
+    const parent = withTimeout(background(), 0, { cause: new RemoteDeadline() });
+    await using server = await ask(() => undefined, { parent });
+    expect(await server.asked.answer()).toMatch(/ 504 Gateway Timeout/);
+    expect(server.seen).toEqual([]);
+  });
+});
+
+test("a client that has left before keeps the handler from starting", async () => {
+  let ran = false;
+  let decided = false;
+  const inner = handler(() => (ran = true));
+  await using server = await serve((req, res) => {
+    req.socket.on("close", () => {
+      inner(req, res);
+      decided = true;
+    });
+  });
+  const client = await server.client();
+  client.get();
+  await until(() => server.sockets.size === 1);
+  client.leave("RST");
+  await until(() => decided);
+  expect(ran).toBe(false);
+});
+
+test("a limit that is no number of milliseconds is refused when the handler is made", () => {
+  expect(() => handler(() => undefined, { timeout: Number.NaN })).toThrow(RangeError);
+  expect(() => handler(() => undefined, { timeout: "1s" as unknown as number })).toThrow(TypeError);
+});

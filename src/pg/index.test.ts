@@ -1,0 +1,518 @@
+import pg from "pg";
+import { beforeEach, describe, expect, expectTypeOf, test, vi } from "vitest";
+import {
+  background,
+  CanceledError,
+  DeadlineExceededError,
+  sleep,
+  stopped,
+  withCancel,
+  withLedger,
+  withTimeout,
+  working,
+} from "../index.ts";
+import {
+  mark,
+  observer,
+  testClient,
+  testPool,
+  until,
+  type Observer,
+} from "../../test/support/postgres.ts";
+import { withContext } from "./index.ts";
+
+const cpuHeavy = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let look: Observer;
+beforeEach(async () => {
+  look = await observer();
+});
+
+async function pidOf(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ pid: number }>("select pg_backend_pid() as pid");
+  return rows[0]!.pid;
+}
+
+/** All connections are back, and none was lost. */
+function expectWhole(pool: pg.Pool): void {
+  expect(pool.waitingCount).toBe(0);
+  expect(pool.idleCount).toBe(pool.totalCount);
+}
+
+describe("a query from a pool", () => {
+  test("takes what pg takes and returns what pg returns", async () => {
+    const pool = testPool();
+    const db = withContext(pool);
+    const ctx = background();
+    const types = { getTypeParser: () => (text: string) => `<${text}>` };
+
+    expect(await db.query(ctx, "select 1 as one, 'x' as x")).toEqual(
+      await pool.query("select 1 as one, 'x' as x"),
+    );
+    expect((await db.query(ctx, "select $1::int + 1 as n", [41])).rows).toEqual([{ n: 42 }]);
+    expect((await db.query(ctx, { text: "select $1::int as n", values: [7] })).rows).toEqual([
+      { n: 7 },
+    ]);
+    expect((await db.query(ctx, { text: "select $1::int as n" }, [8])).rows).toEqual([{ n: 8 }]);
+    expect((await db.query(ctx, { name: "seven", text: "select 7 as n" })).rows).toEqual([
+      { n: 7 },
+    ]);
+    expect((await db.query(ctx, { name: "seven", text: "select 7 as n" })).rows).toEqual([
+      { n: 7 },
+    ]);
+    expect((await db.query(ctx, { text: "select 1, 2", rowMode: "array" })).rows).toEqual([[1, 2]]);
+    expect((await db.query(ctx, { text: "select 1 as n", types })).rows).toEqual([{ n: "<1>" }]);
+    expect(await db.query(ctx, "select 1 as a; select 2 as b")).toMatchObject([
+      { rows: [{ a: 1 }] },
+      { rows: [{ b: 2 }] },
+    ]);
+    expectWhole(pool);
+  });
+
+  test("types its result as the driver does", () => {
+    type Row = { id: string };
+    const type = async (pool: pg.Pool, client: pg.Client, lent: pg.PoolClient): Promise<void> => {
+      const db = withContext(pool);
+      const result = await db.query<Row>(background(), "select id from t");
+      expectTypeOf(result).toExtend<pg.QueryResult<Row>>();
+      expectTypeOf(result.rows).toEqualTypeOf<Row[]>();
+      expectTypeOf(result.fields).toEqualTypeOf<pg.FieldDef[]>();
+      expectTypeOf(result.rowCount).toEqualTypeOf<number | null>();
+      expectTypeOf((await db.query(background(), "select 1")).rows).toEqualTypeOf<
+        pg.QueryResultRow[]
+      >();
+      const arrays = await db.query<[number, string]>(background(), {
+        text: "select 1",
+        rowMode: "array",
+      });
+      expectTypeOf(arrays.rows).toEqualTypeOf<[number, string][]>();
+      expectTypeOf(arrays).toExtend<pg.QueryArrayResult<[number, string]>>();
+      const config: pg.QueryConfig<[number]> = { text: "select $1", values: [1] };
+      expectTypeOf((await withContext(client).query<Row>(background(), config)).rows).toEqualTypeOf<
+        Row[]
+      >();
+      expectTypeOf((await withContext(lent).query<Row>(background(), config)).rows).toEqualTypeOf<
+        Row[]
+      >();
+    };
+    expect(type).toBeTypeOf("function");
+  });
+
+  test.each(["select pg_sleep(60)", cpuHeavy])(
+    "that is cancelled stops on the server: %s",
+    async (sql) => {
+      const pool = testPool({ max: 1 });
+      const pid = await pidOf(pool);
+      const text = sql + mark();
+      using ctx = withCancel(background());
+      const query = withContext(pool).query(ctx, text);
+      query.catch(() => undefined);
+      await until(async () => (await look.running(text)) === 1);
+
+      const why = new Error("the client left");
+      ctx.cancel(why);
+      const error: unknown = await query.catch((e: unknown) => e);
+
+      expect(await look.running(text)).toBe(0);
+      expect(error).toBe(ctx.err());
+      expect(error).toBeInstanceOf(CanceledError);
+      expect((error as Error).cause).toBe(why);
+      expectWhole(pool);
+      expect(await pidOf(pool)).toBe(pid);
+    },
+  );
+
+  test("ends with its deadline", async () => {
+    const pool = testPool({ max: 1 });
+    const pid = await pidOf(pool);
+    const text = `select pg_sleep(60) ${mark()}`;
+    using ctx = withTimeout(background(), 50);
+    await expect(withContext(pool).query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
+    expect(await look.running(text)).toBe(0);
+    expect(await pidOf(pool)).toBe(pid);
+  });
+
+  test("takes no connection when its context is done already", async () => {
+    const pool = testPool();
+    using ctx = withCancel(background());
+    ctx.cancel();
+    await expect(withContext(pool).query(ctx, "select 1")).rejects.toBe(ctx.err());
+    expect(pool.totalCount).toBe(0);
+  });
+
+  test("is cancelled by SQL that catches cancellation only once", async () => {
+    const pool = testPool({ max: 1 });
+    const pid = await pidOf(pool);
+    const text = `do $$ begin
+      begin perform pg_sleep(60); exception when query_canceled then null; end;
+      perform pg_sleep(60);
+    end $$ ${mark()}`;
+    using ctx = withTimeout(background(), 30);
+    await expect(withContext(pool).query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
+    expect(await look.running(text)).toBe(0);
+    expect(await pidOf(pool)).toBe(pid);
+  });
+});
+
+describe("waiting for a connection", () => {
+  test("ends at once with the context, and the late connection goes back", async () => {
+    const pool = testPool({ max: 1 });
+    const lent = await pool.connect();
+    using ctx = withCancel(background());
+    const query = withContext(pool).query(ctx, "select 1");
+    ctx.cancel();
+    await expect(query).rejects.toBe(ctx.err());
+    expect(pool.idleCount).toBe(0);
+
+    lent.release();
+    await until(() => pool.idleCount === 1);
+    expectWhole(pool);
+  });
+
+  test("is over when its deadline has passed, though no timer could say so yet", async () => {
+    const pool = testPool({ max: 1 });
+    const client = await testClient();
+    const lent = await pool.connect();
+    using ctx = withTimeout(background(), 20);
+    const queued = client.query("select 1");
+    const answers = Promise.allSettled([
+      withContext(pool).query(ctx, "select 1"),
+      withContext(client).query(ctx, "select 1"),
+    ]);
+    const start = performance.now();
+    while (performance.now() < start + 40);
+    lent.release();
+    await queued;
+    for (const answer of await answers) {
+      expect(answer).toMatchObject({ reason: expect.any(DeadlineExceededError) as unknown });
+    }
+    await until(() => pool.idleCount === 1);
+    expectWhole(pool);
+  });
+
+  test("is first come, first served for those who stay", async () => {
+    const pool = testPool({ max: 1 });
+    const db = withContext(pool);
+    const lent = await pool.connect();
+    const leaving = withCancel(background());
+    const order: number[] = [];
+    const queries = Array.from({ length: 400 }, async (_, i) => {
+      if (i % 2 === 0) await db.query(leaving, "select 1").catch(() => undefined);
+      else await db.query(background(), "select 1").then(() => order.push(i));
+    });
+    await sleep(background(), 1);
+    leaving.cancel();
+    lent.release();
+    await Promise.all(queries);
+    expect(order).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 1));
+    await until(() => pool.idleCount === 1);
+    expectWhole(pool);
+    expect(pool.totalCount).toBe(1);
+  });
+
+  test("leaves no trace of 5,000 who left together, however deep the pool's own queue", async () => {
+    const pool = testPool({ max: 1 });
+    const db = withContext(pool);
+    const lent = await pool.connect();
+    using ctx = withCancel(background());
+    const queries = Array.from({ length: 5_000 }, () =>
+      db.query(ctx, "select 1").catch((e: unknown) => e),
+    );
+    await until(() => pool.waitingCount === 5_000);
+    ctx.cancel();
+    expect(new Set(await Promise.all(queries))).toEqual(new Set([ctx.err()]));
+    lent.release();
+    expect((await db.query(background(), "select 1 as n")).rows).toEqual([{ n: 1 }]);
+    expectWhole(pool);
+  });
+
+  test("passes the driver's own failure on", async () => {
+    const pool = testPool({ connectionString: "postgres://postgres@127.0.0.1:1/postgres" });
+    await expect(withContext(pool).query(background(), "select 1")).rejects.toMatchObject({
+      code: "ECONNREFUSED",
+    });
+    const ended = new pg.Pool();
+    await ended.end();
+    await expect(withContext(ended).query(background(), "select 1")).rejects.toThrow(
+      "after calling end",
+    );
+  });
+
+  test("goes into the ledger as what it is", async () => {
+    const pool = testPool({ max: 1 });
+    const lent = await pool.connect();
+    const root = withLedger(background());
+    using ctx = withCancel(root);
+    const query = withContext(pool).query(ctx, "select 2");
+    query.catch(() => undefined);
+    expect(working(ctx)).toMatchObject([{ kind: "pg.wait", what: "select 2" }]);
+    ctx.cancel();
+    expect(await stopped(ctx)).toMatchObject([
+      { kind: "pg.wait", what: "select 2", state: "stopped", reason: "canceled" },
+    ]);
+    lent.release();
+  });
+});
+
+describe("failures", () => {
+  test("of the query are the driver's, with a stack that leads to the caller; the connection is kept", async () => {
+    const pool = testPool({ max: 1 });
+    const pid = await pidOf(pool);
+    const caller = async (): Promise<unknown> => {
+      return await withContext(pool).query(background(), "select 1/0");
+    };
+    const error = (await caller().catch((e: unknown) => e)) as pg.DatabaseError;
+    expect(error).toBeInstanceOf(pg.DatabaseError);
+    expect(error.code).toBe("22012");
+    expect(error.stack).toContain("caller");
+    expect(await pidOf(pool)).toBe(pid);
+  });
+
+  test("that leave a transaction open cost the connection", async () => {
+    const pool = testPool({ max: 1 });
+    const pid = await pidOf(pool);
+    await expect(withContext(pool).query(background(), "begin; select 1/0")).rejects.toMatchObject({
+      code: "22012",
+    });
+    expect(await pidOf(pool)).not.toBe(pid);
+
+    using ctx = withTimeout(background(), 30);
+    const before = await pidOf(pool);
+    await expect(withContext(pool).query(ctx, "begin; select pg_sleep(60)")).rejects.toBeInstanceOf(
+      DeadlineExceededError,
+    );
+    expect(await pidOf(pool)).not.toBe(before);
+  });
+
+  test("by the user's own statement_timeout pass untouched", async () => {
+    const pool = testPool({ max: 1, statement_timeout: 30 });
+    using ctx = withTimeout(background(), 60_000);
+    await expect(withContext(pool).query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({
+      code: "57014",
+      message: expect.stringContaining("statement timeout") as string,
+    });
+    expectWhole(pool);
+  });
+
+  test("before anything is sent reach the caller, and cost nothing but the connection", async () => {
+    const pool = testPool({ max: 1 });
+    const db = withContext(pool);
+    const bad = {
+      toPostgres: () => {
+        throw new Error("no such value");
+      },
+    };
+    await expect(db.query(background(), "select $1::text", [bad])).rejects.toThrow("no such value");
+    await expect(db.query(background(), "select $1", "x" as never)).rejects.toThrow(
+      "must be an array",
+    );
+    expect((await db.query(background(), "select 1 as n")).rows).toEqual([{ n: 1 }]);
+    expectWhole(pool);
+  });
+
+  test("of the connection reject the query, and the pool opens another", async () => {
+    const pool = testPool({ max: 1 });
+    const text = `select pg_sleep(60) ${mark()}`;
+    const query = withContext(pool)
+      .query(background(), text)
+      .catch((e: unknown) => e);
+    await until(async () => (await look.running(text)) === 1);
+    await look.query("select pg_terminate_backend(pid) from pg_stat_activity where query = $1", [
+      text,
+    ]);
+    expect(await query).toMatchObject({ code: "57P01" });
+    expect(pool.totalCount).toBe(0);
+    expect((await withContext(pool).query(background(), "select 1 as n")).rows).toEqual([{ n: 1 }]);
+  });
+});
+
+test("a result that beats the cancel is returned, the connection stays whole", async () => {
+  const pool = testPool({ max: 1 });
+  const pid = await pidOf(pool);
+  const results = new Set<string>();
+  for (let i = 0; i < 300; i++) {
+    using ctx = withCancel(background());
+    const query = withContext(pool).query<{ i: number }>(ctx, "select $1::int as i", [i]);
+    setTimeout(() => ctx.cancel(), i % 3);
+    await query.then(
+      ({ rows }) => {
+        expect(rows).toEqual([{ i }]);
+        results.add("value");
+      },
+      (error: unknown) => {
+        expect(error).toBe(ctx.err());
+        results.add("canceled");
+      },
+    );
+  }
+  expect(results).toContain("value");
+  expect(await pidOf(pool)).toBe(pid);
+  expectWhole(pool);
+});
+
+test('onCancel: "destroy" closes the connection after a cancel, and only then', async () => {
+  const pool = testPool({ max: 1 });
+  const db = withContext(pool, { onCancel: "destroy" });
+  const pid = await pidOf(pool);
+  await db.query(background(), "select 1");
+  await db.query(background(), "select 1/0").catch(() => undefined);
+  expect(await pidOf(pool)).toBe(pid);
+  using ctx = withTimeout(background(), 30);
+  const text = `select pg_sleep(60) ${mark()}`;
+  await expect(db.query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
+  expect(await look.running(text)).toBe(0);
+  expect(await pidOf(pool)).not.toBe(pid);
+});
+
+test("the receipt says what was stopped, without its values", async () => {
+  const pool = testPool({ max: 1 });
+  const ctx = withTimeout(withLedger(background()), 50);
+  const query = withContext(pool).query(ctx, "select pg_sleep($1)", [60]);
+  query.catch(() => undefined);
+  await until(() => working(ctx).some((work) => work.kind === "pg.query"));
+  const receipts = await stopped(ctx);
+  expect(receipts).toMatchObject([
+    { kind: "pg.query", what: "select pg_sleep($1)", state: "stopped", reason: "deadline" },
+  ]);
+  expect(receipts[0]!.after).toBeLessThan(1_000);
+});
+
+describe("a client of the caller's", () => {
+  test("keeps its transaction and its connection", async () => {
+    const client = await testClient();
+    const db = withContext(client);
+    await client.query("begin");
+    await db.query(background(), "create temporary table t (n int) on commit drop");
+    await db.query(background(), "insert into t values ($1)", [1]);
+    await client.query("savepoint s");
+    using ctx = withTimeout(background(), 30);
+    await expect(db.query(ctx, "select pg_sleep(60)")).rejects.toBeInstanceOf(
+      DeadlineExceededError,
+    );
+    await expect(db.query(background(), "select 1")).rejects.toMatchObject({ code: "25P02" });
+    await client.query("rollback to savepoint s");
+    expect((await db.query(background(), "select n from t")).rows).toEqual([{ n: 1 }]);
+    await client.query("commit");
+    expect(client.listenerCount("error")).toBe(1);
+  });
+
+  test("works when it is lent by a pool", async () => {
+    const pool = testPool({ max: 1 });
+    const client = await pool.connect();
+    using ctx = withTimeout(background(), 30);
+    await expect(withContext(client).query(ctx, "select pg_sleep(60)")).rejects.toBeInstanceOf(
+      DeadlineExceededError,
+    );
+    expect(pool.idleCount).toBe(0);
+    client.release();
+    expectWhole(pool);
+  });
+
+  test("sends nothing for a query that was cancelled in its queue, and hits nobody else's", async () => {
+    const client = await testClient();
+    const text = `select pg_sleep(0.3) ${mark()}`;
+    const innocent = client.query(text);
+    await until(async () => (await look.running(text)) === 1);
+    using ctx = withCancel(withLedger(background()));
+    const query = withContext(client).query(ctx, "create temporary table never_made ()");
+    query.catch(() => undefined);
+    expect(working(ctx)).toMatchObject([{ kind: "pg.wait" }]);
+    ctx.cancel();
+    await expect(query).rejects.toBe(ctx.err());
+    expect(await look.running(text)).toBe(1);
+    await innocent;
+    expect((await client.query("select to_regclass('never_made') as t")).rows).toEqual([
+      { t: null },
+    ]);
+  });
+
+  test("keeps the order of its queue", async () => {
+    const client = await testClient();
+    const db = withContext(client);
+    const order: string[] = [];
+    await Promise.all([
+      client.query("select pg_sleep(0.02)").then(() => order.push("a")),
+      db.query(background(), "select 1").then(() => order.push("b")),
+      client.query("select 1").then(() => order.push("c")),
+      db.query(background(), "select 1/0").catch(() => order.push("d")),
+      db.query(background(), "select 1").then(() => order.push("e")),
+    ]);
+    expect(order).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  test("does not send the caller's next query before the cancel is over", async () => {
+    const client = await testClient();
+    const db = withContext(client);
+    for (let i = 0; i < 100; i++) {
+      using ctx = withCancel(background());
+      const query = db.query(ctx, "select pg_sleep(0.001)").catch((e: unknown) => e);
+      const next = client.query<{ i: number }>("select $1::int as i, pg_sleep(0.002)", [i]);
+      setTimeout(() => ctx.cancel(), i % 4);
+      await query;
+      expect((await next).rows[0]!.i).toBe(i);
+    }
+  });
+
+  test("rejects with the driver's error when the connection is gone", async () => {
+    const client = await testClient();
+    const text = `select pg_sleep(60) ${mark()}`;
+    const query = withContext(client)
+      .query(background(), text)
+      .catch((e: unknown) => e);
+    await until(async () => (await look.running(text)) === 1);
+    await look.query("select pg_terminate_backend(pid) from pg_stat_activity where query = $1", [
+      text,
+    ]);
+    expect(await query).toMatchObject({ code: "57P01" });
+    await expect(withContext(client).query(background(), "select 1")).rejects.toThrow();
+  });
+});
+
+describe("misuse says what to do", () => {
+  const db = withContext(new pg.Pool()) as unknown as {
+    query(...args: unknown[]): Promise<unknown>;
+  };
+
+  test.each([
+    [
+      ["select 1"],
+      /query needs a Context as its first argument, got SQL; write query\(ctx, sql, values\)/,
+    ],
+    [[undefined, "select 1"], /got undefined/],
+    [[background()], /takes SQL or a config object, got undefined/],
+    [[background(), new pg.Query("select 1")], /not a Query or a cursor/],
+    [[background(), "select 1", () => undefined], /leave the callback out/],
+  ])("query(%s)", async (args, message) => {
+    await expect(db.query(...args)).rejects.toThrow(TypeError);
+    await expect(db.query(...args)).rejects.toThrow(message);
+  });
+
+  test("withContext of something else", () => {
+    const make = withContext as (driver: unknown, options?: unknown) => unknown;
+    expect(() => make(undefined)).toThrow(/takes a Pool or a Client of pg/);
+    expect(() => make({ query: () => undefined })).toThrow(/takes a Pool or a Client of pg/);
+    expect(() => make(new pg.Client({ pipeline: true }))).toThrow(/pipeline/);
+    expect(() => make(new pg.Pool(), { onCancel: "reset" })).toThrow(/"reuse" or "destroy"/);
+  });
+});
+
+test("leaves no listener behind, on connections or contexts", async () => {
+  const pool = testPool({ max: 1 });
+  const lent = await pool.connect();
+  const count = (): number[] => [
+    ...["error", "end"].map((event) => lent.listenerCount(event)),
+    ...["readyForQuery", "end"].map((event) => lent.connection.listenerCount(event)),
+  ];
+  lent.release();
+  const before = count();
+  const db = withContext(pool);
+  for (let i = 0; i < 20; i++) {
+    using ctx = withTimeout(background(), 20);
+    await db.query(ctx, "select 1");
+    await db.query(ctx, "select 1/0").catch(() => undefined);
+    await db.query(ctx, "select pg_sleep(60)").catch(() => undefined);
+  }
+  expect(count()).toEqual(before);
+});

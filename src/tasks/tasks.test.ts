@@ -1,0 +1,117 @@
+/** sleep, within and shield. */
+import { describe, expect, test } from "vitest";
+import { flush } from "../../test/support.ts";
+import {
+  background,
+  isDeadlineExceeded,
+  key,
+  shield,
+  sleep,
+  withCancel,
+  within,
+  withTimeout,
+  withValue,
+  type Context,
+} from "../index.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
+
+describe("sleep", () => {
+  test("resolves after its time", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    let over = false;
+    void sleep(background(), 100).then(() => (over = true));
+    clock.advance(99);
+    await flush();
+    expect(over).toBe(false);
+    clock.advance(1);
+    await flush();
+    expect([over, clock.timers]).toEqual([true, 0]);
+  });
+
+  test("rejects with the context's error as soon as it is done, its timer cleared", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withCancel(background());
+    const sleeping = sleep(ctx, 100);
+    expect(clock.timers).toBe(1);
+    ctx.cancel("why");
+    await expect(sleeping).rejects.toBe(ctx.err());
+    expect(clock.timers).toBe(0);
+    await expect(sleep(ctx, 0)).rejects.toBe(ctx.err());
+  });
+
+  test("loses to a deadline that passed while the event loop was blocked", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withTimeout(background(), 10);
+    const sleeping = sleep(ctx, 20);
+    clock.block(30);
+    clock.advance(0);
+    await expect(sleeping).rejects.toBe(ctx.err());
+    expect(isDeadlineExceeded(ctx.err())).toBe(true);
+  });
+
+  test("takes any number: zero and negative are over at once, huge ones wait", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    await sleep(background(), 0);
+    await sleep(background(), -Infinity);
+    for (const ms of [2 ** 31, 1e15, Infinity]) {
+      const ctx = withCancel(background());
+      let over = false;
+      const sleeping = sleep(ctx, ms).finally(() => (over = true));
+      clock.advance(2 ** 31 - 1);
+      await flush();
+      expect(over).toBe(false);
+      ctx.cancel();
+      await expect(sleeping).rejects.toBe(ctx.err());
+    }
+    expect(clock.timers).toBe(0);
+  });
+});
+
+describe("within", () => {
+  test("gives the function its time, waits for it, and releases the context", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    let inner: Context | undefined;
+    const result = within(background(), 100, async (ctx) => {
+      inner = ctx;
+      void ctx.signal;
+      await flush();
+      return ctx.deadline()?.getTime();
+    });
+    await expect(result).resolves.toBe(clock.wall() + 100);
+    expect(inner?.err()).toBeDefined();
+    expect(clock.timers).toBe(0);
+  });
+
+  test("throws what the function throws, and releases the context then too", async () => {
+    let inner: Context | undefined;
+    const failure = new Error("failed");
+    const failing = within(background(), 100, (ctx) => {
+      inner = ctx;
+      throw failure;
+    });
+    await expect(failing).rejects.toBe(failure);
+    expect(inner?.err()).toBeDefined();
+  });
+});
+
+describe("shield", () => {
+  const K = key<string>("k");
+
+  test("goes on after the end, with the values, and never without a bound", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withCancel(withValue(background(), K, "v"));
+    ctx.cancel();
+    const seen = await shield(ctx, 100, (inner) => [inner.err(), inner.value(K)]);
+    expect(seen).toEqual([undefined, "v"]);
+    const cut = shield(ctx, 100, (inner) => sleep(inner, 1e6));
+    clock.advance(100);
+    await expect(cut).rejects.toThrow("context deadline exceeded");
+    expect(clock.timers).toBe(0);
+  });
+});

@@ -1,0 +1,169 @@
+import { channel } from "node:diagnostics_channel";
+import { describe, expect, test } from "vitest";
+import { flush, secondCopy } from "../../test/support.ts";
+import {
+  background,
+  startWork,
+  stopped,
+  withCancel,
+  withLedger,
+  withTimeout,
+  working,
+  type Context,
+  type Work,
+} from "../index.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
+
+describe("the ledger", () => {
+  test("lists the work in progress under it, oldest first, from any depth", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withLedger(background());
+    const a = startWork(withCancel(ctx), "pg.query", "select 1");
+    clock.advance(5);
+    const b = startWork(withTimeout(ctx, 10), "fetch");
+    const list = working(withCancel(ctx)).map(({ kind, what, running }) => [kind, what, running]);
+    expect(list).toEqual([
+      ["pg.query", "select 1", 5],
+      ["fetch", undefined, 0],
+    ]);
+    a.end();
+    expect(working(ctx)).toEqual([b]);
+    b.end();
+    expect(working(ctx)).toEqual([]);
+  });
+
+  test("gives a receipt for what its context did not outlive, and none for the rest", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const request = withCancel(background());
+    const ctx = withLedger(request);
+    const [quick, slow, lost] = ["quick", "slow", "lost"].map((kind) => startWork(ctx, kind));
+    clock.advance(10);
+    quick?.end();
+    request.cancel();
+    clock.advance(3);
+    slow?.end();
+    slow?.end("lost"); // too late to matter
+    clock.advance(4);
+    lost?.end("lost");
+    expect(await stopped(ctx)).toEqual([
+      { kind: "slow", what: undefined, ran: 10, state: "stopped", after: 3, reason: "canceled" },
+      { kind: "lost", what: undefined, ran: 10, state: "lost", after: 7, reason: "canceled" },
+    ]);
+  });
+
+  test.each([
+    ["finished", (ctx: ReturnType<typeof withTimeout>) => void ctx[Symbol.dispose]()],
+    ["finished", (ctx: ReturnType<typeof withTimeout>) => void ctx.cancel({ finished: true })],
+    ["canceled", (ctx: ReturnType<typeof withTimeout>) => void ctx.cancel()],
+    ["deadline", (_: unknown, clock: ManualClock) => void clock.block(50)],
+  ] as const)("says how its context ended: %s", async (reason, end) => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const request = withTimeout(background(), 50);
+    const ctx = withLedger(request);
+    const work = startWork(ctx, "k");
+    end(request, clock);
+    clock.block(7);
+    work.end();
+    expect(await stopped(ctx)).toMatchObject([{ reason, after: 7 }]);
+  });
+
+  test("counts work that began after the end from its own beginning", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    clock.advance(1_000);
+    const done = withCancel(withLedger(background()));
+    done.cancel();
+    clock.advance(1_000);
+    const work = startWork(done, "late");
+    clock.advance(5);
+    work.end();
+    expect(await stopped(done)).toMatchObject([{ ran: 0, after: 5 }]);
+  });
+
+  test("stopped() waits for the last, and gives up after `within`", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const request = withCancel(background());
+    const ctx = withLedger(request);
+    const work = startWork(ctx, "slow");
+    request.cancel();
+    let receipts: unknown;
+    const all = stopped(ctx).then((r) => (receipts = r));
+    const some = stopped(ctx, { within: 20 });
+    clock.advance(20);
+    expect(await some).toMatchObject([{ kind: "slow", state: "running", after: 20 }]);
+    await flush();
+    expect(receipts).toBeUndefined();
+    expect(clock.timers).toBe(0);
+    work.end();
+    await all;
+    expect(receipts).toMatchObject([{ kind: "slow", state: "stopped", after: 20 }]);
+  });
+
+  test("keeps the last thousand receipts", async () => {
+    const request = withCancel(background());
+    const ctx = withLedger(request);
+    request.cancel();
+    for (let i = 0; i < 1_500; i++) startWork(ctx, String(i)).end();
+    const receipts = await stopped(ctx);
+    expect([receipts.length, receipts[0]?.kind]).toEqual([1_000, "500"]);
+  });
+
+  test("without one there is nothing to see, and next to nothing to pay", async () => {
+    const ctx = withCancel(background());
+    expect(startWork(ctx, "k")).toBe(startWork(background(), "other"));
+    expect(working(ctx)).toEqual([]);
+    expect(await stopped(ctx)).toEqual([]);
+  });
+
+  test("is shared by two copies of the package", async () => {
+    const there = await secondCopy();
+    const request = withCancel(background());
+    const ctx = withLedger(request);
+    const theirs = there.startWork(there.withCancel(ctx), "theirs");
+    expect(working(ctx).map((work) => work.kind)).toEqual(["theirs"]);
+    request.cancel();
+    theirs.end();
+    expect(await stopped(ctx)).toMatchObject([{ kind: "theirs", reason: "canceled" }]);
+  });
+});
+
+test("work goes out on its channels, with or without a ledger", () => {
+  const heard: [string, unknown][] = [];
+  const start = (message: unknown): void =>
+    void heard.push(["start", (message as Work & { kind: string }).kind]);
+  const end = (message: unknown): void => {
+    const { work, receipt } = message as {
+      work: { kind: string };
+      receipt: { after: number } | undefined;
+    };
+    heard.push(["end", [work.kind, receipt?.after]]);
+  };
+  const clock = new ManualClock();
+  using _ = useClock(clock);
+  channel("eightysix:work.start").subscribe(start);
+  channel("eightysix:work.end").subscribe(end);
+  try {
+    const run = (ctx: Context): void => {
+      startWork(ctx, "k").end();
+    };
+    run(background());
+    const done = withTimeout(background(), 5);
+    const work = startWork(done, "late");
+    clock.block(7);
+    work.end();
+  } finally {
+    channel("eightysix:work.start").unsubscribe(start);
+    channel("eightysix:work.end").unsubscribe(end);
+  }
+  startWork(background(), "unheard").end();
+  expect(heard).toEqual([
+    ["start", "k"],
+    ["end", ["k", undefined]],
+    ["start", "late"],
+    ["end", ["late", 2]],
+  ]);
+});
