@@ -91,12 +91,13 @@ describe.each([
   test("a cancel that comes before the engine has begun is not lost", async () => {
     const db = make();
     for (let i = 0; i < 200; i++) {
-      using ctx = withCancel(background());
+      using ctx = withCancel(withLedger(background()));
       const answer = failure(db.run(ctx, ENDLESS, i % 2 === 0 ? undefined : []));
-      if (i % 3 > 0) await Promise.resolve();
-      if (i % 3 > 1) await new Promise(setImmediate);
+      for (let turn = 0; turn < i % 20; turn++) await Promise.resolve();
+      if (i % 20 === 19) await new Promise(setImmediate);
       ctx.cancel();
       expect(await answer).toBe(ctx.err());
+      for (const { state } of await stopped(ctx)) expect(state).toBe("stopped");
     }
     await quiet();
   }, 60_000);
