@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import type * as Package from "../src/index.ts";
 import { afterFunc, type Context } from "../src/index.ts";
 
 /** Lets everything run that waits in microtasks. */
@@ -27,10 +28,10 @@ export async function until(isTrue: () => boolean, within = 20_000): Promise<voi
 }
 
 /** Every test of a behaviour runs in each of these ways: most of the pull path is exercised unwatched. */
-export const watchings: [how: string, watch: (ctx: Context) => void][] = [
+export const watchings: [how: string, watch: (ctx: Context) => unknown][] = [
   ["unwatched", () => undefined],
-  ["watched by signal", (ctx) => void ctx.signal],
-  ["watched by callback", (ctx) => void afterFunc(ctx, () => undefined)],
+  ["watched by signal", (ctx) => ctx.signal],
+  ["watched by callback", (ctx) => afterFunc(ctx, () => undefined)],
 ];
 
 /** What is reported to the process while `fn` runs, in place of the test runner's own listeners. */
@@ -38,7 +39,9 @@ export async function reported(fn: () => unknown): Promise<unknown[]> {
   const errors: unknown[] = [];
   const events = ["unhandledRejection", "uncaughtException"] as const;
   const before = events.map((event) => process.listeners(event as "uncaughtException"));
-  const collect = (error: unknown): void => void errors.push(error);
+  const collect = (error: unknown): void => {
+    errors.push(error);
+  };
   for (const event of events) process.removeAllListeners(event).on(event, collect);
   try {
     await fn();
@@ -90,9 +93,9 @@ export async function bundle(): Promise<string> {
 }
 
 /** A second copy of the package, as when two dependencies bring their own. */
-export async function secondCopy(): Promise<typeof import("../src/index.ts")> {
+export async function secondCopy(): Promise<typeof Package> {
   const url = pathToFileURL(await bundle()).href;
-  return (await import(/* @vite-ignore */ url)) as typeof import("../src/index.ts");
+  return (await import(/* @vite-ignore */ url)) as typeof Package;
 }
 
 export interface Ran {

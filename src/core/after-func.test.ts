@@ -37,6 +37,20 @@ describe("afterFunc", () => {
     expect(order).toEqual([1, 2, 3]);
   });
 
+  test("keeps it also for what is registered after somebody has looked at a passed deadline", async () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withTimeout(background(), 10);
+    const order: number[] = [];
+    afterFunc(ctx, () => order.push(1));
+    clock.block(10);
+    ctx.err();
+    const stop = afterFunc(ctx, () => order.push(2));
+    expect(stop()).toBe(false);
+    await flush();
+    expect(order).toEqual([1, 2]);
+  });
+
   test("takes back only its own registration, and only before the end", async () => {
     const ctx = withCancel(background());
     const ran: string[] = [];

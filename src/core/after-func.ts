@@ -3,6 +3,7 @@ import { checkContext, checkFunction } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { scopeOf } from "./foreign.ts";
+import { reportUnhandled } from "./report.ts";
 import { Callback, endOf, onEnd, unlink, type Scope } from "./tree.ts";
 
 /** Takes an `afterFunc` back. */
@@ -46,8 +47,7 @@ class AfterFunc extends Callback {
         return;
       }
     } catch (error) {
-      // Reported as the platform does for listeners, and away from our neighbours.
-      void Promise.reject(error);
+      reportUnhandled(error);
     }
     this.#finish();
   }

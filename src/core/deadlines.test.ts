@@ -149,8 +149,8 @@ describe("fake timers", () => {
   });
 
   test("sinon's do too", async () => {
-    const { useFakeTimers } = (await import("sinon")).default;
-    const fake = useFakeTimers({ now: 1e12 });
+    const { default: sinon } = await import("sinon");
+    const fake = sinon.useFakeTimers({ now: 1e12 });
     try {
       const ctx = withTimeout(background(), 1_000);
       expect(ctx.deadline()?.getTime()).toBe(1e12 + 1_000);

@@ -122,7 +122,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     parent.err = () => {
       asked++;
       if (asked > 3 && parent.error === undefined) {
-        parent.error = new Error("plain") as ContextError;
+        parent.error = new Error("plain") as unknown as ContextError;
         parent.controller.abort(parent.error);
       }
       return parent.error;
@@ -145,7 +145,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     const child = withCancel(parent);
     watch(child);
     const plain = new Error("plain");
-    parent.end(plain as ContextError);
+    parent.end(plain as unknown as ContextError);
     expect(isCanceled(child.err())).toBe(true);
     expect(cause(child)).toBe(plain);
   });

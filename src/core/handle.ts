@@ -13,8 +13,7 @@ export const SCOPE = key<Scope>("eightysix.scope");
 
 /** Safari and older engines have none yet; compilers of `using` then take this one. */
 const DISPOSE: typeof Symbol.dispose =
-  (Symbol.dispose as typeof Symbol.dispose | undefined) ??
-  (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
+  Symbol.dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
 export abstract class Handle implements Context {
   abstract readonly parent: Context | undefined;

@@ -18,9 +18,11 @@ import {
   withSignal,
   withTimeout,
   withValue,
+  type AbortSignalLike,
   type CancelableContext,
   type Context,
   type ContextError,
+  type Key,
   type Stop,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
@@ -102,13 +104,45 @@ class ForeignContext implements Context {
   err(): ContextError | undefined {
     return this.error;
   }
-  value<T, D>(k: Parameters<Context["value"]>[0]): T | D {
-    return this.parent.value(k) as T | D;
+  value<T, D>(k: Key<T, D>): T | D {
+    return this.parent.value(k);
   }
   cancel(cause: unknown): void {
     if (this.error !== undefined) return;
     this.error = new CanceledError({ cause });
     this.controller.abort(this.error);
+  }
+}
+
+/** Offers `afterFunc`, as a context may. */
+class OfferingContext extends ForeignContext {
+  readonly registered = new Set<() => void>();
+  afterFunc(fn: () => void): () => boolean {
+    this.registered.add(fn);
+    return () => this.registered.delete(fn);
+  }
+  override cancel(cause: unknown): void {
+    super.cancel(cause);
+    for (const fn of this.registered) fn();
+    this.registered.clear();
+  }
+}
+
+/** A signal that is no EventTarget and has no reason until it aborts. */
+class PolyfilledSignal implements AbortSignalLike {
+  aborted = false;
+  reason: unknown;
+  readonly listeners = new Set<() => void>();
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.listeners.add(listener);
+  }
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.listeners.delete(listener);
+  }
+  abort(reason: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of this.listeners) listener();
   }
 }
 
@@ -141,6 +175,11 @@ class World {
   readonly watchers: Watcher[] = [];
   readonly problems: string[] = [];
   readonly listeners = new Map<AbortSignal, number>();
+  readonly registries: Set<() => void>[] = [];
+  /** The error of each end, which all that ended with it must share. */
+  readonly errors = new Map<ModelEnd, ContextError>();
+  /** Who was called, in order. */
+  readonly log: Watcher[] = [];
   readonly root: Node;
   causes = 0;
 
@@ -216,20 +255,32 @@ class World {
         return void this.add({ ctx, parents: [parent, other], cancel: (c) => ctx.cancel(c) });
       }
       case 8: {
-        const controller = countListeners(new AbortController(), this.listeners);
+        let signal: AbortSignalLike;
+        let abort: (cause: unknown) => void;
+        if (m % 2 === 0) {
+          const controller = countListeners(new AbortController(), this.listeners);
+          signal = controller.signal;
+          abort = (c) => controller.abort(c);
+        } else {
+          const polyfilled = new PolyfilledSignal();
+          this.registries.push(polyfilled.listeners);
+          signal = polyfilled;
+          abort = (c) => polyfilled.abort(c);
+        }
         const source = this.add({
           ctx: parent.ctx,
           parents: [],
-          cancel: (c) => controller.abort(c),
+          cancel: abort,
         });
         // The signal itself is no context; its node only carries the end.
         this.nodes.pop();
         this.signals.push(source);
-        const ctx = withSignal(parent.ctx, controller.signal);
+        const ctx = withSignal(parent.ctx, signal);
         return void this.add({ ctx, parents: [parent, source], cancel: (c) => ctx.cancel(c) });
       }
       case 9: {
-        const ctx = new ForeignContext(parent.ctx);
+        const ctx = m % 2 === 0 ? new ForeignContext(parent.ctx) : new OfferingContext(parent.ctx);
+        if (ctx instanceof OfferingContext) this.registries.push(ctx.registered);
         countListeners(ctx.controller, this.listeners);
         return void this.add({ ctx, parents: [], cancel: (c) => ctx.cancel(c) });
       }
@@ -257,9 +308,15 @@ class World {
     const watcher: Watcher = { node, expected: true, calls: 0 };
     const called = (err: unknown): void => {
       watcher.calls++;
+      this.log.push(watcher);
       if (err !== node.ctx.err()) this.problems.push("a listener got another error than err()");
       this.compare("inside a listener");
       if (victim) this.cancel(victim);
+      // Deriving from whatever it is, this very context and its ancestors included.
+      if (kind % 5 === 0) {
+        this.derive(kind + m, kind % 10 === 0 ? this.nodes.indexOf(node) : n + m, m, kind % 20);
+        this.compareOne(this.nodes.at(-1) as Node, "derived inside a listener");
+      }
     };
     this.watchers.push(watcher);
     if (kind % 3 === 0) {
@@ -298,19 +355,43 @@ class World {
     if (err === undefined || end === undefined) return;
     if (err instanceof DeadlineExceededError !== (end.kind === "deadline"))
       problem(`says ${err.message}, expected ${end.kind}`);
+    const known = this.errors.get(end);
+    if (known === undefined) this.errors.set(end, err);
+    else if (known !== err) problem("has another error than what ended with it");
     if (err.cause !== end.cause)
       problem(`has cause ${String(err.cause)}, expected ${String(end.cause)}`);
   }
 
+  /** Listeners and callbacks of one context, each by registration. */
+  checkOrder(): void {
+    for (const node of this.nodes) {
+      const mine = this.log.filter((watcher) => watcher.node === node);
+      for (const isCallback of [true, false]) {
+        const kind = mine.filter((watcher) => (watcher.stop !== undefined) === isCallback);
+        if (!rises(kind.map((watcher) => this.watchers.indexOf(watcher)))) {
+          this.problems.push(`node ${node.model.id} called its listeners out of order`);
+        }
+      }
+    }
+  }
+
   /** Ends everything; whatever remains then was left behind. */
   async finish(): Promise<void> {
-    for (const node of [...this.signals, ...this.nodes]) this.cancel(node);
-    await flush();
+    // Again for what its listeners have derived meanwhile.
+    for (let ended = 0; ended < this.nodes.length;) {
+      ended = this.nodes.length;
+      for (const node of [...this.signals, ...this.nodes]) this.cancel(node);
+      await flush();
+    }
     this.compare("at the end");
     for (const { node, expected, calls } of this.watchers) {
       if (node.cancel === undefined && node.model.end === undefined) continue;
       if (calls !== (expected ? 1 : 0))
         this.problems.push(`a listener was called ${calls} times, expected ${expected ? 1 : 0}`);
+    }
+    this.checkOrder();
+    for (const registry of this.registries) {
+      if (registry.size > 0) this.problems.push("a foreign registration is left");
     }
     if (this.clock.timers > 0) this.problems.push(`${this.clock.timers} timers left behind`);
     for (const n of this.listeners.values())
@@ -320,6 +401,11 @@ class World {
         this.problems.push("a done context's signal is not aborted");
     }
   }
+}
+
+/** Whether the numbers rise. */
+function rises(numbers: number[]): boolean {
+  return numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
 }
 
 function countListeners(

@@ -28,6 +28,7 @@
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
 import { newController } from "./controller.ts";
+import { reportUnhandled } from "./report.ts";
 import { End, UNTIMED, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
@@ -301,7 +302,9 @@ function abort(watch: Watch): void {
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
 export function onEnd(scope: Scope, callback: Callback): void {
-  const watch = endOf(scope) === undefined ? watchOf(scope) : undefined;
+  // Where the push of a known end is yet to come, those who wait for it go first.
+  const isPending = endOf(scope) !== undefined && scope.watch?.first !== undefined;
+  const watch = isPending ? scope.watch : scope.end === undefined ? watchOf(scope) : undefined;
   if (watch !== undefined) append(watch, callback);
   else {
     callback.end = scope.end;
@@ -322,7 +325,7 @@ function runLater(callbacks: Callback[]): void {
  * starting to listen has found that it has ended, and then everyone has been told.
  */
 export function watchOf(scope: Scope): Watch | undefined {
-  if (isWatched(scope)) return scope.watch as Watch;
+  if (isWatched(scope)) return scope.watch;
   const bottom = watchAlone(scope);
   let top = bottom;
   for (let above = scope.parent; above !== undefined; above = above.parent) {
@@ -410,7 +413,7 @@ function disarm(watch: Watch): void {
   try {
     stop?.();
   } catch (error) {
-    void Promise.reject(error as Error);
+    reportUnhandled(error);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Causes that survive JSON, structuredClone, threads and hops. */
+import { show } from "./show.ts";
 import { CanceledError, DeadlineExceededError, LONGEST_CHAIN } from "./errors.ts";
 
 /** An error and its chain of causes as plain data. */
@@ -19,8 +20,7 @@ export function toWire(error: unknown): WireError {
 
 function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | null {
   if (isScalar(x)) return x;
-  if (typeof x !== "object")
-    return { name: "Error", message: typeof x === "function" ? "a function" : String(x) };
+  if (typeof x !== "object") return { name: "Error", message: show(x) };
   const name = get(x, "name");
   const message = get(x, "message");
   const code = get(x, "code");

@@ -32,23 +32,16 @@ export function orDone<T>(
 function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   const work = startWork(ctx, "orDone");
   return new Promise((resolve, reject) => {
-    // The promise first: where both are ready, its result is not thrown away. Wrapped, because a
-    // `then` that is not a promise's can throw, or call back at once.
-    Promise.resolve(promise).then(
-      (value) => {
-        over();
-        resolve(value);
-      },
-      (error: unknown) => {
-        over();
-        reject(error as Error);
-      },
-    );
-    const stop = afterFunc(ctx, reject);
+    // A `then` that is not a promise's can throw, or call back at once; a promise's cannot.
+    const settling = Promise.resolve(promise);
     const over = (): void => {
       stop();
       work.end();
+      resolve(settling);
     };
+    // Before `afterFunc`: where both are ready, the result is not thrown away.
+    settling.then(over, over);
+    const stop = afterFunc(ctx, reject);
   });
 }
 

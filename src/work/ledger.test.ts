@@ -1,4 +1,4 @@
-import { channel } from "node:diagnostics_channel";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
 import { flush, secondCopy } from "../../test/support.ts";
 import {
@@ -144,8 +144,8 @@ test("work goes out on its channels, with or without a ledger", () => {
   };
   const clock = new ManualClock();
   using _ = useClock(clock);
-  channel("eightysix:work.start").subscribe(start);
-  channel("eightysix:work.end").subscribe(end);
+  subscribe("eightysix:work.start", start);
+  subscribe("eightysix:work.end", end);
   try {
     const run = (ctx: Context): void => {
       startWork(ctx, "k").end();
@@ -156,8 +156,8 @@ test("work goes out on its channels, with or without a ledger", () => {
     clock.block(7);
     work.end();
   } finally {
-    channel("eightysix:work.start").unsubscribe(start);
-    channel("eightysix:work.end").unsubscribe(end);
+    unsubscribe("eightysix:work.start", start);
+    unsubscribe("eightysix:work.end", end);
   }
   startWork(background(), "unheard").end();
   expect(heard).toEqual([
