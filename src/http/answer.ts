@@ -5,6 +5,7 @@ import type { ResponseLike } from "./over.ts";
 /** The parts of an `http.ServerResponse` that `handler` uses. */
 export interface AnswerLike extends ResponseLike {
   readonly headersSent: boolean;
+  readonly writableEnded: boolean;
   statusCode: number;
   statusMessage: string;
   setHeader(name: string, value: string): unknown;

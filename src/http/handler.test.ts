@@ -290,20 +290,34 @@ describe("when its limit passes, a handler", () => {
     expect(server.asked.statuses).toEqual([503, 503]);
   });
 
-  test("is answered for in its turn, if the request was pipelined", async () => {
+  test("is answered for in its turn if the request was pipelined, and harmless until then", async () => {
     let first: ServerResponse | undefined;
-    await using server = await askLimited(
-      (_ctx, req, res) => {
-        if (req.url === "/1") first = res;
+    let late = false;
+    const parent = withCancel(background());
+    const second = handler(
+      (_ctx, _req, res) => {
+        const id = setInterval(() => {
+          if (!res.headersSent) return;
+          clearInterval(id);
+          res.write("late");
+          setImmediate(() => (late = true));
+        });
       },
-      (client) => {
-        client.get("/1");
-        client.get("/2");
-      },
+      { parent },
     );
-    await server.asked.answer(2);
-    expect(server.asked.statuses).toEqual([503, 503]);
-    expect(first?.statusCode).toBe(503);
+    await using server = await serve((req, res) => {
+      if (req.url === "/1") first = res;
+      else second(req, res);
+      if (req.url === "/2") setImmediate(() => parent.cancel(new LocalTimeout()));
+    });
+    const client = await server.client();
+    client.get("/1");
+    client.get("/2");
+    await until(() => late);
+    first?.end("ok");
+    await client.answer(2);
+    expect(client.statuses).toEqual([200, 503]);
+    expect(client.received).not.toContain("late");
   });
 });
 

@@ -25,16 +25,18 @@ export interface RequestLike {
 /** The parts of an `http.ServerResponse` that `requestContext` uses. */
 export interface ResponseLike {
   readonly destroyed: boolean;
-  readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   /** `null` while it waits behind another response of the same connection, and again at the end. */
   readonly socket: object | null;
   on(event: "close", listener: () => void): unknown;
 }
 
-/** HTTP/1: whether a response that is over has not been handed over whole. */
-function hasGone({ socket }: RequestLike, res: ResponseLike): boolean {
-  return !res.writableEnded || !res.writableFinished || Boolean(socket.errored);
+/**
+ * HTTP/1: whether a response that is over has not been handed over whole. `broken` is needed
+ * because Node 20 and 22 call a large one finished that was on its way when the connection broke.
+ */
+function hasGone(res: ResponseLike, broken: boolean): boolean {
+  return !res.writableFinished || broken;
 }
 
 /**
@@ -42,21 +44,24 @@ function hasGone({ socket }: RequestLike, res: ResponseLike): boolean {
  * Leaves no listener on the connection, which may serve other requests.
  */
 export function onOver(req: RequestLike, res: ResponseLike, over: (gone: boolean) => void): void {
-  if (res.destroyed || (res.writableEnded && res.writableFinished)) over(hasGone(req, res));
-  else if (req.socket.destroyed) over(true);
-  else if (res.socket === null) waitInLine(req, res, over);
-  else res.on("close", () => over(hasGone(req, res)));
+  const { socket } = req;
+  if (res.destroyed || res.writableFinished) {
+    // Its connection may have been closed since, in peace; an error is taken for its own.
+    over(hasGone(res, Boolean(socket.errored)));
+  } else if (socket.destroyed) over(true);
+  else if (res.socket === null) waitInLine(socket, res, over);
+  else res.on("close", () => over(hasGone(res, socket.destroyed)));
 }
 
 /**
  * A pipelined request whose turn has not come: Node 20 and 22 never emit `close` for its response
  * if the connection closes first.
  */
-function waitInLine(req: RequestLike, res: ResponseLike, over: (gone: boolean) => void): void {
-  const line = (lines.get(req.socket) ?? openLine(req.socket)).add(over);
+function waitInLine(socket: SocketLike, res: ResponseLike, over: (gone: boolean) => void): void {
+  const line = (lines.get(socket) ?? openLine(socket)).add(over);
   res.on("close", () => {
     line.delete(over);
-    over(hasGone(req, res));
+    over(hasGone(res, socket.destroyed));
   });
 }
 

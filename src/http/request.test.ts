@@ -103,6 +103,21 @@ describe.each(watching)("%s", (_, watch) => {
     expect(server.sockets.size).toBe(1);
   });
 
+  test.each(["HTTP/1.0", "HTTP/1.1"])(
+    "finished on a connection for one request (%s)",
+    async (v) => {
+      for (const size of [2, 1 << 20]) {
+        await using server = await contexts((_, res) => res.end(Buffer.alloc(size)), watch);
+        const client = await server.client();
+        client.socket.write(`GET / ${v}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+        await until(() => client.ended);
+        client.leave("FIN");
+        await until(() => isDone(server.seen[0]));
+        expect(cause(server.seen[0]!)).toBeInstanceOf(RequestFinished);
+      }
+    },
+  );
+
   test("pipelined requests: gone together, also those whose turn has not come", async () => {
     await using server = await contexts(undefined, watch);
     const client = await server.client();
@@ -139,6 +154,17 @@ describe.each(watching)("%s", (_, watch) => {
     client.get();
     await until(() => server.seen.length === 1);
     client.leave("RST");
+    await until(() => isDone(server.seen[0]));
+    expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
+  });
+
+  test("a large answer is not handed over either if the server closes the connection", async () => {
+    await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
+    const client = await server.client();
+    client.socket.pause();
+    client.get();
+    await until(() => server.seen.length === 1);
+    for (const socket of server.sockets) socket.destroy();
     await until(() => isDone(server.seen[0]));
     expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
   });
@@ -208,6 +234,27 @@ describe("asked for late", () => {
     await client.answer();
     await until(() => server.seen[0]!.res.closed);
     expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(RequestFinished);
+  });
+
+  test("finished before, on a connection that was closed later", async () => {
+    await using server = await request((_, res) => res.end("ok"));
+    const client = await server.client();
+    client.get();
+    await client.answer();
+    client.leave("FIN");
+    await until(() => server.seen[0]!.closed);
+    expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(RequestFinished);
+  });
+
+  test("a large answer that was reset on its way", async () => {
+    await using server = await request((_, res) => res.end(Buffer.alloc(64 << 20)));
+    const client = await server.client();
+    client.socket.pause();
+    client.get();
+    await until(() => server.seen.length === 1);
+    client.leave("RST");
+    await until(() => server.seen[0]!.closed);
+    expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(ClientDisconnected);
   });
 
   test("ended, but not handed over yet", async () => {
