@@ -42,7 +42,7 @@ test.each([1, 4])(
     const count = { canceled: 0, late: 0, innocent: 0 };
 
     // Every twentieth query would sleep for a minute, so that there is always something to cancel.
-  const guilty = async (i: number): Promise<void> => {
+    const guilty = async (i: number): Promise<void> => {
       using ctx = withCancel(background());
       const query = db.query<{ i: number }>(ctx, "select $1::int as i, pg_sleep($2)", [
         i,
