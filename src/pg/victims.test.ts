@@ -41,11 +41,12 @@ test.each([1, 4])(
     const db = withContext(pool);
     const count = { canceled: 0, late: 0, innocent: 0 };
 
+    // Every twentieth query would sleep for a minute, so that there is always something to cancel.
     const guilty = async (i: number): Promise<void> => {
       using ctx = withCancel(background());
       const query = db.query<{ i: number }>(ctx, "select $1::int as i, pg_sleep($2)", [
         i,
-        draw() * 0.001,
+        i % 20 === 0 ? 60 : draw() * 0.001,
       ]);
       const delay = draw() * 4;
       if (delay < 1) setImmediate(() => ctx.cancel());
@@ -94,7 +95,9 @@ test(
     let canceled = 0;
     for (let i = 0; i < CANCELS / 4; i++) {
       using ctx = withCancel(background());
-      const query = db.query(ctx, "select pg_sleep($1)", [draw() * 0.001]).catch(() => canceled++);
+      const query = db
+        .query(ctx, "select pg_sleep($1)", [i % 20 === 0 ? 60 : draw() * 0.001])
+        .catch(() => canceled++);
       const beside = client.query<{ i: number }>("select $1::int as i, pg_sleep(0.0005)", [i]);
       setTimeout(() => ctx.cancel(), draw() * 4);
       await query;
