@@ -87,13 +87,18 @@ export function withoutCancel(parent: Context): Context {
 
 /**
  * A child that also ends when one of the signals aborts, with the signal's reason as its cause.
- * Listens from birth, because a bare signal cannot say when it aborted: end it when its work is over.
+ * `undefined` and `null` are passed over: an optional signal needs no special case. Listens from
+ * birth, because a bare signal cannot say when it aborted: end it when its work is over.
  */
-export function withSignal(parent: Context, ...signals: AbortSignalLike[]): CancelableContext {
+export function withSignal(
+  parent: Context,
+  ...signals: (AbortSignalLike | null | undefined)[]
+): CancelableContext {
   checkContext(parent, "withSignal");
-  for (const signal of signals) {
+  const given = signals.filter((signal) => signal !== undefined && signal !== null);
+  for (const signal of given) {
     if (
-      typeof (signal as Partial<AbortSignalLike> | undefined)?.addEventListener !== "function" ||
+      typeof (signal as Partial<AbortSignalLike>).addEventListener !== "function" ||
       !("aborted" in signal)
     ) {
       throw new TypeError(
@@ -101,7 +106,7 @@ export function withSignal(parent: Context, ...signals: AbortSignalLike[]): Canc
       );
     }
   }
-  return scoped(parent, join("WithSignal", scopeOf(parent), signals.map(scopeOfSignal)));
+  return scoped(parent, join("WithSignal", scopeOf(parent), given.map(scopeOfSignal)));
 }
 
 /**

@@ -28,26 +28,25 @@ export class End {
   /** Monotonic milliseconds, or `UNTIMED`. */
   readonly at: number;
   #error: ContextError | undefined;
-  readonly #canceler: Error | undefined;
 
   constructor(kind: EndKind, cause: unknown, at: number, error?: ContextError) {
     this.kind = kind;
     this.cause = cause;
     this.at = at;
     this.#error = error;
-    this.#canceler = recordStacks ? new Error("canceled here") : undefined;
+    if (recordStacks && error === undefined) {
+      const { stack } = new Error("canceled here");
+      this.error.stack = (stack ?? "").replace("Error: canceled here", String(this.error));
+    }
   }
 
   /** Built when first asked for: most cancellations are never looked at. */
   get error(): ContextError {
-    if (this.#error === undefined) {
-      const Class = this.kind === "deadline" ? DeadlineExceededError : CanceledError;
-      const error = (this.#error = buildError(Class, this.cause, this.at));
-      if (this.#canceler?.stack !== undefined) {
-        error.stack = this.#canceler.stack.replace("Error: canceled here", String(error));
-      }
-    }
-    return this.#error;
+    return (this.#error ??= buildError(
+      this.kind === "deadline" ? DeadlineExceededError : CanceledError,
+      this.cause,
+      this.at,
+    ));
   }
 }
 

@@ -194,3 +194,11 @@ test("any number of listeners on a signal prints no warning, on Node 20 either",
   expect(stderr).toBe("");
   expect(stdout).toBe("done\n");
 });
+
+test("passes over a signal that is not there", () => {
+  const controller = new AbortController();
+  using ctx = withSignal(background(), undefined, controller.signal, null);
+  expect(ctx.err()).toBeUndefined();
+  controller.abort("gone");
+  expect(ctx.err()?.cause).toBe("gone");
+});
