@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import type * as Package from "../src/index.ts";
+import type * as Root from "../src/index.ts";
+import type * as Testing from "../src/testing/index.ts";
 import { afterFunc, type Context } from "../src/index.ts";
 
 /** Lets everything run that waits in microtasks. */
@@ -92,10 +93,12 @@ export async function bundle(): Promise<string> {
   return bundled;
 }
 
+type Package = typeof Root & typeof Testing;
+
 /** A second copy of the package, as when two dependencies bring their own. */
-export async function secondCopy(): Promise<typeof Package> {
+export async function secondCopy(): Promise<Package> {
   const url = pathToFileURL(await bundle()).href;
-  return (await import(/* @vite-ignore */ url)) as typeof Package;
+  return (await import(/* @vite-ignore */ url)) as Package;
 }
 
 export interface Ran {

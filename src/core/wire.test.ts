@@ -32,6 +32,7 @@ const hostile: [string, () => unknown][] = [
   ["a toString that throws", () => ({ name: { toString: refuse }, message: { toString: refuse } })],
   ["a symbol", () => Symbol("s")],
   ["a bigint", () => 1n],
+  ["what JSON has not", () => ({ code: Infinity, cause: NaN })],
   ["undefined", () => undefined],
   ["a class", () => Map],
   [

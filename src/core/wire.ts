@@ -29,7 +29,7 @@ function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | nu
     name: typeof name === "string" ? name : "Error",
     message: typeof message === "string" ? message : "",
   };
-  if (typeof code === "string" || typeof code === "number") wire.code = code;
+  if (isCode(code)) wire.code = code;
   if (cause !== undefined && depth > 1) wire.cause = wireOf(cause, depth - 1);
   return wire;
 }
@@ -58,12 +58,17 @@ function errorOf(wire: unknown, depth: number): unknown {
   const error = new Error(typeof message === "string" ? message : "", options);
   const own = { configurable: true, writable: true };
   if (typeof name === "string") Object.defineProperty(error, "name", { ...own, value: name });
-  if (typeof code === "string" || typeof code === "number") Object.assign(error, { code });
+  if (isCode(code)) Object.assign(error, { code });
   return error;
 }
 
+/** What JSON keeps as it is; it has no NaN and no Infinity. */
 function isScalar(x: unknown): x is string | number | boolean | null {
-  return x === null || typeof x === "string" || typeof x === "number" || typeof x === "boolean";
+  return x === null || typeof x === "boolean" || isCode(x);
+}
+
+function isCode(x: unknown): x is string | number {
+  return typeof x === "string" || Number.isFinite(x);
 }
 
 /** Getters and proxies may throw. */
