@@ -10,6 +10,7 @@ import {
   stopped,
   withCancel,
   withLedger,
+  within,
   withTimeout,
   working,
 } from "../index.ts";
@@ -168,23 +169,30 @@ test("waits in order, and whoever is canceled leaves at once", async () => {
 });
 
 describe("the event loop", () => {
+  /** What blocks the loop does so every time; a busy machine does not hold it up five times. */
+  async function once(measure: () => Promise<number>, below: number): Promise<void> {
+    let measured = Infinity;
+    for (let i = 0; i < 5 && measured >= below; i++) measured = await measure();
+    expect(measured).toBeLessThan(below);
+  }
+
   /** A thousand rows, each of which costs a pass over the table. */
   const ROWS = "SELECT a.x, (SELECT sum(b.x * a.x) FROM t b WHERE b.x <> a.x) AS s FROM t a";
 
   test("is free while the first row is computed", async () => {
-    using ctx = withTimeout(background(), 1_000);
-    expect(await longestBlock(() => failure(db.all(ctx, ENDLESS)))).toBeLessThan(500);
+    const query = () => within(background(), 1_000, (ctx) => failure(db.all(ctx, ENDLESS)));
+    await once(() => longestBlock(query), 500);
   });
 
   test("is free while garbage is collected", async () => {
     for (let i = 0; i < 100; i++) await db.all(background(), `SELECT ${i}`);
-    using ctx = withTimeout(background(), 1_000);
     const collect = async () => {
       await computing();
       globalThis.gc?.();
     };
-    const query = () => Promise.all([failure(db.all(ctx, ENDLESS)), collect()]);
-    expect(await longestBlock(query)).toBeLessThan(500);
+    const query = () =>
+      within(background(), 1_000, (ctx) => Promise.all([failure(db.all(ctx, ENDLESS)), collect()]));
+    await once(() => longestBlock(query), 500);
   });
 
   test("gets its turn between expensive rows, and a stop reaches them", async () => {
@@ -205,7 +213,7 @@ describe("the event loop", () => {
       const longest = await longestBlock(() => db.all(background(), text));
       return longest / (performance.now() - began);
     };
-    expect(await blockedBy(sql)).toBeLessThan(0.5);
+    await once(() => blockedBy(sql), 0.5);
     expect(await db.all(background(), sql)).toEqual(await db.all(background(), ROWS));
   });
 });
