@@ -1,6 +1,6 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { afterFunc, background, withTimeout, type Context } from "../index.ts";
+import { afterFunc, background, withTimeout, type Context, type Stop } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
@@ -62,7 +62,7 @@ export function handler<
       answer(res, statusOf(ctx));
       return;
     }
-    if (bounded) answerAtEnd(ctx, res);
+    if (bounded) tracked.stop = answerAtEnd(ctx, res);
     const failed = (error: unknown): void => void fail(tracked, ctx, error, req, res);
     try {
       const result = fn(ctx, req, res) as PromiseLike<unknown> | null | undefined;
@@ -73,8 +73,8 @@ export function handler<
   };
 }
 
-function answerAtEnd(ctx: Context, res: AnswerLike): void {
-  afterFunc(ctx, () => {
+function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
+  return afterFunc(ctx, () => {
     if (res.headersSent || res.destroyed) return;
     setImmediate(() => {
       if (!res.headersSent) answer(res, statusOf(ctx));

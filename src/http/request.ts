@@ -28,6 +28,8 @@ export class Tracked {
   readonly ctx: Context;
   readonly scope: CancelableContext;
   readonly timeout: number | undefined;
+  /** Takes back what waits for the end, if that is that the response is finished: most are. */
+  stop: (() => unknown) | undefined = undefined;
 
   constructor(req: RequestLike, res: ResponseLike, options: RequestContextOptions) {
     const { timeout, parent = background() } = options;
@@ -38,7 +40,10 @@ export class Tracked {
         : withTimeout(parent, timeout, { cause: localTimeout });
     this.scope = scope;
     this.ctx = withLedger(scope);
-    onOver(req, res, (gone) => scope.cancel(gone ? clientDisconnected : requestFinished));
+    onOver(req, res, (gone) => {
+      if (!gone) this.stop?.();
+      scope.cancel(gone ? clientDisconnected : requestFinished);
+    });
   }
 }
 
