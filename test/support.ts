@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { afterAll } from "vitest";
 import type * as Root from "../src/index.ts";
 import type * as Testing from "../src/testing/index.ts";
 import { afterFunc, type Context } from "../src/index.ts";
@@ -69,14 +70,16 @@ export async function collected(isTrue: () => boolean, rounds = 50): Promise<boo
 }
 
 let bundled: Promise<string> | undefined;
+let directory: string | undefined;
+
+afterAll(() => {
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+});
 
 /** The root and the clock for tests as one plain JavaScript file: a copy of the package of its own. */
 export async function bundle(): Promise<string> {
   bundled ??= (async () => {
-    const directory = mkdtempSync(join(tmpdir(), "eightysix-"));
-    process.on("exit", () => {
-      rmSync(directory, { recursive: true, force: true });
-    });
+    directory = mkdtempSync(join(tmpdir(), "eightysix-"));
     const outfile = join(directory, "index.mjs");
     const src = fileURLToPath(new URL("../src", import.meta.url));
     await build({
