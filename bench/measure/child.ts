@@ -34,18 +34,15 @@ export async function runPinned(
   return stdout;
 }
 
-/** The first line that says what went wrong. */
+/** What went wrong, in a line. */
 export function reasonOf(error: unknown): string {
   const {
     stderr = "",
-    message = "",
-    killed = false,
-  } = error as { stderr?: string; message?: string; killed?: boolean };
-  if (killed) return `no end after ${TIMEOUT_MS / 1e3} s`;
-  const lines = stderr.split("\n");
-  return (
-    lines.find((line) => /Error\b|panic:|out of memory/.test(line)) ??
-    message.split("\n")[0] ??
-    "failed"
-  );
+    code,
+    signal,
+    killed,
+  } = error as { stderr?: string; code?: unknown; signal?: unknown; killed?: boolean };
+  if (killed === true) return `no end after ${TIMEOUT_MS / 1e3} s`;
+  const line = stderr.split("\n").find((text) => /Error\b|panic:|out of memory/.test(text));
+  return line ?? `exit code ${String(code)}, signal ${String(signal)}`;
 }
