@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** What a context is: the interface that everybody shares, and anyone may implement. */
 import type { ContextError } from "./errors.ts";
 import type { Key } from "./values.ts";
