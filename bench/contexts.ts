@@ -67,7 +67,8 @@ function jobsOf(id: string, runtimes: Runtime[], columns: Column[]): Job[] {
 
 async function runJob({ id, runtime, into }: Job, round: number): Promise<void> {
   try {
-    const figures = await runtime.run(id);
+    // Once more if it fails: on a busy machine, somebody may have ended it.
+    const figures = await runtime.run(id).catch(() => runtime.run(id));
     for (const results of into) results.add(id, round, figures);
   } catch (error) {
     for (const results of into) results.failures.set(id, reasonOf(error));

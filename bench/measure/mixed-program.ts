@@ -3,9 +3,14 @@ import {
   background,
   checkpoint,
   key,
+  merge,
   withCancel,
+  withDeadline,
+  withoutCancel,
+  withSignal,
   withTimeout,
   withValue,
+  type CancelableContext,
   type Context,
 } from "eightysix";
 import { turn } from "./cpu.ts";
@@ -27,9 +32,26 @@ const Attempt = key<number>("attempt");
 const Name = key<string>("name");
 const User = key<object>("user");
 
+/** The rarer kinds, in turn. */
+function others(parent: Context, i: number): CancelableContext {
+  switch (i % 8) {
+    case 0:
+      return withSignal(parent, new AbortController().signal);
+    case 1:
+      return merge(parent, withTimeout(background(), 5_000));
+    case 2:
+      return withCancel(withoutCancel(parent));
+    case 3:
+      return withDeadline(parent, Date.now() + 10_000);
+    default:
+      return withCancel(parent);
+  }
+}
+
 function request(root: Context, i: number): void {
   const top = i % 2 === 0 ? withTimeout(root, 30_000 + i) : withCancel(root);
   const named = withValue(withValue(top, Attempt, i), User, { i });
+  const other = others(named, i);
   const inner = i % 3 === 0 ? withCancel(named) : withTimeout(named, i % 5 === 0 ? 60_000 : 1_000);
   const leaf = withValue(inner, Name, `request ${i}`);
   let stop: (() => boolean) | undefined;
@@ -39,9 +61,11 @@ function request(root: Context, i: number): void {
     throw new Error("broken");
   // It may have to wait, and the context is cancelled below.
   checkpoint(leaf)?.catch(() => undefined);
+  if (other.err() !== undefined || other.value(Attempt) !== i) throw new Error("broken");
   if (i % 16 === 4) stop?.();
   if (i % 6 === 0) top.cancel(new Error("mixed"));
   inner.cancel();
+  other.cancel();
   top.cancel();
   if (leaf.err() === undefined) throw new Error("not cancelled");
 }
