@@ -1,5 +1,5 @@
 import type { Figures } from "../cases/index.ts";
-import type { Ref } from "../report/tables.ts";
+import type { Ref } from "../report/rows.ts";
 import { median } from "./cpu.ts";
 
 /** The figures of each case in each round, of one Node and of Go. */

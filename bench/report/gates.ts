@@ -1,4 +1,4 @@
-import type { Ref } from "./tables.ts";
+import type { Ref } from "./rows.ts";
 
 /** What is promised: a figure, alone or as a multiple of another measured in the same run. */
 export interface Gate {

@@ -1,6 +1,7 @@
 import type { Results } from "../measure/results.ts";
 import { gates, type Gate } from "./gates.ts";
-import { tables, type Table } from "./tables.ts";
+import type { Table } from "./rows.ts";
+import { tables } from "./tables.ts";
 
 /** One column of results: a Node, with Go's figures beside. */
 export interface Column {

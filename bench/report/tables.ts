@@ -1,30 +1,5 @@
-/** What is printed: rows of cases, in tables. */
-
-/** A figure of a case: `group/name`, or `group/name#figure` when it has more than one. */
-export type Ref = string;
-
-export interface Row {
-  label: string;
-  of: Ref;
-  /** Shown as a multiple of this figure. */
-  vs?: Ref;
-}
-
-export interface Table {
-  title: string;
-  unit: "ns" | "bytes";
-  rows: Row[];
-}
-
-const rows = (vs: Ref | undefined, labels: Record<Ref, string>): Row[] =>
-  Object.entries(labels).map(([of, label]) => ({ label, of, ...(vs !== undefined && { vs }) }));
-
-/** Ours and Go's, depth by depth. */
-const depths = (depth: number[], ours: string, go: string, label: (d: number) => string): Row[] =>
-  depth.flatMap((d) => [
-    { label: `**${label(d)}**`, of: `${ours}-${d}` },
-    { label: `Go, ${label(d)}`, of: `${go}-${d}`, vs: `${ours}-${d}` },
-  ]);
+/** What is printed. */
+import { depths, families, rows, type Table } from "./rows.ts";
 
 export const tables: Table[] = [
   {
@@ -106,38 +81,12 @@ export const tables: Table[] = [
   {
     title: "Derive many contexts from one parent, per context",
     unit: "ns",
-    rows: rows("fanout/ours-1000k#derive", {
-      "fanout/ours-unwatched-1000k#derive": "**1M children**",
-      "fanout/ours-1k#derive": "**1k children, afterFunc on each**",
-      "fanout/ours-100k#derive": "**100k children, afterFunc on each**",
-      "fanout/ours-1000k#derive": "**1M children, afterFunc on each**",
-      "fanout/ours-signal-100k#derive": "**100k children, .signal with a listener on each**",
-      "fanout/ours-deep-1000k#derive": "**a chain 1M deep, afterFunc on the last**",
-      "go/fanout-1k#derive": "Go, 1k children",
-      "go/fanout-100k#derive": "Go, 100k children",
-      "go/fanout-1000k#derive": "Go, 1M children",
-      "go/fanout-deep-1000k#derive": "Go, a chain 1M deep",
-      "fanout/listener-10k#derive": "AbortController listening to its parent, 10k children",
-      "fanout/any-100k#derive": "AbortSignal.any([parent]), 100k children",
-    }),
+    rows: families("derive"),
   },
   {
     title: "Cancel that parent, per context (all are done when cancel returns)",
     unit: "ns",
-    rows: rows("fanout/ours-1000k#cancel", {
-      "fanout/ours-unwatched-1000k#cancel": "**1M children**",
-      "fanout/ours-1k#cancel": "**1k children, afterFunc on each**",
-      "fanout/ours-100k#cancel": "**100k children, afterFunc on each**",
-      "fanout/ours-1000k#cancel": "**1M children, afterFunc on each**",
-      "fanout/ours-signal-100k#cancel": "**100k children, .signal with a listener on each**",
-      "fanout/ours-deep-1000k#cancel": "**a chain 1M deep, afterFunc on the last**",
-      "go/fanout-1k#cancel": "Go, 1k children",
-      "go/fanout-100k#cancel": "Go, 100k children",
-      "go/fanout-1000k#cancel": "Go, 1M children",
-      "go/fanout-deep-1000k#cancel": "Go, a chain 1M deep",
-      "fanout/listener-10k#cancel": "AbortController listening to its parent, 10k children",
-      "fanout/any-100k#cancel": "AbortSignal.any([parent]), 100k children",
-    }),
+    rows: families("cancel"),
   },
   {
     title: "… and run their callbacks, in microtasks, per context",
