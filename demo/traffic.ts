@@ -130,13 +130,18 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
   };
 }
 
+/** An answer can be out before the thread is seen to be idle again: the look comes late by so much, in ms. */
+const SEEN_LATE = 100;
+
 /**
  * libsql's threads cannot be told apart by request. What is certain is that each client who is
  * there accounts for one query at the most: the threads busy beyond that work for nobody.
  */
 function unattributed(visits: readonly Visit[], spans: Spans, now: number) {
   const present = (time: number): number =>
-    visits.filter(({ arrived, through }) => arrived <= time && time < through).length;
+    visits.filter(({ arrived, through, answered }) => {
+      return arrived <= time && time < through + (answered ? SEEN_LATE : 0);
+    }).length;
   const excessAt = (time: number): number =>
     Math.max(0, spans.runningAt(time, "libsql") - present(time));
   const times = spans.all.flatMap(({ engine, start, end = now }) =>
