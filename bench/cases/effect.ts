@@ -1,20 +1,21 @@
 /** Effect: a fiber that waits for ever, forked and interrupted. */
-import { Effect, Exit, FiberId, type Fiber } from "effect";
+import { Effect, Exit, type Fiber } from "effect";
 import { bytesLive } from "../measure/bytes.ts";
 import { perOp } from "../measure/per-op.ts";
 import type { Cases } from "./index.ts";
 
-const timed = Effect.timeout(Effect.never, 60_000);
+const MS = 60_000;
+const timed = Effect.timeout(Effect.never, MS);
 
-const interrupted = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): boolean => {
-  const exit = fiber.unsafePoll();
-  return exit !== null && Exit.isInterrupted(exit);
+const interrupted = <A, E>(fiber: Fiber.Fiber<A, E>): boolean => {
+  const exit = fiber.pollUnsafe();
+  return exit !== undefined && Exit.hasInterrupts(exit);
 };
 
 const forkAndInterrupt = <A, E>(effect: Effect.Effect<A, E>) =>
   perOp(() => {
     const fiber = Effect.runFork(effect);
-    fiber.unsafeInterruptAsFork(FiberId.none);
+    fiber.interruptUnsafe();
     return fiber;
   }, interrupted);
 
