@@ -1,6 +1,7 @@
 /** A query on a client that others use too. */
 import type { Context } from "../index.ts";
-import { queryClassOf, type Client, type QueryArguments } from "./driver.ts";
+import { queryClassOf, type Client } from "./driver.ts";
+import type { QueryArguments } from "./types.ts";
 import { RunningQuery } from "./running-query.ts";
 
 /**

@@ -6,20 +6,18 @@
 import { isContextError, type Context } from "../index.ts";
 import { GRACE, runStoppable } from "../adapter/stoppable.ts";
 import { ClientQuery } from "./client-query.ts";
-import { queryClassOf } from "./driver.ts";
+import { queryClassOf, type Client, type Pool } from "./driver.ts";
+import { PoolQuery } from "./pool-query.ts";
 import type {
-  Client,
   ClientLike,
-  Pool,
   PoolLike,
   QueryArguments,
   QueryConfig,
   ResultOf,
   RowOf,
-} from "./driver.ts";
-import { PoolQuery } from "./pool-query.ts";
+} from "./types.ts";
 
-export type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf } from "./driver.ts";
+export type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf } from "./types.ts";
 
 export interface Options {
   /**

@@ -1,6 +1,7 @@
 /** A query on whichever connection of a pool is free first. */
 import type { Context } from "../index.ts";
-import type { Pool, PoolClient, QueryArguments } from "./driver.ts";
+import type { Pool, PoolClient } from "./driver.ts";
+import type { QueryArguments } from "./types.ts";
 import { RunningQuery } from "./running-query.ts";
 
 /**

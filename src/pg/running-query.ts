@@ -9,7 +9,8 @@ import {
 } from "../index.ts";
 import type { Operation, Settle } from "../adapter/stoppable.ts";
 import { cancelRequest, type CancelRequest } from "./cancel-request.ts";
-import type { Callback, Client, QueryArguments, Result } from "./driver.ts";
+import type { Callback, Client, Result } from "./driver.ts";
+import type { QueryArguments } from "./types.ts";
 
 /**
  * Milliseconds until a cancel request is repeated, doubled each time: one that overtakes its query
