@@ -328,3 +328,16 @@ describe("the driver alone (if one of these fails it has changed, and so may we)
     expect(blocked).toBeGreaterThan(20);
   }, 60_000);
 });
+
+test("closing while an operation is in flight waits for it, and the process lives", async () => {
+  const other = new Libsql(file, {});
+  const wrapped = withContext(other);
+  using ctx = withCancel(background());
+  const running = failure(wrapped.all(ctx, ENDLESS));
+  other.close();
+  ctx.cancel();
+  expect(await running).toBe(ctx.err());
+  expect(await failure(wrapped.all(background(), "SELECT 1"))).toMatchObject({
+    message: "the database is closed",
+  });
+});

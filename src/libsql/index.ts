@@ -18,6 +18,7 @@ import { Statements } from "./statements.ts";
 export interface Database {
   prepare(sql: string): PromiseLike<Statement>;
   interrupt(): void;
+  close(): void;
 }
 
 /** What is needed of its prepared statements. */
@@ -65,7 +66,7 @@ export interface ContextDatabase {
  *
  * An operation that is stopped inside a transaction ends it: it is rolled back, as SQLite does by
  * itself for writes, so that a later COMMIT fails ("no transaction is active"). The database stays
- * the caller's to close.
+ * the caller's to close; its `close()` waits for an operation that is still in flight.
  */
 export function withContext(db: Database): ContextDatabase {
   if (typeof (Object(db) as Partial<Database>).interrupt !== "function") {
@@ -73,9 +74,10 @@ export function withContext(db: Database): ContextDatabase {
   }
   let shared = handles.get(db);
   if (shared === undefined) {
-    handles.set(db, (shared = { places: new Places(1), statements: new Statements(db) }));
+    const closing = closeWhenIdle(db);
+    handles.set(db, (shared = { places: new Places(1), statements: new Statements(db), closing }));
   }
-  const { places, statements } = shared;
+  const { places, statements, closing } = shared;
   return {
     all: async (ctx, sql, ...params) => {
       const [shape, bound] = binding(params);
@@ -84,13 +86,14 @@ export function withContext(db: Database): ContextDatabase {
         what: sql,
         places,
         // Preparing holds a lock that interrupt() would wait for, on the event loop.
-        open: () => statements.prepare(sql, shape),
+        open: () => closing.begin(() => statements.prepare(sql, shape)),
         use: (statement) => rows(statement, bound),
         interrupt: () => db.interrupt(),
         isInterrupt,
         async release(_, hit) {
           // Fails when there was no transaction, which is as good.
           if (hit) await rollback(statements).catch(() => undefined);
+          closing.end();
         },
       });
     },
@@ -98,7 +101,48 @@ export function withContext(db: Database): ContextDatabase {
 }
 
 // By the database, so that two wrappers of one do not hit each other.
-const handles = new WeakMap<Database, { places: Places; statements: Statements }>();
+const handles = new WeakMap<
+  Database,
+  { places: Places; statements: Statements; closing: Closing }
+>();
+
+interface Closing {
+  /** An operation begins by preparing; it is over if that fails. */
+  begin<T>(prepare: () => Promise<T>): Promise<T>;
+  end(): void;
+}
+
+/**
+ * The driver aborts the whole process if a database is closed while a `prepare` waits for one of
+ * its threads. Whoever was let go after the time of grace may well close it then; so `close()`, on
+ * this one object, waits for the operation that is still in flight.
+ */
+function closeWhenIdle(db: Database): Closing {
+  const close = db.close.bind(db);
+  let inFlight = false;
+  let closed = false;
+  db.close = () => {
+    closed = true;
+    if (!inFlight) close();
+  };
+  const end = (): void => {
+    inFlight = false;
+    if (closed) close();
+  };
+  return {
+    async begin(prepare) {
+      if (closed) throw new TypeError("the database is closed");
+      inFlight = true;
+      try {
+        return await prepare();
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+    end,
+  };
+}
 
 async function rollback(statements: Statements): Promise<void> {
   await rows(await statements.prepare("ROLLBACK", "0"), []);
