@@ -7,15 +7,15 @@ export interface Account {
 }
 
 /**
- * The unprivileged account to run PostgreSQL under, or `undefined` when the
- * current one will do. PostgreSQL refuses to run as root, and initdb wants an
- * account with a name, so an invented uid will not do.
+ * The unprivileged account to run `server` under, or `undefined` when the current one will do.
+ * PostgreSQL, MariaDB and PgBouncer refuse to run as root, and initdb wants an account with a
+ * name, so an invented uid will not do. `user` is the one that its packages make.
  *
- * Throws when we are root and the machine has neither `postgres` nor `nobody`.
+ * Throws when we are root and the machine has neither `user` nor `nobody`.
  */
-export function unprivilegedAccount(): Account | undefined {
+export function unprivilegedAccount(server: string, user: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  for (const name of ["postgres", "nobody"]) {
+  for (const name of [user, "nobody"]) {
     try {
       return { uid: id("-u", name), gid: id("-g", name) };
     } catch {
@@ -23,8 +23,8 @@ export function unprivilegedAccount(): Account | undefined {
     }
   }
   throw new Error(
-    "PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as. " +
-      "Add one, run as another user, or set EIGHTYSIX_TEST_POSTGRES_URL to a server of your own.",
+    `${server} is not run as root, and there is no user \`${user}\` or \`nobody\` to run it as. ` +
+      "Add one, or run as another user.",
   );
 }
 

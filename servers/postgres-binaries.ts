@@ -1,7 +1,9 @@
-import { execFile } from "node:child_process";
-import { chmod, cp, lchown, readdir, readFile, symlink } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Account } from "./account.ts";
 
@@ -29,17 +31,16 @@ export async function usableBinaries(
   if ((await failure(inPlace, account)) === undefined) return inPlace;
 
   const copy = join(directory, "native");
-  await cp(native, copy, { recursive: true, verbatimSymlinks: true });
+  await copyAs(account, native, copy);
   await addLibraryLinks(copy);
   for (const program of ["initdb", "postgres"]) await chmod(join(copy, "bin", program), 0o755);
-  if (account !== undefined) await give(copy, account);
   const inCopy = join(copy, "bin");
   const reason = await failure(inCopy, account);
   if (reason === undefined) return inCopy;
   throw new Error(`PostgreSQL from ${packageName()} does not run here: ${reason}. ${elsewhere}`);
 }
 
-const elsewhere =
+export const elsewhere =
   "Set EIGHTYSIX_TEST_POSTGRES_URL to the URL of a running PostgreSQL to use that instead.";
 
 function packageName(): string {
@@ -82,10 +83,21 @@ async function failure(bin: string, account: Account | undefined): Promise<strin
   }
 }
 
-/** Directories too, or the account could not remove what is in them. */
-async function give(path: string, { uid, gid }: Account): Promise<void> {
-  await lchown(path, uid, gid);
-  for (const entry of await readdir(path, { withFileTypes: true, recursive: true })) {
-    await lchown(join(entry.parentPath, entry.name), uid, gid);
-  }
+/**
+ * The account may not read `from`, so we do, and it writes: every file is its own from the start,
+ * and it can remove what there is if we are killed meanwhile.
+ */
+async function copyAs(account: Account | undefined, from: string, to: string): Promise<void> {
+  const reads = spawn("tar", ["-cf", "-", "-C", from, "."], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const writes = spawn("/bin/sh", ["-c", 'mkdir "$0" && exec tar -xpf - -C "$0"', to], {
+    ...account,
+    cwd: "/",
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const written = once(writes, "close");
+  await pipeline(reads.stdout, writes.stdin);
+  const [code] = (await written) as [number | null];
+  if (code !== 0) throw new Error(`PostgreSQL could not be copied to ${to}: tar ended (${code})`);
 }

@@ -10,7 +10,7 @@ export interface TemporaryDirectory {
 
 /** Makes an empty directory, mode 0700, under `os.tmpdir()`. Does not keep the process alive. */
 export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const guardian = await startGuardian(tmpdir(), [], undefined);
+  const guardian = await startGuardian(tmpdir(), undefined);
   guardian.ref(false);
   return {
     path: guardian.directory,

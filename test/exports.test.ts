@@ -48,6 +48,6 @@ test("nothing is a dependency; every driver is an optional peer with a lower bou
 
 test("every tool is pinned exactly", () => {
   for (const [name, version] of Object.entries(pkg.devDependencies)) {
-    expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
+    expect(version, name).toMatch(/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
   }
 });

@@ -1,8 +1,17 @@
-import type { SerializedError } from "vitest";
-import type { Reporter, TestModule } from "vitest/node";
+import type { ProvidedContext, SerializedError } from "vitest";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 
-/** Ends the output with every skipped test and its reason, and one line of counts. */
+/**
+ * Ends the output with every skipped test and its reason, the servers that were missing, and one
+ * line of counts.
+ */
 export default class CountReporter implements Reporter {
+  #vitest: Vitest | undefined;
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const count = { passed: 0, failed: unhandled.length, skipped: 0 };
     const lines: string[] = [];
@@ -25,6 +34,11 @@ export default class CountReporter implements Reporter {
         }
       }
     }
+    // Not there if the setup itself has failed.
+    const given: Partial<ProvidedContext> | undefined = this.#vitest
+      ?.getRootProject()
+      .getProvidedContext();
+    for (const server of given?.missingServers ?? []) lines.push(`missing server: ${server}`);
     lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
     process.stdout.write(`${lines.join("\n")}\n`);
   }

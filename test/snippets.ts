@@ -3,7 +3,8 @@
  *
  * A block is run to its end and must exit with 0. What it prints must be the lines of its
  * `// prints: …` comments, or of a `text` block right after it; … stands for anything in a line.
- * One that imports pg finds a server through PGHOST and its like. A comment right before it,
+ * One that imports pg finds a server through PGHOST and its like; Prisma's client, with a model `Order`,
+ * is in "./generated/prisma". A comment right before it,
  * `<!-- snippet: … -->`, says what else holds:
  *
  *   no-run                      it is only type-checked
@@ -20,6 +21,7 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { generate } from "./support/prisma.ts";
 
 const tsconfig = fileURLToPath(new URL("../tsconfig.json", import.meta.url));
 
@@ -56,6 +58,8 @@ export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
     blocks.push({ name: `${basename(doc)}:${line}`, file, code, option, expected });
     await writeFile(file, code);
   }
+  if (text.includes("./generated/prisma/"))
+    await generate(join(home, "generated/prisma"), "orders");
   return blocks;
 }
 

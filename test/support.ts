@@ -10,6 +10,8 @@ import type * as Root from "../src/index.ts";
 import type * as Testing from "../src/testing/index.ts";
 import { afterFunc, type Context } from "../src/index.ts";
 
+export { until } from "./support/wait.ts";
+
 /** Lets everything run that waits in microtasks. */
 export async function flush(): Promise<void> {
   for (let i = 0; i < 30; i++) await Promise.resolve();
@@ -18,15 +20,6 @@ export async function flush(): Promise<void> {
 /** Lets input, output and timers that are due have their turn. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-/** Waits for what is to come, in real time. */
-export async function until(isTrue: () => boolean, within = 20_000): Promise<void> {
-  const last = performance.now() + within;
-  while (!isTrue()) {
-    if (performance.now() > last) throw new Error(`did not come true within ${within} ms`);
-    await turn();
-  }
 }
 
 /** Every test of a behaviour runs in each of these ways: most of the pull path is exercised unwatched. */

@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import { pinned } from "../measure/child.ts";
 
 /** On what a run was made, to be printed above its figures. */
@@ -13,10 +14,10 @@ export interface About {
   pinned: boolean;
 }
 
-export function aboutRun(runtimes: string[]): About {
+export function aboutRun(runtimes: string[], command = "npm run bench"): About {
   const args = process.argv.slice(2);
   return {
-    command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
+    command: [command, ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
     runtimes,
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
@@ -28,8 +29,13 @@ export function aboutRun(runtimes: string[]): About {
 export const heading = ({ command, runtimes, cpu, cores, system }: About): string =>
   `${command}\n${runtimes.join(", ")}; ${cpu}, ${cores} cores, ${system}`;
 
-/** As installed here. */
+/** As installed here. Not asked of the package, whose `exports` may leave package.json out. */
 export function versionOf(name: string): string {
-  const path = createRequire(import.meta.url).resolve(`${name}/package.json`);
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+  const { resolve } = createRequire(import.meta.url);
+  for (const directory of resolve.paths(name) ?? []) {
+    const path = join(directory, name, "package.json");
+    if (existsSync(path))
+      return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+  }
+  throw new Error(`${name} is not installed`);
 }

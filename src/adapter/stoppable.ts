@@ -7,7 +7,7 @@
  * its stop can do nothing more. That is bounded, because a server or a network may never answer:
  * then the resource is destroyed, which ends the doubt.
  */
-import { afterFunc, background, startWork, throwIfDone, withTimeout } from "../index.ts";
+import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } from "../index.ts";
 import type { Context, Stop, Work } from "../index.ts";
 
 export interface Operation<T> {
@@ -23,11 +23,12 @@ export interface Operation<T> {
    */
   start(settle: Settle<T>): PromiseLike<T> | undefined;
   /**
-   * Begins to stop it, and resolves when the stop can do nothing more, to this operation or to the
-   * next one on the resource. Called at most once, while `running()`. Rejects if that cannot be
-   * known: then the resource is destroyed.
+   * Asks it to stop, and resolves when this request can do nothing more, to this operation or to the
+   * next one on the resource. Called again, after a pause, for as long as the operation goes on: most
+   * servers forget a request that overtook its operation. Rejects if it cannot be known what became
+   * of the request: then the resource is destroyed.
    */
-  stop(running: () => boolean): PromiseLike<unknown>;
+  stop(): PromiseLike<unknown>;
   /** Whether this failure is the work of `stop`, such as PostgreSQL's 57014. */
   isStop(error: unknown): boolean;
   /** Ends the resource at once: nothing of the operation can reach anybody afterwards. Never throws. */
@@ -47,6 +48,9 @@ export interface Settle<T> {
 
 /** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
 export const GRACE = 2_000;
+
+/** Milliseconds until a stop is repeated, doubled each time. */
+const REPEAT_AFTER = 50;
 
 /**
  * Runs an operation until it settles or `ctx` is done *and* it has been stopped. Resolves with its
@@ -135,8 +139,10 @@ class Run<T> implements Settle<T> {
     using bound = withTimeout(background(), this.#grace);
     const graceOver = new Promise<void>((_, reject) => void afterFunc(bound, reject));
     try {
-      const stopping = this.#operation.stop(() => !this.#settled);
-      await Promise.race([Promise.all([stopping, settled]), graceOver]);
+      for (let pause = REPEAT_AFTER; !this.#settled; pause *= 2) {
+        await Promise.race([this.#operation.stop(), graceOver]);
+        if (!this.#settled) await Promise.race([settled, sleep(bound, pause)]);
+      }
       this.#finish("stopped");
     } catch (error) {
       const known = this.#settled;
@@ -147,11 +153,16 @@ class Run<T> implements Settle<T> {
     }
   }
 
+  /** A server that was told of the deadline may be faster than our timer, as after a pause of the process. */
+  #outcome(): unknown {
+    const err = this.#ctx.err();
+    return err !== undefined && this.#operation.isStop(this.#error) ? err : this.#error;
+  }
+
   #finish(state: "stopped" | "lost"): void {
     this.#work?.end(state);
     this.#operation.over?.(state);
     if (!this.#failed) this.#fulfill(this.#value as T);
-    else if (this.#stopSent && this.#operation.isStop(this.#error)) this.#fail(this.#ctx.err());
-    else this.#fail(this.#error);
+    else this.#fail(this.#outcome());
   }
 }

@@ -1,15 +1,19 @@
 import {
   DuckDBInstance,
   type DuckDBConnection,
+  type DuckDBDataChunk,
+  type DuckDBPreparedStatement,
+  type JS,
+  type Json,
   type DuckDBMaterializedResult,
   type DuckDBResultReader,
   type DuckDBValue,
 } from "@duckdb/node-api";
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
-import { computing, fuzz, longestBlock, quiet, until } from "../../test/embedded.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from "vitest";
+import { computing, failure, quiet, until } from "../../test/embedded.ts";
+import { engineSuite, type EngineUnderTest } from "../../test/support/engine-suite.ts";
 import {
   background,
-  isDeadlineExceeded,
   stopped,
   withCancel,
   withLedger,
@@ -17,7 +21,12 @@ import {
   working,
   type Context,
 } from "../index.ts";
-import { withContext, type ContextConnection } from "./index.ts";
+import {
+  withContext,
+  type ContextConnection,
+  type ContextInstance,
+  type ContextQueries,
+} from "./index.ts";
 
 /** Minutes of computing. */
 const ENDLESS = `SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3`;
@@ -26,8 +35,11 @@ let instance: DuckDBInstance;
 let raw: DuckDBConnection;
 let connection: ContextConnection<DuckDBConnection>;
 
+let single: ContextInstance<DuckDBConnection>;
+
 beforeAll(async () => {
   instance = await DuckDBInstance.create(":memory:");
+  single = withContext(instance, { max: 1 });
   raw = await instance.connect();
   connection = withContext(raw);
 });
@@ -36,13 +48,7 @@ afterAll(() => {
   instance.closeSync();
 });
 
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => new Error("succeeded"),
-    (error: unknown) => error,
-  );
-
-async function select(db: ContextConnection<DuckDBConnection>, ctx: Context, sql: string) {
+async function select(db: ContextQueries<DuckDBConnection>, ctx: Context, sql: string) {
   return (await db.runAndReadAll(ctx, sql)).getRowsJS();
 }
 
@@ -53,7 +59,7 @@ test("methods, parameters and results are the driver's own", async () => {
   expectTypeOf(connection.run)
     .parameter(2)
     .toEqualTypeOf<DuckDBValue[] | Record<string, DuckDBValue> | undefined>();
-  expectTypeOf(withContext(instance)).toEqualTypeOf(connection);
+  expectTypeOf(withContext(instance).run).toEqualTypeOf(connection.run);
 
   const ctx = background();
   const result = await connection.run(ctx, "SELECT $1 + 1 AS n", [41]);
@@ -65,128 +71,47 @@ test("methods, parameters and results are the driver's own", async () => {
   expect(until.currentRowCount).toBeGreaterThanOrEqual(10);
 });
 
-describe.each([
-  ["a connection", () => connection],
-  ["an instance", () => withContext(instance)],
-])("over %s", (_, make) => {
-  test("a canceled query stops: its promise settles and the CPU goes quiet", async () => {
-    const db = make();
-    using ctx = withCancel(background());
-    const answer = failure(db.run(ctx, ENDLESS));
-    await computing();
-    ctx.cancel(new Error("client left"));
-    expect(await answer).toBe(ctx.err());
-    await quiet();
-    expect(await select(db, background(), "SELECT 42")).toEqual([[42]]);
-  });
+const engine: EngineUnderTest<Queries, Own, Face> = {
+  name: "duckdb",
+  endless: ENDLESS,
+  after: (ms, value) =>
+    `SELECT ${value} + 0 * max((range * 31) % 7) FROM range(${Math.ceil(ms * 200_000)})`,
+  async compute(db, ctx, value, ms) {
+    const sql = ms === 0 ? `SELECT ${value}` : engine.after(ms, value);
+    return (await engine.select(db, ctx, sql))[0]!;
+  },
+  below: (n) => `SELECT range::INT AS n FROM range(${n})`,
+  drip: "SELECT range AS n, range::VARCHAR AS s FROM range(10000000000) WHERE range % 1000 = 0",
+  nonsense: ["SELEC 1", /^Parser Error/],
+  noTable: /Catalog Error/,
+  async select(db, ctx, sql) {
+    return (await db.runAndReadAll(ctx, sql)).getRowsJS().map(([value]) => Number(value));
+  },
+  async *stream(db, ctx, sql) {
+    for await (const [value] of db.stream(ctx, { sql, read: "yieldRowsJs" })) yield Number(value);
+  },
+  transaction: (db, ctx, fn) => db.transaction(ctx, fn),
+  connection: (db, ctx, fn) => db.connection(ctx, fn),
+};
+type Queries = ContextQueries<DuckDBConnection>;
+type Own = Pick<Face, "transaction"> & Queries;
+type Face = ContextInstance<DuckDBConnection>;
 
-  test("a deadline stops it too", async () => {
-    using ctx = withTimeout(background(), 50);
-    const error = await failure(make().runAndReadAll(ctx, ENDLESS));
-    expect(isDeadlineExceeded(error)).toBe(true);
-    expect(error).toBe(ctx.err());
-    await quiet();
-  });
+engineSuite(engine, "a connection", () => withContext(raw), { interrupt: () => raw.interrupt() });
+engineSuite(engine, "an instance", () => single);
 
-  test("a cancel that comes before the engine has begun is not lost", async () => {
-    const db = make();
-    for (let i = 0; i < 200; i++) {
-      using ctx = withCancel(withLedger(background()));
-      const answer = failure(db.run(ctx, ENDLESS, i % 2 === 0 ? undefined : []));
-      for (let turn = 0; turn < i % 20; turn++) await Promise.resolve();
-      if (i % 20 === 19) await new Promise(setImmediate);
-      ctx.cancel();
-      expect(await answer).toBe(ctx.err());
-      for (const { state } of await stopped(ctx)) expect(state).toBe("stopped");
-    }
-    await quiet();
-  }, 60_000);
-
-  test("late cancels never hit the next query", async () => {
-    const db = make();
-    const number = async (answer: Promise<unknown[][]>) => Number((await answer)[0]?.[0]);
-    const count = await fuzz({
-      seed: 86,
-      cancels: 1_000,
-      short: (ctx, n) => number(select(db, ctx, `SELECT ${n}`)),
-      long: (ctx, n, ms) =>
-        number(
-          select(db, ctx, `SELECT ${n} + 0 * max((range * 31) % 7) FROM range(${ms * 200_000})`),
-        ),
-    });
-    expect(count.wrong).toEqual([]);
-    expect(count.stopped).toBeGreaterThan(50);
-    expect(count.beaten).toBeGreaterThan(50);
-    expect(count.innocent).toBeGreaterThan(50);
-  }, 60_000);
-
-  test("a done context starts nothing", async () => {
-    const db = make();
-    using ctx = withCancel(background());
-    ctx.cancel();
-    await expect(db.run(ctx, "CREATE TABLE never (n INT)")).rejects.toBe(ctx.err());
-    await expect(select(db, background(), "FROM never")).rejects.toThrow("Catalog Error");
-  });
-
-  test("a context that was forgotten is a TypeError", async () => {
-    const db = make();
-    await expect(db.run("SELECT 1" as never, "SELECT 1")).rejects.toThrow(TypeError);
-    await expect(db.run(undefined as never, "SELECT 1")).rejects.toThrow(/got undefined/);
-  });
-
-  test("the driver's errors pass untouched", async () => {
-    using ctx = withCancel(background());
-    await expect(make().run(ctx, "SELEC 1")).rejects.toThrow(/^Parser Error/);
-    await expect(make().run(ctx, "SELECT error('INTERRUPT Error: no')")).rejects.toThrow(/Error/);
-  });
-
-  test("the event loop is free while a query computes", async () => {
-    using ctx = withTimeout(background(), 1_000);
-    const longest = await longestBlock(() => failure(make().run(ctx, ENDLESS)));
-    expect(longest).toBeLessThan(500);
-  });
-
-  test("the ledger lists it, and has a receipt when it has stopped", async () => {
-    const db = make();
-    using ctx = withCancel(withLedger(background()));
-    const answer = failure(db.run(ctx, "SELECT $1 FROM range(1000000000000)", ["secret"]));
-    await until(() => working(ctx).length === 1);
-    expect(working(ctx)[0]).toMatchObject({ kind: "duckdb.query" });
-    await computing();
-    ctx.cancel();
-    await answer;
-    const receipts = await stopped(ctx);
-    expect(receipts).toMatchObject([
-      {
-        kind: "duckdb.query",
-        what: "SELECT $1 FROM range(1000000000000)",
-        state: "stopped",
-        reason: "canceled",
-      },
-    ]);
-    expect(JSON.stringify(receipts)).not.toContain("secret");
-  });
+test("the ledger tells no parameters", async () => {
+  using ctx = withCancel(withLedger(background()));
+  const sql = "SELECT $1 FROM range(1000000000000)";
+  const answer = failure(connection.run(ctx, sql, ["secret"]));
+  await computing();
+  ctx.cancel();
+  await answer;
+  expect(JSON.stringify(await stopped(ctx))).toContain(sql);
+  expect(JSON.stringify(await stopped(ctx))).not.toContain("secret");
 });
 
 describe("one connection", () => {
-  test("waits in order, and whoever is canceled leaves at once", async () => {
-    const other = withContext(raw); // a second wrapper stands in the same line
-    using first = withCancel(background());
-    using leaves = withCancel(background());
-    const order: number[] = [];
-    const running = failure(connection.run(first, ENDLESS)).then(() => order.push(1));
-    const left = failure(other.run(leaves, "SELECT 2"));
-    const third = select(connection, background(), "SELECT 3").then(() => order.push(3));
-    const fourth = select(other, background(), "SELECT 4").then(() => order.push(4));
-    await computing();
-    leaves.cancel();
-    expect(await left).toBe(leaves.err());
-    expect(order).toEqual([]);
-    first.cancel();
-    await Promise.all([running, third, fourth]);
-    expect(order).toEqual([1, 3, 4]);
-  });
-
   test("a stop inside a transaction rolls it back, and COMMIT does not pretend", async () => {
     const ctx = background();
     await connection.run(ctx, "BEGIN");
@@ -213,15 +138,6 @@ describe("one connection", () => {
     await own.run("COMMIT");
     await expect(own.run("FROM lost")).rejects.toThrow(/Catalog Error/);
     own.closeSync();
-  });
-
-  test("somebody else's interrupt is not ours: the driver's error passes", async () => {
-    using ctx = withCancel(background());
-    const answer = failure(connection.run(ctx, ENDLESS));
-    await computing();
-    raw.interrupt();
-    expect(String(await answer)).toMatch(/INTERRUPT Error/);
-    expect(ctx.err()).toBeUndefined();
   });
 });
 
@@ -256,4 +172,230 @@ describe("an instance", () => {
 test("what is neither a connection nor an instance is refused", () => {
   expect(() => withContext({} as never)).toThrow(/DuckDBConnection or a DuckDBInstance/);
   expect(() => withContext(undefined as never)).toThrow(TypeError);
+});
+
+const chunks = (sql: string) => ({ sql, read: "chunks" as const });
+
+describe.each([
+  ["a connection", () => connection],
+  ["an instance", () => withContext(instance, { max: 1 })],
+])("a stream over %s", (_, make) => {
+  test("is read in chunks, in rows, in objects, and to its end", async () => {
+    const db = make();
+    const ctx = background();
+    let rows = 0;
+    for await (const chunk of db.stream(ctx, { sql: "FROM range(10000)", read: "chunks" })) {
+      expectTypeOf(chunk).toEqualTypeOf<DuckDBDataChunk>();
+      rows += chunk.rowCount;
+    }
+    expect(rows).toBe(10_000);
+    const objects: unknown[] = [];
+    const sql = "SELECT range AS n FROM range($1::BIGINT)";
+    for await (const row of db.stream(ctx, sql, [3n])) {
+      expectTypeOf(row).toEqualTypeOf<Record<string, JS>>();
+      objects.push(row);
+    }
+    for await (const row of db.stream(ctx, { sql, read: "yieldRowsJson" }, [1n])) {
+      expectTypeOf(row).toEqualTypeOf<Json[]>();
+      objects.push(row);
+    }
+    expect(objects).toEqual([{ n: 0n }, { n: 1n }, { n: 2n }, ["0"]]);
+    expect(await select(db, ctx, "SELECT 42")).toEqual([[42]]);
+  });
+
+  test("one that fails in the middle throws", async () => {
+    const db = make();
+    const sql =
+      "SELECT CASE WHEN range = 5000000 THEN error('boom') ELSE range::VARCHAR END FROM range(10000000)";
+    let rows = 0;
+    const loop = async () => {
+      for await (const chunk of db.stream(background(), chunks(sql))) rows += chunk.rowCount;
+    };
+    expect(String(await failure(loop()))).toMatch(/boom|ended early/);
+    expect(await select(db, background(), "SELECT 42")).toEqual([[42]]);
+    expect(rows).toBeLessThan(10_000_000);
+  });
+
+  test("what it changes is committed, also when its loop is left", async () => {
+    const db = make();
+    const name = `returned_${db === connection ? 1 : 2}`;
+    await db.run(background(), `CREATE OR REPLACE TABLE ${name} (n INT)`);
+    const sql = `INSERT INTO ${name} SELECT range FROM range(10000) RETURNING n`;
+    for await (const chunk of db.stream(background(), chunks(sql))) if (chunk.rowCount > 0) break;
+    for await (const chunk of db.stream(background(), chunks(sql))) void chunk;
+    expect(await select(db, background(), `SELECT count(*)::INT FROM ${name}`)).toEqual([[20_000]]);
+  });
+});
+
+test("a stream in a transaction of the caller's leaves it open, unless it was stopped", async () => {
+  const ctx = background();
+  await connection.run(ctx, "BEGIN; CREATE TABLE kept AS FROM range(10000)");
+  for await (const chunk of connection.stream(ctx, chunks("FROM kept")))
+    if (chunk.rowCount > 0) break;
+  await connection.run(ctx, "COMMIT; BEGIN; CREATE TABLE gone (n INT)");
+  using inner = withCancel(ctx);
+  const read = connection.stream(inner, "FROM kept");
+  await read.next();
+  inner.cancel();
+  await expect(connection.run(ctx, "COMMIT")).rejects.toThrow(/no transaction is active/);
+  await expect(connection.run(ctx, "FROM gone")).rejects.toThrow(/Catalog Error/);
+});
+
+describe("a prepared statement", () => {
+  test("is taken instead of SQL, and binds its values in its own turn", async () => {
+    const ctx = background();
+    const sum = await connection.prepare(ctx, "SELECT $1::INT + $2::INT AS n");
+    expectTypeOf(sum).toEqualTypeOf<DuckDBPreparedStatement>();
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(async (n) => (await connection.runAndReadAll(ctx, sum, [n, n])).getRowsJS()),
+    );
+    expect(answers).toEqual([[[2]], [[4]], [[6]], [[8]]]);
+    expect((await connection.runAndReadUntil(ctx, sum, 1, [1, 1])).getRowsJS()).toEqual([[2]]);
+    await expect(connection.run(ctx, sum, [1])).rejects.toThrow(/Values were not provided/);
+    await expect(connection.run(ctx, sum)).rejects.toThrow(/Values were not provided/);
+    const rows: unknown[] = [];
+    for await (const row of connection.stream(ctx, sum, [1, 2])) rows.push(row);
+    expect(rows).toEqual([{ n: 3 }]);
+    sum.destroySync();
+  });
+
+  test("is stopped", async () => {
+    const endless = await connection.prepare(background(), ENDLESS);
+    using ctx = withCancel(background());
+    const answer = failure(connection.run(ctx, endless));
+    await computing();
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    await quiet();
+  });
+
+  test("of another connection is refused: the interrupt would miss it", async () => {
+    const statement = await connection.prepare(background(), "SELECT 1");
+    const other = withContext(instance).run(background(), statement);
+    await expect(other).rejects.toThrow(/on another connection/);
+    const foreign = await raw.prepare("SELECT 1");
+    await expect(connection.run(background(), foreign)).rejects.toThrow(TypeError);
+  });
+});
+
+describe.each([
+  ["a connection", () => connection],
+  ["an instance", () => withContext(instance, { max: 2 })],
+])("a transaction over %s", (_, make) => {
+  const rows = async () =>
+    (await select(connection, background(), "SELECT n FROM booked ORDER BY n")).flat();
+  beforeEach(() => connection.run(background(), "CREATE OR REPLACE TABLE booked (n INT)"));
+
+  test("a stop between two statements rolls back", async () => {
+    using ctx = withCancel(background());
+    const work = make().transaction(ctx, async (tx) => {
+      await tx.run(ctx, "INSERT INTO booked VALUES (1)");
+      ctx.cancel();
+    });
+    expect(await failure(work)).toBe(ctx.err());
+    expect(await rows()).toEqual([]);
+  });
+
+  test("a statement that was stopped and swallowed: nothing is committed, nor done outside", async () => {
+    const ctx = background();
+    const work = make().transaction(ctx, async (tx) => {
+      await tx.run(ctx, "INSERT INTO booked VALUES (1)");
+      using short = withTimeout(ctx, 30);
+      expect(await failure(tx.run(short, ENDLESS))).toBe(short.err());
+      await expect(tx.run(ctx, "INSERT INTO booked VALUES (2)")).rejects.toThrow(/aborted/);
+    });
+    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    expect(await rows()).toEqual([]);
+  });
+
+  test("a stream that was stopped and swallowed: nothing is committed", async () => {
+    const ctx = background();
+    const work = make().transaction(ctx, async (tx) => {
+      await tx.run(ctx, "INSERT INTO booked VALUES (1)");
+      using short = withCancel(ctx);
+      const loop = async () => {
+        for await (const row of tx.stream(short, ENDLESS)) void row;
+      };
+      const looping = failure(loop());
+      await computing();
+      short.cancel();
+      expect(await looping).toBe(short.err());
+    });
+    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    expect(await rows()).toEqual([]);
+  });
+
+  test("has none within: DuckDB has no savepoints", async () => {
+    const ctx = background();
+    await make().transaction(ctx, async (tx) => {
+      await tx.run(ctx, "INSERT INTO booked VALUES (1)");
+      const within = (tx as ContextConnection<DuckDBConnection>).transaction(ctx, () => 1);
+      await expect(within).rejects.toThrow(/no savepoints/);
+    });
+    expect(await rows()).toEqual([1]);
+  });
+});
+
+test("an error of the COMMIT passes untouched", async () => {
+  const ctx = background();
+  const db = withContext(instance);
+  await db.run(ctx, "CREATE TABLE once (n INT PRIMARY KEY)");
+  const insert = () =>
+    db.transaction(ctx, async (tx) => {
+      await tx.run(ctx, "INSERT INTO once VALUES (1)");
+      await both;
+    });
+  let arrived!: () => void;
+  const both = new Promise<void>((resolve) => (arrived = resolve));
+  const work = [insert(), insert()];
+  setTimeout(arrived, 50);
+  const outcomes = await Promise.allSettled(work);
+  const errors = outcomes.filter((outcome) => outcome.status === "rejected");
+  expect(errors.map(({ reason }) => String(reason))).toEqual([
+    expect.stringMatching(/(Constraint|TransactionContext) Error/),
+  ]);
+});
+
+describe("a connection of one's own", () => {
+  test("keeps its settings and temporary tables, and is closed afterwards", async () => {
+    const db = withContext(instance, { max: 1 });
+    const ctx = background();
+    let kept!: ContextQueries<DuckDBConnection>;
+    const count = await db.connection(ctx, async (own) => {
+      kept = own;
+      await own.run(ctx, "CREATE TEMP TABLE mine AS FROM range(7)");
+      const all = await own.prepare(ctx, "SELECT count(*)::INT FROM mine");
+      return await own.transaction(ctx, async (tx) =>
+        (await tx.runAndReadAll(ctx, all)).getRowsJS(),
+      );
+    });
+    expect(count).toEqual([[7]]);
+    await expect(db.run(ctx, "FROM mine")).rejects.toThrow("Catalog Error");
+    await expect(kept.run(ctx, "SELECT 1")).rejects.toThrow(/connection is over/);
+  });
+});
+
+describe("the driver alone (if one of these fails it has changed, and so may we)", () => {
+  const read = async (connection: DuckDBConnection, sql: string) => {
+    let rows = 0;
+    for await (const chunk of await connection.stream(sql)) rows += chunk.rowCount;
+    return rows;
+  };
+
+  test("a stream that fails in the middle just ends", async () => {
+    const own = await instance.connect();
+    const sql =
+      "SELECT CASE WHEN range = 5000000 THEN error('boom') ELSE range::VARCHAR END FROM range(10000000)";
+    expect(await read(own, sql)).toBeLessThan(10_000_000);
+    own.closeSync();
+  });
+
+  test("a stream that is interrupted just ends", async () => {
+    const own = await instance.connect();
+    const result = await own.stream("FROM range(1000000)");
+    await result.fetchChunk();
+    own.interrupt();
+    expect((await result.fetchChunk())?.rowCount).toBe(0);
+    own.closeSync();
+  });
 });

@@ -12,11 +12,16 @@ export interface AnswerLike extends ResponseLike {
   removeHeader(name: string): void;
   end(body: string): unknown;
   destroy(): unknown;
+  /** HTTP/2 only. */
+  readonly stream?: { readonly destroyed: boolean; close(code: number): unknown } | null;
   on(event: "close" | "error", listener: () => void): unknown;
 }
 
 /** Headers that speak of the handler's own answer. Others stay: a browser needs those of CORS. */
 const STALE = ["content-encoding", "transfer-encoding", "etag", "last-modified", "cache-control"];
+
+/** What a stream is reset with: `destroy()` would say NO_ERROR, which some take for success. */
+const INTERNAL_ERROR = 2;
 
 /** What throws once an answer has been sent. */
 const HEADER_METHODS = [
@@ -30,21 +35,24 @@ const HEADER_METHODS = [
 ] as const;
 
 /**
- * Sends `status` and its name, if nothing has been sent. Below 500 there is nobody to hear it, and
- * behind a part of another answer no other can be sent: then the connection is closed, so that
- * nobody takes the part for the whole. Does nothing to an answer that is complete.
+ * Sends `status` and its name, if nothing has been sent. For 499 there is nobody to hear it, and
+ * behind a part of another answer no other can be sent: then the connection (in HTTP/2, the
+ * stream) is closed, so that nobody takes the part for the whole. Does nothing to an answer that
+ * is complete.
  */
 export function answer(res: AnswerLike, status: number): void {
-  if (res.writableEnded || res.destroyed) return;
-  if (res.headersSent || status < 500) {
-    res.destroy();
+  if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
+  if (res.headersSent || status < 400 || status === 499) {
+    if (res.stream) res.stream.close(INTERNAL_ERROR);
+    else res.destroy();
     return;
   }
   const name = STATUS_CODES[status] ?? "";
   const text = `${name}\n`;
   for (const header of STALE) res.removeHeader(header);
   res.statusCode = status;
-  if (res.statusMessage) res.statusMessage = name;
+  // HTTP/2 has none, and warns of whoever asks.
+  if (!res.stream && res.statusMessage) res.statusMessage = name;
   if (status === 503) res.setHeader("retry-after", "1");
   res.setHeader("content-type", "text/plain; charset=utf-8");
   res.setHeader("x-content-type-options", "nosniff");
@@ -57,10 +65,19 @@ export function answer(res: AnswerLike, status: number): void {
  * The handler may be at work still, and must not bring the process down when it comes to answer:
  * setting a header would throw, perhaps in a callback where nobody catches, and a late `write`
  * would emit an `error`. So headers go nowhere, and `write` says by its callback alone that nobody
- * listens. (Go buffers whole answers instead, and refuses to stream.)
+ * listens: in HTTP/2, where it would reset the stream with the answer on its way, by one of ours.
+ * (Go buffers whole answers instead, and refuses to stream.)
  */
-function quieten(res: AnswerLike): void {
+export function quieten(res: AnswerLike): void {
   const methods = res as unknown as Record<string, unknown>;
   for (const name of HEADER_METHODS) if (name in methods) methods[name] = () => res;
+  if (res.stream) methods["write"] = writeNowhere;
   res.on("error", () => undefined);
+}
+
+/** True, for nobody would ever say `drain`. */
+function writeNowhere(...args: unknown[]): boolean {
+  const callback = args.find((arg): arg is (error: Error) => unknown => typeof arg === "function");
+  if (callback) queueMicrotask(() => callback(new Error("write after end")));
+  return true;
 }

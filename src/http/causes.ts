@@ -58,6 +58,15 @@ export class RemoteDeadline extends RequestCause {
   }
 }
 
+/** The header with the caller's deadline makes no sense, and `strict` minds: 400. */
+export class MalformedDeadline extends RequestCause {
+  readonly code = "ERR_MALFORMED_DEADLINE";
+  readonly [STATUS] = 400;
+  constructor() {
+    super("MalformedDeadline", "the caller's deadline is malformed");
+  }
+}
+
 /** The server is shutting down, and waits no longer for this request: 503. */
 export class Shutdown extends RequestCause {
   readonly code = "ERR_SHUTDOWN";

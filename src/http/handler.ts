@@ -2,30 +2,44 @@
 import { emitWarning } from "node:process";
 import { afterFunc, background, withTimeout, type Context, type Stop } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
+import { checkDeadline } from "./deadline.ts";
+import { statusFor } from "./ended.ts";
+import { limit } from "./limit.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
-import { localTimeout, track, type RequestContextOptions, type Tracked } from "./request.ts";
+import { track, type RequestContextOptions, type Tracked } from "./request.ts";
+import { runOn } from "./run-on.ts";
 import { statusOf } from "./status.ts";
 
-export interface HandlerOptions<Req, Res> extends RequestContextOptions {
+export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
   /**
    * Told of everything that the handler throws, before it is answered; `res.statusCode` is what
    * will be sent, 499 if there is nobody to send it to. May answer itself, and is waited for. By
    * default, what means status 500 becomes a process warning.
    */
   onError?: (ctx: Context, error: unknown, req: Req, res: Res) => unknown;
+  /**
+   * What the client's leaving means. `"continue"`: `fn` runs on, with a context that knows the
+   * limits, `parent` and the shutdown, but not the client; it ends as finished when the promise of
+   * `fn` has settled and the response is over. For a write that must not stop half way because a
+   * telephone went into a tunnel. `serve` waits for it. Where only a part must be finished, wrap
+   * that part in `shield` and let the rest be cancelled. Default: `"cancel"`.
+   */
+  onDisconnect?: "cancel" | "continue";
 }
 
 /**
- * A listener for `http.createServer` that gives `fn` the request's context (see `requestContext`)
- * and answers for it when it throws or rejects: with `statusOf` the context if that is done, else
- * with `statusOf` the error, in plain text and never in the error's words. If `fn` has begun to
- * answer, the connection is closed instead; if the client has gone, nothing is sent.
+ * A listener for `http.createServer`, or that of `node:https` or `node:http2`. It gives `fn` the
+ * request's context (see `requestContext`) and answers for it when it throws or rejects: with
+ * `statusOf` the context if that is done, else with `statusOf` the error, in plain text and never
+ * in the error's words. If `fn` has begun to answer, the connection (in HTTP/2, the stream) is
+ * closed instead; if the client has gone, nothing is sent.
  *
- * When `timeout` passes or `parent` is done and `fn` has not begun to answer, 503 (or what
- * `statusOf` says) is sent one turn of the event loop later, so that a `fn` that stops at once can
- * answer by itself. One that goes on is not disturbed, and what it writes goes nowhere. An answer
- * that has begun is left to `fn`. If the context is done before the start, `fn` is not run.
+ * When `timeout` or the caller's `deadline` passes, `parent` is done or the server is shut down
+ * (`serve`), and `fn` has not begun to answer, 503 or 504 (what `statusOf` says) is sent one turn
+ * of the event loop later, so that a `fn` that stops at once can answer by itself. One that goes
+ * on is not disturbed, and what it writes goes nowhere. An answer that has begun is left to `fn`.
+ * If the context is done before the start, `fn` is not run.
  */
 export function handler<
   Req extends RequestLike = NodeRequest,
@@ -34,9 +48,10 @@ export function handler<
   fn: (ctx: Context, req: Req, res: Res) => unknown,
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
-  const { timeout, parent, onError = warn } = options;
+  const { timeout, deadline, parent, onError = warn, onDisconnect = "cancel" } = options;
   if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
-  const bounded = timeout !== undefined || parent !== undefined;
+  checkDeadline(deadline);
+  const limited = timeout !== undefined || Boolean(deadline);
 
   const fail = async (tracked: Tracked, ctx: Context, error: unknown, req: Req, res: Res) => {
     const status = statusFor(ctx, error);
@@ -54,41 +69,36 @@ export function handler<
   return (req, res) => {
     const tracked = track(req, res, options);
     let { ctx } = tracked;
-    // Somebody has asked for the request's context before, so it knows nothing of our limit.
-    if (timeout !== undefined && tracked.timeout !== timeout) {
-      ctx = withTimeout(ctx, timeout, { cause: localTimeout });
-    }
+    // Somebody has asked for the request's context before, so it knows nothing of our limits.
+    let settled: (() => void) | undefined;
+    if (onDisconnect === "continue") ({ ctx, settled } = runOn(tracked.ctx, req, options));
+    else if (limited && tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
     if (ctx.err() !== undefined) {
+      settled?.();
       answer(res, statusOf(ctx));
       return;
     }
-    if (bounded) tracked.stop = answerAtEnd(ctx, res);
-    const failed = (error: unknown): void => void fail(tracked, ctx, error, req, res);
+    if (limited || parent !== undefined || tracked.served) tracked.stop = answerAtEnd(ctx, res);
+    const failed = (error: unknown): void => {
+      void fail(tracked, ctx, error, req, res).finally(settled);
+    };
     try {
       const result = fn(ctx, req, res) as PromiseLike<unknown> | null | undefined;
-      if (typeof result?.then === "function") result.then(undefined, failed);
+      if (typeof result?.then === "function") result.then(settled, failed);
+      else settled?.();
     } catch (error) {
       failed(error);
     }
   };
 }
 
-function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
+export function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
   return afterFunc(ctx, () => {
     if (res.headersSent || res.destroyed) return;
     setImmediate(() => {
       if (!res.headersSent) answer(res, statusOf(ctx));
     });
   });
-}
-
-/** The request's own end explains whatever the handler made of it. */
-function statusFor(ctx: Context, error: unknown): number {
-  const status = statusOf(ctx);
-  if (status !== 200) return status;
-  const own = statusOf(error);
-  // The client of another request may have gone, whose work was shared; ours is waiting.
-  return own < 500 ? 503 : own;
 }
 
 function warn(ctx: Context, error: unknown): void {

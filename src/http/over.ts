@@ -13,16 +13,30 @@
 export interface SocketLike {
   readonly destroyed: boolean;
   readonly errored?: Error | null;
-  on(event: "close", listener: () => void): unknown;
+  readonly readableEnded?: boolean;
+  readonly writableEnded?: boolean;
+  on(event: "close" | "end", listener: () => void): unknown;
   off(event: "close", listener: () => void): unknown;
 }
 
-/** The parts of an `http.IncomingMessage` that are used. */
-export interface RequestLike {
-  readonly socket: SocketLike;
+/** The parts of an `http2.ServerHttp2Stream` that are used. */
+export interface StreamLike {
+  readonly aborted: boolean;
+  readonly destroyed: boolean;
+  readonly writableFinished: boolean;
+  readonly session?: object | null | undefined;
+  on(event: "close", listener: () => void): unknown;
 }
 
-/** The parts of an `http.ServerResponse` that `requestContext` uses. */
+/** The parts of an `http.IncomingMessage` or an `http2.Http2ServerRequest` that are used. */
+export interface RequestLike {
+  readonly socket: SocketLike;
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
+  /** HTTP/2 only. */
+  readonly stream?: StreamLike;
+}
+
+/** The parts of an `http.ServerResponse` that `requestContext` uses. HTTP/2 needs none of them. */
 export interface ResponseLike {
   readonly destroyed: boolean;
   readonly writableFinished: boolean;
@@ -39,12 +53,59 @@ function hasGone(res: ResponseLike, broken: boolean): boolean {
   return !res.writableFinished || broken;
 }
 
+/** Whether the request has left HTTP (`Upgrade`, `CONNECT`): it has a connection and no response. */
+export function isUpgrade(req: RequestLike): boolean {
+  return (req as { upgrade?: unknown }).upgrade === true;
+}
+
 /**
  * Calls `over` when the request is over: at once if it is already, and perhaps a second time.
- * Leaves no listener on the connection, which may serve other requests.
+ * Leaves no listener on a connection that may serve other requests. `res` is missing only where
+ * there is none (an upgrade) or none is needed (HTTP/2).
  */
-export function onOver(req: RequestLike, res: ResponseLike, over: (gone: boolean) => void): void {
-  const { socket } = req;
+export function onOver(
+  req: RequestLike,
+  res: ResponseLike | undefined,
+  over: (gone: boolean) => void,
+): void {
+  if (req.stream !== undefined) onStreamOver(req.stream, over);
+  else if (res === undefined) onConnectionOver(req.socket, over);
+  else onResponseOver(req.socket, res, over);
+}
+
+/**
+ * HTTP/2: the stream knows. Its response calls itself finished after a RST_STREAM too, and the end
+ * of the session closes every stream.
+ */
+function onStreamOver(stream: StreamLike, over: (gone: boolean) => void): void {
+  const ask = (): void => {
+    over(stream.aborted || !stream.writableFinished);
+  };
+  if (stream.destroyed) ask();
+  else stream.on("close", ask);
+}
+
+/**
+ * An upgraded connection belongs to its request alone. It is half-open: the client's `end` says
+ * that it has gone, unless we had said goodbye before.
+ */
+function onConnectionOver(socket: SocketLike, over: (gone: boolean) => void): void {
+  const ask = (): void => {
+    over(!socket.writableEnded);
+  };
+  if (socket.destroyed || socket.readableEnded) ask();
+  else {
+    socket.on("end", ask);
+    socket.on("close", ask);
+  }
+}
+
+/** HTTP/1. */
+function onResponseOver(
+  socket: SocketLike,
+  res: ResponseLike,
+  over: (gone: boolean) => void,
+): void {
   if (res.destroyed || res.writableFinished) {
     // Its connection may have been closed since, in peace; an error is taken for its own.
     over(hasGone(res, Boolean(socket.errored)));

@@ -2,44 +2,58 @@
 import { subscribe } from "node:diagnostics_channel";
 import {
   background,
+  merge,
   withCancel,
   withLedger,
-  withTimeout,
   type CancelableContext,
   type Context,
 } from "../index.ts";
-import { ClientDisconnected, LocalTimeout, RequestFinished } from "./causes.ts";
-import { onOver, type RequestLike, type ResponseLike } from "./over.ts";
+import { ClientDisconnected, RequestFinished } from "./causes.ts";
+import { homeOf } from "./home.ts";
+import { limit, type RequestLimits } from "./limit.ts";
+import { isUpgrade, onOver, type RequestLike, type ResponseLike } from "./over.ts";
+import type { NodeRequest } from "./node-types.ts";
 
-export interface RequestContextOptions {
-  /** The server's own limit in milliseconds; `LocalTimeout` is the cause when it passes. Default: none. */
-  timeout?: number;
-  /** What else ends it, and where its values come from. Default: `background()`. */
+export interface RequestContextOptions<Req = NodeRequest> extends RequestLimits<Req> {
+  /**
+   * What else ends it, and where its values come from. Default: `background()`. Not the context of
+   * a signal: the first SIGTERM would fail every request. Shutdown is the business of `serve`.
+   */
   parent?: Context;
 }
 
 // One of each will do: they have no stack and say nothing of a single request.
 const clientDisconnected = new ClientDisconnected();
-const requestFinished = new RequestFinished();
-export const localTimeout = new LocalTimeout();
+export const requestFinished = new RequestFinished();
 
 /** A request that has its context, and the right to end it. */
 export class Tracked {
   readonly ctx: Context;
   readonly scope: CancelableContext;
-  readonly timeout: number | undefined;
+  /** Whose limits it knows. */
+  readonly options: object;
+  /** Whether it can end before the request does. */
+  readonly served: boolean;
   /** Takes back what waits for the end, if that is that the response is finished: most are. */
   stop: (() => unknown) | undefined = undefined;
 
-  constructor(req: RequestLike, res: ResponseLike, options: RequestContextOptions) {
-    const { timeout, parent = background() } = options;
-    this.timeout = timeout;
-    const scope =
-      timeout === undefined
-        ? withCancel(parent)
-        : withTimeout(parent, timeout, { cause: localTimeout });
+  constructor(
+    req: RequestLike,
+    res: ResponseLike | undefined,
+    options: RequestContextOptions<never>,
+  ) {
+    const { parent } = options;
+    const home = homeOf(req);
+    this.options = options;
+    this.served = home !== undefined;
+    const both = parent && home && merge(parent, home.requests);
+    const above = both ?? parent ?? home?.requests ?? background();
+    const limited = limit(above, req, options);
+    // The outermost of ours: what it ends, ends the rest.
+    const scope = both ?? limited ?? withCancel(above);
     this.scope = scope;
-    this.ctx = withLedger(scope);
+    this.ctx = withLedger(limited ?? scope);
+    if (res === undefined && req.stream === undefined) home?.upgraded(req);
     onOver(req, res, (gone) => {
       if (!gone) this.stop?.();
       scope.cancel(gone ? clientDisconnected : requestFinished);
@@ -55,15 +69,19 @@ const HELD = Symbol("eightysix.http.request");
 type Holder = { [HELD]?: ResponseLike | Tracked };
 
 subscribe("http.server.request.start", (message) => {
-  const { request, response } = message as { request: Holder; response: ResponseLike };
+  const { request, response } = message as {
+    request: RequestLike & Holder;
+    response: ResponseLike;
+  };
   request[HELD] = response;
+  homeOf(request)?.arrived(request, response);
 });
 
 /** The context that a request has already, or a new one. */
 export function track(
   req: RequestLike,
-  res: ResponseLike,
-  options: RequestContextOptions,
+  res: ResponseLike | undefined,
+  options: RequestContextOptions<never>,
 ): Tracked {
   const known = (req as Holder)[HELD];
   if (known instanceof Tracked) return known;
@@ -73,28 +91,33 @@ export function track(
 }
 
 /**
- * The context of a request to a `node:http` or `node:https` server (HTTP/1.1): one for each
+ * The context of a request to a `node:http`, `node:https` or `node:http2` server: one for each
  * request, made by the first call, whose options count. It is done when
  *
  * - the client has gone before it had the whole response: cause `ClientDisconnected`;
  * - the response is finished: cause `RequestFinished`, which counts as finished and not as canceled;
  * - `timeout` has passed: cause `LocalTimeout`;
+ * - the caller's deadline has passed, if `deadline` says to heed it: cause `RemoteDeadline`;
+ * - the server that `serve` shuts down waits no longer: cause `Shutdown`;
  * - `parent` is done.
+ *
+ * For a request that was upgraded (`upgrade` and `connect` events) it lasts as long as the
+ * connection: `RequestFinished` if this side has ended it first, else `ClientDisconnected`.
  *
  * May be called late: a request that is over has a context that is done. Nobody has to end it.
  * It keeps a ledger, for `working` and `stopped`.
  *
- * `response` is found by itself if this module was loaded before the request arrived, on Node;
- * else pass it. Throws a TypeError if it is needed.
+ * `response` is found by itself over HTTP/2, and on Node if this module was loaded before the
+ * request arrived; else pass it. Throws a TypeError if it is needed.
  */
-export function requestContext(
-  req: RequestLike,
-  options: RequestContextOptions & { response?: ResponseLike } = {},
+export function requestContext<Req extends RequestLike = NodeRequest>(
+  req: Req,
+  options: RequestContextOptions<Req> & { response?: ResponseLike } = {},
 ): Context {
   const known = (req as Holder)[HELD];
   if (known instanceof Tracked) return known.ctx;
   const res = options.response ?? known ?? (req as { res?: ResponseLike }).res; // Express sets `res`
-  if (res === undefined) {
+  if (res === undefined && req.stream === undefined && !isUpgrade(req)) {
     throw new TypeError(
       "requestContext cannot find the response of this request; pass { response }, or import eightysix/http before the server starts",
     );

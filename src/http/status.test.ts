@@ -3,6 +3,7 @@ import { background, fromWire, toWire, withCancel, withTimeout } from "../index.
 import {
   ClientDisconnected,
   LocalTimeout,
+  MalformedDeadline,
   RemoteDeadline,
   RequestFinished,
   Shutdown,
@@ -14,6 +15,7 @@ test.each([
   [new RequestFinished(), 200],
   [new LocalTimeout(), 503],
   [new RemoteDeadline(), 504],
+  [new MalformedDeadline(), 400],
   [new Shutdown(), 503],
 ])("%s means %i, as a cause, as a reason and by itself", (cause, status) => {
   const ctx = withCancel(background());

@@ -14,6 +14,7 @@ const LONGEST_CHAIN = 32;
  * | the client has gone | 499: log it, there is nobody to send it to |
  * | the caller's deadline has passed | 504 |
  * | the server's own limit, shutdown | 503 |
+ * | the caller's deadline makes no sense, and `strict` minds | 400 |
  * | any other end of a context: a timeout of the handler's own, a `cancel()` | 503: the server gave up, and a second try may succeed |
  * | anything else | 500 |
  * | a context that lives, a request that was finished | 200: nothing went wrong |

@@ -1,9 +1,15 @@
 import { createServer, IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from "node:http2";
 import { Socket } from "node:net";
 import { createServer as createTlsServer } from "node:https";
 import { expectTypeOf, test } from "vitest";
 import type { Context } from "../index.ts";
-import { handler, requestContext } from "./index.ts";
+import { handler, requestContext, serve } from "./index.ts";
 
 test("node's own types fit, and are inferred inside the handler", () => {
   createServer(
@@ -21,6 +27,7 @@ test("node's own types fit, and are inferred inside the handler", () => {
       },
       {
         timeout: 1_000,
+        deadline: { trust: (req) => req.socket.remoteAddress === "127.0.0.1" },
         onError: (_ctx, error, req, res) => {
           expectTypeOf(error).toBeUnknown();
           res.writeHead(res.statusCode).end(req.method);
@@ -36,5 +43,15 @@ test("node's own types fit, and are inferred inside the handler", () => {
     "request",
     handler((_ctx, req, res) => res.end(req.url)),
   );
+  createHttp2Server(
+    handler((_ctx, req: Http2ServerRequest, res: Http2ServerResponse) => {
+      expectTypeOf(requestContext(req, { deadline: { trust: (req) => req.stream.closed } }));
+      res.end(req.url);
+    }),
+  );
+  expectTypeOf(serve).toBeCallableWith(createServer());
+  expectTypeOf(serve).toBeCallableWith(createTlsServer());
+  expectTypeOf(serve).toBeCallableWith(createHttp2Server());
+  expectTypeOf(serve).toBeCallableWith(createSecureServer());
   expectTypeOf(requestContext).toBeCallableWith(new IncomingMessage(new Socket()));
 });

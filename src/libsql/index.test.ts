@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql/promise";
-import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
-import { computing, delay, fuzz, longestBlock, quiet, until } from "../../test/embedded.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from "vitest";
+import { computing, delay, failure, longestBlock, quiet, until } from "../../test/embedded.ts";
+import { engineSuite, type EngineUnderTest } from "../../test/support/engine-suite.ts";
 import {
   background,
-  isDeadlineExceeded,
   stopped,
   withCancel,
   withLedger,
@@ -14,7 +14,13 @@ import {
   withTimeout,
   working,
 } from "../index.ts";
-import { withContext, type ContextDatabase, type Value } from "./index.ts";
+import {
+  withContext,
+  type ContextDatabase,
+  type ContextQueries,
+  type ContextTransactional,
+  type Value,
+} from "./index.ts";
 
 /** `n` steps of computing, about ten million a second, before the first row. */
 const count = (n: number): string =>
@@ -40,12 +46,6 @@ afterAll(() => {
   raw.close();
   rmSync(dir, { recursive: true, force: true });
 });
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => new Error("succeeded"),
-    (error: unknown) => error,
-  );
 
 test("takes the real Database, and returns rows", async () => {
   expectTypeOf(raw).toExtend<Parameters<typeof withContext>[0]>();
@@ -79,94 +79,32 @@ test("a parameter that is not given is NULL, whatever was bound before", async (
   expect(partly).toEqual([{ a: 2, b: null }]);
 });
 
-test("a canceled query stops: its promise settles and the CPU goes quiet", async () => {
-  using ctx = withCancel(background());
-  const answer = failure(db.all(ctx, ENDLESS));
-  await computing();
-  ctx.cancel(new Error("client left"));
-  expect(await answer).toBe(ctx.err());
-  await quiet();
-  expect(await db.all(background(), "SELECT 42 AS n")).toEqual([{ n: 42 }]);
-});
+const engine: EngineUnderTest<ContextQueries, ContextTransactional, ContextDatabase> = {
+  name: "libsql",
+  endless: ENDLESS,
+  after: (ms, value) => `SELECT ${value} + 0 * (${count(Math.ceil(ms * 5_000))}) AS n`,
+  // As a parameter: of more than a thousand texts some would be collected, which blocks the loop.
+  async compute(db, ctx, value, ms) {
+    const sql =
+      ms === 0 ? "SELECT ? AS n" : `SELECT ? + 0 * (${count(Math.ceil(ms) * 5_000)}) AS n`;
+    return Number((await db.all(ctx, sql, value))[0]?.["n"]);
+  },
+  below: (n) =>
+    `WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < ${n - 1}) SELECT n FROM c`,
+  drip: `WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c WHERE n % 10000 = 0`,
+  nonsense: ["SELEC 1", /syntax error/],
+  noTable: /no such table/,
+  async select(db, ctx, sql) {
+    return (await db.all(ctx, sql)).map((row) => Number(Object.values(row)[0]));
+  },
+  async *stream(db, ctx, sql) {
+    for await (const row of db.stream(ctx, sql)) yield Number(Object.values(row)[0]);
+  },
+  transaction: (db, ctx, fn) => db.transaction(ctx, fn),
+  connection: (db, ctx, fn) => db.connection(ctx, fn),
+};
 
-test("a deadline stops it too", async () => {
-  using ctx = withTimeout(background(), 50);
-  const error = await failure(db.all(ctx, ENDLESS));
-  expect(isDeadlineExceeded(error)).toBe(true);
-  expect(error).toBe(ctx.err());
-  await quiet();
-});
-
-test("a cancel that comes before the engine has begun is not lost", async () => {
-  for (let i = 0; i < 200; i++) {
-    using ctx = withCancel(withLedger(background()));
-    const answer = failure(db.all(ctx, ENDLESS));
-    for (let turn = 0; turn < i % 20; turn++) await Promise.resolve();
-    if (i % 20 === 19) await new Promise(setImmediate);
-    ctx.cancel();
-    expect(await answer).toBe(ctx.err());
-    for (const { state } of await stopped(ctx)) expect(state).toBe("stopped");
-  }
-  await quiet();
-}, 60_000);
-
-test("late cancels never hit the next query", async () => {
-  const number = async (answer: Promise<Record<string, Value>[]>) =>
-    Number((await answer)[0]?.["n"]);
-  const seen = await fuzz({
-    seed: 86,
-    cancels: 1_000,
-    short: (ctx, n) => number(db.all(ctx, "SELECT ? AS n", n)),
-    long: (ctx, n, ms) => number(db.all(ctx, `SELECT ${n} + 0 * (${count(ms * 5_000)}) AS n`)),
-  });
-  expect(seen.wrong).toEqual([]);
-  expect(seen.stopped).toBeGreaterThan(50);
-  expect(seen.beaten).toBeGreaterThan(50);
-  expect(seen.innocent).toBeGreaterThan(50);
-}, 60_000);
-
-test("a done context starts nothing", async () => {
-  using ctx = withCancel(background());
-  ctx.cancel();
-  await expect(db.all(ctx, "CREATE TABLE never (n)")).rejects.toBe(ctx.err());
-  await expect(db.all(background(), "SELECT * FROM never")).rejects.toThrow("no such table");
-});
-
-test("a context that was forgotten is a TypeError", async () => {
-  await expect(db.all("SELECT 1" as never, "SELECT 1")).rejects.toThrow(TypeError);
-  await expect(db.all(undefined as never, "SELECT 1")).rejects.toThrow(/got undefined/);
-});
-
-test("the driver's errors pass untouched", async () => {
-  await expect(db.all(background(), "SELEC 1")).rejects.toMatchObject({ code: "SQLITE_ERROR" });
-});
-
-test("somebody else's interrupt is not ours: the driver's error passes", async () => {
-  using ctx = withCancel(background());
-  const answer = failure(db.all(ctx, ENDLESS));
-  await computing();
-  raw.interrupt();
-  expect(await answer).toMatchObject({ code: "SQLITE_INTERRUPT" });
-  expect(ctx.err()).toBeUndefined();
-});
-
-test("waits in order, and whoever is canceled leaves at once", async () => {
-  const other = withContext(raw); // a second wrapper stands in the same line
-  using first = withCancel(background());
-  using leaves = withCancel(background());
-  const order: number[] = [];
-  const running = failure(db.all(first, ENDLESS)).then(() => order.push(1));
-  const left = failure(other.all(leaves, "SELECT 2"));
-  const third = db.all(background(), "SELECT 3").then(() => order.push(3));
-  const fourth = other.all(background(), "SELECT 4").then(() => order.push(4));
-  await computing();
-  leaves.cancel();
-  expect(await left).toBe(leaves.err());
-  expect(order).toEqual([]);
-  first.cancel();
-  await Promise.all([running, third, fourth]);
-  expect(order).toEqual([1, 3, 4]);
-});
+engineSuite(engine, "a database", () => withContext(raw), { interrupt: () => raw.interrupt() });
 
 describe("the event loop", () => {
   /** What blocks the loop does so every time; a busy machine does not hold it up five times. */
@@ -178,11 +116,6 @@ describe("the event loop", () => {
 
   /** A thousand rows, each of which costs a pass over the table. */
   const ROWS = "SELECT a.x, (SELECT sum(b.x * a.x) FROM t b WHERE b.x <> a.x) AS s FROM t a";
-
-  test("is free while the first row is computed", async () => {
-    const query = () => within(background(), 1_000, (ctx) => failure(db.all(ctx, ENDLESS)));
-    await once(() => longestBlock(query), 500);
-  });
 
   test("is free while garbage is collected", async () => {
     for (let i = 0; i < 100; i++) await db.all(background(), `SELECT ${i}`);
@@ -218,7 +151,182 @@ describe("the event loop", () => {
   });
 });
 
-describe("transactions", () => {
+describe("a transaction", () => {
+  const names = async () =>
+    (await db.all(background(), "SELECT n FROM booked ORDER BY n")).map(({ n }) => n);
+  const insert = (tx: ContextQueries, n: number) =>
+    tx.all(background(), "INSERT INTO booked VALUES (?)", n);
+  beforeEach(async () => {
+    await db.all(background(), "DROP TABLE IF EXISTS booked");
+    await db.all(background(), "CREATE TABLE booked (n INTEGER)");
+  });
+
+  test("within another is a savepoint", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      await insert(tx, 1);
+      await tx.transaction(ctx, (inner) => insert(inner, 2));
+      const undone = tx.transaction(ctx, async (inner) => {
+        await insert(inner, 3);
+        await inner.transaction(ctx, (innermost) => insert(innermost, 4));
+        throw new Error("undo");
+      });
+      await expect(undone).rejects.toThrow("undo");
+      await insert(tx, 5);
+    });
+    expect(await names()).toEqual([1, 2, 5]);
+  });
+
+  test("survives a query that is stopped in a savepoint", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      await insert(tx, 1);
+      using short = withTimeout(ctx, 50);
+      const stop = tx.transaction(short, async (inner) => {
+        await insert(inner, 2);
+        await inner.all(ctx, ENDLESS);
+      });
+      expect(await failure(stop)).toBe(short.err());
+      await insert(tx, 3);
+    });
+    expect(await names()).toEqual([1, 3]);
+  });
+
+  test("does not survive a write that is stopped in a savepoint, and says so", async () => {
+    const ctx = background();
+    const work = db.transaction(ctx, async (tx) => {
+      await insert(tx, 1);
+      using short = withTimeout(ctx, 50);
+      const stop = tx.transaction(short, (inner) =>
+        inner.all(ctx, `INSERT INTO booked ${ENDLESS}`),
+      );
+      expect(await failure(stop)).toBe(short.err());
+      await expect(insert(tx, 2)).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    });
+    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    expect(await names()).toEqual([]);
+  });
+
+  test.each(["immediate", "exclusive"] as const)("locks at once if it is %s", async (mode) => {
+    const other = withContext(new Libsql(file, {}));
+    const locked = (options?: { mode: typeof mode }) =>
+      failure(other.transaction(background(), () => 1, options));
+    await db.transaction(
+      background(),
+      async () =>
+        expect(await locked({ mode: "immediate" as typeof mode })).toMatchObject({
+          code: "SQLITE_BUSY",
+        }),
+      { mode },
+    );
+    await db.transaction(background(), async () =>
+      expect(await locked()).toMatchObject({ message: "succeeded" }),
+    );
+  });
+
+  test("has no other modes and options", async () => {
+    const mode = "later" as never;
+    await expect(db.transaction(background(), () => 1, { mode })).rejects.toThrow(/deferred, imm/);
+    const options = { isolation: "serializable" } as never;
+    await expect(db.transaction(background(), () => 1, options)).rejects.toThrow(/no option iso/);
+  });
+
+  test("whose COMMIT waits for a reader of another process fails with the driver's error", async () => {
+    const other = withContext(new Libsql(file, {}));
+    const reading = other.stream(background(), "SELECT * FROM t, t AS u");
+    await reading.next();
+    const work = db.transaction(background(), (tx) => insert(tx, 1));
+    expect(await failure(work)).toMatchObject({ code: "SQLITE_BUSY" });
+    await reading.return();
+    expect(await names()).toEqual([]);
+    await db.transaction(background(), (tx) => insert(tx, 2));
+    expect(await names()).toEqual([2]);
+  });
+});
+
+test("a statement that failed for a lock does not stay in the way of others", async () => {
+  const ctx = background();
+  const holder = withContext(new Libsql(file, {}));
+  const other = withContext(new Libsql(file, {}));
+  for (const refused of ["BEGIN IMMEDIATE", "INSERT INTO t VALUES (-2)"]) {
+    await holder.all(ctx, "BEGIN IMMEDIATE");
+    expect(await failure(other.all(ctx, refused))).toMatchObject({ code: "SQLITE_BUSY" });
+    const work = other.transaction(ctx, async (tx) => {
+      expect(await failure(tx.all(ctx, "DELETE FROM t"))).toMatchObject({ code: "SQLITE_BUSY" });
+    });
+    expect(await failure(work)).toMatchObject({ code: "SQLITE_BUSY" }); // its COMMIT
+    await holder.all(ctx, "ROLLBACK");
+    using canceled = withTimeout(ctx, 20);
+    expect(await failure(other.all(canceled, ENDLESS))).toBe(canceled.err());
+    await other.transaction(ctx, (tx) => tx.all(ctx, "UPDATE t SET x = x"));
+  }
+  expect(await db.all(ctx, "SELECT count(*) AS n FROM t")).toEqual([{ n: 1_000 }]);
+});
+
+describe("a stream", () => {
+  test("takes parameters", async () => {
+    const rows: unknown[] = [];
+    for await (const row of db.stream(background(), "SELECT ? AS a, ? AS b", 1, "x"))
+      rows.push(row);
+    for await (const row of db.stream(background(), "SELECT :a AS a", { a: 2 })) rows.push(row);
+    expect(rows).toEqual([{ a: 1, b: "x" }, { a: 2 }]);
+  });
+
+  test("that writes is done when its loop is left, and once", async () => {
+    const ctx = background();
+    await db.all(ctx, "CREATE TABLE returned (n)");
+    const sql = "INSERT INTO returned SELECT x FROM t RETURNING n";
+    for await (const row of db.stream(ctx, sql)) if (row["n"] === 3) break;
+    for await (const row of db.stream(ctx, sql)) void row;
+    expect(await db.all(ctx, "SELECT count(*) AS n FROM returned")).toEqual([{ n: 2_000 }]);
+    for (const n of [100, 200]) {
+      // As many rows as the driver fetches at once: asked again it would run the statement again.
+      const some = `INSERT INTO returned SELECT x FROM t LIMIT ${n} RETURNING n`;
+      let seen = 0;
+      for await (const row of db.stream(ctx, some)) seen += Number(row["n"] !== null);
+      expect(seen).toBe(n);
+    }
+    expect(await db.all(ctx, "SELECT count(*) AS n FROM returned")).toEqual([{ n: 2_300 }]);
+  });
+
+  test("that writes is undone when its context ends before its loop", async () => {
+    const ctx = background();
+    await db.all(ctx, "CREATE TABLE undone (n)");
+    using short = withCancel(ctx);
+    const rows = db.stream(
+      short,
+      "INSERT INTO undone SELECT a.x FROM t a, t LIMIT 300000 RETURNING n",
+    );
+    await rows.next();
+    short.cancel();
+    expect(await db.all(ctx, "SELECT count(*) AS n FROM undone")).toEqual([{ n: 0 }]);
+    expect(await failure(rows.next())).toBe(short.err());
+  });
+
+  test("that is left, or stopped, leaves no interrupt in force", async () => {
+    for (let i = 0; i < 50; i++) {
+      using ctx = withCancel(background());
+      const rows = db.stream(ctx, "SELECT * FROM t, t AS u");
+      await rows.next();
+      if (i % 2 === 0) ctx.cancel();
+      else await rows.return();
+      expect(await db.all(background(), "SELECT 42 AS n")).toEqual([{ n: 42 }]);
+    }
+  });
+
+  test("keeps close() waiting", async () => {
+    const other = new Libsql(file, {});
+    const rows = withContext(other).stream(background(), "SELECT x FROM t");
+    await rows.next();
+    other.close();
+    let seen = 1;
+    for await (const row of rows) seen += Number(row["x"] !== null);
+    expect(seen).toBe(1_000);
+    await expect(withContext(other).all(background(), "SELECT 1")).rejects.toThrow(/is closed/);
+  });
+});
+
+describe("a transaction of the caller's own", () => {
   test("a stop rolls back, and COMMIT does not pretend", async () => {
     const ctx = background();
     for (const sql of [ENDLESS, `INSERT INTO t ${ENDLESS}`]) {
@@ -284,6 +392,19 @@ test("what is no such Database is refused", async () => {
 });
 
 describe("the driver alone (if one of these fails it has changed, and so may we)", () => {
+  test("a statement that failed for a lock keeps others from committing", async () => {
+    const all = async (own: Libsql, sql: string) =>
+      ((await own.prepare(sql)) as { all(): Promise<unknown> }).all();
+    const [holder, own] = [new Libsql(file, {}), new Libsql(file, {})];
+    await all(holder, "BEGIN IMMEDIATE");
+    const refused = (await own.prepare("BEGIN IMMEDIATE")) as { all(): Promise<unknown> };
+    expect(await failure(refused.all())).toMatchObject({ code: "SQLITE_BUSY" });
+    await all(holder, "ROLLBACK");
+    await all(own, "BEGIN");
+    await expect(all(own, "COMMIT")).rejects.toThrow(/statements in progress/);
+    await expect(refused.all()).rejects.toThrow(/within a transaction/); // it is kept until here
+  });
+
   test("an iterator left in the middle keeps an interrupt in force for everybody", async () => {
     const own = new Libsql(":memory:", {});
     const statement = (await own.prepare(count(1_000).replace("count(*)", "x"))) as {

@@ -2,23 +2,26 @@
  * SQLite queries that stop when their context does: `withContext` over a `Database` of
  * `libsql/promise`.
  *
- * Only `all`: the driver's `get` and `run` compute on the event loop, and while its `exec` runs,
- * the interrupt itself would block the event loop. Everything that they do can be done with it:
- * `INSERT … RETURNING`, `BEGIN`, `COMMIT`.
+ * The driver's `get` and `run` compute on the event loop, and while its `exec` runs, the interrupt
+ * itself would block the event loop. All that they do can be done with `all`: `INSERT … RETURNING`,
+ * `BEGIN`, `COMMIT`.
  *
  * @packageDocumentation
  */
-import { setImmediate } from "node:timers/promises";
-import { runInterruptible } from "../adapter/interrupt.ts";
-import { Places } from "../adapter/places.ts";
 import type { Context } from "../index.ts";
-import { Statements } from "./statements.ts";
+import { lendingOf } from "../adapter/sessions.ts";
+import { handleOf, query } from "./handle.ts";
+import { sessionsOf, type TransactionOptions } from "./session.ts";
+
+export type { TransactionOptions } from "./session.ts";
 
 /** What is needed of a `Database` of `libsql/promise`. */
 export interface Database {
   prepare(sql: string): PromiseLike<Statement>;
   interrupt(): void;
   close(): void;
+  /** Not among the driver's types. */
+  readonly inTransaction?: boolean;
 }
 
 /** What is needed of its prepared statements. */
@@ -29,11 +32,15 @@ export interface Statement {
 /** What the driver can bind. It has no booleans. */
 export type Parameter = null | number | bigint | string | Uint8Array;
 
+/** Positional ones, or one object of named ones. */
+export type Parameters = readonly Parameter[] | readonly [Readonly<Record<string, Parameter>>];
+
 /** As the driver gives them: integers are numbers, or bigints after its `defaultSafeIntegers()`. */
 export type Value = null | number | bigint | string | ArrayBuffer;
+export type Row = Record<string, Value>;
 
-/** A `Database` with the context first. */
-export interface ContextDatabase {
+/** Statements, as a transaction has them, too. */
+export interface ContextQueries {
   /**
    * Runs one statement and returns its rows. Parameters are positional, or one object for named
    * ones.
@@ -48,11 +55,63 @@ export interface ContextDatabase {
    * event loop, a hundred at a time, and it gets its turn between them. So a query whose *rows* are
    * expensive is best written `WITH q AS MATERIALIZED (…) SELECT * FROM q`.
    */
-  all(
+  all(ctx: Context, sql: string, ...params: Parameters): Promise<Row[]>;
+
+  /**
+   * As `all`, a row at a time, without ever holding all of them:
+   *
+   *     for await (const order of db.stream(ctx, "SELECT * FROM orders WHERE day = ?", day)) …
+   *
+   * Nothing is done before the loop asks for the first. From then on it has the database to itself,
+   * until it ends or is left, or `ctx` is done: then the loop throws `ctx.err()`. What a statement
+   * has changed (`… RETURNING`) stays changed when its loop is left, and its other rows are fetched
+   * for that.
+   */
+  stream(ctx: Context, sql: string, ...params: Parameters): AsyncGenerator<Row, void, undefined>;
+}
+
+/** What runs inside a transaction. Good until the function that was given it is over. */
+export interface ContextTransaction extends ContextQueries {
+  /**
+   * Runs `fn` in a savepoint: what it did is undone if it throws, and the transaction around it
+   * goes on. Meanwhile only the inner `tx` can be used.
+   */
+  transaction<T>(
     ctx: Context,
-    sql: string,
-    ...params: readonly Parameter[] | [Readonly<Record<string, Parameter>>]
-  ): Promise<Record<string, Value>[]>;
+    fn: (tx: ContextTransaction) => T | PromiseLike<T>,
+  ): Promise<Awaited<T>>;
+}
+
+/** What can begin a transaction. */
+export interface ContextTransactional extends ContextQueries {
+  /**
+   * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
+   * throws, and when `ctx` ends before the COMMIT, which is not interrupted: then the statement
+   * that is running is stopped, and the promise rejects with `ctx.err()` when all is over.
+   *
+   * Statements that `fn` did not await are over before the COMMIT, and stopped before a ROLLBACK.
+   * SQLite ends the whole transaction when a write is stopped; if `fn` swallows that, what it does
+   * next, and the promise, reject with an error of `code` "ERR_NOTHING_COMMITTED".
+   *
+   * Everybody else on this `Database` waits meanwhile; on another one they see nothing of it.
+   */
+  transaction<T>(
+    ctx: Context,
+    fn: (tx: ContextTransaction) => T | PromiseLike<T>,
+    options?: TransactionOptions,
+  ): Promise<Awaited<T>>;
+}
+
+/** A `Database` with the context first. */
+export interface ContextDatabase extends ContextTransactional {
+  /**
+   * Runs `fn` with the database to itself; everybody else waits. Afterwards what is still running
+   * there is awaited, or stopped if `fn` has thrown, and an open transaction is rolled back.
+   */
+  connection<T>(
+    ctx: Context,
+    fn: (db: ContextTransactional) => T | PromiseLike<T>,
+  ): Promise<Awaited<T>>;
 }
 
 /**
@@ -72,122 +131,9 @@ export function withContext(db: Database): ContextDatabase {
   if (typeof (Object(db) as Partial<Database>).interrupt !== "function") {
     throw new TypeError("withContext takes a Database of libsql/promise");
   }
-  let shared = handles.get(db);
-  if (shared === undefined) {
-    const closing = closeWhenIdle(db);
-    handles.set(db, (shared = { places: new Places(1), statements: new Statements(db), closing }));
-  }
-  const { places, statements, closing } = shared;
+  const handle = handleOf(db);
   return {
-    all: async (ctx, sql, ...params) => {
-      const [shape, bound] = binding(params);
-      return runInterruptible(ctx, {
-        kind: "libsql.query",
-        what: sql,
-        places,
-        // Preparing holds a lock that interrupt() would wait for, on the event loop.
-        open: () => closing.begin(() => statements.prepare(sql, shape)),
-        use: (statement) => rows(statement, bound),
-        interrupt: () => db.interrupt(),
-        isInterrupt,
-        async release(_, hit) {
-          // Fails when there was no transaction, which is as good.
-          if (hit) await rollback(statements).catch(() => undefined);
-          closing.end();
-        },
-      });
-    },
+    all: (ctx, sql, ...params) => query(ctx, handle, sql, params),
+    ...(lendingOf(sessionsOf(handle)) as unknown as Omit<ContextDatabase, "all">), // typed above
   };
-}
-
-// By the database, so that two wrappers of one do not hit each other.
-const handles = new WeakMap<
-  Database,
-  { places: Places; statements: Statements; closing: Closing }
->();
-
-interface Closing {
-  /** An operation begins by preparing; it is over if that fails. */
-  begin<T>(prepare: () => Promise<T>): Promise<T>;
-  end(): void;
-}
-
-/**
- * The driver aborts the whole process if a database is closed while a `prepare` waits for one of
- * its threads. Whoever was let go after the time of grace may well close it then; so `close()`, on
- * this one object, waits for the operation that is still in flight.
- */
-function closeWhenIdle(db: Database): Closing {
-  const close = db.close.bind(db);
-  let inFlight = false;
-  let closed = false;
-  db.close = () => {
-    closed = true;
-    if (!inFlight) close();
-  };
-  const end = (): void => {
-    inFlight = false;
-    if (closed) close();
-  };
-  return {
-    async begin(prepare) {
-      if (closed) throw new TypeError("the database is closed");
-      inFlight = true;
-      try {
-        return await prepare();
-      } catch (error) {
-        end();
-        throw error;
-      }
-    },
-    end,
-  };
-}
-
-async function rollback(statements: Statements): Promise<void> {
-  await rows(await statements.prepare("ROLLBACK", "0"), []);
-}
-
-/** How long rows are fetched before others get their turn, in milliseconds. */
-const SLICE = 10;
-
-/**
- * To the end or to an error, whatever the context says: a statement left in the middle would hold
- * its locks and keep interrupts in force until it is collected. A stop reaches us as an interrupt.
- */
-async function rows(statement: Statement, params: unknown): Promise<Record<string, Value>[]> {
-  const result: Record<string, Value>[] = [];
-  const fetched = await statement.iterate(params);
-  let ends = performance.now() + SLICE;
-  for (const row of fetched) {
-    result.push(row as Record<string, Value>);
-    if (performance.now() < ends) continue;
-    await setImmediate();
-    ends = performance.now() + SLICE;
-  }
-  return result;
-}
-
-/**
- * What the driver binds, an array or an object of named ones, and how many. Never a bare value,
- * which it would take for an object: one `Uint8Array`, or a boolean anywhere, aborts the process.
- */
-function binding(params: readonly unknown[]): [shape: string, bound: unknown] {
-  const [first] = params;
-  const named = params.length === 1 && isRecord(first);
-  for (const value of named ? Object.values(first) : params) {
-    if (typeof value !== "boolean") continue;
-    throw new TypeError("SQLite has no booleans: pass 0 or 1");
-  }
-  return named ? ["named", first] : [String(params.length), params];
-}
-
-function isRecord(x: unknown): x is Record<string, unknown> {
-  if (typeof x !== "object" || x === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(x);
-  return prototype === Object.prototype || prototype === null;
-}
-
-function isInterrupt(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === "SQLITE_INTERRUPT";
 }

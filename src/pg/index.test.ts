@@ -478,7 +478,7 @@ describe("misuse says what to do", () => {
   test.each([
     [
       ["select 1"],
-      /query needs a Context as its first argument, got SQL; write query\(ctx, sql, values\)/,
+      /query needs a Context as its first argument, got a string; write query\(ctx, sql, values\)/,
     ],
     [[undefined, "select 1"], /got undefined/],
     [[background()], /takes SQL or a config object, got undefined/],
@@ -495,6 +495,9 @@ describe("misuse says what to do", () => {
     expect(() => make({ query: () => undefined })).toThrow(/takes a Pool or a Client of pg/);
     expect(() => make(new pg.Client({ pipeline: true }))).toThrow(/pipeline/);
     expect(() => make(new pg.Pool(), { onCancel: "reset" })).toThrow(/"reuse" or "destroy"/);
+    for (const grace of [Number.NaN, Infinity, "2s"]) {
+      expect(() => make(new pg.Pool(), { grace })).toThrow(/finite number of milliseconds/);
+    }
   });
 });
 

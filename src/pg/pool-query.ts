@@ -1,8 +1,12 @@
 /** A query on whichever connection of a pool is free first. */
 import type { Context } from "../index.ts";
-import type { Pool, PoolClient } from "./driver.ts";
-import type { QueryArguments } from "./types.ts";
+import type { Pool, PoolClient, Query } from "./driver.ts";
+import { destroyClient, giveBack, holdClient } from "./held-client.ts";
+import type { Settings } from "../adapter/settings.ts";
 import { RunningQuery } from "./running-query.ts";
+import { serverTimeout } from "../adapter/postgres-timeout.ts";
+import { limitOnServer, resend } from "./server-timeout.ts";
+import type { QueryArguments } from "./types.ts";
 
 /**
  * First come, first served. A Pool cannot take a waiter back, so one that has left is granted its
@@ -10,15 +14,15 @@ import { RunningQuery } from "./running-query.ts";
  */
 export class PoolQuery extends RunningQuery {
   readonly #pool: Pool;
-  readonly #destroyOnCancel: boolean;
   #client: PoolClient | undefined;
+  #limited = false;
 
-  constructor(ctx: Context, args: QueryArguments, pool: Pool, destroyOnCancel: boolean) {
-    super(ctx, args);
+  constructor(ctx: Context, args: QueryArguments, settings: Settings, pool: Pool) {
+    super(ctx, args, settings);
     this.#pool = pool;
-    this.#destroyOnCancel = destroyOnCancel;
   }
 
+  // Not through `lease`, whose promises every query would pay for.
   protected override obtain(): void {
     this.#pool.connect((error, client) => {
       if (client === undefined) this.answer(error);
@@ -32,38 +36,52 @@ export class PoolQuery extends RunningQuery {
   }
 
   #use(client: PoolClient): void {
-    this.#client = client;
-    // A Pool listens only while the connection is its own, and without a listener the error of a
-    // broken one ends the process. The query's own failure says it all.
-    client.on("error", ignore);
-    this.sentTo(client);
     try {
-      client.query(this.args[0], this.args[1], this.answer);
+      holdClient(client);
+      this.#client = client;
+      const query = this.make(client);
+      this.#limit(query, client);
+      // Not so while what a Pool's "connect" listener has sent there is running.
+      if (client.readyForQuery) {
+        this.sentTo(client);
+        client.query(query);
+      } else this.queue(client, query);
     } catch (error) {
       this.answer(error as Error);
     }
   }
 
+  #limit(query: Query, client: PoolClient): void {
+    if (!this.settings.limitOnServer) return;
+    const ms = serverTimeout(this.ctx, this.settings.grace);
+    if (ms === undefined) return;
+    this.#limited = true;
+    limitOnServer(query, client.connection, ms);
+  }
+
+  protected override retry(error: Error): boolean {
+    const client = this.#client;
+    if (!this.#limited || this.canceled || client === undefined) return false;
+    const how = resend(error, client.connection);
+    this.#limited = false;
+    if (how === undefined) return false;
+    const query = this.make(client);
+    if (how === "limited") this.#limit(query, client);
+    client.query(query);
+    return true;
+  }
+
   protected override giveBack(): void {
     const client = this.#client;
     if (client === undefined) return;
-    if (!this.reusable || (this.canceled && this.#destroyOnCancel)) this.destroyConnection();
-    else {
-      client.release();
-      client.removeListener("error", ignore);
-    }
+    if (!this.reusable || (this.canceled && this.settings.destroyOnCancel)) {
+      this.destroyConnection();
+    } else giveBack(client);
   }
 
   override destroyConnection(): void {
     const client = this.#client;
     this.#client = undefined;
-    client?.release(true);
-    // pg says goodbye and waits for the answer, and its pool waits for that to open another.
-    client?.connection.stream.destroy();
-    client?.removeListener("error", ignore);
+    if (client !== undefined) destroyClient(client);
   }
-}
-
-function ignore(): void {
-  // see above
 }

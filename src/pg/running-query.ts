@@ -1,22 +1,11 @@
 /** One query, from the wait for its connection to the end: an operation that can be stopped. */
-import {
-  afterFunc,
-  background,
-  startWork,
-  withTimeout,
-  type Context,
-  type Work,
-} from "../index.ts";
+import { startWork, type Context, type Work } from "../index.ts";
+import type { Settings } from "../adapter/settings.ts";
 import type { Operation, Settle } from "../adapter/stoppable.ts";
-import { cancelRequest, type CancelRequest } from "./cancel-request.ts";
-import type { Callback, Client, Result } from "./driver.ts";
+import type { CancelRequest } from "../adapter/postgres-cancel.ts";
+import { cancel } from "./cancel-request.ts";
+import { queryClassOf, type Callback, type Client, type Query, type Result } from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
-
-/**
- * Milliseconds until a cancel request is repeated, doubled each time: one that overtakes its query
- * finds the backend idle and is forgotten, and SQL may catch it (`EXCEPTION WHEN query_canceled`).
- */
-const REPEAT_AFTER = 50;
 
 /** SQLSTATE query_canceled: of a cancel request, and of statement_timeout as well. */
 const QUERY_CANCELED = "57014";
@@ -25,15 +14,13 @@ const QUERY_CANCELED = "57014";
 export abstract class RunningQuery implements Operation<Result> {
   readonly ctx: Context;
   readonly args: QueryArguments;
+  protected readonly settings: Settings;
   readonly #text: string;
   #work: Work | undefined;
   #settle: Settle<Result> | undefined;
   /** The connection, from when the query is sent there. */
   #client: Client | undefined;
-  // Set within the driver's callback and not by a promise: the next query of the connection can be
-  // sent before any promise is.
   #running = true;
-  #onOver: (() => void) | undefined;
   #request: CancelRequest | undefined;
   /** Whether a cancel request was sent. */
   canceled = false;
@@ -43,15 +30,16 @@ export abstract class RunningQuery implements Operation<Result> {
    */
   reusable = true;
 
-  constructor(ctx: Context, args: QueryArguments) {
+  constructor(ctx: Context, args: QueryArguments, settings: Settings) {
     this.ctx = ctx;
     this.args = args;
+    this.settings = settings;
     this.#text = textOf(args);
   }
 
   /** Waits for a connection; then calls `sentTo`, or `leave` or `reject` when there is none. */
   protected abstract obtain(): void;
-  /** It is over, and its cancel requests too: what becomes of the connection? */
+  /** It is over, and its cancel requests too: what becomes of the connection, if there is one? */
   protected abstract giveBack(): void;
   /** Ends the connection, at once and whatever runs there. */
   abstract destroyConnection(): void;
@@ -68,15 +56,12 @@ export abstract class RunningQuery implements Operation<Result> {
       return;
     }
     const { stream } = this.#client.connection;
-    for (let pause = REPEAT_AFTER; this.#running; pause *= 2) {
-      // Whatever else is queued for this connection waits in its buffer until the request is over.
-      stream.cork();
-      this.canceled = true;
-      this.#request = cancelRequest(this.#client);
-      await this.#request.closed;
-      stream.uncork();
-      if (this.#running) await this.#overWithin(pause);
-    }
+    // Whatever else is queued for this connection waits in its buffer until the request is over.
+    stream.cork();
+    this.canceled = true;
+    this.#request = cancel(this.#client);
+    await this.#request.closed;
+    stream.uncork();
   }
 
   isStop(error: unknown): boolean {
@@ -84,26 +69,55 @@ export abstract class RunningQuery implements Operation<Result> {
   }
 
   destroy(): void {
-    this.#end();
+    this.#running = false;
     this.#request?.abandon();
     this.destroyConnection();
   }
 
   over(state: "stopped" | "lost"): void {
     this.#work?.end(state);
-    if (this.#client !== undefined) this.giveBack();
+    this.giveBack();
   }
 
-  /** The wait is over: from now on a cancel request to this client hits this query. */
+  /** The query as pg makes it itself, with pg's own class. */
+  protected make(client: Client): Query {
+    const QueryClass = queryClassOf(client);
+    if (QueryClass === undefined) throw new TypeError("this client makes no queries of its own");
+    const query = new QueryClass(...this.args);
+    // The one option that pg reads from what it is given and not from the query that it makes.
+    if (typeof this.args[0] === "object") query.query_timeout = this.args[0].query_timeout;
+    query.callback = this.answer;
+    return query;
+  }
+
+  /** Sends the query, when the client has done with what was sent there before. */
+  protected queue(client: Client, query: Query): void {
+    const submit = query.submit.bind(query);
+    query.submit = (connection) => {
+      const err = this.ctx.err();
+      // An error from here is the query's outcome, and nothing is sent.
+      if (err !== undefined || this.hasLeft) return err ?? new Error("left");
+      this.sentTo(client);
+      return submit(connection);
+    };
+    client.query(query);
+  }
+
+  /** Just before the query is sent. From now on a cancel request to this client hits this query. */
   protected sentTo(client: Client): void {
     this.#client = client;
     this.#work?.end();
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
+  /** Whether it was sent again after this failure. */
+  protected retry(_: Error): boolean {
+    return false;
+  }
+
   /** The context is done, and the query is not going to be sent. */
   protected leave(): void {
-    this.#end();
+    this.#running = false;
     this.#settle?.reject(this.ctx.err());
   }
 
@@ -113,11 +127,12 @@ export abstract class RunningQuery implements Operation<Result> {
 
   /** What the driver calls when the query is over. It may do so twice. */
   protected readonly answer: Callback = (error, result) => {
+    if (error && this.retry(error)) return;
     if (!error) {
-      this.#end();
+      this.#running = false;
       this.#settle?.resolve(result);
     } else if (this.#client === undefined) {
-      this.#end();
+      this.#running = false;
       this.#settle?.reject(error);
     } else this.#whenReady(this.#client, error);
   };
@@ -132,7 +147,7 @@ export abstract class RunningQuery implements Operation<Result> {
       connection.removeListener("readyForQuery", settle);
       connection.removeListener("end", settle);
       this.reusable = message?.status === "I";
-      this.#end();
+      this.#running = false;
       this.#settle?.reject(error);
     };
     if (!answered || readyForQuery) settle();
@@ -140,19 +155,6 @@ export abstract class RunningQuery implements Operation<Result> {
       connection.once("readyForQuery", settle);
       connection.once("end", settle); // a fatal one: the server is not going to be ready
     }
-  }
-
-  #end(): void {
-    this.#running = false;
-    this.#onOver?.();
-  }
-
-  async #overWithin(ms: number): Promise<void> {
-    using pause = withTimeout(background(), ms);
-    await new Promise<void>((resolve) => {
-      this.#onOver = resolve;
-      afterFunc(pause, () => resolve());
-    });
   }
 }
 

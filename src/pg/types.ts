@@ -35,6 +35,12 @@ export interface QueryConfig {
   query_timeout?: number | undefined;
 }
 
+/** A query for `stream`. */
+export interface StreamConfig extends QueryConfig {
+  /** How many rows are fetched at a time, 100 by default. */
+  rows?: number | undefined;
+}
+
 // TypeScript can take generic overloads apart, though not put them together again: so the results
 // are the driver's own, whatever its version says they hold, with the rows that were asked for.
 type Answers<F> = F extends {

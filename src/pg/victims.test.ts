@@ -1,109 +1,70 @@
-/**
- * Late cancels are the main hazard: one that misses its query kills whatever runs next on that
- * connection. So: many late cancels among innocent queries on few connections, and no victims.
- */
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { background, withCancel } from "../index.ts";
+import type pg from "pg";
+import { expect, test, vi } from "vitest";
+import type { Context } from "../index.ts";
 import { testClient, testPool, until } from "../../test/support/postgres.ts";
-import { withContext } from "./index.ts";
+import { CANCELS, race, unhandledRejections } from "../../test/support/race.ts";
+import { withContext, type Transactional } from "./index.ts";
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
 
-const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
-const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
+const unhandled = unhandledRejections();
 
-/** mulberry32: the same numbers for the same seed. */
-function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+interface Row {
+  i: number;
+}
+type Db = Transactional<pg.Pool>;
+const one = (rows: Row[]): number | undefined => rows[0]?.i;
+
+/** The forms that a statement can have; the answer is always `i`. */
+const forms: ((db: Db, ctx: Context, i: number, seconds: number) => Promise<unknown>)[] = [
+  async (db, ctx, i, seconds) =>
+    one((await db.query<Row>(ctx, "select $1::int as i, pg_sleep($2)", [i, seconds])).rows),
+  async (db, ctx, i, seconds) =>
+    await db.transaction(ctx, async (tx) => {
+      const { rows } = await tx.query<Row>(ctx, "select $1::int as i, pg_sleep($2)", [i, seconds]);
+      return one(rows);
+    }),
+  async (db, ctx, i, seconds) => {
+    const text = "select $1::int as i, pg_sleep($2) from generate_series(1, 3)";
+    let last: number | undefined;
+    for await (const row of db.stream<Row>(ctx, { text, rows: 2 }, [i, seconds / 3])) last = row.i;
+    return last;
+  },
+];
+
+async function innocent(db: Db, ctx: Context, i: number): Promise<unknown> {
+  return one((await db.query<Row>(ctx, "select $1::int as i, pg_sleep(0.0005)", [i])).rows);
 }
 
-const unhandled: unknown[] = [];
-const listen = (reason: unknown): void => void unhandled.push(reason);
-beforeAll(() => void process.on("unhandledRejection", listen));
-afterAll(() => void process.off("unhandledRejection", listen));
+test.each([1, 4])(`${CANCELS} late cancels over %i connections make no victim`, async (max) => {
+  const pool = testPool({ max });
+  const pids = new Set<number>();
+  pool.on("connect", (client) => pids.add((client as unknown as { processID: number }).processID));
+  const db = withContext(pool);
+  await race({
+    seed: max,
+    workers: 3 * max,
+    guilty: (ctx, i, seconds) => forms[i % forms.length]!(db, ctx, i, seconds),
+    innocent: (ctx, i) => innocent(db, ctx, i),
+  });
+  await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
+  expect(pids.size).toBe(pool.totalCount); // none was destroyed
+  expect(unhandled).toEqual([]);
+});
 
-test.each([1, 4])(
-  `${CANCELS} late cancels over %i connections make no victim`,
-  { timeout: 600_000 },
-  async (max) => {
-    const draw = random(SEED + max);
-    const pool = testPool({ max });
-    const pids = new Set<number>();
-    pool.on("connect", (client) =>
-      pids.add((client as unknown as { processID: number }).processID),
-    );
-    const db = withContext(pool);
-    const count = { canceled: 0, late: 0, innocent: 0 };
-
-    // Every twentieth query would sleep for a minute, so that there is always something to cancel.
-    const guilty = async (i: number): Promise<void> => {
-      using ctx = withCancel(background());
-      const query = db.query<{ i: number }>(ctx, "select $1::int as i, pg_sleep($2)", [
-        i,
-        i % 20 === 0 ? 60 : draw() * 0.001,
-      ]);
-      const delay = draw() * 4;
-      if (delay < 1) setImmediate(() => ctx.cancel());
-      else setTimeout(() => ctx.cancel(), delay);
-      try {
-        expect((await query).rows[0]!.i).toBe(i);
-        count.late++;
-      } catch (error) {
-        expect(error).toBe(ctx.err());
-        count.canceled++;
-      }
-    };
-    const innocent = async (i: number): Promise<void> => {
-      const { rows } = await db.query<{ i: number }>(
-        background(),
-        "select $1::int as i, pg_sleep(0.0005)",
-        [i],
-      );
-      expect(rows[0]!.i).toBe(i);
-      count.innocent++;
-    };
-
-    let left = CANCELS;
-    const worker = async (): Promise<void> => {
-      while (left-- > 0)
-        await (draw() < 0.5 ? Promise.all([guilty(left), innocent(left)]) : guilty(left));
-    };
-    await Promise.all(Array.from({ length: 3 * max }, worker));
-
-    expect(count.canceled + count.late).toBe(CANCELS);
-    expect(count.canceled).toBeGreaterThan(0);
-    expect(count.innocent).toBeGreaterThan(0);
-    await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
-    expect(pids.size).toBe(pool.totalCount); // none was destroyed
-    expect(unhandled).toEqual([]);
-  },
-);
-
-test(
-  "late cancels on a client do not hit what its owner sends beside",
-  { timeout: 600_000 },
-  async () => {
-    const draw = random(SEED);
-    const client = await testClient();
-    const db = withContext(client);
-    let canceled = 0;
-    for (let i = 0; i < CANCELS / 4; i++) {
-      using ctx = withCancel(background());
-      const query = db
-        .query(ctx, "select pg_sleep($1)", [i % 20 === 0 ? 60 : draw() * 0.001])
-        .catch(() => canceled++);
-      const beside = client.query<{ i: number }>("select $1::int as i, pg_sleep(0.0005)", [i]);
-      setTimeout(() => ctx.cancel(), draw() * 4);
-      await query;
-      expect((await beside).rows[0]!.i).toBe(i);
-    }
-    expect(canceled).toBeGreaterThan(0);
-    expect(unhandled).toEqual([]);
-  },
-);
+test("late cancels on a client do not hit what its owner sends beside", async () => {
+  const client = await testClient();
+  const db = withContext(client);
+  await race({
+    seed: 0,
+    cancels: Math.ceil(CANCELS / 4),
+    workers: 1,
+    guilty: (ctx, i, seconds) =>
+      db
+        .query<Row>(ctx, "select $1::int as i, pg_sleep($2)", [i, seconds])
+        .then(({ rows }) => one(rows)),
+    innocent: (_, i) =>
+      client.query<Row>("select $1::int as i, pg_sleep(0.0005)", [i]).then(({ rows }) => one(rows)),
+  });
+  expect(unhandled).toEqual([]);
+});

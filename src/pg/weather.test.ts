@@ -140,19 +140,32 @@ test("a client of the caller's that had to be destroyed emits no error event", a
   await until(() => proxy.open === 0);
 });
 
-test("the server is killed while a query runs, and while it is being cancelled", async () => {
-  const doomed = await startPostgres();
-  const pool = testPool({ connectionString: doomed.url, max: 2 });
-  const db = withContext(pool, { grace: GRACE });
-  const look = await observer({ connectionString: doomed.url });
-  const text = `select pg_sleep(60) ${mark()}`;
-  using ctx = withCancel(background());
-  const running = db.query(background(), text).catch((e: unknown) => e);
-  const canceled = db.query(ctx, text).catch((e: unknown) => e);
-  await until(async () => (await look.running(text)) === 2);
-  ctx.cancel();
-  await doomed.stop();
-  expect(await running).toBeInstanceOf(Error);
-  expect(await canceled).toBeInstanceOf(Error);
-  await until(() => pool.totalCount === 0);
-});
+// Killed, and not shut down: a backend, which takes all others with it, or their parent, which
+// leaves nobody to take the cancel request.
+test.each(["a backend", "the postmaster"])(
+  "%s is killed while queries run, and while one is being cancelled",
+  async (whom) => {
+    const doomed = await startPostgres();
+    onTestFinished(() => doomed.stop());
+    const pool = testPool({ connectionString: doomed.url, max: 3 });
+    const db = withContext(pool, { grace: GRACE });
+    const look = await observer({ connectionString: doomed.url });
+    const text = `select pg_sleep(60) ${mark()}`;
+    using ctx = withCancel(background());
+    const failure = (work: Promise<unknown>): Promise<unknown> => work.catch((e: unknown) => e);
+    const works = [
+      failure(db.query(background(), text)),
+      failure(db.query(ctx, text)),
+      failure(db.transaction(ctx, (tx) => tx.query(ctx, text))),
+    ];
+    await until(async () => (await look.running(text)) === 3);
+    const { rows } = await look.query<{ pid: number }>(
+      "select pid from pg_stat_activity where query like $1 limit 1",
+      [`%${text}%`],
+    );
+    ctx.cancel();
+    process.kill(whom === "a backend" ? rows[0]!.pid : doomed.pid, "SIGKILL");
+    for (const work of works) expect(await work).toBeInstanceOf(Error);
+    await until(() => pool.totalCount === 0);
+  },
+);

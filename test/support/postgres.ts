@@ -2,9 +2,15 @@
 import pg from "pg";
 import { inject, onTestFinished } from "vitest";
 
-/** The connection string of the run's server. */
-export function postgresUrl(): string {
-  return inject("postgresUrl");
+export { mark, until } from "./wait.ts";
+
+/** The connection string of the run's server, or of it by way of another address. */
+export function postgresUrl(by?: { host: string; port: number }): string {
+  const url = inject("postgresUrl");
+  if (by === undefined) return url;
+  const other = new URL(url);
+  other.host = `${by.host}:${by.port}`;
+  return other.href;
 }
 
 /** A pool that ends with the test. An error of an idle connection is expected: tests break them. */
@@ -53,23 +59,4 @@ export async function observer(config: pg.ClientConfig = {}): Promise<Observer> 
       return rows.map((row) => row.pid);
     },
   };
-}
-
-/** Asks until the answer is yes. Throws after `within` milliseconds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  within = 10_000,
-): Promise<void> {
-  const giveUp = performance.now() + within;
-  while (!(await condition())) {
-    if (performance.now() > giveUp)
-      throw new Error(`not within ${within} ms: ${String(condition)}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
-let unique = 0;
-/** A comment for SQL, so that a test can find its own query on the server. */
-export function mark(): string {
-  return `/* ${process.pid}-${++unique} */`;
 }

@@ -1,0 +1,64 @@
+import { withContext } from "eightysix/mariadb";
+import { createPool, type Pool } from "mariadb";
+import { armsOf } from "../arms.ts";
+import { WORK, type Driver, type Work } from "../driver.ts";
+import { CPU, observe, SLEEP } from "../mariadb.ts";
+import { promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
+
+export const mariadb: Driver = {
+  name: "mariadb",
+  package: "mariadb",
+  async open(servers) {
+    const url = await servers.mariadb();
+    const { hostname, port, username, password, pathname } = new URL(url);
+    const pools: Pool[] = [];
+    const newPool = (connectionLimit: number): Pool => {
+      const pool = createPool({
+        host: hostname,
+        port: Number(port),
+        user: decodeURIComponent(username),
+        password: decodeURIComponent(password),
+        database: pathname.slice(1),
+        connectionLimit,
+      });
+      pools.push(pool);
+      return pool;
+    };
+    const observer = await observe(url);
+    const pool = newPool(4);
+    const db = withContext(pool);
+    const work = (name: string, text: string): Work => {
+      const sql = `/* bench mariadb ${name} */ ${text}`;
+      return {
+        name,
+        running: () => observer.running(sql),
+        race: promiseRace(() => pool.query(sql)),
+        // The server's: SET STATEMENT max_statement_time=… FOR …
+        own: timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
+        ours: withOurs((ctx) => db.query(ctx, sql)),
+      };
+    };
+    const size = await sizeOf((n) => pool.query(CPU(n)));
+    return {
+      server: observer.server,
+      bare: observer.bare,
+      works: [work("sleep", SLEEP(WORK / 1_000)), work("CPU", CPU(size))],
+      costs: {
+        what: "SELECT 1",
+        arms: armsOf({
+          name: "pool.query",
+          bare() {
+            const own = newPool(1);
+            return () => own.query("SELECT 1 AS n");
+          },
+          ours() {
+            const own = withContext(newPool(1));
+            return (ctx) => own.query(ctx, "SELECT 1 AS n");
+          },
+          is: (answer) => (answer as { n: number }[])[0]?.n === 1,
+        }),
+      },
+      close: () => Promise.all([...pools.map((one) => one.end()), observer.close()]),
+    };
+  },
+};

@@ -1,0 +1,48 @@
+import { parseArgs } from "node:util";
+
+export interface Options {
+  /** Which of the two halves. */
+  remaining: boolean;
+  costs: boolean;
+  quick: boolean;
+  json: boolean;
+  /** Names of drivers; all if empty. */
+  only: string[];
+}
+
+const usage = `npm run bench:stop -- [remaining] [cost] [options]
+  remaining        only how long a server works on after an abort
+  cost             only what a query costs that nobody cancels
+  --quick          few repetitions: for developing, not for a verdict
+  --only=<names>   only these drivers, e.g. --only=pg,mysql2
+  --json           print all figures of all repetitions as JSON`;
+
+export function parseOptions(args: string[], drivers: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const only = values.only.split(",").filter((name) => name !== "");
+  const unknown =
+    positionals.find((word) => word !== "remaining" && word !== "cost") ??
+    only.find((name) => !drivers.includes(name));
+  if (values.help || unknown !== undefined) {
+    const about = `${usage}\nThe drivers: ${drivers.join(", ")}`;
+    console.log(unknown === undefined ? about : `unknown: ${unknown}\n${about}`);
+    process.exit(unknown === undefined ? 0 : 2);
+  }
+  const all = positionals.length === 0;
+  return {
+    remaining: all || positionals.includes("remaining"),
+    costs: all || positionals.includes("cost"),
+    quick: values.quick,
+    json: values.json,
+    only,
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * How long a server goes on working for somebody who has left: from the abort to the moment at
+ * which the server itself says that it no longer does.
+ */
+import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
+import {
+  ABORT_AFTER,
+  type Attempt,
+  type Bare,
+  type Opened,
+  type Way,
+  type Work,
+} from "./driver.ts";
+
+/** All in milliseconds. */
+export interface Remaining {
+  readonly work: string;
+  readonly race: Figures;
+  readonly own: Figures | undefined;
+  readonly ours: Figures;
+  /** The bare cancels that were made between ours, under the eyes of the same observer. */
+  readonly bare: readonly number[] | undefined;
+  /** How long one look of the observer takes: nothing here can be known better than that. */
+  readonly looks: readonly number[];
+}
+
+export interface Figures {
+  readonly what: string;
+  readonly remaining: readonly number[];
+  /** After the abort, until the caller's promise has settled. */
+  readonly told: readonly number[];
+}
+
+export interface Repetitions {
+  /** Of a way that stops the server. */
+  readonly stops: number;
+  /** Of one that does not: each takes as long as the work. */
+  readonly doesNot: number;
+}
+
+/** Longer than that is no stop. */
+const NO_STOP = 500;
+
+export async function remainingOf(
+  work: Work,
+  { bare }: Opened,
+  repetitions: Repetitions,
+): Promise<Remaining> {
+  const looks: number[] = [];
+  const repeat = async (way: Way, before?: () => Promise<unknown>): Promise<Figures> => {
+    const remaining: number[] = [];
+    const told: number[] = [];
+    // The first of a way that stops opens connections and is compiled: it does not count.
+    for (let n = 0; n <= repetitions.stops; n++) {
+      await before?.();
+      const one = await attempt(work, way, looks);
+      if (n === 0 && one.remaining < NO_STOP) continue;
+      remaining.push(one.remaining);
+      told.push(one.told);
+      if (remaining.length === repetitions.doesNot && Math.min(...remaining) > NO_STOP) break;
+    }
+    return { what: way.what, remaining, told };
+  };
+  const race = await repeat(work.race);
+  const own = work.own && (await repeat(work.own));
+  if (typeof bare === "string") {
+    return { work: work.name, race, own, ours: await repeat(work.ours), bare: undefined, looks };
+  }
+  const bares: number[] = [];
+  await bareCancel(work, bare);
+  const ours = await repeat(work.ours, async () => bares.push(await bareCancel(work, bare)));
+  return { work: work.name, race, own, ours, bare: bares, looks };
+}
+
+async function attempt(
+  work: Work,
+  way: Way,
+  looks: number[],
+): Promise<{ remaining: number; told: number }> {
+  const began = performance.now();
+  const { answer, over = answer, abort } = way.start();
+  let toldAt: number | undefined;
+  const told = answer.then(
+    () => (toldAt = performance.now()),
+    () => (toldAt = performance.now()),
+  );
+  const early = (): Promise<never> =>
+    answer.then(() => {
+      throw new Error(`${way.what}, ${work.name}: it was over before it could be aborted`);
+    });
+  const seen = async (): Promise<void> => {
+    while (!(await work.running())) {
+      if (toldAt !== undefined) await early();
+      if (performance.now() - began > 10_000) throw new Error(`${work.name} does not begin`);
+      await pause(1);
+    }
+  };
+  await seen();
+  const abortedAt = await abortIt(abort, began);
+
+  let endedAt = await firstNo(work, looks);
+  // A thread can sleep for a moment in the middle of its work.
+  while ((await work.running()) || (await work.running())) endedAt = await firstNo(work, looks);
+  await Promise.all([told, over.catch(() => undefined)]);
+  return { remaining: endedAt - abortedAt, told: (toldAt ?? Number.NaN) - abortedAt };
+}
+
+/** Returns the moment of the abort. */
+async function abortIt(abort: Attempt["abort"], began: number): Promise<number> {
+  if (typeof abort === "number") {
+    const at = began + abort;
+    if (performance.now() > at) throw new Error("it was seen running too late");
+    await pause(at - performance.now());
+    return at;
+  }
+  await pause(ABORT_AFTER);
+  const at = performance.now();
+  abort();
+  return at;
+}
+
+/** Looks without a pause, and returns when it was first told no. */
+async function firstNo(work: Work, looks: number[]): Promise<number> {
+  for (;;) {
+    const asked = performance.now();
+    const running = work.running();
+    const is = typeof running === "boolean" ? running : await running;
+    const told = performance.now();
+    looks.push(told - asked);
+    if (!is) return told;
+    if (typeof running === "boolean") await turn();
+  }
+}
+
+/**
+ * As ours is measured: after a pause, in which processors and caches turn to others, and with the
+ * observer looking as hard. Or the ratio would be that of the weather.
+ */
+async function bareCancel(work: Work, { cancel }: Bare): Promise<number> {
+  await pause(ABORT_AFTER);
+  const began = performance.now();
+  let over = false;
+  const cancelled = cancel().finally(() => (over = true));
+  const took = cancelled.then(() => performance.now() - began);
+  while (!over) await work.running();
+  return took;
+}

@@ -1,0 +1,38 @@
+/** The servers of one run: PostgreSQL is its own, the others are found as the tests find them. */
+import { startPostgres } from "../../servers/postgres.ts";
+import { mariadb } from "../../test/support/services/mariadb.ts";
+import { redis } from "../../test/support/services/redis.ts";
+import { lease, type Lease } from "../../test/support/services/service.ts";
+import type { Servers } from "./driver.ts";
+
+export interface RunServers extends Servers {
+  /** Ends what was started. */
+  readonly end: () => Promise<void>;
+}
+
+export function serversOfRun(): RunServers {
+  const begun: Promise<Lease>[] = [];
+  const once = (start: () => Promise<Lease>) => {
+    let url: Promise<string> | undefined;
+    return () => {
+      if (url === undefined) {
+        const starting = start();
+        begun.push(starting);
+        url = starting.then((server) => server.url);
+      }
+      return url;
+    };
+  };
+  return {
+    postgres: once(async () => {
+      const server = await startPostgres();
+      return { url: server.url, end: () => server.stop() };
+    }),
+    mariadb: once(() => lease(mariadb)),
+    redis: once(() => lease(redis)),
+    async end() {
+      for (const starting of begun)
+        await starting.then((lease) => lease.end()).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,254 @@
+/** Every server starts, answers, and is gone with its owner, whichever way that ends. */
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import mysql from "mysql2/promise";
+import pg from "pg";
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { until } from "../test/support/wait.ts";
+import { mariadbMissing, startMariadb } from "./mariadb.ts";
+import { pgbouncerMissing, startPgbouncer } from "./pgbouncer.ts";
+import { startPostgres } from "./postgres.ts";
+import { redisMissing, startRedis } from "./redis.ts";
+import type { Server, ServerOptions } from "./server.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+mkdirSync(join(root, "build"), { recursive: true });
+const programs = mkdtempSync(join(root, "build/servers-"));
+/** An empty directory for the servers' own, so that what is left can be seen. */
+const parent = mkdtempSync("/tmp/servers-");
+chmodSync(parent, 0o777); // the servers' accounts write here
+
+const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
+const servers = {
+  postgres: {
+    missing: undefined,
+    start: (options: ServerOptions) => startPostgres(options),
+    code: (options: string) => `startPostgres(${options})`,
+    answer: askPostgres,
+  },
+  mariadb: {
+    missing: mariadbMissing(),
+    start: (options: ServerOptions) => startMariadb(options),
+    code: (options: string) => `startMariadb(${options})`,
+    answer: (url: string) => askMariadb({ uri: url }),
+  },
+  redis: {
+    missing: redisMissing(),
+    start: (options: ServerOptions) => startRedis(options),
+    code: (options: string) => `startRedis(${options})`,
+    answer: askRedis,
+  },
+  pgbouncer: {
+    missing: pgbouncerMissing(),
+    start: async (options: ServerOptions) => {
+      const target = await startPostgres();
+      onTestFinished(() => target.stop());
+      return startPgbouncer({ ...options, target: target.url });
+    },
+    code: (options: string) => `startPgbouncer({ target: "${nowhere}", ...${options} })`,
+    answer: askPostgres,
+  },
+};
+
+async function askPostgres(connectionString: string): Promise<unknown> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query<{ n: number }>("select 1 as n")).rows[0]?.n;
+  } finally {
+    await client.end();
+  }
+}
+
+async function askMariadb(options: mysql.ConnectionOptions): Promise<unknown> {
+  const connection = await mysql.createConnection(options);
+  try {
+    const [rows] = await connection.query<mysql.RowDataPacket[]>("select 1 as n");
+    return rows[0]?.["n"];
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function askRedis(url: string): Promise<unknown> {
+  const client = createClient({ url, socket: { reconnectStrategy: false } });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    return await client.eval("return 1");
+  } finally {
+    client.destroy();
+  }
+}
+
+beforeAll(async () => {
+  await build({
+    ...{ bundle: true, format: "esm", platform: "node", target: "node20" },
+    stdin: {
+      contents: ["postgres", "mariadb", "redis", "pgbouncer"]
+        .map((name) => `export * from "./${name}.ts";`)
+        .join("\n"),
+      resolveDir: join(root, "servers"),
+      loader: "ts",
+    },
+    outfile: join(programs, "servers.js"),
+  });
+});
+afterAll(() => {
+  rmSync(programs, { recursive: true, force: true });
+  rmSync(parent, { recursive: true, force: true });
+});
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A process that calls `code`; prints a line when it has begun and one when it is done. */
+function owner(code: string): { kill: () => void; line: () => Promise<string> } {
+  const file = JSON.stringify(join(programs, "servers.js"));
+  const program = `
+    import { startPostgres, startMariadb, startRedis, startPgbouncer } from ${file};
+    setInterval(() => {}, 1_000);
+    const starting = ${code};
+    console.log("starting");
+    console.log((await starting).pid);`;
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    kill: () => void child.kill("SIGKILL"),
+    line: async () => String((await lines.next()).value),
+  };
+}
+
+describe.each(Object.entries(servers))("%s", (_name, { missing, start, code, answer }) => {
+  const its = test.skipIf(missing !== undefined && !process.env["CI"]);
+  const options = JSON.stringify({ parent });
+
+  its("starts, answers, and is gone when it has been stopped", async () => {
+    const server: Server = await start({ parent });
+    onTestFinished(() => server.stop());
+    expect(readdirSync(parent)).toHaveLength(1);
+    expect(new URL(server.url).port).toBe(String(server.port));
+    expect(await answer(server.url)).toBe(1);
+    expect(alive(server.pid)).toBe(true);
+    await server.stop();
+    expect(alive(server.pid)).toBe(false);
+    expect(readdirSync(parent)).toEqual([]);
+    await expect(answer(server.url)).rejects.toThrow();
+  });
+
+  its("is gone, with its directory, when its owner has been killed", async () => {
+    const { kill, line } = owner(code(options));
+    expect(await line()).toBe("starting");
+    const pid = Number(await line());
+    expect(alive(pid)).toBe(true);
+    kill();
+    await until(() => !alive(pid));
+    await until(() => readdirSync(parent).length === 0);
+  });
+
+  its("leaves nothing when its owner is killed while it starts", async () => {
+    for (const when of [0, 100, 300]) {
+      const { kill, line } = owner(code(options));
+      expect(await line()).toBe("starting");
+      await until(() => readdirSync(parent).length > 0);
+      await new Promise((resolve) => setTimeout(resolve, when));
+      kill();
+      await until(() => readdirSync(parent).length === 0);
+    }
+    // Whoever still writes makes the directory anew.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(readdirSync(parent)).toEqual([]);
+  });
+});
+
+const whereInstalled = (missing: string | undefined) =>
+  test.skipIf(missing !== undefined && !process.env["CI"]);
+
+whereInstalled(redisMissing())(
+  "shows its log when it does not start, and leaves nothing",
+  async () => {
+    const settings = { "no-such-parameter": 1 };
+    await expect(startRedis({ parent, settings })).rejects.toThrow(
+      /Redis ended:[^]*no-such-parameter/,
+    );
+    expect(readdirSync(parent)).toEqual([]);
+  },
+);
+
+whereInstalled(redisMissing())("a Redis in an endless script is gone as well", async () => {
+  await using server = await startRedis({ parent });
+  const client = createClient({ url: server.url, socket: { reconnectStrategy: false } });
+  client.on("error", () => undefined);
+  await client.connect();
+  const endless = client.eval("while true do end").catch((error: unknown) => error);
+  await server.stop();
+  expect(await endless).toBeInstanceOf(Error);
+  expect(alive(server.pid)).toBe(false);
+});
+
+whereInstalled(mariadbMissing())(
+  "MariaDB answers on its socket, and over TLS if asked",
+  async () => {
+    await using server = await startMariadb({ parent, tls: true });
+    const { password } = new URL(server.url);
+    expect(await askMariadb({ user: "root", password, socketPath: server.socketPath })).toBe(1);
+    const ca = server.certificate!;
+    expect(await askMariadb({ uri: server.url, host: "localhost", ssl: { ca } })).toBe(1);
+    await expect(
+      askMariadb({ host: "127.0.0.1", port: server.port, user: "root" }),
+    ).rejects.toThrow(/denied/);
+  },
+);
+
+whereInstalled(pgbouncerMissing())(
+  "PgBouncer pools by transaction, or by session if asked",
+  async () => {
+    await using target = await startPostgres();
+    await using byTransaction = await startPgbouncer({ target: target.url });
+    await using bySession = await startPgbouncer({ target: target.url, poolMode: "session" });
+    const backends = async ({ url }: Server): Promise<number> => {
+      const clients = [1, 2].map(() => new pg.Client({ connectionString: url }));
+      const pids = new Set<number>();
+      for (const client of clients) {
+        await client.connect();
+        const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+        pids.add(rows[0]!.pid);
+      }
+      for (const client of clients) await client.end();
+      return pids.size;
+    };
+    expect(await backends(byTransaction)).toBe(1);
+    expect(await backends(bySession)).toBe(2);
+  },
+);
+
+test.each([
+  ["MARIADB", "mariadb-server", () => startMariadb({ parent })],
+  ["REDIS", "redis-server", () => startRedis({ parent })],
+  ["PGBOUNCER", "pgbouncer", () => startPgbouncer({ parent, target: nowhere })],
+])("says what to do where there is no %s", async (name, debian, start) => {
+  vi.stubEnv(`EIGHTYSIX_TEST_${name}_BIN`, parent);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const error = await start().catch((e: unknown) => e);
+  expect(String(error)).toContain(`apt-get install ${debian}`);
+  expect(String(error)).toContain(`EIGHTYSIX_TEST_${name}_BIN`);
+  expect(readdirSync(parent)).toEqual([]);
+});

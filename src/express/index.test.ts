@@ -1,0 +1,183 @@
+import { Readable } from "node:stream";
+import express from "express";
+// @ts-expect-error -- its types are those of 5
+import express4 from "express4";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
+import { serve, until } from "../../test/raw-http.ts";
+import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
+import { contextErrors, contexts, route } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+frameworkSuite({
+  name: "Express 5",
+  app(work, options) {
+    const app = express();
+    app.use(contexts(options));
+    app.all("/", async (req, res) => {
+      const answer = await work(req.ctx, () => req.resume().toArray());
+      if (typeof answer === "string") res.send(answer);
+      else
+        Readable.from(answer)
+          .on("error", () => res.destroy())
+          .pipe(res);
+    });
+    app.use(contextErrors());
+    return app;
+  },
+  answersEarly: false,
+});
+
+const old = express4 as typeof express;
+frameworkSuite({
+  name: "Express 4",
+  app(work, options) {
+    const app = old();
+    app.use(contexts(options));
+    app.all(
+      "/",
+      route(async (ctx, req, res) => {
+        const answer = await work(ctx, () => req.resume().toArray());
+        if (typeof answer === "string") res.send(answer);
+        else
+          Readable.from(answer)
+            .on("error", () => res.destroy())
+            .pipe(res);
+      }),
+    );
+    app.use(contextErrors());
+    return app;
+  },
+  answersEarly: false,
+});
+
+describe("Express", () => {
+  const apps: [string, typeof express][] = [
+    ["5", express],
+    ["4", old],
+  ];
+  test.each(apps)("%s: own error middleware finds a status and the cause", async (_, make) => {
+    const told: { status: unknown; isLate: boolean }[] = [];
+    const app = make();
+    app.use(contexts({ timeout: 20 }));
+    const router = make.Router();
+    router.get(
+      "/",
+      route((ctx) => sleep(ctx, Infinity)),
+    );
+    app.use("/orders", router);
+    app.use(contextErrors());
+    app.use(((error: Error & { status: number }, _req, res, _next) => {
+      told.push({ status: error.status, isLate: isDeadlineExceeded(error) });
+      res.status(error.status).json({ sorry: true });
+    }) as express.ErrorRequestHandler);
+    await using server = await serve(app);
+    const client = await server.client();
+    client.get("/orders");
+    expect(await client.answer()).toMatch(/ 503 [^]*{"sorry":true}$/);
+    expect(told).toEqual([{ status: 503, isLate: true }]);
+  });
+
+  test.each(apps)("%s: what is not a context's error is passed on as it is", async (_, make) => {
+    const bug = new Error("a bug");
+    const told: unknown[] = [];
+    const app = make();
+    app.use(contexts());
+    app.get(
+      "/",
+      route(() => {
+        throw bug;
+      }),
+    );
+    app.use(contextErrors());
+    app.use(((error, _req, res, _next) => {
+      told.push(error);
+      res.sendStatus(418);
+    }) as express.ErrorRequestHandler);
+    await using server = await serve(app);
+    const client = await server.client();
+    client.get();
+    await client.answer();
+    expect(client.statuses).toEqual([418]);
+    expect(told).toEqual([bug]);
+  });
+
+  test.each(apps)(
+    "%s: a handler that fails after the answer closes no connection",
+    async (_, make) => {
+      let failed = false;
+      const app = make();
+      app.use(contexts({ timeout: 20 }));
+      app.get("/slow", (_req, _res, next) => {
+        setTimeout(() => {
+          failed = true;
+          next(new Error("late"));
+        }, 100);
+      });
+      app.get("/", (_req, res) => {
+        res.send("ok");
+      });
+      app.use(contextErrors());
+      await using server = await serve(app);
+      const client = await server.client();
+      client.get("/slow");
+      await client.answer();
+      await until(() => failed);
+      client.get();
+      await client.answer(2);
+      expect(client.statuses).toEqual([503, 200]);
+    },
+  );
+
+  test.each(apps)("%s: routers and routes may have their own of both", async (_, make) => {
+    const app = make();
+    app.use(contexts({ timeout: 30_000 }));
+    const router = make.Router();
+    router.get(
+      "/",
+      contexts({ timeout: 20 }),
+      route((ctx) => sleep(ctx, Infinity)),
+    );
+    router.use(contextErrors());
+    app.use(router);
+    app.use(contextErrors());
+    await using server = await serve(app);
+    const client = await server.client();
+    client.get();
+    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n/);
+  });
+
+  test.each(apps)(
+    "%s: the caller's deadline is heeded, if it is asked for: 504",
+    async (_, make) => {
+      const app = make();
+      app.use(contexts({ deadline: true }));
+      app.get(
+        "/",
+        route((ctx) => sleep(ctx, Infinity)),
+      );
+      app.use(contextErrors());
+      await using server = await serve(app);
+      const client = await server.client();
+      for (const ms of [20, 0]) {
+        client.socket.write(`GET / HTTP/1.1\r\nHost: x\r\nx-request-timeout-ms: ${ms}\r\n\r\n`);
+      }
+      await client.answer(2);
+      expect(client.statuses).toEqual([504, 504]);
+    },
+  );
+
+  test("Express' types are inferred", () => {
+    const app = express();
+    app.get("/:id", (req) => expectTypeOf(req.ctx).toEqualTypeOf<Context>());
+    app.get(
+      "/:id",
+      route((ctx, req, res) => {
+        expectTypeOf(ctx).toEqualTypeOf<Context>();
+        expectTypeOf(req).toEqualTypeOf<express.Request>();
+        expectTypeOf(res).toEqualTypeOf<express.Response>();
+      }),
+    );
+  });
+});

@@ -1,0 +1,89 @@
+import { Readable } from "node:stream";
+import fastify from "fastify";
+import { expect, expectTypeOf, test, vi } from "vitest";
+import { until } from "../../test/raw-http.ts";
+import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { cause, sleep, type Context } from "../index.ts";
+import { RequestFinished, statusOf } from "../http/index.ts";
+import { contexts } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+frameworkSuite({
+  name: "Fastify 5",
+  async app(work, options) {
+    const app = fastify();
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", (_request, _payload, done) => done(null)); // bodies are the handler's
+    await app.register(contexts, options);
+    app.route({
+      method: ["GET", "POST"],
+      url: "/",
+      handler: async (request, reply) => {
+        const answer = await work(request.ctx, () => request.raw.resume().toArray());
+        return reply.send(typeof answer === "string" ? answer : Readable.from(answer));
+      },
+    });
+    await app.ready();
+    return (req, res) => app.routing(req, res);
+  },
+});
+
+test("inject has contexts, too, and they end", async () => {
+  await using app = fastify();
+  const seen: Context[] = [];
+  await app.register(contexts, { timeout: 5_000 });
+  await app.register(async (inner) => {
+    inner.addHook("preHandler", async (request) => void seen.push(request.ctx));
+    inner.post("/", async (request) => {
+      expectTypeOf(request.ctx).toEqualTypeOf<Context>();
+      seen.push(request.ctx);
+      return { ok: true };
+    });
+  });
+  const answer = await app.inject({ method: "POST", url: "/", payload: { a: 1 } });
+  expect(answer.json()).toEqual({ ok: true });
+  expect(seen[0]).toBe(seen[1]);
+  await until(() => seen[0]!.err() !== undefined);
+  expect(cause(seen[0]!)).toBeInstanceOf(RequestFinished);
+});
+
+test("your own error handler finds the status set, and the error as it was thrown", async () => {
+  await using app = fastify();
+  const told: unknown[] = [];
+  await app.register(contexts, { timeout: 20 });
+  app.setErrorHandler(async (error, _request, reply) => {
+    told.push(statusOf(error), reply.statusCode);
+    return { sorry: true };
+  });
+  let slow: Promise<unknown> | undefined;
+  app.get("/heeds", (request) => sleep(request.ctx, Infinity));
+  app.get("/ignores", () => (slow = new Promise((resolve) => setTimeout(resolve, 100, "late"))));
+  for (const url of ["/heeds", "/ignores"]) {
+    const answer = await app.inject(url);
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers["retry-after"]).toBe("1");
+    expect(answer.json()).toEqual({ sorry: true });
+  }
+  await slow;
+  expect(told).toEqual([503, 503, 503, 503]);
+});
+
+test("what is not a context's error keeps its status", async () => {
+  await using app = fastify();
+  await app.register(contexts, {});
+  app.get("/", () => {
+    throw Object.assign(new Error("teapot"), { statusCode: 418 });
+  });
+  const answer = await app.inject("/");
+  expect(answer.statusCode).toBe(418);
+  expect(answer.json()).toMatchObject({ message: "teapot" });
+});
+
+test("asked for too early, by a hook of before, it says so", async () => {
+  await using app = fastify();
+  app.addHook("onRequest", async (request) => void request.ctx);
+  await app.register(contexts, {});
+  app.get("/", () => "ok");
+  expect((await app.inject("/")).body).toContain("request.ctx is there from onRequest on");
+});

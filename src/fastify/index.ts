@@ -1,0 +1,115 @@
+/**
+ * eightysix/fastify: a context for every request of a Fastify server.
+ *
+ * @packageDocumentation
+ */
+import type { Context } from "../index.ts";
+import type { AnswerLike } from "../http/answer.ts";
+import { asEnded, endOf } from "../http/ended.ts";
+import { checkOptions, enter, isGone } from "../http/framework.ts";
+import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+
+type Ctx = Context; // inside the module below, `Context` might be its own
+
+/* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Fastify is not installed */
+/** @ts-ignore */
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The request's context, from `contexts` of eightysix/fastify. */
+    readonly ctx: Ctx;
+  }
+}
+/* eslint-enable */
+
+/** The parts of a Fastify instance that are used. */
+export interface FastifyLike {
+  decorateRequest(name: string, property: { getter(this: object): Context }): unknown;
+  addHook(name: "onRequest" | "onError", hook: (...args: never[]) => void): unknown;
+}
+interface Request {
+  readonly raw: RequestLike;
+  [HELD]?: Context;
+  /** Whether an error is on its way: hooks may take a while. */
+  [FAILING]?: true;
+}
+interface Reply {
+  readonly raw: AnswerLike & { isLightMyRequest?: boolean };
+  readonly sent: boolean;
+  code(status: number): unknown;
+  header(name: string, value: string): unknown;
+  hijack(): unknown;
+  send(payload: unknown): unknown;
+}
+const FAILING = Symbol("eightysix.fastify.failing");
+const HELD = Symbol("eightysix.fastify.ctx");
+
+/**
+ * A plugin that gives requests their context, as `request.ctx`: done when the client has gone,
+ * when the response is finished, when `timeout` has passed or `parent` is done (see
+ * `requestContext`). It holds for the instance that registers it, not only inside itself.
+ *
+ * An error that is thrown because a context is done is answered with its `statusOf` by Fastify's
+ * own error handler, or by yours: `reply.statusCode` is set before that is called. Other errors are
+ * Fastify's. When the time is up and nothing was sent, an error with that `statusCode` is sent one
+ * turn of the event loop later: a handler that stops at once can answer by itself. What it sends
+ * after that goes nowhere. An answer that has begun is left to the handler. If the context is done
+ * before the start, no handler is run.
+ *
+ * `request.signal` and `handlerTimeout` of Fastify 5.12 are not used: the first aborts as soon as a
+ * body has been read, and the second never passes for requests that have one.
+ */
+export function contexts(
+  fastify: FastifyLike,
+  options: RequestContextOptions,
+  done: (error?: Error) => void,
+): void {
+  try {
+    checkOptions(options);
+  } catch (error) {
+    done(error as Error); // thrown, it would be Fastify's end
+    return;
+  }
+  fastify.decorateRequest("ctx", {
+    getter(this: Request) {
+      const ctx = this[HELD];
+      if (ctx !== undefined) return ctx;
+      throw new TypeError("request.ctx is there from onRequest on, for hooks that are added later");
+    },
+  });
+  fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
+    if (reply.raw.isLightMyRequest) isWholeOnceEnded(reply.raw);
+    const ctx = enter(request.raw, reply.raw, options, (end) => {
+      if (!reply.sent && !request[FAILING]) reply.send(end);
+    });
+    request[HELD] = ctx;
+    if (ctx.err() === undefined) next();
+    else {
+      const end = endOf(ctx);
+      if (isGone(end, reply.raw)) reply.hijack();
+      else next(end);
+    }
+  });
+  fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
+    request[FAILING] = true;
+    const ctx = request[HELD];
+    const end = ctx && asEnded(ctx, error);
+    if (end !== undefined && !reply.raw.headersSent) {
+      reply.code(end.status);
+      for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);
+    }
+    next();
+  });
+  done();
+}
+
+/** `inject` closes its response before it has finished: there is no connection that could break. */
+function isWholeOnceEnded(res: AnswerLike): void {
+  Object.defineProperty(res, "writableFinished", { get: () => res.writableEnded });
+}
+
+// What the package fastify-plugin would add: no scope of its own, a name, the versions.
+Object.assign(contexts, {
+  [Symbol.for("skip-override")]: true,
+  [Symbol.for("fastify.display-name")]: "eightysix",
+  [Symbol.for("plugin-meta")]: { name: "eightysix", fastify: ">=5" },
+});

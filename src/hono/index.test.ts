@@ -1,0 +1,127 @@
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { stream } from "hono/streaming";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
+import { until } from "../../test/raw-http.ts";
+import { frameworkSuite, type Work } from "../../test/support/framework-suite.ts";
+import { ClientDisconnected, RequestFinished } from "../http/index.ts";
+import { background, cause, key, sleep, withValue, type Context } from "../index.ts";
+import { contexts } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
+  const app = new Hono();
+  app.use(contexts(options));
+  app.onError((_error, c) => c.text("Internal Server Error", 500));
+  app.all("/", async (c) => {
+    const answer = await work(c.var.ctx, () => c.req.text());
+    if (typeof answer === "string") return c.text(answer);
+    const write = async (out: { write(part: string): Promise<unknown> }) => {
+      for await (const part of answer) await out.write(part);
+    };
+    return stream(c, write, async () => undefined);
+  });
+  return app;
+}
+
+frameworkSuite({
+  name: "Hono 4 on @hono/node-server",
+  app(work, options) {
+    return getRequestListener(appOf(work, options).fetch);
+  },
+});
+
+frameworkSuite({
+  name: "Hono 4 as fetch",
+  app(work, options) {
+    const app = appOf(work, options);
+    return getRequestListener((request) => app.fetch(request));
+  },
+});
+
+describe("Hono", () => {
+  test("what app.onError wrote is kept, with another status", async () => {
+    const app = new Hono();
+    app.use(contexts({ timeout: 20 }));
+    app.onError((_error, c) => {
+      c.header("set-cookie", "a=1", { append: true });
+      c.header("set-cookie", "b=2", { append: true });
+      return c.json({ sorry: true }, 500);
+    });
+    const inner = new Hono();
+    inner.get("/", async (c) => {
+      expectTypeOf(c.var.ctx).toEqualTypeOf<Context>();
+      expectTypeOf(c.get("ctx")).toEqualTypeOf<Context>();
+      await sleep(c.var.ctx, Infinity);
+      return c.text("never");
+    });
+    app.route("/orders", inner);
+    const answer = await app.request("/orders");
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("retry-after")).toBe("1");
+    expect(answer.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    expect(await answer.json()).toEqual({ sorry: true });
+  });
+
+  test("a status that app.onError chose stays, and so does what is not a context's error", async () => {
+    const app = new Hono();
+    app.use(contexts({ timeout: 20 }));
+    app.onError((_error, c) => c.text("sorry", 418));
+    app.get("/late", async (c) => {
+      await sleep(c.var.ctx, Infinity);
+      return c.text("never");
+    });
+    app.get("/bug", () => {
+      throw new Error("a bug");
+    });
+    for (const path of ["/late", "/bug"]) {
+      const answer = await app.request(path);
+      expect(answer.status).toBe(418);
+      expect(await answer.text()).toBe("sorry");
+    }
+  });
+
+  test("a route may have a shorter limit of its own", async () => {
+    const app = new Hono();
+    const Name = key<string>("name");
+    app.use(contexts({ timeout: 30_000, parent: withValue(background(), Name, "reports") }));
+    app.get("/", contexts({ timeout: 20 }), async (c) => {
+      expect(c.var.ctx.value(Name)).toBe("reports");
+      await sleep(c.var.ctx, Infinity);
+      return c.text("never");
+    });
+    app.onError((_error, c) => c.text("failed", 500));
+    expect((await app.request("/")).status).toBe(503);
+  });
+
+  test("applications with types of their own have it, too", () => {
+    const app = new Hono<{ Bindings: { DB: string }; Variables: { user: string } }>();
+    app.use(contexts());
+    app.get("/", (c) => {
+      expectTypeOf(c.var.ctx).toEqualTypeOf<Context>();
+      expectTypeOf(c.var.user).toEqualTypeOf<string>();
+      return c.text("");
+    });
+  });
+
+  test("without node:http, the body's reader tells: to its end, or not", async () => {
+    const seen: Context[] = [];
+    const app = new Hono();
+    app.use(contexts());
+    app.get("/", (c) => {
+      seen.push(c.var.ctx);
+      return stream(c, async (out) => {
+        for (let i = 0; i < 3; i++) {
+          await out.write("part");
+          await out.sleep(5);
+        }
+      });
+    });
+    expect(await (await app.request("/")).text()).toBe("partpartpart");
+    expect(cause(seen[0]!)).toBeInstanceOf(RequestFinished);
+    await (await app.request("/")).body?.cancel();
+    await until(() => seen[1]!.err() !== undefined);
+    expect(cause(seen[1]!)).toBeInstanceOf(ClientDisconnected);
+  });
+});

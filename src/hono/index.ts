@@ -1,0 +1,105 @@
+/**
+ * eightysix/hono: a context for every request of a Hono application, on Node and elsewhere.
+ *
+ * @packageDocumentation
+ */
+import { background, withTimeout, type Context } from "../index.ts";
+import type { AnswerLike } from "../http/answer.ts";
+import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
+import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
+import type { enter as enterType } from "../http/framework.ts";
+import type { RequestLike } from "../http/index.ts";
+
+type Ctx = Context; // inside the module below, `Context` might be its own
+
+/* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Hono is not installed */
+/** @ts-ignore */
+declare module "hono" {
+  interface ContextVariableMap {
+    /** The request's context, from `contexts()` of eightysix/hono. */
+    ctx: Ctx;
+  }
+}
+/* eslint-enable */
+
+/** The parts of Hono's context that are used. */
+export interface HonoLike {
+  readonly req: { readonly raw: FetchRequest };
+  readonly env: unknown;
+  readonly error: Error | undefined;
+  res: Response;
+  get(name: "ctx"): Context | undefined;
+  set(name: "ctx", ctx: Context): void;
+}
+
+/** What @hono/node-server has in `env`. */
+interface Bindings {
+  readonly incoming?: RequestLike;
+  readonly outgoing?: AnswerLike;
+}
+
+/**
+ * Middleware that gives requests their context, as `c.var.ctx`: done when the client has gone, when
+ * the response is finished, when `timeout` has passed or `parent` is done. On @hono/node-server the
+ * connection tells (see `requestContext`), elsewhere `request.signal` and the response's body (see
+ * eightysix/web). Use it before what needs it.
+ *
+ * An error that was thrown because a context is done is answered with its `statusOf`, if
+ * `app.onError` made of it nothing else than 500: what that wrote is kept, if it is not plain text.
+ * Hono prints such errors, where there is no `app.onError`. When the time is up before there is a
+ * response, 503 is the answer one turn of the event loop later. What goes on is not waited for.
+ */
+export function contexts(
+  options: FetchOptions = {},
+): (c: HonoLike, next: () => Promise<unknown>) => Promise<Response | undefined> {
+  const { timeout } = options;
+  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
+  return async (c, next) => {
+    const { incoming, outgoing } = (c.env ?? {}) as Bindings;
+    if (incoming?.socket && outgoing) {
+      const { enter } = await nodes();
+      let late: ((end: RequestEnded) => void) | undefined;
+      const ended = new Promise<RequestEnded>((resolve) => (late = resolve));
+      const ctx = enter(incoming, outgoing, options, (end) => late?.(end));
+      return await run(c, next, ctx, ended);
+    }
+    // Of a `contexts()` around this one: `requestContext` has only one for each request anyway.
+    const parent = options.parent ?? c.get("ctx");
+    const tracked = new FetchTracked(c.req.raw, parent ? { ...options, parent } : options);
+    try {
+      const late = await run(c, next, tracked.ctx, tracked.ended);
+      if (late !== undefined) return late;
+    } catch (error) {
+      tracked.finish();
+      throw error;
+    }
+    c.res = await tracked.deliver(c.res);
+    return undefined;
+  };
+}
+
+async function run(
+  c: HonoLike,
+  next: () => Promise<unknown>,
+  ctx: Context,
+  ended: Promise<RequestEnded>,
+): Promise<Response | undefined> {
+  c.set("ctx", ctx);
+  if (ctx.err() !== undefined) return endOf(ctx).getResponse();
+  const late = await Promise.race([next().then(() => undefined), ended]);
+  if (late !== undefined) return late.getResponse();
+  // Hono has turned what was thrown into a response by now.
+  const end = c.error && asEnded(ctx, c.error);
+  if (end === undefined || c.res.status !== 500) return undefined;
+  if (c.res.headers.get("content-type")?.startsWith("text/plain")) c.res = end.getResponse();
+  else {
+    const headers = new Headers(c.res.headers);
+    for (const [name, value] of Object.entries(end.headers)) headers.set(name, value);
+    c.res = new Response(c.res.body, { status: end.status, headers });
+  }
+  return undefined;
+}
+
+let node: Promise<{ enter: typeof enterType }> | undefined;
+/** Not imported before a request has come through node:http: other platforms may lack Node's modules. */
+const nodes = () => (node ??= import("../http/framework.ts"));

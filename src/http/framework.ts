@@ -1,0 +1,69 @@
+/** What the integrations of frameworks on node:http have in common. */
+import { afterFunc, background, withTimeout, type Context } from "../index.ts";
+import { quieten, type AnswerLike } from "./answer.ts";
+import { checkDeadline } from "./deadline.ts";
+import { endOf, type RequestEnded } from "./ended.ts";
+import { limit } from "./limit.ts";
+import type { RequestLike } from "./over.ts";
+import { statusOf } from "./status.ts";
+import { track, type RequestContextOptions } from "./request.ts";
+
+/** Refuses what is no duration when the application is built, not at its first request. */
+export function checkOptions({ timeout, deadline }: RequestContextOptions<never>): void {
+  if (timeout !== undefined) withTimeout(background(), timeout);
+  checkDeadline(deadline);
+}
+
+/**
+ * The request's context under these options. When it is done before anything of the answer was
+ * sent, and somebody can still hear it, `late` has to answer: one turn of the event loop later, so
+ * that a handler that stops at once can answer by itself. What the handler writes after that
+ * answer goes nowhere.
+ */
+export function enter(
+  req: RequestLike,
+  res: AnswerLike,
+  options: RequestContextOptions<never>,
+  late: (end: RequestEnded) => void,
+): Context {
+  const tracked = track(req, res, options);
+  let { ctx } = tracked;
+  // Somebody has asked for the request's context before, so it knows nothing of our limits.
+  if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
+  if (ctx.err() !== undefined) return ctx;
+  tracked.stop = afterFunc(ctx, () => {
+    if (res.headersSent) return;
+    if (statusOf(ctx) === 499) res.statusCode = 499; // for logs, before they hear that it is closed
+    if (res.destroyed) return;
+    setImmediate(() => {
+      if (res.headersSent || res.destroyed) return;
+      quietenAfterEnd(res);
+      late(endOf(ctx));
+    });
+  });
+  return ctx;
+}
+
+/** Whether nobody can hear an answer any more. If so, none is sent; logs find 499. */
+export function isGone(end: RequestEnded, res: AnswerLike): boolean {
+  if (end.status !== 499) return false;
+  if (!res.headersSent) res.statusCode = end.status;
+  if (!res.writableEnded) res.destroy();
+  return true;
+}
+
+/**
+ * The framework may take its time to answer, and use any header until it has. When the handler
+ * fails after that, Express would close the connection, which may serve another request by now; it
+ * does so if it sees that headers were sent.
+ */
+function quietenAfterEnd(res: AnswerLike): void {
+  const own = res as { end(...args: unknown[]): unknown };
+  const end = own.end.bind(res);
+  own.end = (...args) => {
+    const result = end(...args);
+    quieten(res);
+    return result;
+  };
+  res.on("close", () => Object.defineProperty(res, "headersSent", { value: false }));
+}

@@ -1,0 +1,42 @@
+/** How long a request may take: the server's own limit, and the caller's. */
+import { withCancel, withTimeout, type CancelableContext, type Context } from "../index.ts";
+import { LocalTimeout, MalformedDeadline, RemoteDeadline } from "./causes.ts";
+import { readDeadline, type RemoteDeadlineOptions } from "./deadline.ts";
+import type { RequestLike } from "./over.ts";
+
+export interface RequestLimits<Req> {
+  /** The server's own limit in milliseconds; `LocalTimeout` is the cause when it passes. Default: none. */
+  timeout?: number;
+  /**
+   * Whether the caller may say how long it will wait; `RemoteDeadline` is the cause when that
+   * passes. It can only shorten `timeout`. `true` means the header `x-request-timeout-ms`, from
+   * anybody. Default: no header is heeded, because one that anybody may send can put a 504 into a
+   * cache in front of the server, and can end work that several requests share.
+   */
+  deadline?: boolean | RemoteDeadlineOptions<Req>;
+}
+
+const localTimeout = new LocalTimeout();
+const remoteDeadline = new RemoteDeadline();
+const malformedDeadline = new MalformedDeadline();
+
+/** A child of `ctx` that knows the limits, or `undefined` if there are none. */
+export function limit(
+  ctx: Context,
+  req: RequestLike,
+  limits: RequestLimits<never>,
+): CancelableContext | undefined {
+  const { timeout, deadline } = limits;
+  if (deadline !== undefined && deadline !== false) {
+    const theirs = readDeadline(req, deadline === true ? {} : deadline);
+    if (theirs === "malformed") {
+      const refused = withCancel(ctx);
+      refused.cancel(malformedDeadline);
+      return refused;
+    }
+    if (theirs !== undefined && (timeout === undefined || theirs < timeout)) {
+      return withTimeout(ctx, theirs, { cause: remoteDeadline });
+    }
+  }
+  return timeout === undefined ? undefined : withTimeout(ctx, timeout, { cause: localTimeout });
+}

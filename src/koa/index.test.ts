@@ -1,0 +1,85 @@
+import { Readable } from "node:stream";
+import Koa from "koa";
+import { expect, expectTypeOf, test, vi } from "vitest";
+import { serve, until } from "../../test/raw-http.ts";
+import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
+import { contexts } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const served = (app: Koa) => {
+  const listener = app.callback();
+  return serve((req, res) => void listener(req, res));
+};
+
+frameworkSuite({
+  name: "Koa 3",
+  app(work, options) {
+    const app = new Koa();
+    app.silent = true;
+    app.use(contexts(options));
+    app.use(async (koa) => {
+      const answer = await work(koa.context, () => koa.req.resume().toArray());
+      koa.body = typeof answer === "string" ? answer : Readable.from(answer);
+    });
+    return app.callback();
+  },
+});
+
+test("outer middleware finds a status and the cause, and Koa's own types say what context is", async () => {
+  const told: unknown[] = [];
+  const app = new Koa();
+  app.use(async (koa, next) => {
+    try {
+      await next();
+    } catch (error) {
+      told.push((error as { status?: number }).status, isDeadlineExceeded(error));
+      koa.status = 503;
+      koa.body = { sorry: true };
+    }
+  });
+  app.use(contexts({ timeout: 20 }));
+  app.use(async (koa) => {
+    expectTypeOf(koa.context).toEqualTypeOf<Context>();
+    await sleep(koa.context, Infinity);
+  });
+  await using server = await served(app);
+  const client = await server.client();
+  client.get();
+  expect(await client.answer()).toMatch(/ 503 [^]*{"sorry":true}$/);
+  expect(told).toEqual([503, true]);
+});
+
+test("half an answer, which Koa would leave as it is for ever, is closed", async () => {
+  const app = new Koa();
+  app.silent = true;
+  app.use(contexts({ timeout: 20 }));
+  app.use(async (koa) => {
+    koa.respond = false;
+    koa.res.write("a part");
+    await sleep(koa.context, Infinity);
+  });
+  await using server = await served(app);
+  const client = await server.client();
+  client.get();
+  await until(() => client.ended);
+  expect(client.received).not.toMatch(/0\r\n\r\n$/);
+});
+
+test("what is not a context's error is thrown as it is", async () => {
+  const bug = Object.assign(new Error("teapot"), { status: 418 });
+  const told: unknown[] = [];
+  const app = new Koa();
+  app.on("error", (error) => told.push(error));
+  app.use(contexts());
+  app.use(() => {
+    throw bug;
+  });
+  await using server = await served(app);
+  const client = await server.client();
+  client.get();
+  await client.answer();
+  expect(client.statuses).toEqual([418]);
+  expect(told).toEqual([bug]);
+});

@@ -1,0 +1,3 @@
+import { describeProcess } from "../../test/support/mysql/process.ts";
+
+describeProcess("mariadb");

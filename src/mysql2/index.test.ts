@@ -1,0 +1,157 @@
+import callbacks from "mysql2";
+import mysql, { type FieldPacket, type ResultSetHeader, type RowDataPacket } from "mysql2/promise";
+import { expect, expectTypeOf, onTestFinished, test } from "vitest";
+import { startMariadb } from "../../servers/mariadb.ts";
+import { describeMariadb, mariadbUrl, mark, observer, until } from "../../test/support/mariadb.ts";
+import { describeBehaviour } from "../../test/support/mysql/behaviour.ts";
+import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { background, withCancel } from "../index.ts";
+import { withContext } from "./index.ts";
+
+describeBehaviour(mysql2Driver);
+
+function testPool(options: mysql.PoolOptions = {}): mysql.Pool {
+  const pool = mysql.createPool({ uri: mariadbUrl(), connectionLimit: 1, ...options });
+  onTestFinished(() => pool.end());
+  return pool;
+}
+
+interface Order extends RowDataPacket {
+  id: number;
+}
+
+describeMariadb("mysql2's own", () => {
+  test("types: rows and fields are the driver's", async () => {
+    const ctx = background();
+    const db = withContext(testPool());
+    const [orders, fields] = await db.query<Order[]>(ctx, "select 7 as id");
+    expectTypeOf(orders).toEqualTypeOf<Order[]>();
+    expectTypeOf(fields).toEqualTypeOf<FieldPacket[]>();
+    expect(orders[0]!.id).toBe(7);
+    expect(fields[0]!.name).toBe("id");
+    const [header] = await db.execute<ResultSetHeader>(ctx, "do 1");
+    expectTypeOf(header.affectedRows).toEqualTypeOf<number>();
+    const [any] = await db.query(ctx, { sql: "select ? as a", values: [1], rowsAsArray: true });
+    expectTypeOf(any).toEqualTypeOf<mysql.QueryResult>();
+    expect(any).toEqual([[1]]);
+    const inside = await db.transaction(ctx, async (tx) => {
+      const [rows] = await tx.query<Order[]>(ctx, "select 8 as id");
+      return rows[0]?.id;
+    });
+    expectTypeOf(inside).toEqualTypeOf<number | undefined>();
+    for await (const order of db.stream<{ id: number }>(ctx, "select 9 as id")) {
+      expectTypeOf(order.id).toEqualTypeOf<number>();
+    }
+    // @ts-expect-error -- not one of the driver's options
+    await db.query(ctx, { sql: "select 1", rowMode: "array" });
+    // @ts-expect-error -- not a result of the driver's
+    await db.query<string>(ctx, "select 1");
+    const connection = await mysql.createConnection(mariadbUrl());
+    onTestFinished(() => connection.destroy());
+    const [rows] = await withContext(connection).query<Order[]>(ctx, "select 1 as id");
+    expectTypeOf(rows).toEqualTypeOf<Order[]>();
+  });
+
+  test("placeholders, type casts and options per query work", async () => {
+    const ctx = background();
+    const db = withContext(testPool());
+    const named = { sql: "select :a as a, :b as b", namedPlaceholders: true };
+    expect((await db.query(ctx, named, { a: 1, b: "x" }))[0]).toEqual([{ a: 1, b: "x" }]);
+    expect((await db.execute(ctx, named, { a: 1, b: "x" }))[0]).toEqual([{ a: 1, b: "x" }]);
+    const cast = { sql: "select 'abc' as a", typeCast: () => "cast" };
+    expect((await db.query(ctx, cast))[0]).toEqual([{ a: "cast" }]);
+    const nested = { sql: "select 1 as a", nestTables: "_" };
+    expect((await db.query(ctx, nested))[0]).toEqual([{ _a: 1 }]);
+    await expect(db.execute(ctx, "select ?", [undefined as never])).rejects.toThrow(/undefined/);
+  });
+
+  test("flavour with callbacks has promises here, too", async () => {
+    const pool = callbacks.createPool({ uri: mariadbUrl(), connectionLimit: 1 });
+    onTestFinished(() => pool.end());
+    const db = withContext(pool);
+    const look = await observer();
+    const [rows, fields] = await db.query<Order[]>(background(), "select ? as id", [5]);
+    expectTypeOf(rows).toEqualTypeOf<Order[]>();
+    expectTypeOf(fields).toEqualTypeOf<FieldPacket[]>();
+    expect(rows[0]!.id).toBe(5);
+    using ctx = withCancel(background());
+    const m = mark();
+    const work = db.query(ctx, `select ${m} sleep(60)`).catch((error: unknown) => error);
+    await until(async () => (await look.running(m)) === 1);
+    ctx.cancel();
+    expect(await work).toBe(ctx.err());
+    const connection = callbacks.createConnection(mariadbUrl()); // not connected yet
+    onTestFinished(() => connection.destroy());
+    expect((await withContext(connection).query(background(), "select 1 as n"))[0]).toEqual([
+      { n: 1 },
+    ]);
+  });
+
+  test("timeout stops the statement on the server", async () => {
+    const db = withContext(testPool());
+    const look = await observer();
+    const m = mark();
+    const work = db.query(background(), { sql: `select ${m} sleep(60)`, timeout: 100 });
+    await expect(work).rejects.toMatchObject({ code: "PROTOCOL_SEQUENCE_TIMEOUT" });
+    expect(await look.running(m)).toBe(0);
+    expect((await db.query(background(), "select 1 as n"))[0]).toEqual([{ n: 1 }]);
+  });
+
+  test("several results come back, and leave no transaction open", async () => {
+    const pool = testPool({ multipleStatements: true });
+    const db = withContext(pool);
+    const [results] = await db.query(background(), "select 1 as a; select 2 as b");
+    expect(results).toEqual([[{ a: 1 }], [{ b: 2 }]]);
+    for (const text of ["start transaction; select 1", "select 1; start transaction"]) {
+      await db.query(background(), text);
+    }
+    await db
+      .query(background(), "start transaction; select * from no_such_table")
+      .catch(() => undefined);
+    const [rows] = await pool.query<RowDataPacket[]>("select @@in_transaction as n");
+    expect(rows[0]!["n"]).toBe(0);
+  });
+
+  test("limit of the queue is the driver's error", async () => {
+    const pool = testPool({ queueLimit: 1 });
+    const held = await pool.getConnection();
+    const db = withContext(pool);
+    const waiting = db.query(background(), "select 1");
+    await expect(db.query(background(), "select 2")).rejects.toThrow("Queue limit reached.");
+    held.release();
+    await waiting;
+  });
+
+  test("TLS and Unix sockets are the control connection's as well", async () => {
+    await using server = await startMariadb({
+      tls: true,
+      settings: { require_secure_transport: 1 },
+    });
+    const { hostname, port, username, password } = new URL(server.url);
+    const account = { user: username, password, database: "test", connectionLimit: 1 };
+    const tls = { host: hostname, port: Number(port), ssl: { ca: server.certificate! } };
+    for (const way of [
+      tls,
+      { ...tls, host: "localhost", ssl: { ...tls.ssl, verifyIdentity: true } },
+      { socketPath: server.socketPath },
+    ]) {
+      const pool = mysql.createPool({ ...account, ...way });
+      const db = withContext(pool);
+      await db.query(background(), "select 1");
+      using ctx = withCancel(background());
+      const work = db.query(ctx, "select sleep(60)").catch((error: unknown) => error);
+      setTimeout(() => ctx.cancel(), 50);
+      expect(await work).toBe(ctx.err());
+      const [rows] = await db.query<RowDataPacket[]>(background(), "select connection_id() as id");
+      expect(rows[0]!["id"]).toBeTypeOf("number");
+      await pool.end();
+    }
+  });
+});
+
+test("anything else is refused", () => {
+  for (const other of [undefined, {}, mysql.createPoolCluster()]) {
+    expect(() => withContext(other as never)).toThrow(/takes a pool or a connected connection/);
+  }
+  expect(() => withContext({} as never, { onCancel: "no" as "reuse" })).toThrow(/onCancel is/);
+});

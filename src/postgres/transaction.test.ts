@@ -1,0 +1,394 @@
+import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
+import {
+  background,
+  sleep,
+  stopped,
+  withCancel,
+  withLedger,
+  withTimeout,
+  type Context,
+} from "../index.ts";
+import { mark, observer, until, type Observer } from "../../test/support/postgres.ts";
+import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
+import { withContext, type Database } from "./index.ts";
+
+let look: Observer;
+let sql: TestSql;
+let db: Database;
+let name: string;
+
+beforeEach(async () => {
+  look = await observer();
+  sql = testSql({ max: 2 });
+  db = withContext(sql);
+  name = `t${process.pid}_${Math.floor(performance.now() * 1000)}`;
+  await look.query(`create table ${name} (n int)`);
+  onTestFinished(async () => void (await look.query(`drop table ${name}`)));
+});
+
+async function numbers(): Promise<number[]> {
+  const { rows } = await look.query<{ n: number }>(`select n from ${name} order by n`);
+  return rows.map((row) => row.n);
+}
+
+const insert = (...all: number[]) => sql`insert into ${sql(name)} ${sql(all.map((n) => ({ n })))}`;
+const slow = (m = "") => sql`select pg_sleep(${60}) ${sql.unsafe(m)}`;
+const broken = () => sql`select 1/0`;
+
+/** For contexts that end meanwhile. */
+async function rejectsWithItsError(work: Promise<unknown>, ctx: Context): Promise<void> {
+  const outcome = await work.catch((error: unknown) => error);
+  expect(ctx.err()).toBeDefined();
+  expect(outcome).toBe(ctx.err());
+}
+
+describe("a transaction", () => {
+  test("commits what its function did, and returns what it returns", async () => {
+    const ctx = background();
+    const result = await db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      const [row] = await tx.query(ctx, sql<{ n: number }[]>`select n from ${sql(name)}`);
+      return row!.n;
+    });
+    expectTypeOf(result).toEqualTypeOf<number>();
+    expect(result).toBe(1);
+    expect(await numbers()).toEqual([1]);
+    await wholePool(sql);
+  });
+
+  test("rolls back when its function throws, and throws that", async () => {
+    const ctx = background();
+    const mistake = new Error("mistake");
+    const work = db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      throw mistake;
+    });
+    await expect(work).rejects.toBe(mistake);
+    expect(await numbers()).toEqual([]);
+    await wholePool(sql);
+  });
+
+  test("cancelled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+    using ctx = withCancel(withLedger(background()));
+    const before = await wholePool(sql);
+    const m = mark();
+    const work = db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      await tx.query(ctx, slow(m));
+    });
+    await until(async () => (await look.running(m)) === 1);
+    ctx.cancel();
+    await rejectsWithItsError(work, ctx);
+    expect(await look.running(m)).toBe(0);
+    expect(await numbers()).toEqual([]);
+    expect(await wholePool(sql)).toEqual(before);
+    expect((await stopped(ctx)).map(({ kind, state }) => [kind, state])).toContainEqual([
+      "postgres.query",
+      "stopped",
+    ]);
+  });
+
+  test("cancelled between two statements: the next is not sent, and nothing is committed", async () => {
+    using ctx = withCancel(background());
+    const work = db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      ctx.cancel();
+    });
+    await rejectsWithItsError(work, ctx);
+    expect(await numbers()).toEqual([]);
+    await wholePool(sql);
+  });
+
+  test("its statements run one at a time, and one that waits its turn leaves with its context", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      using leaving = withCancel(ctx);
+      const first = tx.query(ctx, sql`select 1 as n, pg_sleep(0.1)`);
+      const second = tx.query(leaving, insert(2)).catch((error: unknown) => error);
+      const third = tx.query(ctx, insert(3));
+      await sleep(ctx, 20);
+      leaving.cancel();
+      expect(await second).toBe(leaving.err());
+      expect(await first).toMatchObject([{ n: 1 }]);
+      await third;
+    });
+    expect(await numbers()).toEqual([3]);
+    await wholePool(sql);
+  });
+
+  test("its statements stop with the transaction's context, whichever they are given", async () => {
+    using ctx = withCancel(background());
+    const m = mark();
+    const work = db.transaction(ctx, (tx) => tx.query(background(), slow(m)));
+    await until(async () => (await look.running(m)) === 1);
+    ctx.cancel();
+    await rejectsWithItsError(work, ctx);
+    await wholePool(sql);
+  });
+
+  test("a statement's own deadline ends the statement; the transaction is the function's to save", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      using short = withTimeout(ctx, 50);
+      const inner = tx.transaction(short, (inner) => inner.query(short, slow()));
+      await expect(inner).rejects.toThrow("context deadline exceeded");
+      await tx.query(ctx, insert(2));
+    });
+    expect(await numbers()).toEqual([1, 2]);
+    await wholePool(sql);
+  });
+
+  test("a COMMIT that the server answers with ROLLBACK is an error", async () => {
+    const ctx = background();
+    const work = db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      await tx.query(ctx, broken()).catch(() => undefined);
+      await expect(tx.query(ctx, sql`select 1`)).rejects.toMatchObject({ code: "25P02" });
+    });
+    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    expect(await numbers()).toEqual([]);
+    await wholePool(sql);
+  });
+
+  test("a COMMIT that fails rejects with the server's error", async () => {
+    const ctx = background();
+    await look.query(`alter table ${name} add unique (n) deferrable initially deferred`);
+    const work = db.transaction(ctx, (tx) => tx.query(ctx, insert(1, 1)));
+    await expect(work).rejects.toMatchObject({ code: "23505" });
+    await wholePool(sql);
+  });
+
+  test("waits for what its function did not await", async () => {
+    const ctx = background();
+    await db.transaction(ctx, (tx) => {
+      void tx.query(ctx, sql`insert into ${sql(name)} select 1 from pg_sleep(0.05)`);
+    });
+    expect(await numbers()).toEqual([1]);
+  });
+
+  test("stops what is still running when its function throws", async () => {
+    const ctx = background();
+    const m = mark();
+    const mistake = new Error("mistake");
+    let left: Promise<unknown> = Promise.resolve();
+    const work = db.transaction(ctx, async (tx) => {
+      left = expect(tx.query(ctx, slow(m))).rejects.toThrow("context canceled");
+      await until(async () => (await look.running(m)) === 1);
+      throw mistake;
+    });
+    await expect(work).rejects.toBe(mistake);
+    await left;
+    expect(await look.running(m)).toBe(0);
+    await wholePool(sql);
+  });
+
+  test("nested ones are savepoints, and outer statements keep out meanwhile", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, insert(1));
+      await tx.transaction(ctx, async (inner) => {
+        await inner.query(ctx, insert(2));
+        await expect(tx.query(ctx, sql`select 1`)).rejects.toThrow(
+          /busy with a nested transaction/,
+        );
+        const failing = inner.transaction(ctx, async (third) => {
+          await third.query(ctx, insert(3));
+          await third.query(ctx, broken());
+        });
+        await expect(failing).rejects.toMatchObject({ code: "22012" });
+        await inner.query(ctx, insert(4));
+      });
+    });
+    expect(await numbers()).toEqual([1, 2, 4]);
+    await wholePool(sql);
+  });
+
+  test("says what it is to be", async () => {
+    const ctx = background();
+    const settings = sql`select current_setting('transaction_isolation') as isolation,
+      current_setting('transaction_read_only') as read_only,
+      current_setting('transaction_deferrable') as deferrable`;
+    const options = { isolation: "serializable", readOnly: true, deferrable: true } as const;
+    const said = await db.transaction(ctx, (tx) => tx.query(ctx, settings), options);
+    expect(said).toEqual([{ isolation: "serializable", read_only: "on", deferrable: "on" }]);
+    const misspelt = { isolation: "snapshot" as "serializable" };
+    await expect(db.transaction(ctx, () => 1, misspelt)).rejects.toThrow(/isolation is one of/);
+    await wholePool(sql);
+  });
+
+  test("its deadline is the server's, too, and ends with it", async () => {
+    const show = sql<{ t: string }[]>`select current_setting('statement_timeout') as t`;
+    using ctx = withTimeout(background(), 60_000);
+    const [inside] = await db.transaction(ctx, (tx) => tx.query(ctx, show));
+    expect(Number.parseInt(inside!.t)).toBeGreaterThan(55_000);
+    expect(Number.parseInt(inside!.t)).toBeLessThanOrEqual(62_000);
+    expect(await db.transaction(background(), (tx) => tx.query(ctx, show))).toEqual([{ t: "0" }]);
+    expect(await db.query(ctx, show)).toEqual([{ t: "0" }]);
+    const without = withContext(sql, { serverTimeout: false });
+    expect(await without.transaction(ctx, (tx) => tx.query(ctx, show))).toEqual([{ t: "0" }]);
+    const early = withContext(sql, { grace: -57_000 });
+    using fresh = withTimeout(background(), 60_000);
+    const ended = early.transaction(fresh, (tx) => tx.query(fresh, slow()));
+    await expect(ended).rejects.toMatchObject({ code: "57014" });
+  });
+});
+
+describe("a connection", () => {
+  test("is the function's own, and whole for whoever comes next", async () => {
+    const one = testSql({ max: 1 });
+    const ctx = background();
+    const pid = await withContext(one).connection(ctx, async (own) => {
+      await own.query(ctx, one`create temp table mine (n int)`);
+      await own.transaction(ctx, (tx) => tx.query(ctx, one`insert into mine values (1)`));
+      await own.query(ctx, one`begin`);
+      await own.query(ctx, one`insert into mine values (2)`);
+      const [row] = await own.query(ctx, one<{ pid: number }[]>`select pg_backend_pid() as pid`);
+      return row!.pid;
+    });
+    expect(await wholePool(one)).toEqual([pid]);
+    expect(await one`select n from mine`).toEqual([{ n: 1 }]); // the open transaction was rolled back
+  });
+
+  test("that was left in a failed transaction is rolled back", async () => {
+    const ctx = background();
+    const work = db.connection(ctx, async (own) => {
+      await own.query(ctx, sql`begin`);
+      await own.query(ctx, broken());
+    });
+    await expect(work).rejects.toMatchObject({ code: "22012" });
+    await wholePool(sql);
+  });
+
+  test("ends with its context", async () => {
+    using ctx = withCancel(background());
+    const m = mark();
+    const work = db.connection(ctx, (own) => own.query(ctx, slow(m)));
+    await until(async () => (await look.running(m)) === 1);
+    ctx.cancel();
+    await rejectsWithItsError(work, ctx);
+    await wholePool(sql);
+  });
+});
+
+describe("a stream", () => {
+  test("reads rows as they come, with the driver's parsing", async () => {
+    const ctx = background();
+    const query = sql<
+      { n: number; at: Date }[]
+    >`select g as n, now() as at from generate_series(1, 250) g`;
+    const rows: { n: number; at: Date }[] = [];
+    for await (const row of db.stream(ctx, query)) rows.push(row);
+    expect(rows).toHaveLength(250);
+    expect(rows[249]).toEqual({ n: 250, at: expect.any(Date) as Date });
+    const arrays: unknown[] = [];
+    const values = sql`select ${7}::int, g from generate_series(1, 4) g`.values();
+    for await (const row of db.stream(ctx, values, { rows: 2 })) arrays.push(row);
+    expect(arrays).toEqual([1, 2, 3, 4].map((g) => [7, g]));
+    for await (const row of db.stream(ctx, sql`select 1 where false`)) arrays.push(row);
+    for await (const row of db.stream(ctx, insert(1, 2))) arrays.push(row);
+    expect(arrays).toHaveLength(4);
+    expect(await numbers()).toEqual([1, 2]);
+    await wholePool(sql);
+  });
+
+  test("fetches no more than the loop wants", async () => {
+    const ctx = background();
+    await look.query(`create sequence s_${name}`);
+    onTestFinished(async () => void (await look.query(`drop sequence s_${name}`)));
+    const before = await wholePool(sql);
+    const query = sql<
+      { n: string }[]
+    >`select nextval(${`s_${name}`}) as n from generate_series(1, 100000)`;
+    for await (const row of db.stream(ctx, query, { rows: 10 })) if (row.n === "15") break;
+    expect(await wholePool(sql)).toEqual(before);
+    const { rows } = await look.query(`select last_value::int as n from s_${name}`);
+    expect(rows).toEqual([{ n: 20 }]);
+  });
+
+  test.each(["while rows are fetched", "between rows"])(
+    "ends with its context %s",
+    async (when) => {
+      using ctx = withCancel(background());
+      const before = await wholePool(sql);
+      const m = mark();
+      const seen: number[] = [];
+      const query = sql<{ n: number }[]>`select g as n, case when g > 200 then pg_sleep(60) end
+        from generate_series(1, 1000) g ${sql.unsafe(m)}`;
+      const read = async (): Promise<void> => {
+        for await (const row of db.stream(ctx, query)) {
+          seen.push(row.n);
+          if (when === "between rows" && row.n === 150) ctx.cancel();
+        }
+      };
+      const reading = read();
+      if (when === "while rows are fetched") {
+        await until(() => seen.length === 200);
+        await until(async () => (await look.running(m)) === 1);
+        ctx.cancel();
+      }
+      await rejectsWithItsError(reading, ctx);
+      expect(await look.running(m)).toBe(0);
+      expect(seen.length).toBe(when === "between rows" ? 150 : 200);
+      expect(await wholePool(sql)).toEqual(before);
+    },
+  );
+
+  test("ends with its context while nobody reads", async () => {
+    using ctx = withCancel(background());
+    const rows = db.stream(ctx, sql`select generate_series(1, 1000)`);
+    await rows.next();
+    ctx.cancel();
+    await wholePool(sql);
+    await expect(rows.next()).rejects.toBe(ctx.err());
+    await wholePool(sql);
+  });
+
+  test("passes the server's errors on, after the rows that came before", async () => {
+    const ctx = background();
+    const seen: unknown[] = [];
+    const query = sql`select 1 / (150 - g) as n from generate_series(1, 1000) g`;
+    const read = async (): Promise<void> => {
+      for await (const row of db.stream(ctx, query)) seen.push(row);
+    };
+    await expect(read()).rejects.toMatchObject({ code: "22012" });
+    expect(seen.length).toBeGreaterThanOrEqual(100); // whole batches: the driver keeps part of one
+    await expect(db.stream(ctx, sql`selec`).next()).rejects.toMatchObject({ code: "42601" });
+    await wholePool(sql);
+  });
+
+  test("has the connection of its transaction to itself, and gives it back to it", async () => {
+    const ctx = background();
+    await db.transaction(ctx, async (tx) => {
+      await tx.query(ctx, sql`insert into ${sql(name)} select generate_series(1, 300)`);
+      let n = 0;
+      for await (const _ of tx.stream(ctx, sql`select n from ${sql(name)}`)) {
+        if (n++ === 0) await expect(tx.query(ctx, broken())).rejects.toThrow(/busy with a stream/);
+        if (n === 250) break;
+      }
+      await tx.query(ctx, sql`delete from ${sql(name)} where n > 1`);
+    });
+    expect(await numbers()).toEqual([1]);
+    await wholePool(sql);
+  });
+
+  test("takes no connection until it is read", async () => {
+    const sent: string[] = [];
+    const other = testSql({ debug: (_, text) => sent.push(text) });
+    withContext(other).stream(background(), other`select 1`);
+    await sleep(background(), 20);
+    expect(sent).toEqual([]);
+  });
+});
+
+test("a value that cannot be sent is no broken connection: the transaction can go on", async () => {
+  const sql = testSql({ max: 1 });
+  const db = withContext(sql);
+  const result = await db.transaction(background(), async (tx) => {
+    const wrong = tx.query(background(), sql`select ${5}::bytea`);
+    await expect(wrong).rejects.toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
+    return await tx.query(background(), sql`select 1 as n`);
+  });
+  expect(result).toEqual([{ n: 1 }]);
+  await wholePool(sql);
+});

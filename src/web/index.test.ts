@@ -1,0 +1,132 @@
+import { getRequestListener } from "@hono/node-server";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
+import { serve } from "../../test/raw-http.ts";
+import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { ClientDisconnected, RequestFinished } from "../http/index.ts";
+import { background, cause, sleep, withTimeout, type Context } from "../index.ts";
+import { withContext } from "./index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+frameworkSuite({
+  name: "fetch handlers",
+  app(work, options) {
+    const fetch = withContext(async (request, ctx) => {
+      const answer = await work(ctx, () => request.text());
+      if (typeof answer === "string") return new Response(answer);
+      return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
+    }, options);
+    return getRequestListener(fetch);
+  },
+});
+
+describe("without a server", () => {
+  const url = "http://localhost/";
+  let ctx: Context = background();
+  const answering = (make: () => Response) =>
+    withContext((_request, own) => {
+      ctx = own;
+      return make();
+    });
+  const pausing = () =>
+    new ReadableStream<Uint8Array>({
+      async pull(out) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        out.enqueue(new Uint8Array(3));
+      },
+    });
+
+  test("other parameters are passed on, as Next's params, and types are inferred", async () => {
+    const GET = withContext(
+      async (request, own, { params }: { params: Promise<{ id: string }> }) => {
+        expectTypeOf(request).toEqualTypeOf<Request>();
+        expectTypeOf(own).toEqualTypeOf<Context>();
+        return new Response((await params).id);
+      },
+    );
+    const answer = await GET(new Request(url), { params: Promise.resolve({ id: "7" }) });
+    expect(await answer.text()).toBe("7");
+  });
+
+  test("an abort after the response is complete means nothing, as Deno's does", async () => {
+    for (const body of [null, "whole"]) {
+      const platform = new AbortController();
+      await answering(() => new Response(body))(new Request(url, { signal: platform.signal }));
+      platform.abort();
+      expect(cause(ctx)).toBeInstanceOf(RequestFinished);
+    }
+  });
+
+  test("a body that is there at once stays whole, with its headers", async () => {
+    const headers = new Headers({ "x-a": "1" });
+    headers.append("set-cookie", "a=1");
+    headers.append("set-cookie", "b=2");
+    const answer = await answering(() => Response.json({ a: 1 }, { status: 201, headers }))(
+      new Request(url),
+    );
+    expect(answer.status).toBe(201);
+    expect(answer.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(await answer.json()).toEqual({ a: 1 });
+    const listener = getRequestListener(answering(() => new Response("whole")));
+    await using server = await serve((req, res) => void listener(req, res));
+    const client = await server.client();
+    client.get();
+    expect(await client.answer()).toMatch(/content-length: 5\r\n/i);
+  });
+
+  test("a body whose reader leaves: the client has gone", async () => {
+    const answer = await answering(() => new Response(pausing()))(new Request(url));
+    expect(ctx.err()).toBeUndefined();
+    await answer.body?.cancel();
+    expect(cause(ctx)).toBeInstanceOf(ClientDisconnected);
+  });
+
+  test("a body that fails is the cause", async () => {
+    const bug = new Error("row 7");
+    const failing = new ReadableStream<Uint8Array>({
+      async pull() {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        throw bug;
+      },
+    });
+    const answer = await answering(() => new Response(failing))(new Request(url));
+    await expect(answer.text()).rejects.toBe(bug);
+    expect(cause(ctx)).toBe(bug);
+  });
+
+  test("what fails is the platform's business, and the context is done", async () => {
+    const bug = new Error("a bug");
+    const fetch = answering(() => {
+      throw bug;
+    });
+    await expect(fetch(new Request(url))).rejects.toBe(bug);
+    expect(ctx.err()).toBeDefined();
+  });
+
+  test("a response that comes too late is dropped, and its body canceled", async () => {
+    let canceled = false;
+    const body = new ReadableStream({ cancel: () => void (canceled = true) });
+    const late = withContext(
+      async () => {
+        await sleep(background(), 50);
+        return new Response(body);
+      },
+      { timeout: 5 },
+    );
+    const answer = await late(new Request(url));
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("retry-after")).toBe("1");
+    await vi.waitUntil(() => canceled);
+  });
+
+  test("a request that was aborted before, or a parent that is done, starts nothing", async () => {
+    let ran = false;
+    const run = () => ((ran = true), new Response());
+    const gone = new Request(url, { signal: AbortSignal.abort() });
+    expect((await withContext(run)(gone)).status).toBe(499);
+    const parent = withTimeout(background(), 0);
+    expect((await withContext(run, { parent })(new Request(url))).status).toBe(503);
+    expect(ran).toBe(false);
+  });
+});

@@ -1,0 +1,56 @@
+/**
+ * eightysix/web: a context for handlers that take a `Request` and return a `Response`: Next's route
+ * handlers, Bun.serve, Deno.serve, Workers, GraphQL Yoga, and others.
+ *
+ * @packageDocumentation
+ */
+import { background, withTimeout, type Context } from "../index.ts";
+import { asEnded, endOf } from "../http/ended.ts";
+import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
+import type { WebRequest } from "./types.ts";
+
+export type { FetchOptions, FetchRequest };
+
+/**
+ * Gives `fn` a context as its second parameter; all others are passed on. The context is done when
+ *
+ * - `request.signal` aborts or the platform cancels the response's body, before that is complete:
+ *   cause `ClientDisconnected`;
+ * - the platform has taken the whole response: cause `RequestFinished`;
+ * - `timeout` has passed: cause `LocalTimeout`;
+ * - `parent` is done.
+ *
+ * What `fn` throws because a context is done is answered with its `statusOf`; all other errors are
+ * thrown, for the platform. When the time is up before `fn` has returned, 503 is the answer one
+ * turn of the event loop later, and what `fn` returns after that is dropped, its body canceled.
+ *
+ * Where the platform does not abort `request.signal` (HTTP/2 in Yoga and in Next; Workers without
+ * the flag `enable_request_signal`), only a streamed response tells that the client has gone.
+ */
+export function withContext<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
+  fn: (request: Req, ctx: Context, ...rest: Rest) => Response | PromiseLike<Response>,
+  options: FetchOptions = {},
+): (request: Req, ...rest: Rest) => Promise<Response> {
+  const { timeout } = options;
+  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
+  return async (request, ...rest) => {
+    const tracked = new FetchTracked(request, options);
+    const { ctx } = tracked;
+    if (ctx.err() !== undefined) return endOf(ctx).getResponse();
+    const work = (async () => fn(request, ctx, ...rest))();
+    try {
+      const first = await Promise.race([work, tracked.ended]);
+      if (!(first instanceof Error)) return await tracked.deliver(first);
+      work.then(
+        (late) => void late.body?.cancel().catch(() => undefined),
+        () => undefined,
+      );
+      return first.getResponse();
+    } catch (error) {
+      const end = asEnded(ctx, error);
+      tracked.finish();
+      if (end === undefined) throw error;
+      return end.getResponse();
+    }
+  };
+}

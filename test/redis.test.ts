@@ -1,0 +1,607 @@
+/** What both Redis drivers promise: the same tests, on a server of their own. */
+import { Redis } from "ioredis";
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  background,
+  CanceledError,
+  DeadlineExceededError,
+  sleep,
+  stopped,
+  withCancel,
+  withLedger,
+  withTimeout,
+  working,
+  type Context,
+} from "../src/index.ts";
+import { withContext as withIoredis } from "../src/ioredis/index.ts";
+import { withContext as withRedis, type Options } from "../src/redis/index.ts";
+import { startRedis, type RedisServer } from "../servers/redis.ts";
+import { observeRedis } from "./support/own-redis.ts";
+import { tell } from "./support/race.ts";
+import { until } from "./support/wait.ts";
+import { startProxy, type Link } from "./support/proxy.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
+const RACES = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 300);
+const GRACE = 300;
+
+type Blpop = Promise<readonly [key: string, element: string] | null>;
+
+interface Db {
+  call(ctx: Context, ...args: string[]): Promise<unknown>;
+  blpop(ctx: Context, key: string, seconds?: number): Blpop;
+  /** Two INCRs in a transaction. */
+  transact(ctx: Context, key: string): Promise<unknown>;
+  keys(ctx: Context): AsyncIterable<string[]>;
+  close(): void;
+  /** The user's own client, without a context. */
+  raw(...args: string[]): Promise<unknown>;
+  ready(): boolean;
+  end(): Promise<void>;
+}
+
+type Open = (url: string, options?: Options) => Promise<Db>;
+
+const drivers: [string, Open][] = [
+  [
+    "redis",
+    async (url, options) => {
+      const client = createClient({ url, socket: { reconnectStrategy: 20 } });
+      client.on("error", () => undefined);
+      await client.connect();
+      const db = withRedis(client, options);
+      return {
+        call: (ctx, ...args) => db.sendCommand(ctx, args),
+        blpop: async (ctx, key, seconds = 0) => {
+          const answer = await db.blPop(ctx, key, seconds);
+          return answer && [answer.key, answer.element];
+        },
+        transact: (ctx, key) => db.exec(ctx, client.multi().incr(key).incr(key)),
+        keys: (ctx) => db.scanIterator(ctx, { COUNT: 10 }),
+        close: () => db.close(),
+        raw: (...args) => client.sendCommand(args),
+        ready: () => client.isReady,
+        end: async () => void (client.isOpen && client.destroy()),
+      };
+    },
+  ],
+  [
+    "ioredis",
+    async (url, options) => {
+      const client = new Redis(url, {
+        retryStrategy: () => 20,
+        maxRetriesPerRequest: null,
+        lazyConnect: true,
+      });
+      client.on("error", () => undefined);
+      await client.connect();
+      const db = withIoredis(client, options);
+      return {
+        call: (ctx, name = "", ...args) => db.call(ctx, name, ...args),
+        blpop: (ctx, key, seconds = 0) => db.blpop(ctx, key, seconds),
+        transact: async (ctx, key) => {
+          const replies = await db.exec(ctx, client.multi().incr(key).incr(key));
+          return replies?.map(([, reply]) => reply);
+        },
+        keys: (ctx) => db.scanStream(ctx, { count: 10 }) as AsyncIterable<string[]>,
+        close: () => db.close(),
+        raw: (name = "", ...args) => client.call(name, ...args),
+        ready: () => client.status === "ready",
+        end: async () => {
+          client.disconnect();
+        },
+      };
+    },
+  ],
+];
+
+const unhandled: unknown[] = [];
+const listen = (reason: unknown): void => void unhandled.push(reason);
+
+let server: RedisServer;
+let look: Awaited<ReturnType<typeof observeRedis>>;
+beforeAll(async () => {
+  process.on("unhandledRejection", listen);
+  server = await startRedis();
+  look = await observeRedis(server.url);
+});
+afterAll(async () => {
+  look.close();
+  await server.stop();
+  process.off("unhandledRejection", listen);
+  expect(unhandled).toEqual([]);
+});
+
+let unique = 0;
+const key = (): string => `key:${++unique}`;
+
+/** Settles by itself: what a promise rejects with. */
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => {
+      throw new Error(`resolved with ${JSON.stringify(value)}`);
+    },
+    (error: unknown) => error,
+  );
+
+/** mulberry32: the same numbers for the same seed. */
+function random(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+test("room for no blocking command is a TypeError", () => {
+  for (const maxBlocking of [0, NaN, 1.5]) {
+    expect(() => withRedis(createClient(), { maxBlocking })).toThrow(TypeError);
+    expect(() => withIoredis(new Redis({ lazyConnect: true }), { maxBlocking })).toThrow(TypeError);
+  }
+});
+
+describe.each(drivers)("%s", (_, open) => {
+  /** A database that ends with the test, and leaves no connection behind. */
+  async function database(options?: Options, url = server.url): Promise<Db> {
+    const db = await open(url, options);
+    onTestFinished(async () => {
+      await db.end();
+      if (url === server.url) await until(async () => (await look.connections()) === 0);
+    });
+    return db;
+  }
+
+  test("commands answer as without a context", async () => {
+    const db = await database();
+    const k = key();
+    expect(await db.call(background(), "SET", k, "1")).toBe("OK");
+    expect(await db.call(background(), "GET", k)).toBe("1");
+    expect(await db.transact(background(), k)).toEqual([2, 3]);
+    expect(await db.blpop(background(), key(), 0.01)).toBe(null);
+    expect(await failure(db.call(background(), "INCR"))).toMatchObject({
+      message: expect.stringContaining("wrong number of arguments") as unknown,
+    });
+  });
+
+  test("a blocked pop that is cancelled stops on the server, and its connection is used again", async () => {
+    const db = await database();
+    const k = key();
+    for (let i = 0; i < 3; i++) {
+      using ctx = withCancel(withLedger(background()));
+      const pop = db.blpop(ctx, k);
+      const answer = failure(pop);
+      await until(async () => (await look.blocked()) === 1);
+      const why = new Error("the client left");
+      ctx.cancel(why);
+      const error = await answer;
+      expect(await look.blocked()).toBe(0);
+      expect(error).toBe(ctx.err());
+      expect(error).toBeInstanceOf(CanceledError);
+      expect((error as Error).cause).toBe(why);
+      expect(await stopped(ctx)).toMatchObject([{ what: "BLPOP", state: "stopped" }]);
+      expect(await look.connections()).toBe(3); // the client, the blocking one and the control
+    }
+    await look.client.rPush(k, "for the next");
+    expect(await db.blpop(background(), k)).toEqual([k, "for the next"]);
+  });
+
+  test("a blocked pop ends with its deadline", async () => {
+    const db = await database();
+    using ctx = withTimeout(background(), 50);
+    expect(await failure(db.blpop(ctx, key()))).toBeInstanceOf(DeadlineExceededError);
+    expect(await look.blocked()).toBe(0);
+  });
+
+  test.each([
+    ["BRPOP", "?", "0"],
+    ["BLMOVE", "?", "other", "LEFT", "RIGHT", "0"],
+    ["BRPOPLPUSH", "?", "other", "0"],
+    ["BZPOPMIN", "?", "0"],
+    ["BZPOPMAX", "?", "0"],
+    ["BLMPOP", "0", "1", "?", "LEFT"],
+    ["BZMPOP", "0", "1", "?", "MIN"],
+    ["XREAD", "BLOCK", "0", "STREAMS", "?", "$"],
+    ["XREADGROUP", "GROUP", "g", "me", "BLOCK", "0", "STREAMS", "?", ">"],
+  ])("%s is stopped, and holds up nobody", async (name, ...args) => {
+    const db = await database();
+    const k = key();
+    if (name === "XREADGROUP") await db.raw("XGROUP", "CREATE", k, "g", "$", "MKSTREAM");
+    using ctx = withCancel(background());
+    const answer = failure(db.call(ctx, name, ...args.map((arg) => (arg === "?" ? k : arg))));
+    await until(async () => (await look.blocked()) === 1);
+    expect(await db.call(background(), "PING")).toBe("PONG");
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    expect(await look.blocked()).toBe(0);
+  });
+
+  test("a name among the streams that reads BLOCK does not block", async () => {
+    const db = await database();
+    expect(await db.call(background(), "XREAD", "STREAMS", "BLOCK", "0")).toBe(null);
+    expect(await look.connections()).toBe(1);
+  });
+
+  test("is stopped while the client itself is blocked", async () => {
+    const db = await database();
+    const held = db.raw("BLPOP", key(), "0").catch(() => undefined);
+    using ctx = withCancel(background());
+    const answer = failure(db.blpop(ctx, key()));
+    await until(async () => (await look.blocked()) === 2);
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    await db.end();
+    await held;
+  });
+
+  test("sends nothing when its context is done already", async () => {
+    const db = await database();
+    const k = key();
+    using ctx = withCancel(background());
+    ctx.cancel();
+    expect(await failure(db.call(ctx, "SET", k, "1"))).toBe(ctx.err());
+    expect(await failure(db.transact(ctx, k))).toBe(ctx.err());
+    expect(await failure(db.blpop(ctx, k))).toBe(ctx.err());
+    expect(await db.raw("EXISTS", k)).toBe(0);
+    expect(await look.connections()).toBe(1);
+  });
+
+  test("a context that is missing is a TypeError that says so", async () => {
+    const db = await database();
+    const error = await failure(db.blpop("jobs" as unknown as Context, "0"));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(String(error)).toMatch(/needs a Context as its first argument, got a string/);
+  });
+
+  test("somebody else's UNBLOCK is the driver's error, and a timeout is no error", async () => {
+    const db = await database();
+    const answer = failure(db.blpop(background(), key()));
+    await until(async () => (await look.blocked()) === 1);
+    const list = String(await look.client.sendCommand(["CLIENT", "LIST"]));
+    const id = list
+      .split("\n")
+      .find((line) => / flags=\w*b/.test(line))!
+      .match(/id=(\d+)/)![1]!;
+    await look.client.sendCommand(["CLIENT", "UNBLOCK", id, "ERROR"]);
+    expect(String(await answer)).toContain("UNBLOCKED");
+  });
+
+  test("a script that runs on is lost after the grace, and the client goes on", async () => {
+    const db = await database({ grace: 50 });
+    using ctx = withCancel(withLedger(background()));
+    const endless = "local n = 0; for i = 1, 100000000 do n = n + 1 end; return n";
+    const answer = failure(db.call(ctx, "EVAL", endless, "0"));
+    await sleep(background(), 20);
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    expect(await stopped(ctx)).toMatchObject([{ what: "EVAL", state: "lost" }]);
+    expect(await db.call(background(), "PING")).toBe("PONG"); // when the script is over
+  });
+
+  test("WAIT speaks of the client's own writes, so it is sent there and cannot be stopped", async () => {
+    const db = await database({ grace: 50 });
+    expect(await db.call(background(), "WAIT", "0", "0")).toBe(0);
+    using ctx = withCancel(withLedger(background()));
+    await db.call(ctx, "SET", key(), "1");
+    const answer = failure(db.call(ctx, "WAIT", "1", "300"));
+    await sleep(background(), 20);
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    expect(await stopped(ctx)).toMatchObject([{ what: "WAIT", state: "lost" }]);
+    expect(await look.connections()).toBe(1);
+    expect(await db.call(background(), "PING")).toBe("PONG");
+  });
+
+  test("those who wait for a connection wait in order, and leave at once", async () => {
+    const db = await database({ maxBlocking: 2 });
+    using ctx = withCancel(background());
+    using leaves = withCancel(background());
+    const blocked = [db.blpop(ctx, key()), db.blpop(ctx, key())].map(failure);
+    await until(async () => (await look.blocked()) === 2);
+    const k = key();
+    const left = failure(db.blpop(leaves, k));
+    const next = db.blpop(background(), k);
+    leaves.cancel();
+    expect(await left).toBe(leaves.err());
+    expect(await look.connections()).toBe(4);
+    await look.client.rPush(k, "x");
+    ctx.cancel();
+    await Promise.all(blocked);
+    expect(await next).toEqual([k, "x"]);
+  });
+
+  test("200 that are cancelled at once all end, and leave the connections whole", async () => {
+    const db = await database({ maxBlocking: 8 });
+    using ctx = withCancel(background());
+    const answers = Array.from({ length: 200 }, () => failure(db.blpop(ctx, key())));
+    await until(async () => (await look.blocked()) === 8);
+    ctx.cancel();
+    for (const answer of answers) expect(await answer).toBe(ctx.err());
+    expect(await look.blocked()).toBe(0);
+    expect(await look.connections()).toBe(10);
+    const k = key();
+    const pops = Array.from({ length: 8 }, () => db.blpop(background(), k));
+    await until(async () => (await look.blocked()) === 8);
+    const elements = "a b c d e f g h".split(" ");
+    await look.client.rPush(k, elements);
+    expect((await Promise.all(pops)).map((pop) => pop?.[1]).sort()).toEqual(elements);
+  });
+
+  test("a cancel before the connection is open leaves it to the next one", async () => {
+    const db = await database();
+    using ctx = withCancel(background());
+    const answer = failure(db.blpop(ctx, key()));
+    ctx.cancel();
+    expect(await answer).toBe(ctx.err());
+    const k = key();
+    await look.client.rPush(k, "x");
+    expect(await db.blpop(background(), k)).toEqual([k, "x"]);
+    expect(await look.connections()).toBeLessThanOrEqual(3);
+  });
+
+  test(
+    `${RACES} cancels that race a push lose no element and hit nobody else`,
+    async () => {
+      const draw = random(SEED);
+      const db = await database({ maxBlocking: 4 });
+      const lists: string[] = [];
+      const innocentKey = key();
+      const got: string[] = [];
+      const count = { canceled: 0, late: 0, innocent: 0 };
+      let victims = 0;
+      const root = withLedger(background());
+      const race = async (i: number): Promise<void> => {
+        using ctx = withCancel(root);
+        // A list of its own: what a cancelled one leaves there would answer the next at once.
+        const k = key();
+        lists.push(k);
+        const pop = db.blpop(ctx, k);
+        // Around the same moment, on two connections, in either order.
+        const at = draw() * 3;
+        const later = (fn: () => unknown, delay: number) =>
+          new Promise<void>((resolve) =>
+            setTimeout(() => void Promise.resolve(fn()).then(() => resolve()), delay),
+          );
+        const pushed = later(() => look.client.rPush(k, `e${i}`), at);
+        const cancelled = later(() => ctx.cancel(), at + (draw() - 0.4) * 2);
+        try {
+          got.push((await pop)![1]);
+          if (ctx.err() !== undefined) count.late++;
+        } catch (error) {
+          expect(error).toBe(ctx.err());
+          count.canceled++;
+        }
+        await Promise.all([pushed, cancelled]);
+      };
+      const innocent = async (i: number): Promise<void> => {
+        victims++; // until it is answered
+        const pop = db.blpop(root, innocentKey);
+        await look.client.rPush(innocentKey, `i${i}`);
+        expect((await pop)![0]).toBe(innocentKey);
+        victims--;
+        count.innocent++;
+      };
+      let left = RACES;
+      const worker = async (): Promise<void> => {
+        while (left > 0) {
+          const i = left--;
+          await race(i);
+          if (draw() < 0.5) await innocent(i);
+        }
+      };
+      const over = await Promise.allSettled([worker(), worker(), worker()]);
+      const leaked = working(root);
+      const late = RACES - count.canceled; // its cancel came after the answer
+      tell({ ...count, late, victims, leaked: leaked.length });
+      for (const one of over) if (one.status === "rejected") throw one.reason;
+      expect(leaked).toEqual([]);
+
+      const rest: string[] = [];
+      for (const k of lists) rest.push(...(await look.client.lRange(k, 0, -1)));
+      const all = Array.from({ length: RACES }, (_, i) => `e${i + 1}`).sort();
+      expect([...got, ...rest].sort()).toEqual(all);
+      expect(count.canceled).toBeGreaterThan(0);
+      expect(got.length).toBeGreaterThan(0);
+      expect(count.innocent).toBeGreaterThan(0);
+      expect(await look.client.lLen(innocentKey)).toBe(0);
+      expect(await look.connections()).toBeLessThanOrEqual(6); // and no connection had to go
+    },
+    60_000 + RACES * 50,
+  );
+
+  test("close ends the connections that are not the client's, and the client goes on", async () => {
+    const db = await database();
+    const answer = failure(db.blpop(background(), key()));
+    await until(async () => (await look.blocked()) === 1);
+    db.close();
+    expect(await answer).toBeInstanceOf(Error);
+    await until(async () => (await look.connections()) === 1);
+    expect(await db.call(background(), "PING")).toBe("PONG");
+    expect(String(await failure(db.blpop(background(), key())))).toContain("closed");
+  });
+
+  test("close in the midst of connecting leaves no connection behind", async () => {
+    const db = await database();
+    const answer = failure(db.blpop(background(), key()));
+    await new Promise(setImmediate);
+    db.close();
+    expect(await answer).toBeInstanceOf(Error);
+    await sleep(background(), 50);
+    expect(await look.connections()).toBe(1);
+  });
+
+  test("a client that is closed says so, and takes its connections with it", async () => {
+    const db = await database();
+    const answer = failure(db.blpop(background(), key()));
+    await until(async () => (await look.blocked()) === 1);
+    await db.end();
+    expect(await answer).toBeInstanceOf(Error);
+    await until(async () => (await look.connections()) === 0);
+    expect(String(await failure(db.blpop(background(), key())))).toMatch(/closed/);
+  });
+
+  test("a scan ends with its context", async () => {
+    const db = await database();
+    await look.client.mSet(
+      Object.fromEntries(Array.from({ length: 500 }, (_, i) => [key(), `${i}`])),
+    );
+    let all = 0;
+    for await (const page of db.keys(background())) all += page.length;
+    expect(all).toBeGreaterThanOrEqual(500);
+    using ctx = withCancel(background());
+    const scan = async (): Promise<void> => {
+      let pages = 0;
+      for await (const _page of db.keys(ctx)) if (++pages === 2) ctx.cancel();
+    };
+    expect(await failure(scan())).toBe(ctx.err());
+  });
+
+  describe("in bad weather", () => {
+    /** A client behind a proxy; `restart` puts another server behind it. */
+    async function behindProxy(onLink?: (link: Link) => void) {
+      const target = { host: server.host, port: server.port };
+      const proxy = await startProxy(target, onLink);
+      const url = new URL(server.url);
+      url.host = `${proxy.host}:${proxy.port}`;
+      const db = await database({ grace: GRACE }, url.href);
+      return { db, proxy, target };
+    }
+    const works = async (db: Db): Promise<void> => {
+      const k = key();
+      await until(() =>
+        db.call(background(), "RPUSH", k, "x").then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(await db.blpop(background(), k)).toEqual([k, "x"]);
+    };
+    const timed = async (answer: Promise<unknown>): Promise<[unknown, number]> => {
+      const start = performance.now();
+      return [await answer, performance.now() - start];
+    };
+    // The client is 0, the blocking connection 1 and the control 2.
+    test.each(["stall", "reset"] as const)("%s of the blocked connection", async (what) => {
+      const { db, proxy } = await behindProxy();
+      using ctx = withCancel(withLedger(background()));
+      const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
+      await until(async () => (await look.blocked()) === 1);
+      proxy.links[1]!.stall();
+      if (what === "reset") proxy.links[1]!.reset();
+      ctx.cancel();
+      const [error, took] = await timed(answer);
+      if (what === "stall") {
+        expect(error).toBe(ctx.err());
+        expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+      } else expect(error).toBeInstanceOf(Error);
+      expect(took).toBeLessThan(GRACE + 1_000);
+      await works(db);
+    });
+
+    test.each(["stall", "reset"] as const)("%s of the control connection", async (what) => {
+      const { db, proxy } = await behindProxy((link) => link.index === 2 && link[what]());
+      using ctx = withCancel(background());
+      const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
+      await until(async () => (await look.blocked()) === 1);
+      ctx.cancel();
+      const [error, took] = await timed(answer);
+      expect(error).toBe(ctx.err());
+      expect(took).toBeLessThan(GRACE + 1_000);
+      await until(async () => (await look.blocked()) === 0);
+      await works(db);
+      using again = withCancel(background());
+      const next = failure(db.blpop(again, key()));
+      await until(async () => (await look.blocked()) === 1);
+      again.cancel();
+      expect(await next).toBe(again.err());
+      expect(proxy.links.length).toBeGreaterThan(3);
+    });
+
+    test("a control connection that stalls while it is used", async () => {
+      const { db, proxy } = await behindProxy();
+      await works(db);
+      await until(() => proxy.links.length === 3);
+      await sleep(background(), 50);
+      proxy.links[2]!.stall();
+      using ctx = withCancel(withLedger(background()));
+      const answer = failure(db.blpop(ctx, key()));
+      await until(async () => (await look.blocked()) === 1);
+      ctx.cancel();
+      const [error, took] = await timed(answer);
+      expect(error).toBe(ctx.err());
+      expect(took).toBeLessThan(GRACE + 1_000);
+      expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+      await until(async () => (await look.blocked()) === 0);
+      await works(db);
+    });
+
+    test("the server is killed while one is blocked and one is being stopped", async () => {
+      const { password } = new URL(server.url);
+      const doomed = await startRedis({ settings: { requirepass: password } });
+      const doomedUrl = new URL(doomed.url);
+      doomedUrl.password = password;
+      onTestFinished(() => doomed.stop());
+      const { db, target } = await behindProxy();
+      const old = { ...target };
+      Object.assign(target, { host: doomed.host, port: doomed.port });
+      const eyes = await observeRedis(doomedUrl.href);
+      using ctx = withCancel(background());
+      const stays = failure(db.blpop(background(), key()));
+      const leaves = failure(db.blpop(ctx, key()));
+      await until(async () => (await eyes.blocked()) === 2);
+      eyes.close();
+      ctx.cancel();
+      await doomed.stop();
+      expect(await stays).toBeInstanceOf(Error);
+      expect(await leaves).toBeInstanceOf(Error);
+      Object.assign(target, old);
+      await works(db);
+    });
+
+    test("a command in the client's queue is withdrawn, and never sent", async () => {
+      const { db, proxy } = await behindProxy();
+      await proxy.refuse();
+      proxy.links[0]!.reset();
+      await until(() => !db.ready());
+      const k = key();
+      using ctx = withCancel(withLedger(background()));
+      const answers = [
+        failure(db.call(ctx, "INCR", k)),
+        failure(db.transact(ctx, k)),
+        failure(db.blpop(ctx, k)),
+      ];
+      const patient = db.call(background(), "INCRBY", k, "100");
+      await sleep(background(), 20);
+      ctx.cancel();
+      const [errors, took] = await timed(Promise.all(answers));
+      expect(errors).toEqual([ctx.err(), ctx.err(), ctx.err()]);
+      expect(took).toBeLessThan(GRACE);
+      expect((await stopped(ctx)).map((r) => r.state)).toEqual(["stopped", "stopped"]);
+      await proxy.refuse(false);
+      expect(await patient).toBe(100);
+      expect(await db.call(background(), "GET", k)).toBe("100");
+    });
+
+    test("a command whose answer stalls ends after the grace; one that comes in time is returned", async () => {
+      const { db, proxy } = await behindProxy();
+      using late = withCancel(background());
+      const slow = "local n = 0; for i = 1, 3000000 do n = n + i end; return 'done'";
+      const script = db.call(late, "EVAL", slow, "0");
+      setTimeout(() => late.cancel(), 1);
+      expect(await script).toBe("done");
+      proxy.links[0]!.stall();
+      using ctx = withCancel(withLedger(background()));
+      const answer = failure(db.call(ctx, "PING"));
+      await sleep(background(), 20);
+      ctx.cancel();
+      const [error, took] = await timed(answer);
+      expect(error).toBe(ctx.err());
+      expect(took).toBeLessThan(GRACE + 1_000);
+      expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+    });
+  });
+});

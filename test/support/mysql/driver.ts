@@ -1,0 +1,175 @@
+/** mysql2 and mariadb in the same words, for tests that are the same for both. */
+import mariadb, { type PoolConfig } from "mariadb";
+import mysql from "mysql2/promise";
+import { onTestFinished } from "vitest";
+import type { Options, TransactionOptions } from "../../../src/adapter/mysql-database.ts";
+import type { Context } from "../../../src/index.ts";
+import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
+import { withContext as withMysql2 } from "../../../src/mysql2/index.ts";
+import { mariadbUrl } from "../mariadb.ts";
+
+export type Row = Record<string, unknown>;
+
+type Sql = string | { sql: string; rowsAsArray?: boolean; timeout?: number };
+
+/** Statements resolve with rows, whatever the driver wraps them in. */
+export interface Statements {
+  query(ctx: Context, sql: Sql, values?: unknown[]): Promise<Row[]>;
+  execute(ctx: Context, sql: Sql, values?: unknown[]): Promise<Row[]>;
+  stream(ctx: Context, sql: Sql, values?: unknown[]): AsyncGenerator<Row, void, undefined>;
+}
+export interface Tx extends Statements {
+  transaction<T>(
+    ctx: Context,
+    fn: (tx: Tx) => T | PromiseLike<T>,
+    options?: TransactionOptions,
+  ): Promise<Awaited<T>>;
+}
+export interface Db extends Tx {
+  connection<T>(ctx: Context, fn: (db: Tx) => T | PromiseLike<T>): Promise<Awaited<T>>;
+}
+
+export interface TestPool {
+  db: Db;
+  driver: object;
+  /** How many connections it has, how many of them are idle, and how many wait for one. */
+  total(): number;
+  idle(): number;
+  waiting(): number;
+  /** Takes a connection out of it; call the result to give it back. */
+  take(): Promise<() => Promise<void>>;
+  query(sql: string): Promise<Row[]>;
+  end(): Promise<void>;
+}
+
+export interface PoolSettings extends Options {
+  url?: string;
+  max?: number;
+  /** What the driver alone has. */
+  more?: object;
+}
+
+export interface TestDriver {
+  readonly name: "mysql2" | "mariadb";
+  /** Ends with the test. */
+  pool(settings?: PoolSettings): TestPool;
+  /** One connection; ends with the test. */
+  connection(settings?: PoolSettings): Promise<{ db: Db; query(sql: string): Promise<Row[]> }>;
+}
+
+const optionsOf = ({ onCancel, grace, serverTimeout }: PoolSettings): Options => ({
+  ...(onCancel && { onCancel }),
+  ...(grace !== undefined && { grace }),
+  ...(serverTimeout !== undefined && { serverTimeout }),
+});
+
+/** The first of mysql2's `[rows, fields]`. */
+function firstOf<T extends object>(db: T): T {
+  return new Proxy(db, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver);
+      if (typeof member !== "function") return member;
+      const method = member as (...args: unknown[]) => unknown;
+      if (name === "query" || name === "execute") {
+        return async (...args: unknown[]) => ((await method(...args)) as unknown[])[0];
+      }
+      if (name !== "transaction" && name !== "connection") return method;
+      return (ctx: unknown, fn: (inner: object) => unknown, ...rest: unknown[]) =>
+        method(ctx, typeof fn === "function" ? (inner: object) => fn(firstOf(inner)) : fn, ...rest);
+    },
+  });
+}
+
+export const mysql2Driver: TestDriver = {
+  name: "mysql2",
+  pool(settings = {}) {
+    const { url = mariadbUrl(), max = 2, more } = settings;
+    const pool = mysql.createPool({ uri: url, connectionLimit: max, ...more });
+    let ended = false;
+    const end = async (): Promise<void> => {
+      if (ended) return;
+      ended = true;
+      await pool.end();
+    };
+    onTestFinished(end);
+    const core = pool.pool as unknown as Record<string, { length: number }>;
+    return {
+      db: firstOf(withMysql2(pool, optionsOf(settings))) as unknown as Db,
+      driver: pool,
+      total: () => core["_allConnections"]?.length ?? 0,
+      idle: () => core["_freeConnections"]?.length ?? 0,
+      waiting: () => core["_connectionQueue"]?.length ?? 0,
+      async take() {
+        const connection = await pool.getConnection();
+        return () => {
+          connection.release();
+          return Promise.resolve();
+        };
+      },
+      query: async (sql) => (await pool.query(sql))[0] as Row[],
+      end,
+    };
+  },
+  async connection(settings = {}) {
+    const connection = await mysql.createConnection({
+      uri: settings.url ?? mariadbUrl(),
+      ...settings.more,
+    });
+    onTestFinished(() => connection.destroy());
+    return {
+      db: firstOf(withMysql2(connection, optionsOf(settings))) as unknown as Db,
+      query: async (sql) => (await connection.query(sql))[0] as Row[],
+    };
+  },
+};
+
+/** As the driver wants it, for which "mysql:" is nothing. */
+export function mariadbConfig(url = mariadbUrl()): PoolConfig {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  return {
+    host: hostname,
+    port: Number(port || 3306),
+    user: username,
+    ...(password && { password: decodeURIComponent(password) }),
+    database: pathname.slice(1),
+    minimumIdle: 0,
+    insertIdAsNumber: true,
+    bigIntAsNumber: true,
+  };
+}
+
+export const mariadbDriver: TestDriver = {
+  name: "mariadb",
+  pool(settings = {}) {
+    const { url = mariadbUrl(), max = 2, more } = settings;
+    const pool = mariadb.createPool({ ...mariadbConfig(url), connectionLimit: max, ...more });
+    const end = async (): Promise<void> => {
+      if (!pool.closed) await pool.end();
+    };
+    onTestFinished(end);
+    return {
+      db: withMariadb(pool, optionsOf(settings)),
+      driver: pool,
+      total: () => pool.totalConnections(),
+      idle: () => pool.idleConnections(),
+      waiting: () => pool.taskQueueSize(),
+      async take() {
+        const connection = await pool.getConnection();
+        return () => connection.release();
+      },
+      query: (sql) => pool.query(sql),
+      end,
+    };
+  },
+  async connection(settings = {}) {
+    const connection = await mariadb.createConnection({
+      ...mariadbConfig(settings.url ?? mariadbUrl()),
+      ...settings.more,
+    });
+    onTestFinished(() => connection.end());
+    return {
+      db: withMariadb(connection, optionsOf(settings)) as unknown as Db,
+      query: (sql) => connection.query(sql),
+    };
+  },
+};

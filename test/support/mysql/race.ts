@@ -1,0 +1,80 @@
+/** Late kills among innocent statements. */
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Context } from "../../../src/index.ts";
+import { describeMariadb, mariadbUrl, observer, until } from "../mariadb.ts";
+import { CANCELS, race, unhandledRejections } from "../race.ts";
+import type { Db, Row, TestDriver } from "./driver.ts";
+
+/** The forms that a statement can have; the answer is always `i`. */
+type Form = (db: Db, ctx: Context, i: number, seconds: number) => Promise<unknown>;
+const forms: [Form, ...Form[]] = [
+  async (db, ctx, i, s) => (await db.query(ctx, "select ? as i, sleep(?)", [i, s]))[0]?.["i"],
+  async (db, ctx, i, s) => (await db.execute(ctx, "select ? as i, sleep(?)", [i, s]))[0]?.["i"],
+  (db, ctx, i, s) =>
+    db.transaction(ctx, async (tx) => {
+      const [row] = await tx.query(ctx, "select ? as i, sleep(?)", [i, s]);
+      return row?.["i"];
+    }),
+  async (db, ctx, i, s) => {
+    const text = "select ? as i, sleep(?) from (values (1), (2), (3)) as three";
+    let last: unknown;
+    for await (const row of db.stream(ctx, text, [i, s / 3])) last = row["i"];
+    return last;
+  },
+];
+
+const formOf = (i: number): Form => forms[i % forms.length] ?? forms[0];
+
+export function describeRace(driver: TestDriver): void {
+  vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
+  const unhandled = unhandledRejections();
+
+  describeMariadb("late kills", () => {
+    test.each([1, 4])(`${CANCELS} of them over %i connections make no victim`, async (max) => {
+      const look = await observer();
+      const url = new URL(mariadbUrl());
+      const database = `${url.pathname.slice(1)}_${driver.name}_${max}`;
+      await look.query(`create database ${database}`);
+      onTestFinished(async () => {
+        await look.query(`drop database ${database}`);
+      });
+      url.pathname = database;
+      const pool = driver.pool({ max, url: url.href });
+      const { db } = pool;
+      const ids = async (): Promise<unknown[]> =>
+        await Promise.all(
+          Array.from({ length: max }, () => pool.query("select connection_id() as id, sleep(0.1)")),
+        ).then((answers) => answers.map(([row]) => row?.["id"]));
+      const before = new Set(await ids());
+      await race({
+        seed: max,
+        workers: 3 * max,
+        guilty: (ctx, i, seconds) => formOf(i)(db, ctx, i, seconds),
+        innocent: async (ctx, i) =>
+          (await db.query(ctx, "select ? as i, sleep(0.0005)", [i]))[0]?.["i"],
+      });
+      await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
+      expect(new Set(await ids())).toEqual(before); // none was destroyed
+      expect(before.size).toBe(max);
+      // Beside the pool's and the control connection there is none.
+      const [left] = await look.query(
+        "select id from information_schema.processlist where db = ?",
+        [database],
+      );
+      expect((left as Row[]).length).toBeLessThanOrEqual(max + 1);
+      expect(unhandled).toEqual([]);
+    });
+
+    test("on one connection of the caller's they hit nothing either", async () => {
+      const { db } = await driver.connection();
+      await race({
+        seed: 0,
+        cancels: Math.ceil(CANCELS / 4),
+        workers: 2,
+        guilty: (ctx, i, seconds) => formOf(i)(db, ctx, i, seconds),
+        innocent: async (ctx, i) => (await db.query(ctx, "select ? as i", [i]))[0]?.["i"],
+      });
+      expect(unhandled).toEqual([]);
+    });
+  });
+}

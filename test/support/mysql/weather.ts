@@ -1,0 +1,246 @@
+/** Bad weather: networks and servers that stall, reset or die, each against a server of our own. */
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { mariadbMissing, startMariadb, type MariadbServer } from "../../../servers/mariadb.ts";
+import { background, CanceledError, stopped, withCancel, withLedger } from "../../../src/index.ts";
+import { mark, observer, until } from "../mariadb.ts";
+import { startProxy, type Link, type Proxy } from "../proxy.ts";
+import { unhandledRejections } from "../race.ts";
+import type { TestDriver, TestPool } from "./driver.ts";
+
+const GRACE = 500;
+const LONG = 60;
+
+export function describeWeather(driver: TestDriver): void {
+  vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+  const unhandled = unhandledRejections();
+
+  describe.skipIf(mariadbMissing() !== undefined)("in bad weather", () => {
+    let server: MariadbServer;
+    beforeAll(async () => {
+      server = await startMariadb();
+    });
+    afterAll(async () => {
+      await server.stop();
+      expect(unhandled).toEqual([]);
+    });
+
+    const through = ({ host, port }: { host: string; port: number }): string => {
+      const url = new URL(server.url);
+      url.hostname = host;
+      url.port = String(port);
+      return url.href;
+    };
+
+    interface Cancelled {
+      error: unknown;
+      state: string | undefined;
+      took: number;
+      pool: TestPool;
+      proxy: Proxy;
+      text: string;
+    }
+
+    /**
+     * Runs a long statement through a proxy and cancels it. `onLink` is called for each connection:
+     * the first is the statement's, the second is for its KILL; `when` right before the cancel.
+     */
+    async function cancelled(
+      onLink: (link: Link) => void,
+      when: (proxy: Proxy) => void | Promise<void> = () => undefined,
+      form: "query" | "stream" = "query",
+    ): Promise<Cancelled> {
+      const proxy = await startProxy(server, onLink);
+      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      const look = await observer({ uri: server.url });
+      const text = `select sleep(${LONG}) ${mark()}`;
+      using ctx = withCancel(withLedger(background()));
+      const work = form === "query" ? pool.db.query(ctx, text) : pool.db.stream(ctx, text).next();
+      const answer = work.catch((error: unknown) => error);
+      await until(async () => (await look.running(text)) === 1);
+      await when(proxy);
+      const start = performance.now();
+      ctx.cancel();
+      const error = await answer;
+      const took = performance.now() - start;
+      const receipts = await stopped(ctx);
+      const state = receipts.find(({ what }) => what === text)?.state;
+      return { error, state, took, pool, proxy, text };
+    }
+
+    async function expectWhole(pool: TestPool): Promise<void> {
+      expect(await pool.query("select 1 as n")).toMatchObject([{ n: 1 }]);
+      await until(() => pool.idle() === 1 && pool.total() === 1 && pool.waiting() === 0);
+    }
+
+    test("a proxy that behaves is no obstacle", async () => {
+      const { error, state, took, pool } = await cancelled(() => undefined);
+      expect(error).toBeInstanceOf(CanceledError);
+      expect(state).toBe("stopped");
+      expect(took).toBeLessThan(5_000);
+      await expectWhole(pool);
+    });
+
+    test.each(["query", "stream"] as const)(
+      "a stalled control connection costs a %s the grace and its connection",
+      async (form) => {
+        const { error, state, took, pool } = await cancelled(
+          (link) => {
+            if (link.index === 1) link.stall();
+          },
+          undefined,
+          form,
+        );
+        expect(error).toBeInstanceOf(CanceledError);
+        expect(state).toBe("lost");
+        expect(took).toBeGreaterThanOrEqual(GRACE - 5);
+        expect(took).toBeLessThan(GRACE + 2_000);
+        await expectWhole(pool);
+      },
+    );
+
+    test("a reset control connection costs the connection, at once", async () => {
+      const { error, state, took, pool } = await cancelled((link) => {
+        if (link.index === 1) link.reset();
+      });
+      expect(error).toBeInstanceOf(CanceledError);
+      expect(state).toBe("lost");
+      expect(took).toBeLessThan(GRACE + 2_000);
+      await expectWhole(pool);
+    });
+
+    test("a control connection that is refused costs the connection, and the next works", async () => {
+      const { error, took, pool, proxy } = await cancelled(
+        () => undefined,
+        (proxy) => proxy.refuse(),
+      );
+      expect(error).toBeInstanceOf(CanceledError);
+      expect(took).toBeLessThan(GRACE + 2_000);
+      await proxy.refuse(false);
+      await expectWhole(pool);
+      using ctx = withCancel(background());
+      const text = `select sleep(${LONG}) ${mark()}`;
+      const again = pool.db.query(ctx, text).catch((e: unknown) => e);
+      const look = await observer({ uri: server.url });
+      await until(async () => (await look.running(text)) === 1);
+      ctx.cancel();
+      expect(await again).toBe(ctx.err());
+      await expectWhole(pool);
+    });
+
+    test("a control connection that breaks while idle is opened anew", async () => {
+      const { state, pool, proxy } = await cancelled(() => undefined);
+      expect(state).toBe("stopped");
+      proxy.links[1]?.reset();
+      await until(() => proxy.open === 1);
+      using ctx = withCancel(withLedger(background()));
+      const text = `select sleep(${LONG}) ${mark()}`;
+      const again = pool.db.query(ctx, text).catch((e: unknown) => e);
+      const look = await observer({ uri: server.url });
+      await until(async () => (await look.running(text)) === 1);
+      ctx.cancel();
+      expect(await again).toBe(ctx.err());
+      expect((await stopped(ctx)).find(({ what }) => what === text)?.state).toBe("stopped");
+      expect(proxy.links).toHaveLength(3);
+    });
+
+    test.each(["query", "stream"] as const)(
+      "a stalled connection costs a %s the grace and the connection; the server has stopped",
+      async (form) => {
+        const { error, state, took, pool, text } = await cancelled(
+          () => undefined,
+          (proxy) => proxy.links[0]?.stall(),
+          form,
+        );
+        const look = await observer({ uri: server.url });
+        expect(error).toBeInstanceOf(CanceledError);
+        expect(state).toBe("lost");
+        expect(took).toBeLessThan(GRACE + 2_000);
+        expect(await look.running(text)).toBe(0);
+        await expectWhole(pool);
+      },
+    );
+
+    test.each(["query", "stream"] as const)(
+      "a reset connection fails a %s at once, and the pool opens another",
+      async (form) => {
+        const { error, took, pool } = await cancelled(
+          () => undefined,
+          (proxy) => proxy.links[0]?.reset(),
+          form,
+        );
+        expect(error).toBeInstanceOf(Error);
+        expect(took).toBeLessThan(GRACE + 2_000);
+        await expectWhole(pool);
+      },
+    );
+
+    test("both stalled cost the grace, and others are served afterwards", async () => {
+      const { error, took, pool } = await cancelled(
+        (link) => {
+          if (link.index === 1) link.stall();
+        },
+        (proxy) => proxy.links[0]?.stall(),
+      );
+      expect(error).toBeInstanceOf(CanceledError);
+      expect(took).toBeLessThan(GRACE + 2_000);
+      await expectWhole(pool);
+    });
+
+    test("a waiter is served when the connection before it had to be destroyed", async () => {
+      const proxy = await startProxy(server);
+      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      await pool.query("select 1");
+      using ctx = withCancel(background());
+      const text = `select sleep(${LONG}) ${mark()}`;
+      const first = pool.db.query(ctx, text).catch((e: unknown) => e);
+      const look = await observer({ uri: server.url });
+      await until(async () => (await look.running(text)) === 1);
+      proxy.links[0]?.stall();
+      const next = pool.db.query(background(), "select 2 as n");
+      ctx.cancel();
+      expect(await first).toBe(ctx.err());
+      expect(await next).toEqual([{ n: 2 }]);
+    });
+
+    test("a transaction whose connection stalls is over within two times the grace", async () => {
+      const proxy = await startProxy(server);
+      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      using ctx = withCancel(background());
+      const work = pool.db
+        .transaction(ctx, async (tx) => {
+          await tx.query(ctx, "select 1");
+          proxy.links[0]?.stall();
+          await tx.query(ctx, `select sleep(${LONG})`);
+        })
+        .catch((e: unknown) => e);
+      await until(() => pool.total() === 1 && proxy.links.length === 1);
+      setTimeout(() => ctx.cancel(), 100);
+      const start = performance.now();
+      expect(await work).toBe(ctx.err());
+      expect(performance.now() - start).toBeLessThan(2 * GRACE + 2_000);
+      await expectWhole(pool);
+    });
+
+    test("the server is killed while statements run, and while one is being stopped", async () => {
+      const doomed = await startMariadb();
+      onTestFinished(() => doomed.stop());
+      const pool = driver.pool({ url: doomed.url, max: 3, grace: GRACE });
+      const look = await observer({ uri: doomed.url });
+      const text = `select sleep(${LONG}) ${mark()}`;
+      using ctx = withCancel(background());
+      const running = pool.db.query(background(), text).catch((e: unknown) => e);
+      const canceled = pool.db.query(ctx, text).catch((e: unknown) => e);
+      const streamed = pool.db
+        .stream(ctx, text)
+        .next()
+        .catch((e: unknown) => e);
+      await until(async () => (await look.running(text)) === 3);
+      ctx.cancel();
+      doomed.kill();
+      for (const outcome of [running, canceled, streamed]) {
+        expect(await outcome).toBeInstanceOf(Error);
+      }
+      await until(() => pool.idle() === pool.total());
+    });
+  });
+}

@@ -1,0 +1,8 @@
+/** Tests that start a PgBouncer of their own: skipped where it is not installed. */
+import { describe, test } from "vitest";
+import { pgbouncerMissing } from "../../servers/pgbouncer.ts";
+
+const missing = pgbouncerMissing() !== undefined;
+
+export const testPgbouncer = test.skipIf(missing);
+export const describePgbouncer = describe.skipIf(missing);

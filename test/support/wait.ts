@@ -1,0 +1,20 @@
+/** How tests wait, and how they find their own work again. */
+
+/** Asks until the answer is yes. Throws after `within` milliseconds. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  within = 20_000,
+): Promise<void> {
+  const giveUp = performance.now() + within;
+  while (!(await condition())) {
+    if (performance.now() > giveUp)
+      throw new Error(`not within ${within} ms: ${String(condition)}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+let unique = 0;
+/** A comment for SQL, so that a test can find its own query on the server. */
+export function mark(): string {
+  return `/* ${process.pid}-${++unique} */`;
+}
