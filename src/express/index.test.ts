@@ -1,56 +1,16 @@
-import { Readable } from "node:stream";
 import express from "express";
-// @ts-expect-error -- its types are those of 5
-import express4 from "express4";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { serve, until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { express5, expressOld, old } from "../../test/support/frameworks/express.ts";
 import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
 import { contextErrors, contexts, route } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-frameworkSuite({
-  name: "Express 5",
-  app(work, options) {
-    const app = express();
-    app.use(contexts(options));
-    app.all("/", async (req, res) => {
-      const answer = await work(req.ctx, () => req.resume().toArray());
-      if (typeof answer === "string") res.send(answer);
-      else
-        Readable.from(answer)
-          .on("error", () => res.destroy())
-          .pipe(res);
-    });
-    app.use(contextErrors());
-    return app;
-  },
-  answersEarly: false,
-});
+frameworkSuite(express5);
 
-const old = express4 as typeof express;
-frameworkSuite({
-  name: "Express 4",
-  app(work, options) {
-    const app = old();
-    app.use(contexts(options));
-    app.all(
-      "/",
-      route(async (ctx, req, res) => {
-        const answer = await work(ctx, () => req.resume().toArray());
-        if (typeof answer === "string") res.send(answer);
-        else
-          Readable.from(answer)
-            .on("error", () => res.destroy())
-            .pipe(res);
-      }),
-    );
-    app.use(contextErrors());
-    return app;
-  },
-  answersEarly: false,
-});
+frameworkSuite(expressOld);
 
 describe("Express", () => {
   const apps: [string, typeof express][] = [

@@ -1,33 +1,15 @@
-import { Readable } from "node:stream";
 import fastify from "fastify";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { fastify5 } from "../../test/support/frameworks/fastify.ts";
 import { cause, sleep, type Context } from "../index.ts";
 import { RequestFinished, statusOf } from "../http/index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-frameworkSuite({
-  name: "Fastify 5",
-  async app(work, options) {
-    const app = fastify();
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser("*", (_request, _payload, done) => done(null)); // bodies are the handler's
-    await app.register(contexts, options);
-    app.route({
-      method: ["GET", "POST"],
-      url: "/",
-      handler: async (request, reply) => {
-        const answer = await work(request.ctx, () => request.raw.resume().toArray());
-        return reply.send(typeof answer === "string" ? answer : Readable.from(answer));
-      },
-    });
-    await app.ready();
-    return (req, res) => app.routing(req, res);
-  },
-});
+frameworkSuite(fastify5);
 
 test("inject has contexts, too, and they end", async () => {
   await using app = fastify();

@@ -1,44 +1,18 @@
-import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
-import { frameworkSuite, type Work } from "../../test/support/framework-suite.ts";
+import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { honoOnNode, honoAsFetch } from "../../test/support/frameworks/hono.ts";
 import { ClientDisconnected, RequestFinished } from "../http/index.ts";
 import { background, cause, key, sleep, withValue, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
-  const app = new Hono();
-  app.use(contexts(options));
-  app.onError((_error, c) => c.text("Internal Server Error", 500));
-  app.all("/", async (c) => {
-    const answer = await work(c.var.ctx, () => c.req.text());
-    if (typeof answer === "string") return c.text(answer);
-    const write = async (out: { write(part: string): Promise<unknown> }) => {
-      for await (const part of answer) await out.write(part);
-    };
-    return stream(c, write, async () => undefined);
-  });
-  return app;
-}
+frameworkSuite(honoOnNode);
 
-frameworkSuite({
-  name: "Hono 4 on @hono/node-server",
-  app(work, options) {
-    return getRequestListener(appOf(work, options).fetch);
-  },
-});
-
-frameworkSuite({
-  name: "Hono 4 as fetch",
-  app(work, options) {
-    const app = appOf(work, options);
-    return getRequestListener((request) => app.fetch(request));
-  },
-});
+frameworkSuite(honoAsFetch);
 
 describe("Hono", () => {
   test("what app.onError wrote is kept, with another status", async () => {

@@ -1,8 +1,8 @@
-import { Readable } from "node:stream";
 import Koa from "koa";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { serve, until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { koa3 } from "../../test/support/frameworks/koa.ts";
 import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
@@ -13,19 +13,7 @@ const served = (app: Koa) => {
   return serve((req, res) => void listener(req, res));
 };
 
-frameworkSuite({
-  name: "Koa 3",
-  app(work, options) {
-    const app = new Koa();
-    app.silent = true;
-    app.use(contexts(options));
-    app.use(async (koa) => {
-      const answer = await work(koa.context, () => koa.req.resume().toArray());
-      koa.body = typeof answer === "string" ? answer : Readable.from(answer);
-    });
-    return app.callback();
-  },
-});
+frameworkSuite(koa3);
 
 test("outer middleware finds a status and the cause, and Koa's own types say what context is", async () => {
   const told: unknown[] = [];

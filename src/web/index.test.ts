@@ -2,23 +2,14 @@ import { getRequestListener } from "@hono/node-server";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { serve } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
+import { fetchHandlers } from "../../test/support/frameworks/web.ts";
 import { ClientDisconnected, RequestFinished } from "../http/index.ts";
 import { background, cause, sleep, withTimeout, type Context } from "../index.ts";
 import { withContext } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-frameworkSuite({
-  name: "fetch handlers",
-  app(work, options) {
-    const fetch = withContext(async (request, ctx) => {
-      const answer = await work(ctx, () => request.text());
-      if (typeof answer === "string") return new Response(answer);
-      return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
-    }, options);
-    return getRequestListener(fetch);
-  },
-});
+frameworkSuite(fetchHandlers);
 
 describe("without a server", () => {
   const url = "http://localhost/";
