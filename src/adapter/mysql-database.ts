@@ -5,7 +5,10 @@ import type { StopOptions } from "./settings.ts";
 
 export type { TransactionOptions } from "./mysql-begin.ts";
 
-/** In milliseconds, unless the caller says. */
+/**
+ * In milliseconds, unless the caller says. More than elsewhere, because MariaDB tries for two seconds
+ * to take a mutex of the statement that it kills, and one in `SLEEP()` may wait for the killer's.
+ */
 export const MYSQL_GRACE = 3_000;
 
 export interface Options extends StopOptions {

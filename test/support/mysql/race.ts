@@ -1,24 +1,37 @@
-/** Late kills among innocent statements. */
+/**
+ * Late kills among innocent statements.
+ *
+ * They compute and do not SLEEP(): MariaDB's SLEEP() waits for a mutex while it holds one that all
+ * sleepers share, so that a KILL of one sleeper can take two seconds, and longer behind another.
+ */
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Context } from "../../../src/index.ts";
 import { describeMariadb, mariadbUrl, observer, until } from "../mariadb.ts";
 import { CANCELS, race, unhandledRejections } from "../race.ts";
 import type { Db, Row, TestDriver } from "./driver.ts";
 
+/** About so many in a second. */
+const ROUNDS = 4_000_000;
+/** Computes for a while: an expression with a parameter, the number of rounds. */
+const BUSY = "benchmark(?, md5('x'))";
+const rounds = (seconds: number): number => Math.ceil(seconds * ROUNDS);
+
 /** The forms that a statement can have; the answer is always `i`. */
 type Form = (db: Db, ctx: Context, i: number, seconds: number) => Promise<unknown>;
 const forms: [Form, ...Form[]] = [
-  async (db, ctx, i, s) => (await db.query(ctx, "select ? as i, sleep(?)", [i, s]))[0]?.["i"],
-  async (db, ctx, i, s) => (await db.execute(ctx, "select ? as i, sleep(?)", [i, s]))[0]?.["i"],
+  async (db, ctx, i, s) =>
+    (await db.query(ctx, `select ? as i, ${BUSY}`, [i, rounds(s)]))[0]?.["i"],
+  async (db, ctx, i, s) =>
+    (await db.execute(ctx, `select ? as i, ${BUSY}`, [i, rounds(s)]))[0]?.["i"],
   (db, ctx, i, s) =>
     db.transaction(ctx, async (tx) => {
-      const [row] = await tx.query(ctx, "select ? as i, sleep(?)", [i, s]);
+      const [row] = await tx.query(ctx, `select ? as i, ${BUSY}`, [i, rounds(s)]);
       return row?.["i"];
     }),
   async (db, ctx, i, s) => {
-    const text = "select ? as i, sleep(?) from (values (1), (2), (3)) as three";
+    const text = `select ? as i, ${BUSY} from (values (1), (2), (3)) as three`;
     let last: unknown;
-    for await (const row of db.stream(ctx, text, [i, s / 3])) last = row["i"];
+    for await (const row of db.stream(ctx, text, [i, rounds(s / 3)])) last = row["i"];
     return last;
   },
 ];
@@ -51,7 +64,7 @@ export function describeRace(driver: TestDriver): void {
         workers: 3 * max,
         guilty: (ctx, i, seconds) => formOf(i)(db, ctx, i, seconds),
         innocent: async (ctx, i) =>
-          (await db.query(ctx, "select ? as i, sleep(0.0005)", [i]))[0]?.["i"],
+          (await db.query(ctx, `select ? as i, ${BUSY}`, [i, rounds(0.0005)]))[0]?.["i"],
       });
       await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
       expect(new Set(await ids())).toEqual(before); // none was destroyed
