@@ -8,7 +8,8 @@
  * then the resource is destroyed, which ends the doubt.
  */
 import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } from "../index.ts";
-import type { Context, Stop, Work } from "../index.ts";
+import type { Context, Work } from "../index.ts";
+import { Ending } from "../core/ending.ts";
 
 export interface Operation<T> {
   /**
@@ -65,14 +66,13 @@ export function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = G
 }
 
 /** One run. Not an async function, because operations that nobody cancels should cost little. */
-class Run<T> implements Settle<T> {
+class Run<T> extends Ending implements Settle<T> {
   readonly #ctx: Context;
   readonly #operation: Operation<T>;
   readonly #grace: number;
   readonly #fulfill: (value: T) => void;
   readonly #fail: (error: unknown) => void;
   #work: Work | undefined;
-  #takeBack: Stop | undefined;
   #settled = false;
   #failed = false;
   #value: T | undefined;
@@ -87,6 +87,7 @@ class Run<T> implements Settle<T> {
     fulfill: (value: T) => void,
     fail: (error: unknown) => void,
   ) {
+    super();
     this.#ctx = ctx;
     this.#operation = operation;
     this.#grace = grace;
@@ -105,7 +106,7 @@ class Run<T> implements Settle<T> {
     } catch (error) {
       this.reject(error);
     }
-    if (!this.#settled) this.#takeBack = afterFunc(this.#ctx, () => this.#stop());
+    if (!this.#settled) this.await(this.#ctx);
   }
 
   resolve(value: T): void {
@@ -127,13 +128,15 @@ class Run<T> implements Settle<T> {
       this.#onSettled?.();
       return;
     }
-    // If it is too late to take it back, the callback will see that all is settled and do nothing.
-    this.#takeBack?.();
+    this.leave();
     this.#finish("stopped");
   }
 
+  run(): void {
+    if (!this.#settled) void this.#stop();
+  }
+
   async #stop(): Promise<void> {
-    if (this.#settled) return;
     this.#stopSent = true;
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve));
     using bound = withTimeout(background(), this.#grace);
