@@ -1,4 +1,5 @@
 /** What the real driver puts on the wire, and makes of an answer; see the stand-in. */
+import mongodb from "mongodb/package.json" with { type: "json" };
 import { MongoClient, MongoServerError, type Collection, type Filter, type WithId } from "mongodb";
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
 import { startResponder, type Received } from "../../test/support/mongo-responder.ts";
@@ -439,7 +440,10 @@ test("(the driver alone: of a reason that is an AbortError it throws the cause)"
   expect(await found).toBe(cause);
 });
 
-test("(the driver alone: its timeoutMS does nothing)", async () => {
+const [, minor] = mongodb.version.split(".").map(Number);
+
+// Before, it was a limit of the driver's own, and ended the wait only.
+test.runIf(Number(minor) >= 9)("(the driver alone: its timeoutMS does nothing)", async () => {
   const { server, raw } = await connect();
   let answer!: () => void;
   server.answer("count", () => new Promise((resolve) => (answer = () => resolve({ ok: 1, n: 3 }))));
