@@ -257,8 +257,8 @@ describe("places", () => {
     const first = held(gate);
     await flush();
     const second = outcome(gate, budget(HOUR)); // is served after 100 ms, as far as is known
-    expect(await outcome(gate, budget(299))).toEqual(refused); // 200 of waiting, 100 of work
-    const third = outcome(gate, budget(301));
+    expect(await outcome(gate, budget(499))).toEqual(refused); // twice 200 of waiting, 100 of work
+    const third = outcome(gate, budget(501));
     await flush();
     expect(gate.waiting).toBe(2);
     first.release();
@@ -269,10 +269,10 @@ describe("places", () => {
     const gate = admission({ concurrency: 1 });
     await teach(gate, 100);
     const first = held(gate);
-    const late = outcome(gate, budget(250));
+    const late = outcome(gate, budget(350));
     const next = outcome(gate, budget(HOUR));
     await flush();
-    clock.advance(200); // it holds its place for longer than anybody could know
+    clock.advance(300); // it holds its place for longer than anybody could know
     first.release();
     expect([await late, await next]).toEqual([refused, "ran"]);
   });
