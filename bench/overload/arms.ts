@@ -1,8 +1,8 @@
-/** Four ways to write the same two services: A asks B, and B has the resource. */
+/** Ways to write the same two services: A asks B, and B has the resource. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { background, hasBudget, type Context } from "eightysix";
 import { fetch as fetchWith, wrapFetch } from "eightysix/fetch";
-import { admission, handler, Overloaded } from "eightysix/http";
+import { admission, handler, Overloaded, type Admission } from "eightysix/http";
 import { COST, type Resource } from "./resource.ts";
 
 export interface Arm {
@@ -35,6 +35,9 @@ const backWith = (serve: Serve, deadline: boolean): RequestListener =>
     },
     { deadline },
   );
+
+const backBehind = (gate: Admission, resource: Resource): RequestListener =>
+  backWith((ctx, id) => gate.run(ctx, () => resource.use(ctx, id)), true);
 
 /** A tells B how long there is: both heed the client's `x-request-timeout-ms`. */
 const telling = {
@@ -72,12 +75,14 @@ export const arms: readonly Arm[] = [
       }, true),
   },
   {
-    name: "… and a deadline, `admission`",
+    name: "… and a deadline, `admission({ concurrency: 1 })`",
     ...telling,
-    back: (resource) => {
-      const gate = admission({ concurrency: 1 });
-      return backWith((ctx, id) => gate.run(ctx, () => resource.use(ctx, id)), true);
-    },
+    back: (resource) => backBehind(admission({ concurrency: 1 }), resource),
+  },
+  {
+    name: "… and a deadline, `admission()`, not told of the one place",
+    ...telling,
+    back: (resource) => backBehind(admission(), resource),
   },
 ];
 
