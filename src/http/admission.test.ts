@@ -42,7 +42,7 @@ async function over(gate: Admission, ctx: Context, ms: number): Promise<unknown>
 }
 
 async function teach(gate: Admission, ms: number, times = 5): Promise<void> {
-  for (let i = 0; i < times; i++) expect(await over(gate, budget(HOUR), ms)).toBe("ran");
+  for (let i = 0; i < times; i++) expect(await over(gate, background(), ms)).toBe("ran");
 }
 
 const refused = expect.any(Overloaded) as unknown;
@@ -325,6 +325,15 @@ describe("places", () => {
     expect(error.retryAfter).toBe(6); // two wait and one runs, 2 s each
     first.release();
     await Promise.all(waiting);
+  });
+
+  test("nobody is told to come again after more than a minute", async () => {
+    const gate = admission({ concurrency: 1, maxQueue: 0 });
+    await teach(gate, HOUR, 1);
+    const first = held(gate);
+    expect(await outcome(gate, background())).toMatchObject({ retryAfter: 60 });
+    first.release();
+    await first.done;
   });
 
   test("what waits and what runs is in the ledger, and a stop leaves a receipt", async () => {

@@ -26,8 +26,8 @@ export interface Admission {
   /**
    * Runs `fn(ctx)` when there is a place for it, and returns or throws what it does. Rejects with
    * `Overloaded`, at once if that can be foreseen and else when its turn has come, and `fn` is not
-   * called, if `ctx` has less time left than the wait and the work are known to take, or too many
-   * wait. Rejects with `ctx.err()` if `ctx` is done before `fn` begins.
+   * called, if `ctx` has less time left than the work and twice the wait are known to take, or too
+   * many wait. Rejects with `ctx.err()` if `ctx` is done before `fn` begins.
    *
    * The place is held until the promise of `fn` has settled, so let `fn` heed its context. In the
    * ledger are "admission.wait" and then "admission.run".
@@ -47,8 +47,8 @@ export interface Admission {
  * Known is nothing until five pieces of work have ended; then the median of the last 31. What was
  * stopped by its context counts as longer than it ran, and a failure says nothing. Where nothing
  * begins or ends, what is known fades: it is halved with each second (with each duration of the
- * work, if that is longer), until somebody's time suffices to try. What that one takes, if it ends well,
- * is believed in place of all before. So nothing that was ever believed can keep the door shut.
+ * work, if that is longer), until somebody's time suffices to try. What that one takes, if it ends
+ * well, is believed in place of all before. So nothing that was ever believed keeps the door shut.
  *
  * A context without a deadline has time for everything: for those there are `concurrency` and
  * `maxQueue`. Throws a RangeError for options that are no numbers of their kind.
@@ -66,6 +66,9 @@ const HALF_LIFE = 1_000;
  * late by the answer's way home. In overload a shorter one keeps the places just as busy.
  */
 const RESERVE = 2;
+
+/** Seconds. What will be after that, nobody knows. */
+const LONGEST_RETRY = 60;
 
 class Gate implements Admission {
   readonly #concurrency: number;
@@ -166,7 +169,7 @@ class Gate implements Admission {
   }
 
   #overloaded(why: string): Overloaded {
-    const seconds = Math.max(1, Math.ceil(this.#wait() / 1e3));
+    const seconds = Math.min(Math.max(1, Math.ceil(this.#wait() / 1e3)), LONGEST_RETRY);
     return new Overloaded(seconds, this.#name === undefined ? why : `${this.#name}, ${why}`);
   }
 

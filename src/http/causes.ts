@@ -85,7 +85,7 @@ export class Shutdown extends RequestCause {
 export class Overloaded extends RequestCause {
   readonly code = "ERR_OVERLOADED";
   readonly [STATUS] = 503;
-  /** Whole seconds, at least one, after which as much may be accepted again. */
+  /** Whole seconds, from 1 to 60, after which there may be room again. */
   readonly retryAfter: number;
 
   /** For logs. Not in the message, which frameworks may send. */
