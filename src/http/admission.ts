@@ -143,7 +143,7 @@ class Gate implements Admission {
     }
     const { waiting } = this.#places;
     if (waiting >= this.#maxQueue) throw this.#overloaded(`${waiting} are waiting`);
-    this.#check(ctx, this.#wait() * RESERVE);
+    this.#check(ctx, this.#wait());
     const work = startWork(ctx, "admission.wait", this.#name);
     try {
       await this.#places.take(ctx);
@@ -159,13 +159,14 @@ class Gate implements Admission {
     }
   }
 
-  /** Throws `Overloaded` if `ctx` ends sooner than work that begins in `wait` milliseconds. */
+  /** Throws `Overloaded` if `ctx` has no time for the work, which will begin in `wait` milliseconds. */
   #check(ctx: Context, wait: number): void {
     const left = remaining(ctx);
     const cost = this.#believed();
-    if (left >= wait + cost) return;
-    const [has, waits, takes] = [left, wait, cost].map(Math.round);
-    throw this.#overloaded(`${has} ms left, for a wait of ${waits} ms and work of ${takes} ms`);
+    if (left >= wait * RESERVE + cost) return;
+    const first = wait > 0 ? `a wait of ${Math.round(wait)} ms, twice, and ` : "";
+    const work = `work of ${Math.round(cost)} ms`;
+    throw this.#overloaded(`${Math.round(left)} ms left for ${first}${work}`);
   }
 
   #overloaded(why: string): Overloaded {
