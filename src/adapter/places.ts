@@ -15,6 +15,16 @@ export class Places {
     this.#free = count;
   }
 
+  /** How many can be taken at once. */
+  get free(): number {
+    return this.#free;
+  }
+
+  /** How many wait for one. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /**
    * Resolves when a place is the caller's, who must `give` it back. Rejects with `ctx.err()` as
    * soon as `ctx` is done; then nothing was taken.

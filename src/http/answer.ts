@@ -1,6 +1,7 @@
 /** Answers in place of a handler that has failed or is late. */
 import { STATUS_CODES } from "node:http";
 import type { ResponseLike } from "./over.ts";
+import { retryAfterOf } from "./status.ts";
 
 /** The parts of an `http.ServerResponse` that `handler` uses. */
 export interface AnswerLike extends ResponseLike {
@@ -35,12 +36,13 @@ const HEADER_METHODS = [
 ] as const;
 
 /**
- * Sends `status` and its name, if nothing has been sent. For 499 there is nobody to hear it, and
+ * Sends `status` and its name, if nothing has been sent; with 503, Retry-After is what `reason`, an
+ * error or a context, knows of it. For 499 there is nobody to hear it, and
  * behind a part of another answer no other can be sent: then the connection (in HTTP/2, the
  * stream) is closed, so that nobody takes the part for the whole. Does nothing to an answer that
  * is complete.
  */
-export function answer(res: AnswerLike, status: number): void {
+export function answer(res: AnswerLike, status: number, reason: unknown): void {
   if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
   if (res.headersSent || status < 400 || status === 499) {
     if (res.stream) res.stream.close(INTERNAL_ERROR);
@@ -53,7 +55,7 @@ export function answer(res: AnswerLike, status: number): void {
   res.statusCode = status;
   // HTTP/2 has none, and warns of whoever asks.
   if (!res.stream && res.statusMessage) res.statusMessage = name;
-  if (status === 503) res.setHeader("retry-after", "1");
+  if (status === 503) res.setHeader("retry-after", String(retryAfterOf(reason)));
   res.setHeader("content-type", "text/plain; charset=utf-8");
   res.setHeader("x-content-type-options", "nosniff");
   res.setHeader("content-length", String(text.length));

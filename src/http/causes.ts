@@ -1,7 +1,8 @@
 /**
- * Why a request's context is done. Each is the `cause` of a context error, says which status it
- * means, and is recognised by that brand and not by `instanceof`: two copies of the package can
- * meet in one process. The brand does not cross the wire: another server's client is not ours.
+ * Why a request's context is done, as the `cause` of a context error, or why its work was not begun.
+ * Each says which status it means, and is recognised by that brand and not by `instanceof`: two
+ * copies of the package can meet in one process. The brand does not cross the wire: another
+ * server's client is not ours.
  */
 const STATUS: unique symbol = Symbol.for("eightysix.http.status") as never;
 
@@ -73,6 +74,27 @@ export class Shutdown extends RequestCause {
   readonly [STATUS] = 503;
   constructor() {
     super("Shutdown", "the server is shutting down");
+  }
+}
+
+/**
+ * Refused before it started, by `admission`: it would not have been over in time, or too many were
+ * waiting. It is the reason of no context: what was refused may be tried elsewhere, or answered from
+ * a cache. 503, and `retryAfter` in its header.
+ */
+export class Overloaded extends RequestCause {
+  readonly code = "ERR_OVERLOADED";
+  readonly [STATUS] = 503;
+  /** Whole seconds, from 1 to 60, after which there may be room again. */
+  readonly retryAfter: number;
+
+  /** For logs. Not in the message, which frameworks may send. */
+  readonly why: string;
+
+  constructor(retryAfter: number, why: string) {
+    super("Overloaded", "refused before it started");
+    this.retryAfter = retryAfter;
+    this.why = why;
   }
 }
 

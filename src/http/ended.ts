@@ -1,6 +1,6 @@
 /** What frameworks are told of a request whose context is done. Runs on every platform. */
 import type { Context } from "../index.ts";
-import { statusOf } from "./status.ts";
+import { retryAfterOf, statusOf } from "./status.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -28,7 +28,7 @@ export class RequestEnded extends Error {
     this.stack = `${this.name}: ${this.message}`; // ours would name the wrong culprit
     this.status = status;
     this.statusCode = status;
-    this.headers = status === 503 ? { "retry-after": "1" } : {};
+    this.headers = status === 503 ? { "retry-after": String(retryAfterOf(cause)) } : {};
   }
 
   getResponse(): Response {

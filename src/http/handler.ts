@@ -61,7 +61,7 @@ export function handler<
     } finally {
       // It is we who will close the connection: say so before it looks as if the client had.
       if (res.headersSent && !res.writableEnded) tracked.scope.cancel(error);
-      answer(res, status);
+      answer(res, status, error);
     }
   };
 
@@ -75,7 +75,7 @@ export function handler<
     else if (limited && tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
     if (ctx.err() !== undefined) {
       settled?.();
-      answer(res, statusOf(ctx));
+      answer(res, statusOf(ctx), ctx);
       return;
     }
     if (limited || parent !== undefined || tracked.served) tracked.stop = answerAtEnd(ctx, res);
@@ -96,7 +96,7 @@ export function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
   return afterFunc(ctx, () => {
     if (res.headersSent || res.destroyed) return;
     setImmediate(() => {
-      if (!res.headersSent) answer(res, statusOf(ctx));
+      if (!res.headersSent) answer(res, statusOf(ctx), ctx);
     });
   });
 }

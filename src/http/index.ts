@@ -7,10 +7,12 @@ export { requestContext, type RequestContextOptions } from "./request.ts";
 export { handler, type HandlerOptions } from "./handler.ts";
 export { middleware } from "./middleware.ts";
 export { statusOf } from "./status.ts";
+export { admission, type Admission, type AdmissionOptions } from "./admission.ts";
 export {
   ClientDisconnected,
   LocalTimeout,
   MalformedDeadline,
+  Overloaded,
   RemoteDeadline,
   RequestCause,
   RequestFinished,

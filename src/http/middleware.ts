@@ -27,7 +27,7 @@ export function middleware<Req extends RequestLike = NodeRequest>(
     // Somebody has asked before: what we know of limits can only answer, and end nothing.
     if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
     if (ctx.err() !== undefined) {
-      answer(res, statusOf(ctx));
+      answer(res, statusOf(ctx), ctx);
       return;
     }
     const { timeout, deadline, parent } = options;

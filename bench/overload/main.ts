@@ -1,0 +1,45 @@
+/** `npm run bench:overload`: cancellation alone is not enough. See README.md beside this folder. */
+import { parseArgs } from "node:util";
+import { aboutRun, heading } from "../report/about.ts";
+import { arms } from "./arms.ts";
+import { table, warnings, type Measured } from "./report.ts";
+import { run, type Outcome } from "./run.ts";
+
+const RATES = [60, 120, 200];
+
+const usage = `npm run bench:overload -- [options]
+  --quick   one short round: for developing, not for a verdict
+  --json    print the figures of all rounds as JSON`;
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
+const [rounds, ms] = values.quick ? [1, 2_000] : [3, 8_000];
+
+const measured: Measured[] = RATES.flatMap((rate) =>
+  arms.map(({ name }) => ({ rate, arm: name, outcomes: [] as Outcome[] })),
+);
+// The arms take turns, so that each has the same weather.
+for (let round = 1; round <= rounds; round++) {
+  for (const [i, { rate, arm, outcomes }] of measured.entries()) {
+    process.stderr.write(`round ${round} of ${rounds}, ${rate}/s, ${arm} …\n`);
+    outcomes.push(await run(i % arms.length, { rate, ms, seed: round }));
+  }
+}
+
+const about = aboutRun([`Node ${process.versions.node}`], "npm run bench:overload");
+if (values.json) {
+  console.log(JSON.stringify({ about, measured }, null, 2));
+} else {
+  console.log(`${heading(about)}
+A asks B, whose resource serves one at a time, 10 ms each; clients wait 300 ms; ${ms / 1e3} s; medians of ${rounds}.
+
+${table(measured)}${warnings(measured)}`);
+}
