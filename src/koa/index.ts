@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/answer.ts";
+import { cutOff, type AnswerLike } from "../http/answer.ts";
 import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
 import { enter, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
@@ -64,7 +64,7 @@ export function contexts(
       else if (res.headersSent) {
         // Koa would leave it as it is, half an answer for ever.
         koa.respond = false;
-        if (!res.writableEnded) res.destroy();
+        if (!res.writableEnded) cutOff(res);
       } else throw end;
     }
   };

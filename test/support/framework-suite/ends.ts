@@ -1,4 +1,5 @@
 /** How a request may end: finished, failed, or left by its client. */
+import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { cause, sleep, within } from "../../../src/index.ts";
 import { ClientDisconnected, LocalTimeout, RequestFinished } from "../../../src/http/index.ts";
@@ -54,7 +55,9 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
         await until(() => server.ctx.err() !== undefined);
         expect(cause(server.ctx)).toBeInstanceOf(ClientDisconnected);
         await until(() => server.logged.length === 1);
-        expect(server.logged).toEqual([framework.statusOfGone ?? 499]);
+        // A fetch handler cannot set it, and over HTTP/2 nobody else does.
+        const unset = transport.http2 && framework.knowsConnection === false;
+        expect(server.logged).toEqual([unset ? 200 : 499]);
       });
 
       test(`the client leaves by ${leave} in the middle of a stream`, async () => {
@@ -120,24 +123,26 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     await until(() => server.seen.length === 1);
     leaves.get();
     await until(() => server.seen.length === 2);
-    leaves.leave(transport.leaves[0]!);
-    await until(() => server.seen[1]!.err() !== undefined);
+    leaves.leave("RST");
+    await until(() => server.seen[1]?.err() !== undefined);
     expect(server.ctx.err()).toBeUndefined();
     stays.leave("RST");
   });
 
-  test("one of two requests of a session is taken back: the other goes on", async ({ skip }) => {
-    skip(!transport.http2, "a connection of HTTP/1.1 has one request at a time");
-    await using server = await ask(forever);
-    await until(() => server.seen.length === 1);
-    server.asked.get();
-    await until(() => server.seen.length === 2);
-    server.asked.leave("RST_STREAM");
-    await until(() => server.seen[1]!.err() !== undefined);
-    expect(cause(server.seen[1]!)).toBeInstanceOf(ClientDisconnected);
-    expect(server.ctx.err()).toBeUndefined();
-    server.asked.leave("FIN");
-  });
+  // A connection of HTTP/1.1 has one request at a time.
+  if (transport.http2) {
+    test("one of two requests of a session is taken back: the other goes on", async () => {
+      await using server = await ask(forever);
+      await until(() => server.seen.length === 1);
+      server.asked.get();
+      await until(() => server.seen.length === 2);
+      server.asked.leave("RST_STREAM");
+      await until(() => server.seen[1]?.err() !== undefined);
+      expect(server.seen.slice(1).map(cause)).toEqual([expect.any(ClientDisconnected)]);
+      expect(server.ctx.err()).toBeUndefined();
+      server.asked.leave("FIN");
+    });
+  }
 
   test("a connection that serves many requests gathers no listeners", async () => {
     let n = 0;
@@ -145,7 +150,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
       () => "ok",
       forever,
       () => Promise.reject(secret),
-      (ctx) => parts(ctx, 2),
+      () => Readable.from(["a part", "and another"]), // whatever becomes of its context
     ];
     await using server = await start(
       framework,
@@ -157,7 +162,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     const counts: number[] = [];
     for (let i = 1; i <= 24; i++) {
       visitor.get();
-      await visitor.whole(i);
+      await visitor.head(i);
       await until(() => server.logged.length === i);
       await until(() => server.seen.every((ctx) => ctx.err() !== undefined));
       counts.push(

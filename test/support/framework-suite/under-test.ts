@@ -35,8 +35,8 @@ export interface FrameworkUnderTest {
   readonly knowsConnection?: boolean;
   /** Whether an error can be answered before the whole body has come. Default: yes. */
   readonly answersEarly?: boolean;
-  /** What the log finds as status of a client who left. Default: 499. */
-  readonly statusOfGone?: number;
+  /** Whether a stream that fails looks to its client as if it were complete. Default: it does not. */
+  readonly failsQuietly?: "over HTTP/2" | "always";
 }
 
 export interface Started extends AsyncDisposable {
@@ -44,12 +44,13 @@ export interface Started extends AsyncDisposable {
   readonly seen: Context[];
   /** The status of each response that is closed, as a log would have it. */
   readonly logged: number[];
-  readonly serving: Serving | undefined;
   /** See `TransportServer`. */
   readonly connections: ReadonlySet<NodeJS.EventEmitter>;
   readonly occupied: ReadonlySet<object>;
   /** That of the first request. */
   readonly ctx: Context;
+  /** Of a server that shuts down. */
+  readonly serving: Serving;
   visitor(): Promise<Visitor>;
 }
 
@@ -71,6 +72,11 @@ export function watched(work: Work, seen: Context[]): Work {
 export async function quiet(seen: readonly Context[]): Promise<void> {
   await until(() => seen.every((ctx) => ctx.err() !== undefined), "no context lives");
   await until(() => seen.flatMap(working).length === 0, "no work is left");
+}
+
+function there<T>(what: T | undefined, otherwise: string): T {
+  if (what === undefined) throw new Error(otherwise);
+  return what;
 }
 
 /** A server of such an application. Once it is disposed of, nothing may be left. */
@@ -96,13 +102,14 @@ export async function start(
     listener(req, res);
   });
   return {
-    ...{ seen, logged, serving },
+    ...{ seen, logged },
     connections: home.connections,
     occupied: home.occupied,
     get ctx(): Context {
-      const [ctx] = seen;
-      if (ctx === undefined) throw new Error("no handler has begun");
-      return ctx;
+      return there(seen[0], "no handler has begun");
+    },
+    get serving(): Serving {
+      return there(serving, "started without a shutdown");
     },
     visitor: () => home.visitor(),
     async [Symbol.asyncDispose]() {

@@ -22,6 +22,9 @@ function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
   return app;
 }
 
+/** `stream()` closes it whatever has become of it. */
+const failsQuietly = "always";
+
 const anywhere = { port: 0, hostname: "127.0.0.1" };
 
 export const honoOnNode: FrameworkUnderTest = {
@@ -35,6 +38,7 @@ export const honoOnNode: FrameworkUnderTest = {
     await once(server, "listening");
     return { server, serving };
   },
+  failsQuietly,
 };
 
 /** As it runs where `env` does not tell of a connection. */
@@ -53,4 +57,5 @@ export const honoAsFetch: FrameworkUnderTest = {
     return { server, serving };
   },
   knowsConnection: false,
+  failsQuietly,
 };

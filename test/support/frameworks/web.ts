@@ -5,7 +5,7 @@ import { serve } from "../../../src/http/index.ts";
 import { withContext, type FetchOptions } from "../../../src/web/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
-function fetchOf(work: Work, options: FetchOptions) {
+function fetchOf(work: Work, options: FetchOptions<Request>) {
   return withContext(async (request: Request, ctx) => {
     const answer = await work(ctx, () => request.text());
     if (typeof answer === "string") return new Response(answer);

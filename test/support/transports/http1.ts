@@ -4,9 +4,9 @@ import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { Client, until } from "../../raw-http.ts";
+import { Client } from "../../raw-http.ts";
 import type { Reply, Transport, Visitor } from "./index.ts";
-import { portOf, ServerOfSockets, tls, unlessTls } from "./server.ts";
+import { portOf, ServerOfSockets, tls, unlessTls, VisitorOfReplies } from "./server.ts";
 
 const leaves = ["FIN", "RST", "half-close"] as const;
 
@@ -52,11 +52,12 @@ export async function visit(server: Server, secure = false): Promise<Visitor> {
   return new Http1Visitor(socket, raw);
 }
 
-class Http1Visitor implements Visitor {
+class Http1Visitor extends VisitorOfReplies {
   readonly #client: Client;
   readonly #raw: Socket;
 
   constructor(socket: Socket, raw: Socket) {
+    super();
     this.#client = new Client(socket);
     this.#raw = raw.on("error", () => undefined);
   }
@@ -75,17 +76,8 @@ class Http1Visitor implements Visitor {
   }
 
   get replies(): Reply[] {
-    return [...repliesIn(this.#client.received)];
-  }
-
-  async head(nth = 1): Promise<Reply> {
-    await until(() => this.replies.length >= nth, `reply ${nth}, after ${this.#client.received}`);
-    return this.replies[nth - 1]!;
-  }
-
-  async whole(nth = 1): Promise<Reply> {
-    await until(() => this.replies[nth - 1]?.whole === true, `the whole of reply ${nth}`);
-    return this.replies[nth - 1]!;
+    const { received, ended } = this.#client;
+    return [...repliesIn(received)].map((reply) => ({ ...reply, cut: ended && !reply.whole }));
   }
 
   get ended(): boolean {
@@ -99,7 +91,7 @@ class Http1Visitor implements Visitor {
   }
 }
 
-function* repliesIn(text: string): Generator<Reply> {
+function* repliesIn(text: string): Generator<Omit<Reply, "cut">> {
   for (let rest = text; ;) {
     const end = rest.indexOf("\r\n\r\n");
     if (end < 0) return;

@@ -10,9 +10,8 @@ import {
 } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { until } from "../../raw-http.ts";
 import type { Reply, Transport, Visitor } from "./index.ts";
-import { portOf, ServerOfSockets, tls, track, unlessTls } from "./server.ts";
+import { portOf, ServerOfSockets, tls, track, unlessTls, VisitorOfReplies } from "./server.ts";
 
 // No half-close: who has sent the whole request has half-closed its stream, and goes on listening.
 const leaves = ["RST_STREAM", "the end of its session", "FIN", "RST"] as const;
@@ -43,7 +42,7 @@ class Http2Server extends ServerOfSockets {
   }
 }
 
-class Http2Visitor implements Visitor {
+class Http2Visitor extends VisitorOfReplies {
   readonly replies: Reply[] = [];
   ended = false;
   readonly #session: ClientHttp2Session;
@@ -51,6 +50,7 @@ class Http2Visitor implements Visitor {
   #stream: ClientHttp2Stream | undefined;
 
   constructor(session: ClientHttp2Session, raw: Socket) {
+    super();
     this.#session = session.on("error", () => undefined).on("close", () => (this.ended = true));
     this.#raw = raw.on("error", () => undefined);
   }
@@ -58,7 +58,7 @@ class Http2Visitor implements Visitor {
   #ask(headers: Record<string, string>, body: string | undefined, missing: number): void {
     const stream = this.#session.request(headers, { endStream: body === undefined });
     this.#stream = stream;
-    const reply = { status: 0, headers: {}, body: "", whole: false };
+    const reply = { status: 0, headers: {}, body: "", whole: false, cut: false };
     this.replies.push(reply);
     stream.on("response", ({ ":status": status, ...rest }) => {
       Object.assign(reply, { status, headers: rest });
@@ -86,16 +86,6 @@ class Http2Visitor implements Visitor {
 
   send(text: string): void {
     this.#stream?.write(text);
-  }
-
-  async head(nth = 1): Promise<Reply> {
-    await until(() => (this.replies[nth - 1]?.status ?? 0) > 0, `reply ${nth}`);
-    return this.replies[nth - 1]!;
-  }
-
-  async whole(nth = 1): Promise<Reply> {
-    await until(() => this.replies[nth - 1]?.whole === true, `the whole of reply ${nth}`);
-    return this.replies[nth - 1]!;
   }
 
   leave(how: (typeof leaves)[number]): void {

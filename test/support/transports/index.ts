@@ -50,8 +50,10 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Whether all of it has come, and not been cut off. */
+  /** Whether all of it has come. */
   readonly whole: boolean;
+  /** Whether it has ended before, and looks so. */
+  readonly cut: boolean;
 }
 
 export const transports: readonly Transport[] = [http1, https1, http2];

@@ -1,9 +1,10 @@
-/** What the servers of all transports have in common. */
+/** What the servers and visitors of all transports have in common. */
 import { once, type EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { certificate } from "../certificate.ts";
-import type { Listener, TransportServer, Visitor } from "./index.ts";
+import { until } from "../../raw-http.ts";
+import type { Listener, Reply, TransportServer, Visitor } from "./index.ts";
 
 export const tls = certificate();
 export const unlessTls = tls === undefined && { missing: "no openssl to make a certificate with" };
@@ -46,5 +47,28 @@ export abstract class ServerOfSockets implements TransportServer {
     if (!this.server.listening) return;
     this.server.close();
     await once(this.server, "close");
+  }
+}
+
+export abstract class VisitorOfReplies implements Visitor {
+  abstract readonly replies: readonly Reply[];
+  abstract readonly ended: boolean;
+  abstract get(headers?: Record<string, string>): void;
+  abstract post(body: string, missing?: number): void;
+  abstract send(text: string): void;
+  abstract leave(how: string): void;
+
+  head(nth = 1): Promise<Reply> {
+    return this.#once(nth, ({ status }) => status > 0);
+  }
+
+  whole(nth = 1): Promise<Reply> {
+    return this.#once(nth, ({ whole }) => whole);
+  }
+
+  async #once(nth: number, ready: (reply: Reply) => boolean): Promise<Reply> {
+    const found = () => this.replies.slice(nth - 1, nth).find(ready);
+    await until(() => found() !== undefined, `reply ${nth} of ${JSON.stringify(this.replies)}`);
+    return found() as Reply;
   }
 }
