@@ -76,10 +76,10 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     const report = await server.serving.close();
     expect(report).toMatchObject({ drained: 0, canceled: 1, destroyed: 0 });
     expect(cause(server.ctx)).toBeInstanceOf(Shutdown);
-    await until(() => visitor.ended);
     const quietly = framework.failsQuietly ?? "never";
-    const whole = quietly === "always" || (quietly === "over HTTP/2" && transport.http2);
-    expect(visitor.replies[0]).toMatchObject({ status: 200, whole });
+    const looksWhole = quietly === "always" || (quietly === "over HTTP/2" && transport.http2);
+    if (looksWhole) await visitor.whole();
+    else await until(() => visitor.replies[0]?.cut === true, "it looks cut off");
   });
 
   test("a stream that hears of the draining ends by itself", async () => {

@@ -66,10 +66,10 @@ class Http2Visitor extends VisitorOfReplies {
     stream.on("data", (chunk) => (reply.body += String(chunk)));
     let ended = false;
     stream.on("end", () => (ended = true));
-    stream.on(
-      "close",
-      () => (reply.whole = ended && stream.rstCode === constants.NGHTTP2_NO_ERROR),
-    );
+    stream.on("close", () => {
+      reply.whole = ended && stream.rstCode === constants.NGHTTP2_NO_ERROR;
+      reply.cut = !reply.whole;
+    });
     stream.on("error", () => undefined);
     if (body !== undefined) stream.write(body);
     if (body !== undefined && missing === 0) stream.end();
