@@ -1,6 +1,7 @@
 /** A framework under test, and a server of it on one of the transports. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { sleep, startWork, working, type Context } from "../../../src/index.ts";
+import { expect } from "vitest";
+import { cause, sleep, startWork, working, type Context } from "../../../src/index.ts";
 import { serve, type ServeOptions, type Serving } from "../../../src/http/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
@@ -77,6 +78,14 @@ export async function quiet(seen: readonly Context[]): Promise<void> {
 function there<T>(what: T | undefined, otherwise: string): T {
   if (what === undefined) throw new Error(otherwise);
   return what;
+}
+
+/**
+ * Why the contexts are done whose handler has begun. On a busy machine a short time is up before:
+ * what a handler sees of its limit is for rows that wait until one has begun.
+ */
+export function expectAll(seen: readonly Context[], reason: new () => Error): void {
+  for (const ctx of seen) expect(cause(ctx)).toBeInstanceOf(reason);
 }
 
 /** A server of such an application. Once it is disposed of, nothing may be left. */
