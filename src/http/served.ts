@@ -2,7 +2,7 @@
 import { afterFunc, background, sleep, withCancel, withTimeout } from "../index.ts";
 import { Shutdown } from "./causes.ts";
 import { Connections, type ServerLike } from "./connections.ts";
-import type { Home } from "./home.ts";
+import { tellHomes, type Home } from "./home.ts";
 import { onOver, type RequestLike, type ResponseLike } from "./over.ts";
 import type { ServeOptions, Serving, ShutdownReport } from "./serve.ts";
 import { checkSignals, onSignals, signalNumber } from "./signals.ts";
@@ -45,6 +45,7 @@ export class Served implements Serving, Home {
     const stop = until && afterFunc(until, () => this.close());
     this.#server = server;
     this.#times = { delay, grace, hard };
+    tellHomes();
     this.#connections = new Connections(server, this, (stream) => {
       this.#begun(stream, undefined);
       stream.on("close", () => {

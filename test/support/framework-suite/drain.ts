@@ -7,29 +7,26 @@ import type { Transport } from "../transports/index.ts";
 import { visit } from "../transports/http1.ts";
 import {
   forever,
+  gate,
   parts,
   quiet,
   start,
   watched,
   type FrameworkUnderTest,
+  type Gate,
   type Work,
 } from "./under-test.ts";
 
 /** Longer than any test: what takes so long has failed. */
 const long = 60_000;
 
-/** Answers when the test says so, whatever becomes of its context. */
-function gate() {
-  let open: (() => void) | undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { open: () => open?.(), work: (async () => (await opened, "ok")) satisfies Work };
-}
+const answered = async ({ opened }: Gate): Promise<string> => (await opened, "ok");
 
 export function drain(framework: FrameworkUnderTest, transport: Transport): void {
   test("a request under way is answered within the grace; idle connections close at once", async () => {
     const held = gate();
     let n = 0;
-    const work: Work = () => (n++ === 0 ? "ok" : held.work());
+    const work: Work = () => (n++ === 0 ? "ok" : answered(held));
     await using server = await start(framework, transport, work, {}, { grace: long });
     const [idle, unused, busy] = [
       await server.visitor(),
@@ -104,7 +101,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     const deaf: Work = () =>
       (async function* () {
         yield "a part";
-        yield await held.work();
+        yield await answered(held);
       })();
     await using server = await start(framework, transport, deaf, {}, { grace: 20, hard: 20 });
     const visitor = await server.visitor();
@@ -124,7 +121,7 @@ export function drainOfItsOwn(framework: FrameworkUnderTest): void {
       const seen: Context[] = [];
       const held = gate();
       let n = 0;
-      const work: Work = (ctx, body) => (n++ === 0 ? held.work() : forever(ctx, body));
+      const work: Work = (ctx, body) => (n++ === 0 ? answered(held) : forever(ctx, body));
       const { server, serving } = await framework.served(watched(work, seen), {
         ...{ signals: [], grace: 200, hard: long },
       });

@@ -4,7 +4,14 @@ import { background, sleep, withCancel, withTimeout } from "../../../src/index.t
 import { LocalTimeout, RemoteDeadline, Shutdown } from "../../../src/http/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
-import { asker, expectAll, forever, type FrameworkUnderTest, type Work } from "./under-test.ts";
+import {
+  asker,
+  expectAll,
+  forever,
+  gate,
+  type FrameworkUnderTest,
+  type Work,
+} from "./under-test.ts";
 
 const secret = new Error("password=hunter2");
 
@@ -50,14 +57,16 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     });
 
     test("one that ignores it is answered for, and what it comes to say is harmless", async () => {
+      const held = gate();
       let late = 0;
       const slow: Work = async () => {
-        await sleep(background(), 50);
+        await held.opened;
         setImmediate(() => setImmediate(() => late++));
         return "too late";
       };
       await using server = await askLimited(slow);
       expect((await server.asked.head()).status).toBe(503);
+      held.open();
       await until(() => late === 1);
       server.asked.get();
       await server.asked.head(2);
@@ -66,13 +75,15 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     });
 
     test("nor does its failure after that answer matter", async () => {
+      const held = gate();
       let late = 0;
       await using server = await askLimited(async () => {
-        await sleep(background(), 50);
+        await held.opened;
         setImmediate(() => setImmediate(() => late++));
         throw secret;
       });
       await server.asked.head();
+      held.open();
       await until(() => late === 1);
       server.asked.get();
       await server.asked.head(2);

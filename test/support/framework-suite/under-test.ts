@@ -137,6 +137,17 @@ export async function* parts(ctx: Context, n = Infinity): AsyncGenerator<string>
   }
 }
 
+/** Opened when the test says so, whatever becomes of the context. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+export function gate(): Gate {
+  let open: (() => void) | undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open?.() };
+}
+
 export const get = (visitor: Visitor): void => visitor.get();
 export const post = (visitor: Visitor): void => visitor.post("body");
 
