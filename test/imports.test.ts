@@ -22,7 +22,7 @@ const layers: Record<string, readonly string[]> = {
   testing: ["index.ts", "core/clock.ts"],
 };
 /** A package's types that are used where they are installed, and done without where they are not. */
-const types: Record<string, string> = { "express/types.ts": "express" };
+const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
 const root = ["core", "work", "tasks", "index.ts"];
 const integration = ["index.ts", "adapter"];
 

@@ -6,8 +6,9 @@
 import type { Context } from "../index.ts";
 import type { AnswerLike } from "../http/answer.ts";
 import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
-import { checkOptions, enter, isGone } from "../http/framework.ts";
+import { enter, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
+import { checkLimits } from "../http/limit.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
 declare global {
@@ -42,7 +43,7 @@ type Next = (error?: unknown) => void;
 export function contexts(
   options: RequestContextOptions = {},
 ): (req: ExpressRequest, res: AnswerLike, next: Next) => void {
-  checkOptions(options);
+  checkLimits(options);
   return (req, res, next) => {
     const ctx = enter(req, res, options, (end) => {
       if (!req[ENDING]) next(end);

@@ -6,8 +6,9 @@
 import type { Context } from "../index.ts";
 import type { AnswerLike } from "../http/answer.ts";
 import { asEnded, endOf } from "../http/ended.ts";
-import { checkOptions, enter, isGone } from "../http/framework.ts";
+import { enter, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkLimits } from "../http/limit.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
 
@@ -64,7 +65,7 @@ export function contexts(
   done: (error?: Error) => void,
 ): void {
   try {
-    checkOptions(options);
+    checkLimits(options);
   } catch (error) {
     done(error as Error); // thrown, it would be Fastify's end
     return;

@@ -1,9 +1,11 @@
-import { Hono } from "hono";
+import { getRequestListener } from "@hono/node-server";
+import { Hono, type Context as HonoContext } from "hono";
 import { stream } from "hono/streaming";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { honoOnNode, honoAsFetch } from "../../test/support/frameworks/hono.ts";
+import { http1 } from "../../test/support/transports/http1.ts";
 import { ClientDisconnected, RequestFinished } from "../http/index.ts";
 import { background, cause, key, sleep, withValue, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
@@ -67,6 +69,29 @@ describe("Hono", () => {
     });
     app.onError((_error, c) => c.text("failed", 500));
     expect((await app.request("/")).status).toBe(503);
+  });
+
+  test("whose deadline is trusted is asked with Hono's context, on Node and elsewhere", async () => {
+    const app = new Hono();
+    const trust = (c: HonoContext) => c.req.header("x-ours") === "yes";
+    app.use(contexts({ timeout: 60, deadline: { trust } }));
+    app.onError((_error, c) => c.text("failed", 500));
+    app.get("/", async (c) => {
+      await sleep(c.var.ctx, Infinity);
+      return c.text("never");
+    });
+    contexts({ deadline: { trust: (c) => c.req.method === "GET" } }); // infers it
+    const headers = { "x-request-timeout-ms": "20" };
+    const ours = { ...headers, "x-ours": "yes" };
+    expect((await app.request("/", { headers })).status).toBe(503);
+    expect((await app.request("/", { headers: ours })).status).toBe(504);
+    await using server = http1.server();
+    await server.listen(getRequestListener(app.fetch));
+    const visitor = await server.visitor();
+    visitor.get(headers);
+    expect((await visitor.head()).status).toBe(503);
+    visitor.get(ours);
+    expect((await visitor.head(2)).status).toBe(504);
   });
 
   test("applications with types of their own have it, too", () => {

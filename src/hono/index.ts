@@ -3,12 +3,14 @@
  *
  * @packageDocumentation
  */
-import { background, withTimeout, type Context } from "../index.ts";
+import type { Context } from "../index.ts";
 import type { AnswerLike } from "../http/answer.ts";
 import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
 import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
 import type { enter as enterType } from "../http/framework.ts";
 import type { RequestLike } from "../http/index.ts";
+import { checkLimits } from "../http/limit.ts";
+import type { AppContext } from "./types.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
 
@@ -40,32 +42,32 @@ interface Bindings {
 
 /**
  * Middleware that gives requests their context, as `c.var.ctx`: done when the client has gone, when
- * the response is finished, when `timeout` has passed or `parent` is done. On @hono/node-server the
- * connection tells (see `requestContext`), elsewhere `request.signal` and the response's body (see
+ * the response is finished, when `timeout` or the caller's `deadline` has passed or `parent` is done.
+ * On @hono/node-server the connection tells (see `requestContext`), elsewhere `request.signal` and the response's body (see
  * eightysix/web). Use it before what needs it.
  *
  * An error that was thrown because a context is done is answered with its `statusOf`, if
  * `app.onError` made of it nothing else than 500: what that wrote is kept, if it is not plain text.
  * Hono prints such errors, where there is no `app.onError`. When the time is up before there is a
- * response, 503 is the answer one turn of the event loop later. What goes on is not waited for.
+ * response, 503 or 504 is the answer one turn of the event loop later. What goes on is not waited for.
  */
 export function contexts(
-  options: FetchOptions = {},
+  options: FetchOptions<AppContext> = {},
 ): (c: HonoLike, next: () => Promise<unknown>) => Promise<Response | undefined> {
-  const { timeout } = options;
-  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
+  checkLimits(options);
   return async (c, next) => {
+    const own = optionsOf(c, options);
     const { incoming, outgoing } = (c.env ?? {}) as Bindings;
     if (incoming?.socket && outgoing) {
       const { enter } = await nodes();
       let late: ((end: RequestEnded) => void) | undefined;
       const ended = new Promise<RequestEnded>((resolve) => (late = resolve));
-      const ctx = enter(incoming, outgoing, options, (end) => late?.(end));
+      const ctx = enter(incoming, outgoing, own, (end) => late?.(end));
       return await run(c, next, ctx, ended);
     }
     // Of a `contexts()` around this one: `requestContext` has only one for each request anyway.
-    const parent = options.parent ?? c.get("ctx");
-    const tracked = new FetchTracked(c.req.raw, parent ? { ...options, parent } : options);
+    const parent = own.parent ?? c.get("ctx");
+    const tracked = new FetchTracked(c.req.raw, parent ? { ...own, parent } : own);
     try {
       const late = await run(c, next, tracked.ctx, tracked.ended);
       if (late !== undefined) return late;
@@ -76,6 +78,14 @@ export function contexts(
     c.res = await tracked.deliver(c.res);
     return undefined;
   };
+}
+
+/** `trust` is asked with Hono's `c`, whichever request the header is read from. */
+function optionsOf(c: HonoLike, options: FetchOptions<AppContext>): FetchOptions<never> {
+  const { deadline } = options;
+  if (typeof deadline !== "object" || deadline.trust === undefined) return options;
+  const { trust } = deadline;
+  return { ...options, deadline: { ...deadline, trust: () => trust(c as never) } };
 }
 
 async function run(

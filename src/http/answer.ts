@@ -45,8 +45,7 @@ const HEADER_METHODS = [
 export function answer(res: AnswerLike, status: number, reason: unknown): void {
   if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
   if (res.headersSent || status < 400 || status === 499) {
-    if (res.stream) res.stream.close(INTERNAL_ERROR);
-    else res.destroy();
+    cutOff(res);
     return;
   }
   const name = STATUS_CODES[status] ?? "";
@@ -61,6 +60,15 @@ export function answer(res: AnswerLike, status: number, reason: unknown): void {
   res.setHeader("content-length", String(text.length));
   res.end(text);
   quieten(res);
+}
+
+/**
+ * Closes an answer that is not finished, so that nobody takes the part for the whole: in HTTP/2
+ * `res.destroy()` would not do (https://github.com/nodejs/node/issues/16798).
+ */
+export function cutOff(res: AnswerLike): void {
+  if (res.stream) res.stream.close(INTERNAL_ERROR);
+  else res.destroy();
 }
 
 /**

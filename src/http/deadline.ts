@@ -1,6 +1,16 @@
-/** The caller's deadline, from the headers of its request: relative, so that no two clocks must agree. */
-import { channel } from "node:diagnostics_channel";
-import type { RequestLike } from "./over.ts";
+/**
+ * The caller's deadline, from the headers of its request: relative, so that no two clocks must
+ * agree. Runs on every platform.
+ */
+
+/** A request of Node's or a `Request`: all that is asked of it here are its headers. */
+export interface WithHeaders {
+  readonly headers?: NodeHeaders | WebHeaders;
+}
+type NodeHeaders = Readonly<Record<string, string | string[] | undefined>>;
+interface WebHeaders {
+  get(name: string): string | null;
+}
 
 /** A header that says how long the caller will wait. */
 export interface DeadlineHeader {
@@ -50,8 +60,13 @@ const DEFAULT: readonly KnownDeadlineHeader[] = ["x-request-timeout-ms"];
 /** What others make of the time that is left (`setTimeout`, PostgreSQL) ends here. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Told `{ request, name, value }` of each header that was passed over or refused. */
-const malformed = channel("eightysix:http.deadline.malformed");
+/**
+ * Told `{ request, name, value }` of each header that was passed over or refused. Looked up without
+ * an import: not every platform has channels.
+ */
+const malformed = (globalThis as Partial<Pick<typeof globalThis, "process">>).process
+  ?.getBuiltinModule?.("node:diagnostics_channel")
+  .channel("eightysix:http.deadline.malformed");
 
 /** Throws a TypeError for a header that is neither known nor described. */
 function grammar(header: string | DeadlineHeader): DeadlineHeader {
@@ -74,23 +89,32 @@ export function checkDeadline(deadline: boolean | RemoteDeadlineOptions<never> |
  * are, it returns: their text comes from outside. One that comes twice is malformed.
  */
 export function readDeadline(
-  req: RequestLike,
+  req: WithHeaders,
   options: RemoteDeadlineOptions<never>,
 ): number | "malformed" | undefined {
   const { headers = DEFAULT, trust, strict } = options;
   let earliest: number | undefined;
   for (const header of headers) {
     const { name, parse } = grammar(header);
-    const value = req.headers?.[name.toLowerCase()];
+    const value = req.headers && valueOf(req.headers, name.toLowerCase());
     if (value === undefined) continue;
     if (trust !== undefined && !trust(req as never)) return undefined;
     const ms = typeof value === "string" ? parse(value) : undefined;
     if (ms === undefined || Number.isNaN(ms)) {
-      if (malformed.hasSubscribers) malformed.publish({ request: req, name, value });
+      if (malformed?.hasSubscribers) malformed.publish({ request: req, name, value });
       if (strict) return "malformed";
       continue;
     }
     earliest = Math.min(earliest ?? LONGEST, Math.max(ms, 0));
   }
   return earliest;
+}
+
+function valueOf(headers: NodeHeaders | WebHeaders, name: string): string | string[] | undefined {
+  return isWeb(headers) ? (headers.get(name) ?? undefined) : headers[name];
+}
+
+/** A header of Node's that is called "get" is a text. */
+function isWeb(headers: NodeHeaders | WebHeaders): headers is WebHeaders {
+  return typeof headers["get"] === "function";
 }

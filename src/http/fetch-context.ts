@@ -11,29 +11,30 @@ import {
   background,
   withCancel,
   withLedger,
-  withTimeout,
   type CancelableContext,
   type Context,
 } from "../index.ts";
-import { ClientDisconnected, LocalTimeout, RequestFinished } from "./causes.ts";
+import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { endOf, type RequestEnded } from "./ended.ts";
+import { limit, type RequestLimits } from "./limit.ts";
 
-export interface FetchOptions {
-  /** The server's own limit in milliseconds; `LocalTimeout` is the cause when it passes. Default: none. */
-  timeout?: number;
-  /** What else ends it, and where its values come from. Default: `background()`. */
+export interface FetchOptions<Req = FetchRequest> extends RequestLimits<Req> {
+  /**
+   * What else ends it, and where its values come from. Default: `background()`. Behind `serve`
+   * that is `serving.requests`: a `Request` does not say which connection it came by.
+   */
   parent?: Context;
 }
 
 /** The parts of a `Request` that are used. */
 export interface FetchRequest {
   readonly signal?: AbortSignal;
+  readonly headers?: { get(name: string): string | null };
 }
 
 // One of each will do: they have no stack and say nothing of a single request.
 const clientDisconnected = new ClientDisconnected();
 const requestFinished = new RequestFinished();
-const localTimeout = new LocalTimeout();
 
 export class FetchTracked {
   readonly ctx: Context;
@@ -42,11 +43,10 @@ export class FetchTracked {
   readonly #scope: CancelableContext;
   #isAnswered = false;
 
-  constructor({ signal }: FetchRequest, { timeout, parent = background() }: FetchOptions) {
-    const scope =
-      timeout === undefined
-        ? withCancel(parent)
-        : withTimeout(parent, timeout, { cause: localTimeout });
+  constructor(request: FetchRequest, options: FetchOptions<never>) {
+    const { parent = background() } = options;
+    const { signal } = request;
+    const scope = limit(parent, request, options) ?? withCancel(parent);
     this.#scope = scope;
     this.ctx = withLedger(scope);
     if (signal?.aborted) this.gone();

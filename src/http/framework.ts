@@ -1,18 +1,11 @@
 /** What the integrations of frameworks on node:http have in common. */
-import { afterFunc, background, withTimeout, type Context } from "../index.ts";
+import { afterFunc, type Context } from "../index.ts";
 import { quieten, type AnswerLike } from "./answer.ts";
-import { checkDeadline } from "./deadline.ts";
 import { endOf, type RequestEnded } from "./ended.ts";
 import { limit } from "./limit.ts";
 import type { RequestLike } from "./over.ts";
 import { statusOf } from "./status.ts";
 import { track, type RequestContextOptions } from "./request.ts";
-
-/** Refuses what is no duration when the application is built, not at its first request. */
-export function checkOptions({ timeout, deadline }: RequestContextOptions<never>): void {
-  if (timeout !== undefined) withTimeout(background(), timeout);
-  checkDeadline(deadline);
-}
 
 /**
  * The request's context under these options. When it is done before anything of the answer was

@@ -1,10 +1,9 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { afterFunc, background, withTimeout, type Context, type Stop } from "../index.ts";
+import { afterFunc, type Context, type Stop } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
-import { checkDeadline } from "./deadline.ts";
 import { statusFor } from "./ended.ts";
-import { limit } from "./limit.ts";
+import { checkLimits, limit } from "./limit.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
 import { track, type RequestContextOptions, type Tracked } from "./request.ts";
@@ -49,8 +48,7 @@ export function handler<
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
   const { timeout, deadline, parent, onError = warn, onDisconnect = "cancel" } = options;
-  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
-  checkDeadline(deadline);
+  checkLimits(options);
   const limited = timeout !== undefined || Boolean(deadline);
 
   const fail = async (tracked: Tracked, ctx: Context, error: unknown, req: Req, res: Res) => {

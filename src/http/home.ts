@@ -1,4 +1,5 @@
 /** How a request finds the `serve` that its server belongs to: by its connection. */
+import { subscribe } from "node:diagnostics_channel";
 import type { Context } from "../index.ts";
 import type { RequestLike, ResponseLike } from "./over.ts";
 
@@ -26,4 +27,19 @@ export function homeOf(req: RequestLike): Home | undefined {
   // In HTTP/2 `socket` is a proxy that throws once the session is gone.
   if (req.stream !== undefined) return (req.stream.session as Housed | null | undefined)?.[HOME];
   return (req.socket as Housed)[HOME];
+}
+
+let told = false;
+
+/**
+ * From now on homes are told of their requests. To be called, and not done when this file is
+ * loaded: a bundler may leave out a file that nobody calls.
+ */
+export function tellHomes(): void {
+  if (told) return;
+  told = true;
+  subscribe("http.server.request.start", (message) => {
+    const { request, response } = message as { request: RequestLike; response: ResponseLike };
+    homeOf(request)?.arrived(request, response);
+  });
 }

@@ -1,8 +1,18 @@
-/** How long a request may take: the server's own limit, and the caller's. */
-import { withCancel, withTimeout, type CancelableContext, type Context } from "../index.ts";
+/** How long a request may take: the server's own limit, and the caller's. Runs on every platform. */
+import {
+  background,
+  withCancel,
+  withTimeout,
+  type CancelableContext,
+  type Context,
+} from "../index.ts";
 import { LocalTimeout, MalformedDeadline, RemoteDeadline } from "./causes.ts";
-import { readDeadline, type RemoteDeadlineOptions } from "./deadline.ts";
-import type { RequestLike } from "./over.ts";
+import {
+  checkDeadline,
+  readDeadline,
+  type RemoteDeadlineOptions,
+  type WithHeaders,
+} from "./deadline.ts";
 
 export interface RequestLimits<Req> {
   /** The server's own limit in milliseconds; `LocalTimeout` is the cause when it passes. Default: none. */
@@ -20,10 +30,16 @@ const localTimeout = new LocalTimeout();
 const remoteDeadline = new RemoteDeadline();
 const malformedDeadline = new MalformedDeadline();
 
+/** Refuses what makes no sense when the application is built, not at its first request. */
+export function checkLimits({ timeout, deadline }: RequestLimits<never>): void {
+  if (timeout !== undefined) withTimeout(background(), timeout);
+  checkDeadline(deadline);
+}
+
 /** A child of `ctx` that knows the limits, or `undefined` if there are none. */
 export function limit(
   ctx: Context,
-  req: RequestLike,
+  req: WithHeaders,
   limits: RequestLimits<never>,
 ): CancelableContext | undefined {
   const { timeout, deadline } = limits;

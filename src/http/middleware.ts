@@ -1,9 +1,7 @@
 /** `middleware`: the request's context in Connect, and whatever else takes its middleware. */
-import { background, withTimeout } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
-import { checkDeadline } from "./deadline.ts";
 import { answerAtEnd } from "./handler.ts";
-import { limit } from "./limit.ts";
+import { checkLimits, limit } from "./limit.ts";
 import type { NodeRequest } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
 import { track, type RequestContextOptions } from "./request.ts";
@@ -19,8 +17,7 @@ import { statusOf } from "./status.ts";
 export function middleware<Req extends RequestLike = NodeRequest>(
   options: RequestContextOptions<Req> = {},
 ): (req: Req, res: AnswerLike, next: (error?: unknown) => unknown) => void {
-  if (options.timeout !== undefined) withTimeout(background(), options.timeout); // refuses it now
-  checkDeadline(options.deadline);
+  checkLimits(options);
   return (req, res, next) => {
     const tracked = track(req, res, options);
     let { ctx } = tracked;

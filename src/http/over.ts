@@ -15,7 +15,8 @@ export interface SocketLike {
   readonly errored?: Error | null;
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
-  on(event: "close" | "end", listener: () => void): unknown;
+  on(event: "close", listener: () => void): unknown;
+  prependListener(event: "end", listener: () => void): unknown;
   off(event: "close", listener: () => void): unknown;
 }
 
@@ -95,7 +96,8 @@ function onConnectionOver(socket: SocketLike, over: (gone: boolean) => void): vo
   };
   if (socket.destroyed || socket.readableEnded) ask();
   else {
-    socket.on("end", ask);
+    // Before others that answer it by saying goodbye, as `ws` does.
+    socket.prependListener("end", ask);
     socket.on("close", ask);
   }
 }

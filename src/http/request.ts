@@ -74,7 +74,6 @@ subscribe("http.server.request.start", (message) => {
     response: ResponseLike;
   };
   request[HELD] = response;
-  homeOf(request)?.arrived(request, response);
 });
 
 /** The context that a request has already, or a new one. */

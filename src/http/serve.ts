@@ -42,6 +42,12 @@ export interface Serving extends AsyncDisposable {
    * else use up the whole grace. Not the parent of the requests' contexts.
    */
   readonly context: Context;
+  /**
+   * Done when the grace is over, with the cause `Shutdown`: the parent of the contexts of requests.
+   * Those of eightysix/http find it by their connection. A handler that sees none, as those of
+   * eightysix/web, needs it as its `parent`.
+   */
+  readonly requests: Context;
   /** Resolves when the server is closed, by a shutdown or by its own `close()`. Never rejects. */
   readonly done: Promise<ShutdownReport>;
   /** Starts the shutdown, if nothing has, and waits for its end. Never rejects. */

@@ -2,7 +2,7 @@
 import { afterFunc, background, sleep, withCancel, withTimeout } from "../index.ts";
 import { Shutdown } from "./causes.ts";
 import { Connections, type ServerLike } from "./connections.ts";
-import type { Home } from "./home.ts";
+import { tellHomes, type Home } from "./home.ts";
 import { onOver, type RequestLike, type ResponseLike } from "./over.ts";
 import type { ServeOptions, Serving, ShutdownReport } from "./serve.ts";
 import { checkSignals, onSignals, signalNumber } from "./signals.ts";
@@ -17,7 +17,6 @@ const LAST = 1_000;
 
 export class Served implements Serving, Home {
   readonly context = withCancel(background());
-  /** Ends with the grace. */
   readonly requests = withCancel(background());
   readonly done: Promise<ShutdownReport>;
 
@@ -46,6 +45,7 @@ export class Served implements Serving, Home {
     const stop = until && afterFunc(until, () => this.close());
     this.#server = server;
     this.#times = { delay, grace, hard };
+    tellHomes();
     this.#connections = new Connections(server, this, (stream) => {
       this.#begun(stream, undefined);
       stream.on("close", () => {
@@ -188,15 +188,20 @@ async function turns(then = (): void => undefined): Promise<void> {
   then();
 }
 
-/** HTTP/2 has its GOAWAY, and an upgraded connection has left HTTP. */
+/**
+ * HTTP/2 has its GOAWAY, and an upgraded connection has left HTTP. Not by a header where that can
+ * be helped: Koa removes all there are before it answers an error.
+ */
 function sayClose(request: object): void {
-  const response: Partial<HeadersLike> = request;
-  if (response.headersSent === false && response.setHeader !== undefined) {
-    response.setHeader("connection", "close");
-  }
+  const response: Partial<AnswerToBe> = request;
+  if (response.headersSent !== false) return;
+  if (response.shouldKeepAlive !== undefined) response.shouldKeepAlive = false;
+  else response.setHeader?.("connection", "close");
 }
 
-interface HeadersLike {
+interface AnswerToBe {
   readonly headersSent: boolean;
+  /** Node's own word for it. */
+  shouldKeepAlive: boolean;
   setHeader(name: string, value: string): unknown;
 }

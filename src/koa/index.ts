@@ -4,10 +4,11 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/answer.ts";
+import { cutOff, type AnswerLike } from "../http/answer.ts";
 import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
-import { checkOptions, enter, isGone } from "../http/framework.ts";
+import { enter, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkLimits } from "../http/limit.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
 
@@ -45,7 +46,7 @@ export interface KoaLike {
 export function contexts(
   options: RequestContextOptions = {},
 ): (koa: KoaLike, next: () => Promise<unknown>) => Promise<void> {
-  checkOptions(options);
+  checkLimits(options);
   return async (koa, next) => {
     const { req, res } = koa;
     let late: (end: RequestEnded) => void;
@@ -63,7 +64,7 @@ export function contexts(
       else if (res.headersSent) {
         // Koa would leave it as it is, half an answer for ever.
         koa.respond = false;
-        if (!res.writableEnded) res.destroy();
+        if (!res.writableEnded) cutOff(res);
       } else throw end;
     }
   };

@@ -95,6 +95,21 @@ describe("without a server", () => {
     expect(ctx.err()).toBeDefined();
   });
 
+  test("the caller's deadline comes by the headers of the Request, and its trust sees that", async () => {
+    const deadline = { trust: (request: Request) => request.headers.get("x-ours") === "yes" };
+    const wait = withContext((_request, own) => sleep(own, Infinity) as Promise<never>, {
+      ...{ timeout: 60, deadline },
+    });
+    const from = (headers: Record<string, string>) =>
+      wait(new Request(url, { headers: { "X-Request-Timeout-Ms": "20", ...headers } }));
+    expect((await from({})).status).toBe(503);
+    expect((await from({ "x-ours": "yes" })).status).toBe(504);
+    const strict = withContext(() => new Response("ran"), { deadline: { strict: true } });
+    const headers = new Headers({ "x-request-timeout-ms": "20" });
+    headers.append("x-request-timeout-ms", "20"); // which comes out as one text
+    expect((await strict(new Request(url, { headers }))).status).toBe(400);
+  });
+
   test("a response that comes too late is dropped, and its body canceled", async () => {
     let canceled = false;
     const body = new ReadableStream({ cancel: () => void (canceled = true) });

@@ -4,9 +4,10 @@
  *
  * @packageDocumentation
  */
-import { background, withTimeout, type Context } from "../index.ts";
+import type { Context } from "../index.ts";
 import { asEnded, endOf } from "../http/ended.ts";
 import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
+import { checkLimits } from "../http/limit.ts";
 import type { WebRequest } from "./types.ts";
 
 export type { FetchOptions, FetchRequest };
@@ -18,10 +19,11 @@ export type { FetchOptions, FetchRequest };
  *   cause `ClientDisconnected`;
  * - the platform has taken the whole response: cause `RequestFinished`;
  * - `timeout` has passed: cause `LocalTimeout`;
+ * - the caller's deadline has passed, if `deadline` says to heed it: cause `RemoteDeadline`;
  * - `parent` is done.
  *
  * What `fn` throws because a context is done is answered with its `statusOf`; all other errors are
- * thrown, for the platform. When the time is up before `fn` has returned, 503 is the answer one
+ * thrown, for the platform. When the time is up before `fn` has returned, 503 or 504 is the answer one
  * turn of the event loop later, and what `fn` returns after that is dropped, its body canceled.
  *
  * Where the platform does not abort `request.signal` (HTTP/2 in Yoga and in Next; Workers without
@@ -29,10 +31,9 @@ export type { FetchOptions, FetchRequest };
  */
 export function withContext<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
   fn: (request: Req, ctx: Context, ...rest: Rest) => Response | PromiseLike<Response>,
-  options: FetchOptions = {},
+  options: FetchOptions<Req> = {},
 ): (request: Req, ...rest: Rest) => Promise<Response> {
-  const { timeout } = options;
-  if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
+  checkLimits(options);
   return async (request, ...rest) => {
     const tracked = new FetchTracked(request, options);
     const { ctx } = tracked;

@@ -1,50 +1,61 @@
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import express from "express";
 // @ts-expect-error -- its types are those of 5
 import express4 from "express4";
 import { contextErrors, contexts, route } from "../../../src/express/index.ts";
+import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
-export const express5: FrameworkUnderTest = {
-  name: "Express 5",
-  app(work, options) {
-    const app = express();
-    app.use(contexts(options));
-    app.all("/", async (req, res) => {
-      const answer = await work(req.ctx, () => req.resume().toArray());
+/** 4, with the types of 5. */
+export const old = express4 as typeof express;
+
+function underTest(name: string, app: Build): FrameworkUnderTest {
+  return {
+    name,
+    app,
+    async served(work, options) {
+      const server = app(work, {}).listen(0, "127.0.0.1");
+      const serving = serve(server, options);
+      await once(server, "listening");
+      return { server, serving };
+    },
+    answersEarly: false,
+    withoutHttp2: "https://github.com/expressjs/express/issues/5462",
+  };
+}
+
+type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
+
+export const express5 = underTest("Express 5", (work, options) => {
+  const app = express();
+  app.use(contexts(options));
+  app.all("/", async (req, res) => {
+    const answer = await work(req.ctx, () => req.resume().toArray());
+    if (typeof answer === "string") res.send(answer);
+    else
+      Readable.from(answer)
+        .on("error", () => res.destroy())
+        .pipe(res);
+  });
+  app.use(contextErrors());
+  return app;
+});
+
+export const expressOld = underTest("Express 4", (work, options) => {
+  const app = old();
+  app.use(contexts(options));
+  app.all(
+    "/",
+    route(async (ctx, req, res) => {
+      const answer = await work(ctx, () => req.resume().toArray());
       if (typeof answer === "string") res.send(answer);
       else
         Readable.from(answer)
           .on("error", () => res.destroy())
           .pipe(res);
-    });
-    app.use(contextErrors());
-    return app;
-  },
-  answersEarly: false,
-};
-
-/** 4, with the types of 5. */
-export const old = express4 as typeof express;
-
-export const expressOld: FrameworkUnderTest = {
-  name: "Express 4",
-  app(work, options) {
-    const app = old();
-    app.use(contexts(options));
-    app.all(
-      "/",
-      route(async (ctx, req, res) => {
-        const answer = await work(ctx, () => req.resume().toArray());
-        if (typeof answer === "string") res.send(answer);
-        else
-          Readable.from(answer)
-            .on("error", () => res.destroy())
-            .pipe(res);
-      }),
-    );
-    app.use(contextErrors());
-    return app;
-  },
-  answersEarly: false,
-};
+    }),
+  );
+  app.use(contextErrors());
+  return app;
+});

@@ -1,7 +1,10 @@
-import { getRequestListener } from "@hono/node-server";
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { getRequestListener, serve as serveNode } from "@hono/node-server";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { contexts } from "../../../src/hono/index.ts";
+import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
 function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
@@ -19,17 +22,40 @@ function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
   return app;
 }
 
+/** `stream()` closes it whatever has become of it. */
+const failsQuietly = "always";
+
+const anywhere = { port: 0, hostname: "127.0.0.1" };
+
 export const honoOnNode: FrameworkUnderTest = {
   name: "Hono 4 on @hono/node-server",
   app(work, options) {
     return getRequestListener(appOf(work, options).fetch);
   },
+  async served(work, options) {
+    const server = serveNode({ ...anywhere, fetch: appOf(work, {}).fetch }) as Server;
+    const serving = serve(server, options);
+    await once(server, "listening");
+    return { server, serving };
+  },
+  failsQuietly,
 };
 
+/** As it runs where `env` does not tell of a connection. */
 export const honoAsFetch: FrameworkUnderTest = {
   name: "Hono 4 as fetch",
   app(work, options) {
     const app = appOf(work, options);
     return getRequestListener((request) => app.fetch(request));
   },
+  async served(work, options) {
+    const fetch = (request: Request) => app.fetch(request);
+    const server = serveNode({ ...anywhere, fetch }) as Server;
+    const serving = serve(server, options);
+    const app = appOf(work, { parent: serving.requests });
+    await once(server, "listening");
+    return { server, serving };
+  },
+  knowsConnection: false,
+  failsQuietly,
 };

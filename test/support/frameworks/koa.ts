@@ -1,18 +1,28 @@
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import Koa from "koa";
+import { serve } from "../../../src/http/index.ts";
 import { contexts } from "../../../src/koa/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
+function appOf(...[work, options]: Parameters<FrameworkUnderTest["app"]>) {
+  const app = new Koa();
+  app.silent = true;
+  app.use(contexts(options));
+  app.use(async (koa) => {
+    const answer = await work(koa.context, () => koa.req.resume().toArray());
+    koa.body = typeof answer === "string" ? answer : Readable.from(answer);
+  });
+  return app;
+}
+
 export const koa3: FrameworkUnderTest = {
   name: "Koa 3",
-  app(work, options) {
-    const app = new Koa();
-    app.silent = true;
-    app.use(contexts(options));
-    app.use(async (koa) => {
-      const answer = await work(koa.context, () => koa.req.resume().toArray());
-      koa.body = typeof answer === "string" ? answer : Readable.from(answer);
-    });
-    return app.callback();
+  app: (work, options) => appOf(work, options).callback(),
+  async served(work, options) {
+    const server = appOf(work, {}).listen(0, "127.0.0.1");
+    const serving = serve(server, options);
+    await once(server, "listening");
+    return { server, serving };
   },
 };

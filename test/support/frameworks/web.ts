@@ -1,15 +1,28 @@
-import { getRequestListener } from "@hono/node-server";
-import { withContext } from "../../../src/web/index.ts";
-import type { FrameworkUnderTest } from "../framework-suite.ts";
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { getRequestListener, serve as serveNode } from "@hono/node-server";
+import { serve } from "../../../src/http/index.ts";
+import { withContext, type FetchOptions } from "../../../src/web/index.ts";
+import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
+
+function fetchOf(work: Work, options: FetchOptions<Request>) {
+  return withContext(async (request: Request, ctx) => {
+    const answer = await work(ctx, () => request.text());
+    if (typeof answer === "string") return new Response(answer);
+    return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
+  }, options);
+}
 
 export const fetchHandlers: FrameworkUnderTest = {
   name: "fetch handlers",
-  app(work, options) {
-    const fetch = withContext(async (request, ctx) => {
-      const answer = await work(ctx, () => request.text());
-      if (typeof answer === "string") return new Response(answer);
-      return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
-    }, options);
-    return getRequestListener(fetch);
+  app: (work, options) => getRequestListener(fetchOf(work, options)),
+  async served(work, options) {
+    const fetch = (request: Request) => handler(request);
+    const server = serveNode({ port: 0, hostname: "127.0.0.1", fetch }) as Server;
+    const serving = serve(server, options);
+    const handler = fetchOf(work, { parent: serving.requests });
+    await once(server, "listening");
+    return { server, serving };
   },
+  knowsConnection: false,
 };

@@ -1,0 +1,49 @@
+/** eightysix/web and eightysix/hono run where there is nothing of Node's. */
+import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
+import { build } from "esbuild";
+import { expect, test } from "vitest";
+
+async function bundle(): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `
+        export * from "./index.ts"; export { withContext } from "./web/index.ts";
+        export { contexts } from "./hono/index.ts"; export { Hono } from "hono";`,
+      resolveDir: fileURLToPath(new URL("..", import.meta.url)),
+      loader: "ts",
+    },
+    ...{ bundle: true, write: false, format: "iife", globalName: "eightysix" },
+    // For the part of eightysix/hono that is loaded on Node alone: here it would throw.
+    external: ["node:*"],
+    ...{ platform: "neutral", target: "es2022", logLevel: "error" },
+  });
+  return outputFiles[0]?.text ?? "";
+}
+
+test("the caller's deadline is heeded in a world without process", async () => {
+  const { Headers, Request, Response, URL, AbortController, ReadableStream } = globalThis;
+  const { performance, setTimeout, clearTimeout } = globalThis;
+  const world = createContext({
+    ...{ Headers, Request, Response, URL, AbortController, ReadableStream, TransformStream },
+    ...{ performance, setTimeout, clearTimeout, console },
+  });
+  const result: unknown = runInContext(
+    `${await bundle()}
+    const { contexts, Hono, sleep, withContext } = eightysix;
+    const options = { timeout: 60_000, deadline: true };
+    const app = new Hono();
+    app.use(contexts(options));
+    app.onError((_error, c) => c.text("failed", 500));
+    app.get("/", (c) => sleep(c.var.ctx, Infinity));
+    const fetch = withContext((_request, ctx) => sleep(ctx, Infinity), options);
+    const request = () =>
+      new Request("http://localhost/", { headers: { "x-request-timeout-ms": "20" } });
+    (async () => {
+      const answers = [await app.fetch(request()), await fetch(request())];
+      return [typeof process, ...answers.map(({ status }) => status)].join();
+    })()`,
+    world,
+  );
+  expect(await result).toBe("undefined,504,504");
+});

@@ -1,0 +1,145 @@
+/** What becomes of requests when `serve` shuts their server down. */
+import { describe, expect, test } from "vitest";
+import { cause, sleep, type Context } from "../../../src/index.ts";
+import { RequestFinished, Shutdown } from "../../../src/http/index.ts";
+import { until } from "../../raw-http.ts";
+import type { Transport } from "../transports/index.ts";
+import { visit } from "../transports/http1.ts";
+import {
+  forever,
+  gate,
+  parts,
+  quiet,
+  start,
+  watched,
+  type FrameworkUnderTest,
+  type Gate,
+  type Work,
+} from "./under-test.ts";
+
+/** Longer than any test: what takes so long has failed. */
+const long = 60_000;
+
+const answered = async ({ opened }: Gate): Promise<string> => (await opened, "ok");
+
+export function drain(framework: FrameworkUnderTest, transport: Transport): void {
+  test("a request under way is answered within the grace; idle connections close at once", async () => {
+    const held = gate();
+    let n = 0;
+    const work: Work = () => (n++ === 0 ? "ok" : answered(held));
+    await using server = await start(framework, transport, work, {}, { grace: long });
+    const [idle, unused, busy] = [
+      await server.visitor(),
+      await server.visitor(),
+      await server.visitor(),
+    ];
+    idle.get();
+    await idle.whole();
+    busy.get();
+    await until(() => server.seen.length === 2);
+    const closed = server.serving.close();
+    await until(() => idle.ended && unused.ended, "idle connections are closed");
+    const [, ctx] = server.seen as [Context, Context];
+    expect([ctx.err(), busy.ended]).toEqual([undefined, false]);
+    held.open();
+    const { status, body, headers } = await busy.whole();
+    expect([status, body]).toEqual([200, "ok"]);
+    if (!transport.http2) expect(headers["connection"]).toBe("close");
+    expect(await closed).toMatchObject({ drained: 1, canceled: 0, destroyed: 0 });
+    expect(cause(ctx)).toBeInstanceOf(RequestFinished);
+    await until(() => busy.ended && server.connections.size === 0, "nothing is left");
+  });
+
+  test("one that takes longer is told at the end of the grace: 503", async () => {
+    await using server = await start(framework, transport, forever, {}, { grace: 50, hard: long });
+    const visitor = await server.visitor();
+    visitor.get();
+    await until(() => server.seen.length === 1);
+    const closed = server.serving.close();
+    const { status, headers } = await visitor.whole();
+    expect([status, headers["retry-after"]]).toEqual([503, "1"]);
+    if (!transport.http2) expect(headers["connection"]).toBe("close");
+    expect(cause(server.ctx)).toBeInstanceOf(Shutdown);
+    expect(await closed).toMatchObject({ drained: 0, canceled: 1, destroyed: 0 });
+    await until(() => visitor.ended && server.connections.size === 0, "nothing is left");
+  });
+
+  test("a stream is cut off at the end of the grace", async () => {
+    const work: Work = (ctx) => parts(ctx);
+    await using server = await start(framework, transport, work, {}, { grace: 50, hard: long });
+    const visitor = await server.visitor();
+    visitor.get();
+    await until(() => visitor.replies[0]?.body.includes("part 1") === true, "some parts");
+    const report = await server.serving.close();
+    expect(report).toMatchObject({ drained: 0, canceled: 1, destroyed: 0 });
+    expect(cause(server.ctx)).toBeInstanceOf(Shutdown);
+    const quietly = framework.failsQuietly ?? "never";
+    const looksWhole = quietly === "always" || (quietly === "over HTTP/2" && transport.http2);
+    if (looksWhole) await visitor.whole();
+    else await until(() => visitor.replies[0]?.cut === true, "it looks cut off");
+  });
+
+  test("a stream that hears of the draining ends by itself", async () => {
+    const rows = async function* (ctx: Context) {
+      for (const serving = () => server.serving; !serving().draining;) {
+        yield "row\n";
+        await sleep(ctx, 2);
+      }
+      yield "bye\n";
+    };
+    await using server = await start(framework, transport, rows, {}, { grace: long });
+    const visitor = await server.visitor();
+    visitor.get();
+    await visitor.head();
+    expect(await server.serving.close()).toMatchObject({ drained: 1, canceled: 0, destroyed: 0 });
+    expect((await visitor.whole()).body).toMatch(/row\nbye\n$/);
+    expect(cause(server.ctx)).toBeInstanceOf(RequestFinished);
+  });
+
+  test("a handler that does not listen has its connection destroyed", async () => {
+    const held = gate();
+    const deaf: Work = () =>
+      (async function* () {
+        yield "a part";
+        yield await answered(held);
+      })();
+    await using server = await start(framework, transport, deaf, {}, { grace: 20, hard: 20 });
+    const visitor = await server.visitor();
+    visitor.get();
+    await visitor.head();
+    const report = await server.serving.close();
+    expect(report).toMatchObject({ drained: 0, canceled: 1, destroyed: 1 });
+    expect(cause(server.ctx)).toBeInstanceOf(Shutdown);
+    held.open();
+  });
+}
+
+/** The server that users of the framework have, and not one of ours around its listener. */
+export function drainOfItsOwn(framework: FrameworkUnderTest): void {
+  describe(`${framework.name}: the server that it makes itself`, () => {
+    test("shuts down well", async () => {
+      const seen: Context[] = [];
+      const held = gate();
+      let n = 0;
+      const work: Work = (ctx, body) => (n++ === 0 ? answered(held) : forever(ctx, body));
+      const { server, serving } = await framework.served(watched(work, seen), {
+        ...{ signals: [], grace: 200, hard: long },
+      });
+      const [drains, stays] = [await visit(server), await visit(server)];
+      drains.get();
+      await until(() => seen.length === 1);
+      stays.get();
+      await until(() => seen.length === 2);
+      const closed = serving.close();
+      held.open();
+      expect(await drains.whole()).toMatchObject({ status: 200, body: "ok" });
+      expect(await stays.whole()).toMatchObject({
+        ...{ status: 503, headers: { "retry-after": "1", connection: "close" } },
+      });
+      expect(seen.map(cause)).toEqual([expect.any(RequestFinished), expect.any(Shutdown)]);
+      expect(await closed).toMatchObject({ drained: 1, canceled: 1, destroyed: 0 });
+      expect(server.listening).toBe(false);
+      await quiet(seen);
+    });
+  });
+}
