@@ -1,21 +1,23 @@
-import "reflect-metadata";
+/** NestJS on Express, with the decorator and the filter of docs/nestjs.md. */
 import { STATUS_CODES } from "node:http";
 import { Readable } from "node:stream";
 import {
   All,
   Catch,
   Controller,
+  createParamDecorator,
   HttpException,
   Module,
   Req,
   StreamableFile,
-  createParamDecorator,
   type ArgumentsHost,
   type ExecutionContext,
+  type LoggerService,
+  type Type,
 } from "@nestjs/common";
 import { APP_FILTER, BaseExceptionFilter, NestFactory } from "@nestjs/core";
 import type { NestExpressApplication } from "@nestjs/platform-express";
-import type { Request } from "express";
+import type { Express, Request } from "express";
 import { contextErrors, contexts } from "../../../src/express/index.ts";
 import { statusOf } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
@@ -39,9 +41,26 @@ export class ContextErrors extends BaseExceptionFilter {
   }
 }
 
+/** An application of these controllers, as a listener. */
+export async function nestApp(
+  controllers: Type[],
+  options: Parameters<typeof contexts>[0],
+  logger: LoggerService | false = false,
+  services: Type[] = [],
+): Promise<Express> {
+  const filter = { provide: APP_FILTER, useClass: ContextErrors };
+  @Module({ controllers, providers: [filter, ...services] })
+  class App {}
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- NestJS's options are a class only in name
+  const app = await NestFactory.create<NestExpressApplication>(App, { bodyParser: false, logger });
+  app.use(contexts(options));
+  await app.init();
+  return app.getHttpAdapter().getInstance();
+}
+
 export const nest: FrameworkUnderTest = {
-  name: "NestJS",
-  async app(work, options) {
+  name: "NestJS 12",
+  app(work, options) {
     @Controller()
     class Root {
       @All()
@@ -50,18 +69,7 @@ export const nest: FrameworkUnderTest = {
         return typeof answer === "string" ? answer : new StreamableFile(Readable.from(answer));
       }
     }
-    @Module({
-      controllers: [Root],
-      providers: [{ provide: APP_FILTER, useClass: ContextErrors }],
-    })
-    class App {}
-    const app = await NestFactory.create<NestExpressApplication>(App, {
-      bodyParser: false,
-      logger: false,
-    });
-    app.use(contexts(options));
-    await app.init();
-    return app.getHttpAdapter().getInstance();
+    return nestApp([Root], options);
   },
   answersEarly: false,
 };
