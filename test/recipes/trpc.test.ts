@@ -68,7 +68,7 @@ function routerOf(seen: Context[]) {
     slow: procedure.query(({ ctx: { ctx } }) => sleep(ctx, Infinity)),
     write: procedure.mutation(({ ctx: { ctx } }) => sleep(ctx, Infinity)),
     late: procedure.query(async () => {
-      await sleep(background(), 200);
+      await sleep(background(), 1_000);
       return "late";
     }),
     own: procedure.query(({ ctx: { ctx } }) => within(ctx, 5, (own) => sleep(own, Infinity))),
@@ -154,7 +154,7 @@ async function start(make: typeof standalone, setting: Setting = {}) {
 const tell = wrapFetch({ trusted: ["127.0.0.1"], margin: 1_000 });
 const api = (ctx: Context, url: string, fetch = tell) =>
   createTRPCClient<AppRouter>({
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-argument -- RequestInfo is the DOM's
+     
     links: [httpLink({ url, fetch: (input, init) => fetch(ctx, input, init) })],
   });
 const batching = (url: string) => createTRPCClient<AppRouter>({ links: [httpBatchLink({ url })] });
