@@ -154,7 +154,6 @@ async function start(make: typeof standalone, setting: Setting = {}) {
 const tell = wrapFetch({ trusted: ["127.0.0.1"], margin: 1_000 });
 const api = (ctx: Context, url: string, fetch = tell) =>
   createTRPCClient<AppRouter>({
-     
     links: [httpLink({ url, fetch: (input, init) => fetch(ctx, input, init) })],
   });
 const batching = (url: string) => createTRPCClient<AppRouter>({ links: [httpBatchLink({ url })] });
