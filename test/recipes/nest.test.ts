@@ -27,6 +27,9 @@ vi.setConfig({ testTimeout: 30_000 });
 
 frameworkSuite(nest);
 
+const listening = async (...args: Parameters<typeof nestApp>) =>
+  (await nestApp(...args)).getHttpAdapter().getInstance();
+
 const User = key<string>("user");
 const ctxOf = (host: ExecutionContext): Context => host.switchToHttp().getRequest<Request>().ctx;
 
@@ -58,7 +61,7 @@ describe("NestJS", () => {
       }
     }
     const { errors, logger } = log();
-    await using server = await serve(await nestApp([App], { timeout: 100 }, logger));
+    await using server = await serve(await listening([App], { timeout: 100 }, logger));
     const client = await server.client();
     client.get("/stops");
     expect(await client.answer()).toMatch(/ 503 [^]*{"statusCode":503,"message":"[^"]+"}$/);
@@ -90,7 +93,7 @@ describe("NestJS", () => {
         await sleep(ctx, Infinity);
       }
     }
-    await using server = await serve(await nestApp([App], { deadline: true }));
+    await using server = await serve(await listening([App], { deadline: true }));
     const client = await server.client();
     for (const ms of [100, 0]) {
       client.socket.write(`GET / HTTP/1.1\r\nHost: x\r\nx-request-timeout-ms: ${ms}\r\n\r\n`);
@@ -135,7 +138,7 @@ describe("NestJS", () => {
         return this.reports.find(ctx);
       }
     }
-    await using server = await serve(await nestApp([App], {}, false, [Reports]));
+    await using server = await serve(await listening([App], {}, false, [Reports]));
     const clients = await Promise.all(["/ann", "/bob"].map(() => server.client()));
     for (const [i, client] of clients.entries()) client.get(["/ann", "/bob"][i]);
     const answers = await Promise.all(clients.map((client) => client.answer()));
@@ -167,7 +170,7 @@ describe("NestJS", () => {
       intercepted() {}
     }
     const { errors, logger } = log();
-    await using server = await serve(await nestApp([App], { timeout: 50 }, logger));
+    await using server = await serve(await listening([App], { timeout: 50 }, logger));
     const client = await server.client();
     for (const [i, path] of ["/guard", "/interceptor"].entries()) {
       client.get(path);
@@ -197,7 +200,7 @@ describe("NestJS", () => {
         }
       }
       const { errors, logger } = log();
-      await using server = await serve(await nestApp([App], {}, logger));
+      await using server = await serve(await listening([App], {}, logger));
       const client = await server.client();
       client.get();
       await until(() => client.received.includes('data: {"n":2}'), "some events");

@@ -17,11 +17,11 @@ import {
 } from "@nestjs/common";
 import { APP_FILTER, BaseExceptionFilter, NestFactory } from "@nestjs/core";
 import type { NestExpressApplication } from "@nestjs/platform-express";
-import type { Express, Request } from "express";
+import type { Request } from "express";
 import { contextErrors, contexts } from "../../../src/express/index.ts";
 import { statusOf } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
-import type { FrameworkUnderTest } from "../framework-suite.ts";
+import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
 export const Ctx = createParamDecorator(
   (_: unknown, host: ExecutionContext) => host.switchToHttp().getRequest<Request>().ctx,
@@ -41,13 +41,13 @@ export class ContextErrors extends BaseExceptionFilter {
   }
 }
 
-/** An application of these controllers, as a listener. */
+/** An application of these controllers. */
 export async function nestApp(
   controllers: Type[],
   options: Parameters<typeof contexts>[0],
   logger: LoggerService | false = false,
   services: Type[] = [],
-): Promise<Express> {
+): Promise<NestExpressApplication> {
   const filter = { provide: APP_FILTER, useClass: ContextErrors };
   @Module({ controllers, providers: [filter, ...services] })
   class App {}
@@ -55,21 +55,26 @@ export async function nestApp(
   const app = await NestFactory.create<NestExpressApplication>(App, { bodyParser: false, logger });
   app.use(contexts(options));
   await app.init();
-  return app.getHttpAdapter().getInstance();
+  return app;
+}
+
+function working(work: Work): Type {
+  @Controller()
+  class Root {
+    @All()
+    async all(@Ctx() ctx: Context, @Req() req: Request) {
+      const answer = await work(ctx, () => req.resume().toArray());
+      return typeof answer === "string" ? answer : new StreamableFile(Readable.from(answer));
+    }
+  }
+  return Root;
 }
 
 export const nest: FrameworkUnderTest = {
   name: "NestJS 12",
-  app(work, options) {
-    @Controller()
-    class Root {
-      @All()
-      async all(@Ctx() ctx: Context, @Req() req: Request) {
-        const answer = await work(ctx, () => req.resume().toArray());
-        return typeof answer === "string" ? answer : new StreamableFile(Readable.from(answer));
-      }
-    }
-    return nestApp([Root], options);
+  async app(work, options) {
+    const app = await nestApp([working(work)], options);
+    return app.getHttpAdapter().getInstance();
   },
   answersEarly: false,
 };
