@@ -9,6 +9,7 @@ export default defineConfig(
     rules: {
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/no-extraneous-class": ["error", { allowWithDecorator: true }], // NestJS's modules
       "@typescript-eslint/no-unnecessary-condition": "off", // does not see what callbacks change
       "@typescript-eslint/no-unused-vars": [
         "error",

@@ -45,7 +45,7 @@ function needsPostgres({ code }: Block): boolean {
   return /\bfrom "(pg|eightysix\/pg)"/.test(code);
 }
 
-test("the documents' blocks compile", { timeout: 60_000 }, async () => {
+test("the documents' blocks compile", { timeout: 180_000 }, async () => {
   expect(docs.length > 0 ? await typeErrors(join(dir, "docs")) : []).toEqual([]);
 });
 

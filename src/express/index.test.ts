@@ -35,7 +35,7 @@ describe("Express", () => {
     await using server = await serve(app);
     const client = await server.client();
     client.get("/orders");
-    expect(await client.answer()).toMatch(/ 503 [^]*{"sorry":true}$/);
+    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*{"sorry":true}$/i);
     expect(told).toEqual([{ status: 503, isLate: true }]);
   });
 

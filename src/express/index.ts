@@ -59,9 +59,10 @@ export function contexts(
 
 /**
  * Error middleware for what handlers throw because a context is done. Its `statusOf` becomes
- * `err.status`, `err.cause` is what was thrown, and it goes on to your own error middleware, if
- * that is registered after this one, or to Express. If the client has gone, it goes nowhere:
- * `res.statusCode` is 499 and nothing is sent. All other errors are passed on as they are.
+ * `err.status` (with 503, Retry-After is set), `err.cause` is what was thrown, and it goes on to
+ * your own error middleware, if that is registered after this one, or to Express. If the client has
+ * gone, it goes nowhere: `res.statusCode` is 499 and nothing is sent. All other errors are passed
+ * on as they are.
  */
 export function contextErrors(): (
   error: unknown,
@@ -78,7 +79,11 @@ export function contextErrors(): (
       return;
     }
     const first = (req[ENDING] ??= end);
-    if (first === end && !res.writableEnded && !isGone(end, res)) next(end);
+    if (first !== end || res.writableEnded || isGone(end, res)) return;
+    // Express finds them on the error; what else answers would have to know of them.
+    if (!res.headersSent)
+      for (const header of Object.entries(end.headers)) res.setHeader(...header);
+    next(end);
   };
 }
 

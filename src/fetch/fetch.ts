@@ -17,11 +17,17 @@ export type PlatformFetch = typeof globalThis extends { fetch: infer F extends A
   ? F
   : AnyFetch;
 
+/**
+ * What others hand on may be written out as `undefined`, which the platform takes for missing, and
+ * types refuse under `exactOptionalPropertyTypes`.
+ */
+type Handed<Init> = Init extends object ? { [K in keyof Init]: Init[K] | undefined } : Init;
+
 /** `fetch` with a context as its first parameter. */
 export type ContextFetch<F extends AnyFetch = PlatformFetch> = (
   ctx: Context,
   input: Parameters<F>[0],
-  init?: Parameters<F>[1],
+  init?: Handed<Parameters<F>[1]>,
 ) => ReturnType<F>;
 
 export interface FetchOptions<F extends AnyFetch = PlatformFetch> extends OutgoingOptions {

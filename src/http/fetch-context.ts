@@ -77,7 +77,7 @@ export class FetchTracked {
       this.finish();
       return response;
     }
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const reader = (response.body as ReadableStream<Bytes>).getReader();
     const parts: Promise<Part>[] = [reader.read()];
     const whole = parts[0]?.then((first) => {
       if (first.done) return null;
@@ -86,18 +86,19 @@ export class FetchTracked {
       return second.then(({ done }) => (done ? first.value : undefined));
     });
     const read = await soon(whole);
-    if (read !== undefined) {
-      this.finish();
-      return new Response(read, response);
-    }
-    return new Response(this.#follow(reader, parts), response);
+    // It may be of a class of its own (GraphQL Yoga's), and @hono/node-server knows no other headers.
+    const { status, statusText } = response;
+    const init = { status, statusText, headers: new Headers(response.headers) };
+    if (read === undefined) return new Response(this.#follow(reader, parts), init);
+    this.finish();
+    return new Response(read, init);
   }
 
   #follow(
-    reader: ReadableStreamDefaultReader<Uint8Array>,
+    reader: ReadableStreamDefaultReader<Bytes>,
     begun: Promise<Part>[],
-  ): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
+  ): ReadableStream<Bytes> {
+    return new ReadableStream<Bytes>(
       {
         pull: async (out) => {
           try {
@@ -122,7 +123,8 @@ export class FetchTracked {
   }
 }
 
-type Part = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>;
+type Bytes = Uint8Array<ArrayBuffer>;
+type Part = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;
 
 /** What `promise` resolves to if it does within a turn of the event loop, else `undefined`. */
 async function soon<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
