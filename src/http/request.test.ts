@@ -232,7 +232,7 @@ describe("asked for late", () => {
     const client = await server.client();
     client.get();
     await client.answer();
-    await until(() => server.seen[0]!.res.closed);
+    await until(() => server.seen[0]!.res.destroyed);
     expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(RequestFinished);
   });
 
