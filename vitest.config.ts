@@ -14,7 +14,7 @@ export default defineConfig({
     testTimeout: 60_000, // bounds of single tests are their own; this one only ends what hangs
     hookTimeout: 60_000,
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
-    exclude: ["test/fixtures/**"],
+    exclude: ["test/fixtures/**", "test/runtimes/**"], // the latter: npm run runtimes
     globalSetup: ["./test/support/services.ts"],
     reporters: ["default", "./test/reporter.ts"],
     pool: "forks", // the only pool that takes execArgv

@@ -1,6 +1,6 @@
 /** What several test files need. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -64,6 +64,7 @@ export async function collected(isTrue: () => boolean, rounds = 50): Promise<boo
 
 let bundled: Promise<string> | undefined;
 let directory: string | undefined;
+let programs = 0;
 
 afterAll(() => {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
@@ -113,7 +114,10 @@ export async function runProgram(
   const { flags = [], env = {}, type = "module" } = options;
   const path = await bundle();
   const quoted = JSON.stringify(type === "module" ? pathToFileURL(path).href : path);
-  const args = [...flags, `--input-type=${type}`, "-e", text.replaceAll("BUNDLE", quoted)];
+  // A file, for Deno takes what follows `-e` for a script.
+  const file = join(path, `../program-${++programs}.${type === "module" ? "mjs" : "cjs"}`);
+  writeFileSync(file, text.replaceAll("BUNDLE", quoted));
+  const args = [...flags, file];
   const started = performance.now();
   const { NODE_OPTIONS: _, ...inherited } = process.env;
   const child = spawn(process.execPath, args, { env: { ...inherited, ...env } });

@@ -223,7 +223,8 @@ describe("the body", () => {
     });
     const ctx = withCancel(withLedger(background()));
     const error = await rejection((await fetch(ctx, web.url)).text());
-    expect(error).toMatchObject({ name: "TypeError", message: "terminated" });
+    const { name, message } = (await rejection((await globalThis.fetch(web.url)).text())) as Error;
+    expect(error).toMatchObject({ name, message });
     expect([live(ctx), watched(ctx)]).toEqual([[], false]);
   });
 
@@ -284,9 +285,8 @@ describe("the response", () => {
   test("can have a status that no response can be made with", async () => {
     await using web = await serve((res) => res.writeHead(999, "Request denied").end("go away"));
     const response = await fetch(background(), web.url);
-    expect([response.status, response.ok, response.statusText]).toEqual([
-      ...[999, false, "Request denied"],
-    ]);
+    expect([response.status, response.ok]).toEqual([999, false]);
+    expect(response.statusText).toBe((await globalThis.fetch(web.url)).statusText);
     expect(await response.text()).toBe("go away");
   });
 

@@ -84,6 +84,8 @@ export function track(
 ): Tracked {
   const known = (req as Holder)[HELD];
   if (known instanceof Tracked) return known;
+  // Bun has no such channel: there, the server that shuts down hears of the request from us.
+  if (known === undefined && res && !req.stream) homeOf(req)?.arrived(req, res);
   const tracked = new Tracked(req, res, options);
   (req as Holder)[HELD] = tracked;
   return tracked;

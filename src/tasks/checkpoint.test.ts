@@ -34,8 +34,8 @@ describe("checkpoint", () => {
   });
 
   test("notices a deadline in a loop that never lets timers run", () => {
-    const ctx = withTimeout(background(), 20);
     const start = performance.now();
+    const ctx = withTimeout(background(), 20);
     expect(() => {
       for (;;) checkpoint(ctx)?.catch(() => undefined);
     }).toThrow("context deadline exceeded");

@@ -1,0 +1,54 @@
+/** The tests that a runtime does not pass, for reasons of its own. docs/runtimes.md says it in prose. */
+
+export type Runtime = "node" | "bun" | "deno";
+
+export const runtime: Runtime =
+  "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
+
+/** The full name of a test, or a part of the names of several. */
+type Exception = readonly [tests: string, why: string];
+
+const noUndici = "its fetch is not undici's, and there is no dispatcher";
+
+export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
+  node: [],
+  bun: [
+    ["a dispatcher composed with contextInterceptor", noUndici],
+    ["go to strangers without it, and credentials", "response.url keeps the fragment"],
+    [
+      "although somebody has asked for the request's context before",
+      "no channel tells of requests",
+    ],
+    [
+      "it is heeded too if somebody had asked for the context before",
+      "no channel tells of requests",
+    ],
+    ["is refused with 400 where `strict` is said", "no channel tells of requests"],
+    ["asked for late", "no channel tells of requests"],
+    ["is answered for in its turn if the request was pipelined", "one request at a time"],
+    ["that fails in the middle of its answer has the stream reset", "the reset carries NO_ERROR"],
+    ["and all ends", "the reset carries NO_ERROR"],
+    ["idle, never-used and never-greeted", "a connection is announced with its first request"],
+    ["a half of a request does not keep", "a connection is announced with its first request"],
+    ["an upgrade that nobody wants", "it is left open"],
+    ["Expect: 100-continue", "the event checkContinue does not come"],
+  ],
+  deno: [
+    ["a dispatcher composed with contextInterceptor", noUndici],
+    [
+      "with its body in flight, to a handler that reads it",
+      "the body fails before the end is told",
+    ],
+    ["late ends hit nobody", "too few of its cancels are late, now and then"],
+    ["gathers no listeners", "one run in six, a kept connection is not answered; not understood"],
+  ],
+};
+
+const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** What vitest runs here: all but the exceptions, or nothing but them. */
+export function pattern(which: "exceptions" | "others"): RegExp | undefined {
+  const names = exceptions[runtime].map(([tests]) => literal(tests)).join("|");
+  if (which === "exceptions") return names === "" ? /^$/ : new RegExp(names);
+  return names === "" ? undefined : new RegExp(`^(?!.*(?:${names}))`);
+}

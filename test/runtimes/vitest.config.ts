@@ -1,0 +1,24 @@
+/** What runs on every runtime: all that needs no database. `npm run runtimes` is who asks for it. */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import base from "../../vitest.config.ts";
+import { pattern, runtime } from "./exceptions.ts";
+
+const folders = "core,tasks,work,testing,http,fetch,express,fastify,koa,hono,web";
+const which = process.env["EIGHTYSIX_TEST_EXCEPTIONS"] ? "exceptions" : "others";
+const testNamePattern = pattern(which);
+
+export default defineConfig({
+  ...base,
+  root: fileURLToPath(new URL("../..", import.meta.url)),
+  test: {
+    ...base.test,
+    include: [
+      `src/{${folders}}/**/*.test.ts`,
+      ...(runtime === "node" ? [] : ["test/runtimes/*.test.ts"]),
+    ],
+    exclude: [],
+    globalSetup: [],
+    ...(testNamePattern && { testNamePattern }),
+  },
+});
