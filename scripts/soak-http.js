@@ -7,6 +7,7 @@ import { count, runTests, table } from "./soaking.js";
 /** By what `--only` calls them, their tests in src/http/soak.test.ts. */
 const frameworks = {
   handler: "handler",
+  http2: "handler over HTTP/2",
   express: "Express 5",
   express4: "Express 4",
   fastify: "Fastify 5",

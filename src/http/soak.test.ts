@@ -3,6 +3,7 @@ import { tell } from "../../test/support/race.ts";
 import { wrongs } from "../../test/support/chaos/account.ts";
 import { chaos } from "../../test/support/chaos/chaos.ts";
 import { serveHttp1 } from "../../test/support/chaos/http1.ts";
+import { serveHttp2 } from "../../test/support/chaos/http2.ts";
 import type { Subject } from "../../test/support/chaos/stage.ts";
 import { express5, expressOld } from "../../test/support/frameworks/express.ts";
 import { fastify5 } from "../../test/support/frameworks/fastify.ts";
@@ -20,6 +21,11 @@ const onConnection = { hears: "connection", serve: serveHttp1 } as const;
 const onSignal = { hears: "signal", serve: serveHttp1 } as const;
 const subjects: Subject[] = [
   { framework: bareHandler, ...onConnection },
+  {
+    framework: { ...bareHandler, name: "handler over HTTP/2" },
+    hears: "stream",
+    serve: serveHttp2,
+  },
   { framework: express5, ...onConnection },
   { framework: expressOld, ...onConnection },
   { framework: fastify5, ...onConnection },

@@ -67,7 +67,8 @@ function endsOfAbandoned(plan: RequestPlan, at: number, visited: Visited, subjec
   const may: End[] = ["ClientDisconnected"];
   if (canAnswer(plan, visited)) may.push("RequestFinished"); // on its way when the client left
   if (plan.deed === "fails half way") may.push("bug");
-  if (isUnnoticeable(visited) || !isStrict(at, visited.left.at)) may.push("LocalTimeout");
+  const isExcused = subject.hears !== "stream" && isUnnoticeable(visited);
+  if (isExcused || !isStrict(at, visited.left.at)) may.push("LocalTimeout");
   return may;
 }
 

@@ -6,8 +6,11 @@ import type { Leave, VisitPlan } from "./plan.ts";
 
 export interface Subject {
   readonly framework: FrameworkUnderTest;
-  /** By what it knows that a client has gone: the connection, or the platform's `request.signal`. */
-  readonly hears: "connection" | "signal";
+  /**
+   * By what it knows that a client has gone: the connection of HTTP/1, the stream of HTTP/2, or the
+   * platform's `request.signal`.
+   */
+  readonly hears: "connection" | "stream" | "signal";
   serve(listener: RequestListener): Promise<Stage>;
 }
 
