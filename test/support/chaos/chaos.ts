@@ -1,18 +1,19 @@
 /** One framework under clients that do what they like, and an account of what is left behind. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { working } from "../../../src/index.ts";
-import { until } from "../../raw-http.ts";
+import { until } from "../wait.ts";
 import { random } from "../race.ts";
 import { newAccount, type Account } from "./account.ts";
 import { doDeed } from "./deeds.ts";
 import { judge, type Begun } from "./judge.ts";
 import { Collectable, collectGarbage, Escaped, Timers } from "./leftovers.ts";
 import { planVisit, TIMEOUT, type Draw, type RequestPlan, type VisitPlan } from "./plan.ts";
+import { Pulse } from "./pulse.ts";
 import { Resident } from "./resident.ts";
 import type { Stage, Subject, Visited } from "./stage.ts";
 
 /** So many clients at a time. */
-const VISITORS = 50;
+const VISITORS = 40;
 
 /** After so many requests all clients but one leave, and everything is looked at. */
 const WAVE = 5_000;
@@ -20,6 +21,7 @@ const WAVE = 5_000;
 /** A server of one framework, its visitors, and the account of it all. */
 class Chaos {
   readonly held = new Collectable();
+  readonly pulse = new Pulse();
   readonly account: Account;
   readonly #subject: Subject;
   readonly #plans = new Map<number, RequestPlan>();
@@ -64,7 +66,13 @@ class Chaos {
     const visited: Visited[] = [];
     const rest = plans.values();
     const visitor = async (): Promise<void> => {
-      for (const plan of rest) visited.push(await server.visit(plan));
+      for (const plan of rest) {
+        visited.push(
+          await server.visit(plan).catch((cause: unknown) => {
+            throw new Error(`the server owes something to ${JSON.stringify(plan)}`, { cause });
+          }),
+        );
+      }
     };
     let left = VISITORS;
     const visitors = Array.from({ length: VISITORS }, () => visitor().finally(() => left--));
@@ -105,7 +113,12 @@ class Chaos {
           `${job.kind} ${job.what ?? ""} goes on, ${JSON.stringify(visited)}`,
         );
       }
-      const { abandoned, end, missed, complaint } = judge(request, visited, this.#subject);
+      const { abandoned, end, missed, complaint } = judge(
+        request,
+        visited,
+        this.#subject,
+        this.pulse,
+      );
       if (abandoned) account.abandoned++;
       if (abandoned && end === "ClientDisconnected") account.noticed++;
       if (missed) account.missed++;
@@ -133,8 +146,12 @@ export async function chaos(
   using timers = new Timers();
   const run = new Chaos(subject);
   const { account, held } = run;
-  const weigh = () => collectGarbage(() => held.count === 0);
+  const weigh = () => {
+    timers.forget();
+    return collectGarbage(() => held.count === 0);
+  };
   {
+    using _ = run.pulse;
     await using stage = await run.serve();
     const resident = new Resident(await stage.connect(), stage.sockets);
     for (let wave = 0; account.requests < requests; wave++) {
@@ -144,11 +161,12 @@ export async function chaos(
         random(seed + wave),
         Math.min(WAVE, requests - account.requests),
       );
-      if (wave === 0) account.heap[0] = await weigh();
+      if (wave === 0 && account.requests < requests) account.heap[0] = await weigh();
     }
   }
-  account.heap[1] = await weigh();
   account.timers = await timers.left();
+  account.heap[1] = await weigh();
+  account.heap[0] ||= account.heap[1]; // there was one wave only
   account.contextsHeld = held.count;
   account.escaped = [...escaped.errors];
   return account;

@@ -66,5 +66,5 @@ async function* partsAndABug(ctx: Context, pause: number) {
 
 /** As fast as they are taken. */
 async function* longParts() {
-  for (let i = 0; i < 16; i++) yield await Promise.resolve(LONG_PART);
+  for (let i = 0; i < 8; i++) yield await Promise.resolve(LONG_PART);
 }

@@ -1,8 +1,9 @@
 /** HTTP/1.1: one connection, from its beginning to its end. */
 import { setTimeout as delay } from "node:timers/promises";
-import { serve, until, type Client } from "../../raw-http.ts";
+import { serve, type Client } from "../../raw-http.ts";
+import { until } from "../wait.ts";
 import { Answers } from "./answers.ts";
-import type { Leave, Pace, RequestPlan, VisitPlan } from "./plan.ts";
+import { PATIENCE, type Leave, type Pace, type RequestPlan, type VisitPlan } from "./plan.ts";
 import type { Subject, Visited } from "./stage.ts";
 
 export const serveHttp1: Subject["serve"] = async (listener) => {
@@ -69,19 +70,18 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     else leave(plan.leaves);
   }, plan.moment);
 
-  const what = (): string => `the end of ${JSON.stringify({ plan, answers: answers.whole, left })}`;
   for (const request of plan.requests) {
     await pause(request.after);
     if (left !== undefined || !(await send(request))) break;
     sent++;
     if (!plan.pipelined)
-      await until(() => left !== undefined || answers.whole.length >= sent, what());
+      await until(() => left !== undefined || answers.whole.length >= sent, PATIENCE);
   }
   if (plan.leaves === "stays") {
-    await until(() => left !== undefined || answers.whole.length >= sent, what());
+    await until(() => left !== undefined || answers.whole.length >= sent, PATIENCE);
     leave("stays");
   }
-  await until(() => socket.closed, what());
+  await until(() => socket.closed, PATIENCE);
   if (left === undefined) throw new Error("a connection that is closed has been left");
   return { plan, answers: answers.whole, left, sent };
 }

@@ -9,8 +9,8 @@ import {
 } from "node:http2";
 import { connect as connectTcp, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { until } from "../../raw-http.ts";
-import type { Leave, RequestPlan, VisitPlan } from "./plan.ts";
+import { until } from "../wait.ts";
+import { PATIENCE, type Leave, type RequestPlan, type VisitPlan } from "./plan.ts";
 import type { Answer, Subject, Visited } from "./stage.ts";
 
 export const serveHttp2: Subject["serve"] = async (listener) => {
@@ -75,6 +75,7 @@ async function visit(
     clearTimeout(moment);
     gone.abort();
     if (how === "RST") for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    for (const stream of streams) stream.resume(); // or it would never be over
     if (how !== "server" && how !== "stays") LEAVE[how](session, socket);
     session.close();
   };
@@ -114,19 +115,19 @@ async function visit(
     else leave(plan.leaves);
   }, plan.moment);
 
-  const what = (): string => `the end of ${JSON.stringify({ plan, answers, left })}`;
-  const areClosed = (): boolean => left !== undefined || streams.every(({ closed }) => closed);
+  const areClosed = (): boolean =>
+    left !== undefined || streams.every(({ destroyed }) => destroyed);
   for (const request of plan.requests) {
     await pause(request.after);
     if (left !== undefined || request.head === "stalled" || !(await send(request))) break;
     sent++;
-    if (!plan.pipelined) await until(areClosed, what());
+    if (!plan.pipelined) await until(areClosed, PATIENCE);
   }
   if (plan.leaves === "stays") {
-    await until(areClosed, what());
+    await until(areClosed, PATIENCE);
     leave("stays");
   }
-  await until(() => socket.closed, what());
+  await until(() => socket.closed, PATIENCE);
   if (left === undefined) throw new Error("a session that is closed has been left");
   return { plan, answers, left, sent };
 }

@@ -2,6 +2,7 @@
 import { cause, type Context } from "../../../src/index.ts";
 import { bug } from "./deeds.ts";
 import { TIMEOUT, type Deed, type RequestPlan } from "./plan.ts";
+import type { Pulse } from "./pulse.ts";
 import type { Answer, Subject, Visited } from "./stage.ts";
 
 /** A request whose handler has run. */
@@ -15,11 +16,8 @@ export interface Begun {
 export type End = "ClientDisconnected" | "RequestFinished" | "LocalTimeout" | "bug";
 const ENDS: End[] = ["ClientDisconnected", "RequestFinished", "LocalTimeout", "bug"];
 
-/**
- * A departure this long before the limit must be noticed before the limit: in milliseconds, so many
- * because a busy machine can stop for a while.
- */
-const SLACK = 750;
+/** A departure must be noticed within so many milliseconds in which the event loop ran. */
+const SLACK = 500;
 
 /** Node reads so much of a body that nobody reads (12 to 68 KB), and then no FIN either. */
 const READ_BUFFER = 8_000;
@@ -34,16 +32,22 @@ export interface Verdict {
   readonly complaint: string | undefined;
 }
 
-export function judge({ plan, at, ctx }: Begun, visited: Visited, subject: Subject): Verdict {
+export function judge(
+  { plan, at, ctx }: Begun,
+  visited: Visited,
+  subject: Subject,
+  pulse: Pulse,
+): Verdict {
   const end = ctx && endOf(ctx);
   const index = visited.plan.requests.indexOf(plan);
   const { left } = visited;
   const answered = visited.answers[index];
   const abandoned = answered === undefined || answered.at > left.at;
+  const inTime = isInTime(at, left.at, pulse);
   const may = abandoned
-    ? endsOfAbandoned(plan, at, visited, subject)
+    ? endsOfAbandoned(plan, inTime, visited, subject)
     : endsOfAnswered(at, answered);
-  const missed = abandoned && end === "LocalTimeout" && isStrict(at, left.at);
+  const missed = abandoned && inTime && end === "LocalTimeout";
   const isRight = end !== undefined && may.includes(end);
   const complaint = isRight
     ? undefined
@@ -62,19 +66,26 @@ function endsOfAnswered(at: number, { status, at: when }: Answer): End[] {
   return when < at + TIMEOUT ? ["RequestFinished"] : ["RequestFinished", "LocalTimeout"];
 }
 
-function endsOfAbandoned(plan: RequestPlan, at: number, visited: Visited, subject: Subject): End[] {
+function endsOfAbandoned(
+  plan: RequestPlan,
+  inTime: boolean,
+  visited: Visited,
+  subject: Subject,
+): End[] {
   if (isUnheard(plan, visited, subject)) return ENDS;
   const may: End[] = ["ClientDisconnected"];
   if (canAnswer(plan, visited)) may.push("RequestFinished"); // on its way when the client left
   if (plan.deed === "fails half way") may.push("bug");
   const isExcused = subject.hears !== "stream" && isUnnoticeable(visited);
-  if (isExcused || !isStrict(at, visited.left.at)) may.push("LocalTimeout");
+  if (isExcused || !inTime) may.push("LocalTimeout");
   return may;
 }
 
 /** Whether the client had left so early that the limit is no excuse. */
-function isStrict(at: number, left: number): boolean {
-  return left + SLACK < at + TIMEOUT;
+function isInTime(at: number, left: number, pulse: Pulse): boolean {
+  const known = Math.max(at, left);
+  const limit = at + TIMEOUT;
+  return known + SLACK + pulse.stoodStill(known, limit) < limit;
 }
 
 function canAnswer(plan: RequestPlan, { plan: { requests }, sent }: Visited): boolean {

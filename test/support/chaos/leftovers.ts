@@ -23,28 +23,53 @@ export class Escaped implements Disposable {
  * do: it leaves out those that keep no process alive, such as a context's deadline.
  */
 export class Timers implements Disposable {
-  readonly #armed = new Map<number, object>();
+  #made: Timer[] = [];
   readonly #hook = createHook({
-    init: (id, type, _trigger, resource) => {
-      if (type === "Timeout") this.#armed.set(id, resource);
+    init: (_id, type, _trigger, resource) => {
+      if (type === "Timeout") this.#made.push(resource as Timer);
+      if (this.#made.length % 10_000 === 0) this.forget();
     },
-    destroy: (id) => void this.#armed.delete(id),
   }).enable();
 
+  /** Lets go of those that are over. */
+  forget(): void {
+    this.#made = this.#made.filter((timer) => !timer._destroyed);
+  }
+
   /**
-   * Those that are left when there are none, or not soon: the milliseconds and the callback of
-   * each. Does not wait with a timer, which would count too.
+   * Those that are left when there are none, or not at once: of each the milliseconds and the
+   * callback. A timer that nobody clears would be gone as well if one waited for longer than it
+   * takes. To wait for them with a timer would add one.
    */
   async left(): Promise<string[]> {
-    const limit = performance.now() + 10_000;
-    while (this.#armed.size > 0 && performance.now() < limit) await turn();
-    const all = [...this.#armed.values()] as { _idleTimeout: number; _onTimeout: unknown }[];
-    return all.map((timer) => `${timer._idleTimeout} ms: ${String(timer._onTimeout)}`);
+    const limit = performance.now() + 300;
+    for (let i = 0; i < 50 || performance.now() < limit; i++) {
+      if (this.#ours.length === 0) break;
+      await turn();
+    }
+    return this.#ours.map((timer) => `${timer._idleTimeout} ms: ${String(timer._onTimeout)}`);
+  }
+
+  get #ours(): Timer[] {
+    this.forget();
+    // The test runner waits for a minute until it is answered; Node keeps the text of its `Date`
+    // header for a second.
+    return this.#made.filter(
+      ({ _idleTimeout: ms, _onTimeout: fn }) =>
+        ms < 60_000 && !(typeof fn === "function" && fn.name === "resetCache"),
+    );
   }
 
   [Symbol.dispose](): void {
     this.#hook.disable();
   }
+}
+
+interface Timer {
+  /** Cleared, or over. */
+  readonly _destroyed: boolean;
+  readonly _idleTimeout: number;
+  readonly _onTimeout: unknown;
 }
 
 /** Objects that nobody should hold for longer than their request takes. */

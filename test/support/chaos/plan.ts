@@ -3,6 +3,9 @@
 /** The limit of every request, in milliseconds. */
 export const TIMEOUT = 1_000;
 
+/** How long a client waits for what the server owes it, in milliseconds. */
+export const PATIENCE = 40_000;
+
 /** What a handler does with its request. */
 export const DEEDS = {
   "answers at once": 20,
