@@ -51,6 +51,12 @@ export const serveHttp2: Subject["serve"] = async (listener) => {
   };
 };
 
+/**
+ * More of bodies that nobody reads than the windows take would never be sent, and Node has no end of
+ * such a stream, answered or not, before its client resets it.
+ */
+const UNREAD = 10_000;
+
 /** How a session is left: with the connection, by a reset of each stream, or by GOAWAY. */
 const LEAVE: Record<Exclude<Leave, "stays">, (session: ClientHttp2Session, tcp: Socket) => void> = {
   FIN: (_, tcp) => tcp.destroy(),
@@ -82,7 +88,9 @@ async function visit(
   const pause = (ms: number) =>
     ms > 0 ? delay(ms, undefined, { signal: gone.signal }).catch(() => undefined) : undefined;
   /** Whether all of it was sent. */
-  const send = async ({ id, body }: RequestPlan): Promise<boolean> => {
+  const send = async ({ id, body: planned, reads }: RequestPlan): Promise<boolean> => {
+    const most = reads ? Infinity : UNREAD;
+    const body = planned && { ...planned, length: Math.min(planned.length, most) };
     const method = body === undefined ? "GET" : "POST";
     const about = body && { "content-length": body.length, "content-type": "text/plain" };
     const stream = session.request(
