@@ -1,15 +1,11 @@
 // `npm run soak -- --cancels 100000`: the races of all adapters with as many cancels as one has time
 // for, the other tests that are random, and a table of what became of it all. One after the other,
 // so that each has the machine to itself. The exit status is 1 if anything failed.
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { root } from "./entries.js";
+import { count, home, runTests, table } from "./soaking.js";
 
-const home = fileURLToPath(root);
 const usage = `npm run soak -- [options]
   --cancels=<n>    how many contexts are cancelled in each race; 20000 by default
   --seed=<n>       repeats the run that printed it
@@ -26,7 +22,6 @@ const others = [
   { name: "duckdb", files: ["src/duckdb/index.test.ts"], tests: "never hit" },
   { name: "libsql", files: ["src/libsql/index.test.ts"], tests: "never hit" },
   { name: "redis", files: ["test/redis.test.ts"], tests: "race a push" },
-  { name: "http", files: ["src/http/soak.test.ts"] },
   { name: "core", files: ["src/core/model.test.ts"] },
 ];
 
@@ -55,58 +50,31 @@ function suites() {
 }
 
 /**
- * Resolves with what the races of a suite told, and with vitest's output if it failed.
+ * Resolves with what the races of a suite told, and with vitest's output.
  *
  * @param {Suite} suite @param {number} cancels @param {number} seed
  */
 async function run({ files, tests }, cancels, seed) {
-  const directory = mkdtempSync(join(tmpdir(), "eightysix-soak-"));
-  const told = join(directory, "told");
-  try {
-    const vitest = spawn(
-      process.execPath,
-      [
-        join(home, "node_modules/vitest/vitest.mjs"),
-        "run",
-        `--testTimeout=${600_000 + cancels * 50}`,
-        ...(tests === undefined ? [] : ["-t", tests]),
-        ...files,
-      ],
-      {
-        cwd: home,
-        stdio: ["ignore", "pipe", "pipe"],
-        env: {
-          ...process.env,
-          EIGHTYSIX_TEST_CANCELS: String(cancels),
-          EIGHTYSIX_TEST_SEED: String(seed),
-          EIGHTYSIX_TEST_TOLD: told,
-          EIGHTYSIX_MODEL_RUNS: String(cancels),
-          SOAK_SEED: String(seed),
-        },
-      },
-    );
-    let output = "";
-    for (const stream of [vitest.stdout, vitest.stderr]) {
-      stream.setEncoding("utf8").on("data", (/** @type {string} */ text) => (output += text));
-    }
-    const code = await new Promise((resolve) => vitest.once("close", resolve));
-    // A server that is missing skips its tests: that is no success.
-    const passed = Number(/^(\d+) passed/m.exec(output)?.[1] ?? 0);
-    const sum = { cancels: 0, late: 0, innocent: 0, victims: 0, leaked: 0, races: 0 };
-    for (const line of existsSync(told) ? readFileSync(told, "utf8").trim().split("\n") : []) {
-      const { canceled, late, innocent, victims, leaked } = JSON.parse(line);
-      sum.races++;
-      sum.cancels += canceled + late;
-      sum.late += late;
-      sum.innocent += innocent;
-      sum.victims += victims;
-      sum.leaked += leaked;
-    }
-    const status = code !== 0 ? "FAILED" : passed > 0 ? "ok" : "skipped";
-    return { sum, status, output };
-  } finally {
-    rmSync(directory, { recursive: true });
+  const { status, output, told } = await runTests({
+    files,
+    tests,
+    timeout: 600_000 + cancels * 50,
+    env: {
+      EIGHTYSIX_TEST_CANCELS: String(cancels),
+      EIGHTYSIX_TEST_SEED: String(seed),
+      EIGHTYSIX_MODEL_RUNS: String(cancels),
+    },
+  });
+  const sum = { cancels: 0, late: 0, innocent: 0, victims: 0, leaked: 0, races: 0 };
+  for (const { canceled, late, innocent, victims, leaked } of told) {
+    sum.races++;
+    sum.cancels += canceled + late;
+    sum.late += late;
+    sum.innocent += innocent;
+    sum.victims += victims;
+    sum.leaked += leaked;
   }
+  return { sum, status, output };
 }
 
 const { values } = parseArgs({
@@ -126,16 +94,9 @@ if (values.help || !(cancels >= 1) || !Number.isInteger(seed) || unknown !== und
   process.exit(values.help ? 0 : 2);
 }
 
-const columns = ["", "cancels", "late", "innocent", "victims", "leaked", "seconds", ""];
-/** @param {(string | number)[]} cells */
-const row = (cells) =>
-  console.log(
-    `| ${columns.map((_, i) => (i === 0 ? String(cells[i]).padEnd(10) : String(cells[i]).padStart(9))).join(" | ")} |`,
-  );
-
 console.log(`seed ${seed}: npm run soak -- --cancels ${cancels} --seed ${seed}\n`);
-row(columns);
-row(columns.map((_, i) => (i === 0 ? "-".repeat(10) : `${"-".repeat(8)}:`)));
+const columns = ["", "cancels", "late", "innocent", "victims", "leaked", "seconds", ""];
+const row = table(columns, 10);
 /** @type {string[]} */
 const failures = [];
 for (const suite of all) {
@@ -144,7 +105,7 @@ for (const suite of all) {
   const { sum, status, output } = await run(suite, cancels, seed);
   const seconds = Math.round((performance.now() - began) / 1_000);
   const counts = [sum.cancels, sum.late, sum.innocent, sum.victims, sum.leaked].map((n) =>
-    sum.races === 0 ? "–" : n.toLocaleString("en-US"),
+    sum.races === 0 ? "–" : count(n),
   );
   row([suite.name, ...counts, seconds, status]);
   if (status === "FAILED") failures.push(`${suite.name}:\n${output}`);

@@ -15,7 +15,7 @@ export interface AnswerLike extends ResponseLike {
   destroy(): unknown;
   /** HTTP/2 only. */
   readonly stream?: { readonly destroyed: boolean; close(code: number): unknown } | null;
-  on(event: "close" | "error", listener: () => void): unknown;
+  on(event: "close" | "error" | "socket", listener: () => void): unknown;
 }
 
 /** Headers that speak of the handler's own answer. Others stay: a browser needs those of CORS. */

@@ -5,7 +5,8 @@
  * a large response that was reset on its way (Node 20, 22).
  *
  * Not to be had: an unread body larger than the read buffer keeps Node from reading the socket, so
- * a FIN behind it is not seen; with `httpAllowHalfOpen` none is; a peer that vanishes without a
+ * a FIN or RST behind it is not seen, and so do answers that fill the write buffer (16 to 64 KB)
+ * while they wait for that to a request pipelined before theirs; with `httpAllowHalfOpen` none is; a peer that vanishes without a
  * packet is noticed by TCP keep-alive alone; behind a buffering proxy, the client is the proxy.
  */
 
@@ -43,7 +44,7 @@ export interface ResponseLike {
   readonly writableFinished: boolean;
   /** `null` while it waits behind another response of the same connection, and again at the end. */
   readonly socket: object | null;
-  on(event: "close", listener: () => void): unknown;
+  on(event: "close" | "socket", listener: () => void): unknown;
 }
 
 /**
@@ -52,6 +53,15 @@ export interface ResponseLike {
  */
 function hasGone(res: ResponseLike, broken: boolean): boolean {
   return !res.writableFinished || broken;
+}
+
+/**
+ * Whether the connection broke during this turn: that of the first response is 0, each that has
+ * waited for it has the next. The end of one turn is the beginning of another, and that may close
+ * the connection before the `close` of the response that is whole (Node 20, 22).
+ */
+function brokeIn(turn: number, socket: SocketLike): boolean {
+  return socket.destroyed && (lines.get(socket)?.turn ?? 0) <= turn;
 }
 
 /** Whether the request has left HTTP (`Upgrade`, `CONNECT`): it has a connection and no response. */
@@ -113,7 +123,7 @@ function onResponseOver(
     over(hasGone(res, Boolean(socket.errored)));
   } else if (socket.destroyed) over(true);
   else if (res.socket === null) waitInLine(socket, res, over);
-  else res.on("close", () => over(hasGone(res, socket.destroyed)));
+  else res.on("close", () => over(hasGone(res, brokeIn(0, socket))));
 }
 
 /**
@@ -122,9 +132,12 @@ function onResponseOver(
  */
 function waitInLine(socket: SocketLike, res: ResponseLike, over: (gone: boolean) => void): void {
   const line = (lines.get(socket) ?? openLine(socket)).add(over);
+  let turn = Infinity;
+  res.on("socket", () => (turn = line.next()));
   res.on("close", () => {
+    const broken = brokeIn(turn, socket);
     line.delete(over);
-    over(hasGone(res, socket.destroyed));
+    over(hasGone(res, broken));
   });
 }
 
@@ -132,6 +145,8 @@ function waitInLine(socket: SocketLike, res: ResponseLike, over: (gone: boolean)
 class Line {
   readonly #socket: SocketLike;
   readonly #waiting = new Set<(gone: boolean) => void>();
+  /** How many turns have passed to the next response on a connection that was whole. */
+  turn = 0;
 
   constructor(socket: SocketLike) {
     this.#socket = socket;
@@ -141,6 +156,13 @@ class Line {
   add(over: (gone: boolean) => void): this {
     this.#waiting.add(over);
     return this;
+  }
+
+  /** The turn of a response that has waited. */
+  next(): number {
+    const { destroyed, errored } = this.#socket;
+    if (!destroyed && !errored) this.turn++;
+    return this.turn;
   }
 
   delete(over: (gone: boolean) => void): void {

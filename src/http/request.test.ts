@@ -150,6 +150,41 @@ describe.each(watching)("%s", (_, watch) => {
     expect(socket?.listenerCount("close")).toBe(before);
   });
 
+  test.each([undefined, new Error("broken")])(
+    "pipelined requests: the one before is finished, though the next closes the connection (%s)",
+    async (error) => {
+      const held: ServerResponse[] = [];
+      await using server = await contexts((_, res) => held.push(res), watch);
+      const client = await server.client();
+      for (let i = 0; i < 3; i++) client.get();
+      await until(() => held.length === 3);
+      held[2]?.on("error", () => undefined).destroy(error); // when its turn comes
+      held[1]?.end("second");
+      held[0]?.end("first");
+      await client.answer(2);
+      await until(() => server.seen.every(isDone));
+      const finished: unknown = expect.any(RequestFinished);
+      const gone: unknown = expect.any(ClientDisconnected);
+      expect(server.seen.map(cause)).toEqual([finished, finished, gone]);
+    },
+  );
+
+  test.each(["RST", "FIN", "the server"] as const)(
+    "pipelined requests: a large answer was not handed over if %s breaks it, whoever waits behind",
+    async (who) => {
+      await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
+      const client = await server.client();
+      client.socket.pause();
+      client.get();
+      client.get();
+      await until(() => server.seen.length === 2);
+      if (who !== "the server") client.leave(who);
+      else for (const socket of server.sockets) socket.destroy();
+      await until(() => server.seen.every(isDone));
+      expect(server.seen.map(cause)).toEqual(Array(2).fill(expect.any(ClientDisconnected)));
+    },
+  );
+
   test("a large answer that is reset on its way was not handed over", async () => {
     await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
     const client = await server.client();

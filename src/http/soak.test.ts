@@ -1,107 +1,47 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
-import { serve, until, type Served } from "../../test/raw-http.ts";
-import { afterFunc, cause, sleep, startWork, working, type Context } from "../index.ts";
-import { handler } from "./index.ts";
+import { expect, test, vi } from "vitest";
+import { tell } from "../../test/support/race.ts";
+import { wrongs } from "../../test/support/chaos/account.ts";
+import { chaos } from "../../test/support/chaos/chaos.ts";
+import { serveHttp1 } from "../../test/support/chaos/http1.ts";
+import { serveHttp2 } from "../../test/support/chaos/http2.ts";
+import type { Subject } from "../../test/support/chaos/stage.ts";
+import { express5, expressOld } from "../../test/support/frameworks/express.ts";
+import { fastify5 } from "../../test/support/frameworks/fastify.ts";
+import { honoAsFetch, honoOnNode } from "../../test/support/frameworks/hono.ts";
+import { bareHandler } from "../../test/support/frameworks/http.ts";
+import { koa3 } from "../../test/support/frameworks/koa.ts";
+import { fetchHandlers } from "../../test/support/frameworks/web.ts";
 
-const seed = Number(process.env["SOAK_SEED"] ?? Date.now() % 1_000_000);
-let state = seed;
-/** Not `Math.random`: a failure can be repeated with its seed. */
-function random(below: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((state / 2 ** 32) * below);
-}
+const requests = Number(process.env["EIGHTYSIX_TEST_REQUESTS"] ?? 300);
+const seed = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? Date.now() % 1_000_000);
 
-const CLIENTS = 300;
-const RESIDENT = "/resident";
+vi.setConfig({ testTimeout: 60_000 + requests * 20 });
 
-/** Each request does one of the things that handlers do, watched or not. */
-async function work(ctx: Context, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  if (random(3) === 0) afterFunc(ctx, () => undefined);
-  if (random(3) === 0) ctx.signal.addEventListener("abort", () => undefined);
-  if (random(2)) req.resume();
-  const job = startWork(ctx, "soak");
-  try {
-    switch (req.url === RESIDENT ? 0 : random(6)) {
-      case 0:
-        res.end("at once");
-        break;
-      case 1:
-        await sleep(ctx, random(20));
-        res.end("later");
-        break;
-      case 2:
-        for (let i = 0; i < 5; i++) {
-          res.write("part ");
-          await sleep(ctx, random(5));
-        }
-        res.end();
-        break;
-      case 3:
-        res.end(Buffer.alloc(1 << 20));
-        break;
-      case 4:
-        await sleep(ctx, random(10));
-        throw new Error("a bug");
-      default:
-        await sleep(ctx, 30_000);
-    }
-  } finally {
-    job.end();
-  }
-}
+const onConnection = { hears: "connection", serve: serveHttp1 } as const;
+const onSignal = { hears: "signal", serve: serveHttp1 } as const;
+const subjects: Subject[] = [
+  { framework: bareHandler, ...onConnection },
+  {
+    framework: { ...bareHandler, name: "handler over HTTP/2" },
+    hears: "stream",
+    serve: serveHttp2,
+  },
+  { framework: express5, ...onConnection },
+  { framework: expressOld, ...onConnection },
+  { framework: fastify5, ...onConnection },
+  { framework: koa3, ...onConnection },
+  { framework: honoOnNode, ...onConnection },
+  { framework: honoAsFetch, ...onSignal },
+  { framework: fetchHandlers, ...onSignal },
+];
 
-async function visit(server: Served): Promise<void> {
-  await delay(random(1_000));
-  const client = await server.client();
-  for (let i = random(4); i >= 0; i--) {
-    if (random(2)) client.get();
-    else client.post("x".repeat(random(30_000)), random(4) === 0 ? 100 : 0);
-    if (random(2)) await delay(random(20));
-  }
-  const patient = random(2) === 0;
-  if (patient) await delay(random(200));
-  client.leave((["FIN", "RST", "half-close"] as const)[random(3)]!);
-}
-
-test(`${CLIENTS} clients at random (SOAK_SEED=${seed}) leave nothing behind`, async () => {
-  const escaped: unknown[] = [];
-  const onEscape = (error: unknown): unknown => escaped.push(error);
-  process.on("unhandledRejection", onEscape).on("warning", onEscape);
-  const contexts: Context[] = [];
-  await using server = await serve(
-    handler(
-      (ctx, req, res) => {
-        contexts.push(ctx);
-        return work(ctx, req, res);
-      },
-      { timeout: 300, onError: () => undefined },
-    ),
-  );
-  const resident = await server.client(); // stays: its connection must gather nothing
-  resident.get(RESIDENT);
-  await resident.answer();
-  const [socket] = [...server.sockets];
-  await until(() => contexts[0]?.err() !== undefined);
-  const before = count(socket!);
-  const visits = Array.from({ length: CLIENTS }, () => visit(server));
-  for (let i = 2; i < 30; i++) {
-    resident.get(RESIDENT);
-    await resident.answer(i);
-  }
-  await Promise.all(visits);
-  await until(() => contexts.every((ctx) => ctx.err() !== undefined), "no context lives");
-  await until(() => server.sockets.size === 1, "only the resident's connection is open");
-  expect(contexts.flatMap(working)).toEqual([]);
-  expect(contexts.length).toBeGreaterThan(CLIENTS);
-  const causes = new Set(contexts.map((ctx) => (cause(ctx) as Error).name));
-  expect(causes).toEqual(new Set(["ClientDisconnected", "RequestFinished", "LocalTimeout"]));
-  expect(count(socket!)).toBe(before);
-  expect(escaped).toEqual([]);
-  process.off("unhandledRejection", onEscape).off("warning", onEscape);
-}, 60_000);
-
-function count(socket: NonNullable<IncomingMessage["socket"]>): number {
-  return socket.eventNames().reduce((sum, name) => sum + socket.listenerCount(name), 0);
-}
+test.each(subjects.map((subject) => [subject.framework.name, subject] as const))(
+  `%s: clients that do what they like leave nothing behind (seed ${seed})`,
+  async (_, subject) => {
+    vi.spyOn(console, "error").mockReturnValue(); // @hono/node-server prints what ends a stream
+    const account = await chaos(subject, { requests, seed });
+    tell(account);
+    expect(wrongs(account)).toEqual({});
+    expect(account.noticed).toBeGreaterThan(0);
+  },
+);

@@ -26,8 +26,9 @@ export type { FetchOptions, FetchRequest };
  * thrown, for the platform. When the time is up before `fn` has returned, 503 or 504 is the answer one
  * turn of the event loop later, and what `fn` returns after that is dropped, its body canceled.
  *
- * Where the platform does not abort `request.signal` (HTTP/2 in Yoga and in Next; Workers without
- * the flag `enable_request_signal`), only a streamed response tells that the client has gone.
+ * Where the platform does not abort `request.signal` (HTTP/2 in Yoga and in Next; on Node 20 and 22
+ * a request pipelined behind another; Workers without the flag `enable_request_signal`), only a
+ * streamed response tells that the client has gone.
  */
 export function withContext<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
   fn: (request: Req, ctx: Context, ...rest: Rest) => Response | PromiseLike<Response>,
