@@ -5,7 +5,6 @@ import { checkDeadline } from "./deadline.ts";
 import { endOf, type RequestEnded } from "./ended.ts";
 import { limit } from "./limit.ts";
 import type { RequestLike } from "./over.ts";
-import { statusOf } from "./status.ts";
 import { track, type RequestContextOptions } from "./request.ts";
 
 /** Refuses what is no duration when the application is built, not at its first request. */
@@ -31,10 +30,11 @@ export function enter(
   // Somebody has asked for the request's context before, so it knows nothing of our limits.
   if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
   if (ctx.err() !== undefined) return ctx;
+  tracked.logged = res;
+  // Not only to save the watch: a context that only ends with its request has nobody to answer.
+  if (!tracked.endsEarly && ctx === tracked.ctx) return ctx;
   tracked.stop = afterFunc(ctx, () => {
-    if (res.headersSent) return;
-    if (statusOf(ctx) === 499) res.statusCode = 499; // for logs, before they hear that it is closed
-    if (res.destroyed) return;
+    if (res.headersSent || res.destroyed) return;
     setImmediate(() => {
       if (res.headersSent || res.destroyed) return;
       quietenAfterEnd(res);

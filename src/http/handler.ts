@@ -48,7 +48,7 @@ export function handler<
   fn: (ctx: Context, req: Req, res: Res) => unknown,
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
-  const { timeout, deadline, parent, onError = warn, onDisconnect = "cancel" } = options;
+  const { timeout, deadline, onError = warn, onDisconnect = "cancel" } = options;
   if (timeout !== undefined) withTimeout(background(), timeout); // refuses what is no duration, now
   checkDeadline(deadline);
   const limited = timeout !== undefined || Boolean(deadline);
@@ -78,7 +78,7 @@ export function handler<
       answer(res, statusOf(ctx));
       return;
     }
-    if (limited || parent !== undefined || tracked.served) tracked.stop = answerAtEnd(ctx, res);
+    if (tracked.endsEarly || ctx !== tracked.ctx) tracked.stop = answerAtEnd(ctx, res);
     const failed = (error: unknown): void => {
       void fail(tracked, ctx, error, req, res).finally(settled);
     };

@@ -30,10 +30,7 @@ export function middleware<Req extends RequestLike = NodeRequest>(
       answer(res, statusOf(ctx));
       return;
     }
-    const { timeout, deadline, parent } = options;
-    if (timeout !== undefined || deadline || parent !== undefined || tracked.served) {
-      tracked.stop ??= answerAtEnd(ctx, res);
-    }
+    if (tracked.endsEarly || ctx !== tracked.ctx) tracked.stop ??= answerAtEnd(ctx, res);
     next();
   };
 }
