@@ -1,8 +1,9 @@
 /** What the integrations of frameworks on node:http have in common. */
-import { afterFunc, background, withTimeout, type Context } from "../index.ts";
+import { background, withTimeout, type Context } from "../index.ts";
 import { quieten, type AnswerLike } from "./answer.ts";
 import { checkDeadline } from "./deadline.ts";
 import { endOf, type RequestEnded } from "./ended.ts";
+import { answerLate } from "./late.ts";
 import { limit } from "./limit.ts";
 import type { RequestLike } from "./over.ts";
 import { track, type RequestContextOptions } from "./request.ts";
@@ -31,12 +32,10 @@ export function enter(
   if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
   if (ctx.err() !== undefined) return ctx;
   tracked.logged = res;
-  // Not only to save the watch: a context that only ends with its request has nobody to answer.
-  if (!tracked.endsEarly && ctx === tracked.ctx) return ctx;
-  tracked.stop = afterFunc(ctx, () => {
-    if (res.headersSent || res.destroyed) return;
-    setImmediate(() => {
-      if (res.headersSent || res.destroyed) return;
+  if (!tracked.canBeLate(ctx)) return ctx;
+  // The handler has run to its first pause by then.
+  queueMicrotask(() => {
+    answerLate(tracked, ctx, res, () => {
       quietenAfterEnd(res);
       late(endOf(ctx));
     });

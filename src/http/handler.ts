@@ -1,9 +1,10 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { afterFunc, background, withTimeout, type Context, type Stop } from "../index.ts";
+import { background, withTimeout, type Context } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import { checkDeadline } from "./deadline.ts";
 import { statusFor } from "./ended.ts";
+import { answerLate } from "./late.ts";
 import { limit } from "./limit.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
@@ -78,7 +79,6 @@ export function handler<
       answer(res, statusOf(ctx));
       return;
     }
-    if (tracked.endsEarly || ctx !== tracked.ctx) tracked.stop = answerAtEnd(ctx, res);
     const failed = (error: unknown): void => {
       void fail(tracked, ctx, error, req, res).finally(settled);
     };
@@ -89,16 +89,11 @@ export function handler<
     } catch (error) {
       failed(error);
     }
-  };
-}
-
-export function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
-  return afterFunc(ctx, () => {
-    if (res.headersSent || res.destroyed) return;
-    setImmediate(() => {
-      if (!res.headersSent) answer(res, statusOf(ctx));
+    if (!tracked.canBeLate(ctx)) return;
+    answerLate(tracked, ctx, res, () => {
+      answer(res, statusOf(ctx));
     });
-  });
+  };
 }
 
 function warn(ctx: Context, error: unknown): void {

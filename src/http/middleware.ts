@@ -2,7 +2,7 @@
 import { background, withTimeout } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import { checkDeadline } from "./deadline.ts";
-import { answerAtEnd } from "./handler.ts";
+import { answerLate } from "./late.ts";
 import { limit } from "./limit.ts";
 import type { NodeRequest } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
@@ -30,7 +30,14 @@ export function middleware<Req extends RequestLike = NodeRequest>(
       answer(res, statusOf(ctx));
       return;
     }
-    if (tracked.endsEarly || ctx !== tracked.ctx) tracked.stop ??= answerAtEnd(ctx, res);
+    if (tracked.canBeLate(ctx)) {
+      // The route has run to its first pause by then.
+      queueMicrotask(() => {
+        answerLate(tracked, ctx, res, () => {
+          answer(res, statusOf(ctx));
+        });
+      });
+    }
     next();
   };
 }

@@ -33,8 +33,7 @@ export class Tracked implements Waiting {
   readonly scope: CancelableContext;
   /** Whose limits it knows. */
   readonly options: object;
-  /** Whether it can end before the request does. */
-  readonly endsEarly: boolean;
+  readonly #endsEarly: boolean;
   /** Takes back what waits for the end, if that is that the response is finished: most are. */
   stop: (() => unknown) | undefined = undefined;
   /** The answer in which logs are to find 499 if the client leaves before it has begun. */
@@ -55,9 +54,14 @@ export class Tracked implements Waiting {
     const scope = both ?? limited ?? withCancel(above);
     this.scope = scope;
     this.ctx = withLedger(limited ?? scope);
-    this.endsEarly = above !== background() || limited !== undefined;
+    this.#endsEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) home?.upgraded(req);
     onOver(req, res, this);
+  }
+
+  /** Whether `ctx`, this one or one made of it, can end before the request does. */
+  canBeLate(ctx: Context): boolean {
+    return this.#endsEarly || ctx !== this.ctx;
   }
 
   over(gone: boolean): void {
