@@ -7,9 +7,11 @@ export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 export interface Way {
   name: string;
   serve: Listener;
+  /** What it is measured beside, where that is not the bare handler: one as slow as itself. */
+  beside?: Listener;
   /** Whether it uses eightysix/http. */
   ours?: true;
-  /** What is promised: requests served, as a share of what the bare handler serves … */
+  /** What is promised: requests served, as a share of what is served beside it … */
   atLeast?: number;
   /** … and no fewer than this other way. */
   notBelow?: string;

@@ -1,6 +1,13 @@
 import express, { type Express, type RequestHandler } from "express";
 import { contexts } from "eightysix/express";
-import { ABORTED, UNLESS_FINISHED, abortedOnClose, abortedUnlessFinished } from "../by-hand.ts";
+import {
+  ABORTED,
+  abortedOnClose,
+  abortedUnlessFinished,
+  abortedWithTimeout,
+  UNLESS_FINISHED,
+  WITH_TIMEOUT,
+} from "../by-hand.ts";
 import { BODY, keep, READ, TIMEOUT, UNREAD, type Listener, type Ways } from "../way.ts";
 
 const plain = express();
@@ -42,16 +49,30 @@ export function open(): Ways {
         serve: app(contexts({ timeout: TIMEOUT }), unread),
       },
       {
-        name: "**contexts(), timeout, .signal read**",
+        name: "**contexts(), .signal read**",
         ours: true,
         atLeast: READ,
         notBelow: ABORTED,
+        serve: app(contexts(), read),
+      },
+      {
+        name: "**contexts(), timeout, .signal read**",
+        ours: true,
+        atLeast: READ,
+        notBelow: WITH_TIMEOUT,
         serve: app(contexts({ timeout: TIMEOUT }), read),
       },
       {
         name: ABORTED,
         serve: app((_req, res, next) => {
           keep(abortedOnClose(res));
+          next();
+        }, answer),
+      },
+      {
+        name: WITH_TIMEOUT,
+        serve: app((_req, res, next) => {
+          keep(abortedWithTimeout(res));
           next();
         }, answer),
       },

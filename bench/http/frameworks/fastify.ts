@@ -1,6 +1,13 @@
 import fastify, { type FastifyInstance, type RouteHandler } from "fastify";
 import { contexts } from "eightysix/fastify";
-import { ABORTED, UNLESS_FINISHED, abortedOnClose, abortedUnlessFinished } from "../by-hand.ts";
+import {
+  ABORTED,
+  abortedOnClose,
+  abortedUnlessFinished,
+  abortedWithTimeout,
+  UNLESS_FINISHED,
+  WITH_TIMEOUT,
+} from "../by-hand.ts";
 import { BODY, keep, READ, TIMEOUT, UNREAD, type Listener, type Ways } from "../way.ts";
 
 /** A server with one route, and what else it is given. It never listens by itself. */
@@ -48,10 +55,17 @@ export async function open(): Promise<Ways> {
         serve: await app((one) => one.register(contexts, { timeout: TIMEOUT }), unread),
       },
       {
-        name: "**contexts, timeout, .signal read**",
+        name: "**contexts, .signal read**",
         ours: true,
         atLeast: READ,
         notBelow: ABORTED,
+        serve: await app((one) => one.register(contexts, {}), read),
+      },
+      {
+        name: "**contexts, timeout, .signal read**",
+        ours: true,
+        atLeast: READ,
+        notBelow: WITH_TIMEOUT,
         serve: await app((one) => one.register(contexts, { timeout: TIMEOUT }), read),
       },
       {
@@ -59,6 +73,15 @@ export async function open(): Promise<Ways> {
         serve: await app((one) => {
           one.addHook("onRequest", (_request, reply, next) => {
             keep(abortedOnClose(reply.raw));
+            next();
+          });
+        }, answer),
+      },
+      {
+        name: WITH_TIMEOUT,
+        serve: await app((one) => {
+          one.addHook("onRequest", (_request, reply, next) => {
+            keep(abortedWithTimeout(reply.raw));
             next();
           });
         }, answer),

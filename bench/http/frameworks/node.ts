@@ -1,8 +1,14 @@
 import type { ServerResponse } from "node:http";
 import { key, withCancel, withTimeout, withValue } from "eightysix";
 import { handler, requestContext } from "eightysix/http";
-import { timeoutChild } from "../../cases/hand-made.ts";
-import { ABORTED, UNLESS_FINISHED, abortedOnClose, abortedUnlessFinished } from "../by-hand.ts";
+import {
+  ABORTED,
+  abortedOnClose,
+  abortedUnlessFinished,
+  abortedWithTimeout,
+  UNLESS_FINISHED,
+  WITH_TIMEOUT,
+} from "../by-hand.ts";
 import { BODY, keep, READ, TIMEOUT, UNREAD, type Ways } from "../way.ts";
 
 const CLOSED = new Error("closed");
@@ -48,10 +54,20 @@ export function open(): Ways {
         },
       },
       {
-        name: "**requestContext, timeout, .signal read**",
+        name: "**requestContext, .signal read**",
         ours: true,
         atLeast: READ,
         notBelow: ABORTED,
+        serve(req, res) {
+          keep(requestContext(req).signal);
+          answer(res);
+        },
+      },
+      {
+        name: "**requestContext, timeout, .signal read**",
+        ours: true,
+        atLeast: READ,
+        notBelow: WITH_TIMEOUT,
         serve(req, res) {
           keep(requestContext(req, { timeout: TIMEOUT }).signal);
           answer(res);
@@ -79,14 +95,14 @@ export function open(): Ways {
         ),
       },
       {
-        name: "**handler, timeout, .signal read**",
+        name: "**handler, timeout, answers a turn later**",
         ours: true,
-        atLeast: READ,
-        notBelow: ABORTED,
+        atLeast: UNREAD,
+        beside: (_req, res) => setImmediate(answer, res),
         serve: handler(
           (ctx, _req, res) => {
-            keep(ctx.signal);
-            answer(res);
+            keep(ctx);
+            setImmediate(answer, res);
           },
           { timeout: TIMEOUT },
         ),
@@ -106,12 +122,9 @@ export function open(): Ways {
         },
       },
       {
-        name: "AbortController, listener and setTimeout, by hand",
+        name: WITH_TIMEOUT,
         serve(_req, res) {
-          const own = new AbortController();
-          const child = timeoutChild(own.signal, TIMEOUT);
-          res.once("close", () => child.cancel(CLOSED));
-          keep(child.signal);
+          keep(abortedWithTimeout(res));
           answer(res);
         },
       },
