@@ -7,7 +7,7 @@ import { parseOptions } from "./options.ts";
 import { isKept, table, type Column } from "./report.ts";
 
 const options = parseOptions(process.argv.slice(2), Object.keys(frameworks));
-const pairs = options.quick ? 5 : 50;
+const pairs = options.quick ? 3 : 35;
 
 const measured: { framework: string; columns: Column[] }[] = [];
 for (const framework of options.only) {
@@ -27,7 +27,7 @@ if (options.json) {
   console.log(JSON.stringify({ about, pairs, measured }, null, 2));
 } else {
   console.log(`${heading(about)}
-The server on one core, ${pairs} pairs of slices of 100 ms. "of bare": requests per second of CPU time,
+The server on one core, ${pairs} pairs of slices of 2,500 requests. "of bare": requests per second of CPU time,
 as a share of the bare handler's beside it. "more": microseconds of CPU time a request costs more.`);
   for (const { framework, columns } of measured) console.log(`\n${table(framework, columns)}`);
 }
