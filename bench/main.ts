@@ -1,8 +1,7 @@
 /** `npm run bench`: prints what contexts cost, beside their peers. See README.md here. */
 import { benchContexts } from "./contexts.ts";
-import { benchHttp } from "./http.ts";
 import { parseOptions } from "./options.ts";
 
 const options = parseOptions(process.argv.slice(2));
-const kept = await (options.http ? benchHttp(options) : benchContexts(options));
+const kept = await benchContexts(options);
 if (!kept && !options.quick) process.exitCode = 1;

@@ -12,16 +12,16 @@ interface Events {
 }
 
 /** Node 20 warns of a leak at the eleventh listener, which one busy request has. Others never do. */
-let prepare = (signal: AbortSignal): void => {
+let prepare = (controller: AbortController): void => {
   prepare = () => undefined;
   try {
     const { process } = globalThis as Builtins;
     const { getMaxListeners, setMaxListeners } = process?.getBuiltinModule?.("node:events") ?? {};
-    if (setMaxListeners === undefined || !getMaxListeners?.(signal)) return;
-    prepare = (signal) => {
+    if (setMaxListeners === undefined || !getMaxListeners?.(controller.signal)) return;
+    prepare = ({ signal }) => {
       setMaxListeners(0, signal);
     };
-    prepare(signal);
+    prepare(controller);
   } catch {
     // A platform that does not know of limits for signals has none.
   }
@@ -29,6 +29,6 @@ let prepare = (signal: AbortSignal): void => {
 
 export function newController(): AbortController {
   const controller = new AbortController();
-  prepare(controller.signal);
+  prepare(controller);
   return controller;
 }

@@ -105,6 +105,14 @@ describe("deadlines", () => {
     expect(endedHere(caller)).toBe(true);
   });
 
+  test("endedHere: mine too, when both are finished one after the other", () => {
+    const caller = withCancel(background());
+    const mine = withCancel(caller);
+    mine[Symbol.dispose]();
+    caller[Symbol.dispose]();
+    expect([endedHere(mine), endedHere(caller)]).toEqual([true, true]);
+  });
+
   test("a deadline alone does not keep the process alive", async () => {
     const { stdout, took, code } = await runProgram(`
       import { afterFunc, background, withTimeout } from BUNDLE;

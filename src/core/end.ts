@@ -50,6 +50,19 @@ export class End {
   }
 }
 
+let lastFinished: End | undefined;
+
+/**
+ * The record of an end on whose time nobody depends. Work that is finished has mostly the same
+ * cause as the work before it, and then the same record: all but few requests end like that, and
+ * an error for each would be most of what aborting their signals costs.
+ */
+export function untimed(kind: EndKind, cause: unknown): End {
+  if (kind !== "finished" || recordStacks) return new End(kind, cause, UNTIMED);
+  if (lastFinished?.cause !== cause) lastFinished = undefined;
+  return (lastFinished ??= new End(kind, cause, UNTIMED));
+}
+
 /**
  * The record for what somebody else says ended: the reason of a signal, the `err()` of a foreign
  * context. A context error is passed on as it is and brings its own time; anything else becomes

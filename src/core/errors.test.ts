@@ -87,4 +87,21 @@ describe("errors", () => {
     }
     expect(isContextError(new DOMException("aborted", "AbortError"))).toBe(false);
   });
+
+  test("of work that finished are the same for the same cause, unless somebody needs their time", () => {
+    const done = Object.assign(new Error("done"), { finished: true });
+    const ended = (cause: unknown, isTimed = false) => {
+      const ctx = withCancel(background());
+      const child = isTimed ? withCancel(ctx) : undefined;
+      ctx.cancel(cause);
+      expect(child?.err()).toBe(isTimed ? ctx.err() : undefined);
+      return ctx.err();
+    };
+    expect(ended(done)).toBe(ended(done));
+    const other = Object.assign(new Error("other"), { finished: true });
+    expect([ended(other)?.cause, ended(done)?.cause]).toEqual([other, done]);
+    expect(ended(done, true)).not.toBe(ended(done));
+    const canceled = new Error("canceled");
+    expect(ended(canceled)).not.toBe(ended(canceled));
+  });
 });

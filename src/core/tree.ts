@@ -29,7 +29,7 @@ import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
 import { newController } from "./controller.ts";
 import { reportUnhandled } from "./report.ts";
-import { End, UNTIMED, type EndKind } from "./end.ts";
+import { End, untimed, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
 export const MAX_NESTING = 64;
@@ -215,7 +215,7 @@ export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
   if (endOf(scope) === undefined) {
     // Where nobody depends on it there is no need to read the clock or to be counted.
     const timed = scope.watch?.timed === true;
-    finish(scope, new End(kind, cause, timed ? now() : UNTIMED));
+    finish(scope, timed ? new End(kind, cause, now()) : untimed(kind, cause));
     if (timed) endings++;
   }
   push(scope);
@@ -255,7 +255,8 @@ export function push(top: Scope): void {
   if (!isWatched(top)) return;
   const only = top.watch as Watch;
   if (only.host !== undefined) unlink(only);
-  if (only.first === undefined && only.disarm === undefined && only.controller !== undefined) {
+  if (only.first === undefined && only.controller !== undefined) {
+    disarm(only);
     abort(only);
     return;
   }
@@ -295,9 +296,8 @@ export function push(top: Scope): void {
 }
 
 function abort(watch: Watch): void {
-  const { controller } = watch;
-  if (controller !== undefined && !controller.signal.aborted)
-    controller.abort(watch.scope.end?.error);
+  // A second time it does nothing; asking first would cost more.
+  watch.controller?.abort(watch.scope.end?.error);
 }
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
@@ -401,7 +401,7 @@ export function unlink(link: Link): void {
 function leave(left: Watch | undefined): void {
   for (let watch = left; watch !== undefined; watch = remove(watch)) {
     if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
-    watch.scope.watch = DEPENDED_ON;
+    watch.scope.watch = watch.timed ? DEPENDED_ON : undefined;
     disarm(watch);
   }
 }

@@ -1,10 +1,10 @@
 /** What the integrations of frameworks on node:http have in common. */
-import { afterFunc, type Context } from "../index.ts";
+import type { Context } from "../index.ts";
 import { quieten, type AnswerLike } from "./answer.ts";
 import { endOf, type RequestEnded } from "./ended.ts";
+import { answerLate } from "./late.ts";
 import { limit } from "./limit.ts";
 import type { RequestLike } from "./over.ts";
-import { statusOf } from "./status.ts";
 import { track, type RequestContextOptions } from "./request.ts";
 
 /**
@@ -24,12 +24,11 @@ export function enter(
   // Somebody has asked for the request's context before, so it knows nothing of our limits.
   if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
   if (ctx.err() !== undefined) return ctx;
-  tracked.stop = afterFunc(ctx, () => {
-    if (res.headersSent) return;
-    if (statusOf(ctx) === 499) res.statusCode = 499; // for logs, before they hear that it is closed
-    if (res.destroyed) return;
-    setImmediate(() => {
-      if (res.headersSent || res.destroyed) return;
+  tracked.logged = res;
+  if (!tracked.canBeLate(ctx)) return ctx;
+  // The handler has run to its first pause by then.
+  queueMicrotask(() => {
+    answerLate(tracked, ctx, res, () => {
       quietenAfterEnd(res);
       late(endOf(ctx));
     });

@@ -278,6 +278,19 @@ describe("when its limit passes, a handler", () => {
     expect(await client.answer()).toMatch(/ 503 /);
   });
 
+  test("takes a timer only if the handler has not begun to answer by its first pause", async () => {
+    using set = vi.spyOn(globalThis, "setTimeout");
+    const timers = (): number => set.mock.calls.filter(([, ms]) => ms! > 70_000).length;
+    for (const [fn, expected] of [
+      [(_ctx, _req, res) => res.end("at once"), 0],
+      [(_ctx, _req, res) => setImmediate(() => res.end("a turn later")), 1],
+    ] as [Fn, number][]) {
+      await using server = await ask(fn, { timeout: 77_777 });
+      expect(await server.asked.answer()).toMatch(/ 200 OK/);
+      expect(timers()).toBe(expected);
+    }
+  });
+
   test("leaves a connection that can be used, with a body in flight as well", async () => {
     await using server = await askLimited(
       (ctx) => sleep(ctx, Infinity),

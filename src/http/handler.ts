@@ -1,8 +1,9 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { afterFunc, type Context, type Stop } from "../index.ts";
+import type { Context } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import { statusFor } from "./ended.ts";
+import { answerLate } from "./late.ts";
 import { checkLimits, limit } from "./limit.ts";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
@@ -47,7 +48,7 @@ export function handler<
   fn: (ctx: Context, req: Req, res: Res) => unknown,
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
-  const { timeout, deadline, parent, onError = warn, onDisconnect = "cancel" } = options;
+  const { timeout, deadline, onError = warn, onDisconnect = "cancel" } = options;
   checkLimits(options);
   const limited = timeout !== undefined || Boolean(deadline);
 
@@ -76,7 +77,6 @@ export function handler<
       answer(res, statusOf(ctx), ctx);
       return;
     }
-    if (limited || parent !== undefined || tracked.served) tracked.stop = answerAtEnd(ctx, res);
     const failed = (error: unknown): void => {
       void fail(tracked, ctx, error, req, res).finally(settled);
     };
@@ -87,16 +87,11 @@ export function handler<
     } catch (error) {
       failed(error);
     }
-  };
-}
-
-export function answerAtEnd(ctx: Context, res: AnswerLike): Stop {
-  return afterFunc(ctx, () => {
-    if (res.headersSent || res.destroyed) return;
-    setImmediate(() => {
-      if (!res.headersSent) answer(res, statusOf(ctx), ctx);
+    if (!tracked.canBeLate(ctx)) return;
+    answerLate(tracked, ctx, res, () => {
+      answer(res, statusOf(ctx), ctx);
     });
-  });
+  };
 }
 
 function warn(ctx: Context, error: unknown): void {

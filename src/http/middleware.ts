@@ -1,6 +1,6 @@
 /** `middleware`: the request's context in Connect, and whatever else takes its middleware. */
 import { answer, type AnswerLike } from "./answer.ts";
-import { answerAtEnd } from "./handler.ts";
+import { answerLate } from "./late.ts";
 import { checkLimits, limit } from "./limit.ts";
 import type { NodeRequest } from "./node-types.ts";
 import type { RequestLike } from "./over.ts";
@@ -27,9 +27,13 @@ export function middleware<Req extends RequestLike = NodeRequest>(
       answer(res, statusOf(ctx), ctx);
       return;
     }
-    const { timeout, deadline, parent } = options;
-    if (timeout !== undefined || deadline || parent !== undefined || tracked.served) {
-      tracked.stop ??= answerAtEnd(ctx, res);
+    if (tracked.canBeLate(ctx)) {
+      // The route has run to its first pause by then.
+      queueMicrotask(() => {
+        answerLate(tracked, ctx, res, () => {
+          answer(res, statusOf(ctx), ctx);
+        });
+      });
     }
     next();
   };

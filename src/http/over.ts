@@ -69,28 +69,29 @@ export function isUpgrade(req: RequestLike): boolean {
   return (req as { upgrade?: unknown }).upgrade === true;
 }
 
+/** Who is told. An object and not a function: one less to make for every request. */
+export interface Waiting {
+  over(gone: boolean): void;
+}
+
 /**
- * Calls `over` when the request is over: at once if it is already, and perhaps a second time.
- * Leaves no listener on a connection that may serve other requests. `res` is missing only where
- * there is none (an upgrade) or none is needed (HTTP/2).
+ * Calls `waiting.over` when the request is over: at once if it is already, and perhaps a second
+ * time. Leaves no listener on a connection that may serve other requests. `res` is missing only
+ * where there is none (an upgrade) or none is needed (HTTP/2).
  */
-export function onOver(
-  req: RequestLike,
-  res: ResponseLike | undefined,
-  over: (gone: boolean) => void,
-): void {
-  if (req.stream !== undefined) onStreamOver(req.stream, over);
-  else if (res === undefined) onConnectionOver(req.socket, over);
-  else onResponseOver(req.socket, res, over);
+export function onOver(req: RequestLike, res: ResponseLike | undefined, waiting: Waiting): void {
+  if (req.stream !== undefined) onStreamOver(req.stream, waiting);
+  else if (res === undefined) onConnectionOver(req.socket, waiting);
+  else onResponseOver(req.socket, res, waiting);
 }
 
 /**
  * HTTP/2: the stream knows. Its response calls itself finished after a RST_STREAM too, and the end
  * of the session closes every stream.
  */
-function onStreamOver(stream: StreamLike, over: (gone: boolean) => void): void {
+function onStreamOver(stream: StreamLike, waiting: Waiting): void {
   const ask = (): void => {
-    over(stream.aborted || !stream.writableFinished);
+    waiting.over(stream.aborted || !stream.writableFinished);
   };
   if (stream.destroyed) ask();
   else stream.on("close", ask);
@@ -100,9 +101,9 @@ function onStreamOver(stream: StreamLike, over: (gone: boolean) => void): void {
  * An upgraded connection belongs to its request alone. It is half-open: the client's `end` says
  * that it has gone, unless we had said goodbye before.
  */
-function onConnectionOver(socket: SocketLike, over: (gone: boolean) => void): void {
+function onConnectionOver(socket: SocketLike, waiting: Waiting): void {
   const ask = (): void => {
-    over(!socket.writableEnded);
+    waiting.over(!socket.writableEnded);
   };
   if (socket.destroyed || socket.readableEnded) ask();
   else {
@@ -113,38 +114,38 @@ function onConnectionOver(socket: SocketLike, over: (gone: boolean) => void): vo
 }
 
 /** HTTP/1. */
-function onResponseOver(
-  socket: SocketLike,
-  res: ResponseLike,
-  over: (gone: boolean) => void,
-): void {
+function onResponseOver(socket: SocketLike, res: ResponseLike, waiting: Waiting): void {
   if (res.destroyed || res.writableFinished) {
     // Its connection may have been closed since, in peace; an error is taken for its own.
-    over(hasGone(res, Boolean(socket.errored)));
-  } else if (socket.destroyed) over(true);
-  else if (res.socket === null) waitInLine(socket, res, over);
-  else res.on("close", () => over(hasGone(res, brokeIn(0, socket))));
+    waiting.over(hasGone(res, Boolean(socket.errored)));
+  } else if (socket.destroyed) waiting.over(true);
+  else if (res.socket === null) waitInLine(socket, res, waiting);
+  else {
+    res.on("close", () => {
+      waiting.over(hasGone(res, brokeIn(0, socket)));
+    });
+  }
 }
 
 /**
  * A pipelined request whose turn has not come: Node 20 and 22 never emit `close` for its response
  * if the connection closes first.
  */
-function waitInLine(socket: SocketLike, res: ResponseLike, over: (gone: boolean) => void): void {
-  const line = (lines.get(socket) ?? openLine(socket)).add(over);
+function waitInLine(socket: SocketLike, res: ResponseLike, waiting: Waiting): void {
+  const line = (lines.get(socket) ?? openLine(socket)).add(waiting);
   let turn = Infinity;
   res.on("socket", () => (turn = line.next()));
   res.on("close", () => {
     const broken = brokeIn(turn, socket);
-    line.delete(over);
-    over(hasGone(res, broken));
+    line.delete(waiting);
+    waiting.over(hasGone(res, broken));
   });
 }
 
 /** One listener for all that wait on a connection: a client may pipeline more than ten. */
 class Line {
   readonly #socket: SocketLike;
-  readonly #waiting = new Set<(gone: boolean) => void>();
+  readonly #waiting = new Set<Waiting>();
   /** How many turns have passed to the next response on a connection that was whole. */
   turn = 0;
 
@@ -153,8 +154,8 @@ class Line {
     socket.on("close", this.#left);
   }
 
-  add(over: (gone: boolean) => void): this {
-    this.#waiting.add(over);
+  add(waiting: Waiting): this {
+    this.#waiting.add(waiting);
     return this;
   }
 
@@ -165,17 +166,17 @@ class Line {
     return this.turn;
   }
 
-  delete(over: (gone: boolean) => void): void {
-    this.#waiting.delete(over);
+  delete(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
     if (this.#waiting.size > 0) return;
     this.#socket.off("close", this.#left);
     lines.delete(this.#socket);
   }
 
   readonly #left = (): void => {
-    for (const over of this.#waiting) {
-      this.delete(over);
-      over(true);
+    for (const waiting of this.#waiting) {
+      this.delete(waiting);
+      waiting.over(true);
     }
   };
 }

@@ -8,10 +8,11 @@ import {
   type CancelableContext,
   type Context,
 } from "../index.ts";
+import type { AnswerLike } from "./answer.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { homeOf } from "./home.ts";
 import { limit, type RequestLimits } from "./limit.ts";
-import { isUpgrade, onOver, type RequestLike, type ResponseLike } from "./over.ts";
+import { isUpgrade, onOver, type RequestLike, type ResponseLike, type Waiting } from "./over.ts";
 import type { NodeRequest } from "./node-types.ts";
 
 export interface RequestContextOptions<Req = NodeRequest> extends RequestLimits<Req> {
@@ -27,15 +28,16 @@ const clientDisconnected = new ClientDisconnected();
 export const requestFinished = new RequestFinished();
 
 /** A request that has its context, and the right to end it. */
-export class Tracked {
+export class Tracked implements Waiting {
   readonly ctx: Context;
   readonly scope: CancelableContext;
   /** Whose limits it knows. */
   readonly options: object;
-  /** Whether it can end before the request does. */
-  readonly served: boolean;
+  readonly #endsEarly: boolean;
   /** Takes back what waits for the end, if that is that the response is finished: most are. */
   stop: (() => unknown) | undefined = undefined;
+  /** The answer in which logs are to find 499 if the client leaves before it has begun. */
+  logged: AnswerLike | undefined = undefined;
 
   constructor(
     req: RequestLike,
@@ -45,7 +47,6 @@ export class Tracked {
     const { parent } = options;
     const home = homeOf(req);
     this.options = options;
-    this.served = home !== undefined;
     const both = parent && home && merge(parent, home.requests);
     const above = both ?? parent ?? home?.requests ?? background();
     const limited = limit(above, req, options);
@@ -53,11 +54,20 @@ export class Tracked {
     const scope = both ?? limited ?? withCancel(above);
     this.scope = scope;
     this.ctx = withLedger(limited ?? scope);
+    this.#endsEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) home?.upgraded(req);
-    onOver(req, res, (gone) => {
-      if (!gone) this.stop?.();
-      scope.cancel(gone ? clientDisconnected : requestFinished);
-    });
+    onOver(req, res, this);
+  }
+
+  /** Whether `ctx`, this one or one made of it, can end before the request does. */
+  canBeLate(ctx: Context): boolean {
+    return this.#endsEarly || ctx !== this.ctx;
+  }
+
+  over(gone: boolean): void {
+    if (!gone) this.stop?.();
+    else if (this.logged?.headersSent === false) this.logged.statusCode = 499;
+    this.scope.cancel(gone ? clientDisconnected : requestFinished);
   }
 }
 

@@ -101,15 +101,19 @@ export class Served implements Serving, Home {
   arrived(req: RequestLike, res: ResponseLike): void {
     this.#begun(res, req.socket);
     if (this.draining) sayClose(res);
-    onOver(req, res, () => {
-      this.#over(res);
+    onOver(req, res, {
+      over: () => {
+        this.#over(res);
+      },
     });
   }
 
   upgraded(req: RequestLike): void {
     this.#begun(req, req.socket);
-    onOver(req, undefined, () => {
-      this.#over(req);
+    onOver(req, undefined, {
+      over: () => {
+        this.#over(req);
+      },
     });
   }
 

@@ -46,11 +46,15 @@ export interface Work {
 /** Old receipts make way: a ledger is for one request, but nobody stops a job from living for ever. */
 const MOST_RECEIPTS = 1_000;
 
-/** The live work and the receipts of one request. */
+/** The live work and the receipts of one request. Its sets are made when needed: every request has a ledger. */
 class Ledger {
-  readonly live = new Set<LedgerWork>();
   readonly receipts: Receipt[] = [];
-  readonly #waiting = new Set<() => void>();
+  #live: Set<LedgerWork> | undefined;
+  #waiting: Set<() => void> | undefined;
+
+  get live(): Set<LedgerWork> {
+    return (this.#live ??= new Set());
+  }
 
   close(work: LedgerWork, receipt: Receipt | undefined): void {
     this.live.delete(work);
@@ -59,7 +63,7 @@ class Ledger {
       if (this.receipts.length > MOST_RECEIPTS) this.receipts.shift();
     }
     if (this.live.size > 0) return;
-    for (const wake of this.#waiting) wake();
+    for (const wake of this.#waiting ?? []) wake();
   }
 
   /** Resolves when no work is live, or after `within` milliseconds. */
@@ -68,11 +72,11 @@ class Ledger {
     let clear: (() => void) | undefined;
     let wake: (() => void) | undefined;
     await new Promise<void>((resolve) => {
-      this.#waiting.add((wake = resolve));
+      (this.#waiting ??= new Set()).add((wake = resolve));
       if (within < Infinity) clear = callAt(now() + within, resolve, true);
     });
     clear?.();
-    if (wake !== undefined) this.#waiting.delete(wake);
+    if (wake !== undefined) this.#waiting?.delete(wake);
   }
 }
 

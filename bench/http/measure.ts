@@ -1,0 +1,31 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { pinTo } from "../measure/child.ts";
+import type { Row } from "./server.ts";
+
+const program = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+
+function start(cpu: "first" | "last", path: string, args: string[]): ChildProcess {
+  const [command = path, ...rest] = [...pinTo(cpu), path, ...args];
+  // As in production: Express keeps quiet and views are cached.
+  const env = { ...process.env, NODE_ENV: "production" };
+  return spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"], env });
+}
+
+/** All ways to serve with one framework. The server is on one processor, its clients on another. */
+export async function measure(path: string, framework: string, pairs: number): Promise<Row[]> {
+  const server = start("last", path, [program("server"), framework, String(pairs)]);
+  if (server.stdout === null) throw new Error("no output");
+  let load: ChildProcess | undefined;
+  let printed = "";
+  for await (const line of createInterface({ input: server.stdout })) {
+    if (load === undefined) load = start("first", process.execPath, [program("load"), line]);
+    else printed += line;
+  }
+  load?.kill();
+  if (server.exitCode === null) await once(server, "exit");
+  if (server.exitCode !== 0) throw new Error(`the server with ${framework} failed`);
+  return JSON.parse(printed) as Row[];
+}
