@@ -391,7 +391,10 @@ describe("failures", () => {
     const answer = query.catch((e: unknown) => e);
     await until(async () => (await look.running(m)) === 1);
     await kill(pid);
-    expect(await answer).toMatchObject({ code: "CONNECTION_CLOSED" });
+    // The driver passes on the server's last word, or not.
+    expect(await answer).toMatchObject({
+      code: expect.stringMatching(/^(CONNECTION_CLOSED|57P01)$/) as string,
+    });
     expect(await db.query(background(), sql`select 1 as n`)).toEqual([{ n: 1 }]);
     await wholePool(sql);
   });
