@@ -16,8 +16,9 @@ const layers: Record<string, readonly string[]> = {
   work: ["core"],
   tasks: ["core", "work"],
   "index.ts": ["core", "work", "tasks"],
-  // `afterFunc` makes a function for every registration, a good part of what a query costs here.
+  // `afterFunc` makes a function for every registration, a good part of what a query or a request costs.
   adapter: ["index.ts", "core/ending.ts"],
+  http: ["index.ts", "adapter", "core/ending.ts"],
   // Time is not part of the public API: replacing it is for tests alone.
   testing: ["index.ts", "core/clock.ts"],
 };

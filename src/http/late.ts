@@ -1,5 +1,6 @@
 /** The answer to a request whose context is done before its handler has begun to answer. */
-import { afterFunc, type Context } from "../index.ts";
+import { Ending } from "../core/ending.ts";
+import type { Context } from "../index.ts";
 import type { AnswerLike } from "./answer.ts";
 import type { Tracked } from "./request.ts";
 
@@ -14,12 +15,31 @@ export function answerLate(
   res: AnswerLike,
   answer: () => void,
 ): void {
-  const isAnswered = (): boolean => res.headersSent || res.destroyed;
-  if (isAnswered()) return;
-  tracked.stop = afterFunc(ctx, () => {
-    if (isAnswered()) return;
+  if (!isAnswered(res)) tracked.late = new LateAnswer(ctx, res, answer);
+}
+
+const isAnswered = (res: AnswerLike): boolean => res.headersSent || res.destroyed;
+
+export class LateAnswer extends Ending {
+  readonly #res: AnswerLike;
+  readonly #answer: () => void;
+
+  constructor(ctx: Context, res: AnswerLike, answer: () => void) {
+    super();
+    this.#res = res;
+    this.#answer = answer;
+    this.await(ctx);
+  }
+
+  run(): void {
+    if (isAnswered(this.#res)) return;
     setImmediate(() => {
-      if (!isAnswered()) answer();
+      if (!isAnswered(this.#res)) this.#answer();
     });
-  });
+  }
+
+  /** The answer is out. */
+  forget(): void {
+    this.leave();
+  }
 }

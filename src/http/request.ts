@@ -11,6 +11,7 @@ import {
 import type { AnswerLike } from "./answer.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { homeOf } from "./home.ts";
+import type { LateAnswer } from "./late.ts";
 import { limit, type RequestLimits } from "./limit.ts";
 import { isUpgrade, onOver, type RequestLike, type ResponseLike, type Waiting } from "./over.ts";
 import type { NodeRequest } from "./node-types.ts";
@@ -34,8 +35,8 @@ export class Tracked implements Waiting {
   /** Whose limits it knows. */
   readonly options: object;
   readonly #endsEarly: boolean;
-  /** Takes back what waits for the end, if that is that the response is finished: most are. */
-  stop: (() => unknown) | undefined = undefined;
+  /** What answers if the end comes first: forgotten when the response is finished, as most are. */
+  late: LateAnswer | undefined = undefined;
   /** The answer in which logs are to find 499 if the client leaves before it has begun. */
   logged: AnswerLike | undefined = undefined;
 
@@ -65,7 +66,7 @@ export class Tracked implements Waiting {
   }
 
   over(gone: boolean): void {
-    if (!gone) this.stop?.();
+    if (!gone) this.late?.forget();
     else if (this.logged?.headersSent === false) this.logged.statusCode = 499;
     this.scope.cancel(gone ? clientDisconnected : requestFinished);
   }
