@@ -149,7 +149,7 @@ describe("a query", () => {
       ctx.cancel(why);
       const error: unknown = await query.catch((e: unknown) => e);
 
-      expect(await look.running(text)).toBe(0);
+      await until(async () => (await look.running(text)) === 0);
       expect(error).toBe(ctx.err());
       expect(error).toBeInstanceOf(CanceledError);
       expect((error as Error).cause).toBe(why);
@@ -164,7 +164,7 @@ describe("a query", () => {
     using ctx = withTimeout(background(), 50);
     const query = withContext(sql).query(ctx, sql`select pg_sleep(${60}) ${sql.unsafe(m)}`);
     await expect(query).rejects.toBeInstanceOf(DeadlineExceededError);
-    expect(await look.running(m)).toBe(0);
+    await until(async () => (await look.running(m)) === 0);
     expect(await wholePool(sql)).toEqual([pid]);
   });
 
@@ -187,7 +187,7 @@ describe("a query", () => {
     using ctx = withTimeout(background(), 30);
     const query = withContext(sql).query(ctx, sql.unsafe(text));
     await expect(query).rejects.toBeInstanceOf(DeadlineExceededError);
-    expect(await look.running(text)).toBe(0);
+    await until(async () => (await look.running(text)) === 0);
     await wholePool(sql);
   });
 

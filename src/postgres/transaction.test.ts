@@ -79,7 +79,7 @@ describe("a transaction", () => {
     await until(async () => (await look.running(m)) === 1);
     ctx.cancel();
     await rejectsWithItsError(work, ctx);
-    expect(await look.running(m)).toBe(0);
+    await until(async () => (await look.running(m)) === 0);
     expect(await numbers()).toEqual([]);
     expect(await wholePool(sql)).toEqual(before);
     expect((await stopped(ctx)).map(({ kind, state }) => [kind, state])).toContainEqual([
@@ -179,7 +179,7 @@ describe("a transaction", () => {
     });
     await expect(work).rejects.toBe(mistake);
     await left;
-    expect(await look.running(m)).toBe(0);
+    await until(async () => (await look.running(m)) === 0);
     await wholePool(sql);
   });
 
@@ -328,7 +328,7 @@ describe("a stream", () => {
         ctx.cancel();
       }
       await rejectsWithItsError(reading, ctx);
-      expect(await look.running(m)).toBe(0);
+      await until(async () => (await look.running(m)) === 0);
       expect(seen.length).toBe(when === "between rows" ? 150 : 200);
       expect(await wholePool(sql)).toEqual(before);
     },
