@@ -3,7 +3,7 @@ import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { serve, until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { express5, expressOld, old } from "../../test/support/frameworks/express.ts";
-import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
+import { isDeadlineExceeded, sleep, throwIfDone, type Context } from "../index.ts";
 import { contextErrors, contexts, route } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -37,6 +37,78 @@ describe("Express", () => {
     client.get("/orders");
     expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*{"sorry":true}$/i);
     expect(told).toEqual([{ status: 503, isLate: true }]);
+  });
+
+  test.each(apps)(
+    "%s: error middleware that takes its time answers, whenever the handler stops",
+    async (_, make) => {
+      let stopped = 0;
+      const app = make();
+      app.use(contexts({ timeout: 20 }));
+      app.get(
+        "/stops",
+        route(async (ctx) => {
+          await sleep(ctx, Infinity).catch(() => undefined);
+          await new Promise((resolve) => setTimeout(resolve, 10)); // as long as a query takes to stop
+          stopped++;
+          throwIfDone(ctx);
+        }),
+      );
+      app.use(contextErrors());
+      app.use((async (error, _req, res, _next) => {
+        await until(() => stopped > 0);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        res.status((error as { status: number }).status).send("my page");
+      }) as express.ErrorRequestHandler);
+      await using server = await serve(app);
+      for (let i = 1; i <= 2; i++) {
+        stopped = 0;
+        const client = await server.client();
+        client.get("/stops");
+        expect(await client.answer()).toMatch(/ 503 [^]*my page$/);
+      }
+    },
+  );
+
+  test.each(apps)("%s: without any, the late end is answered once", async (_, make) => {
+    let stopped = false;
+    const app = make();
+    const outer = make();
+    app.use(contexts({ timeout: 20 }));
+    app.get(
+      "/",
+      route(async (ctx) => {
+        await sleep(ctx, Infinity).catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        stopped = true;
+        throwIfDone(ctx);
+      }),
+    );
+    app.use(contextErrors());
+    outer.use("/inner", app);
+    await using server = await serve(outer);
+    const client = await server.client();
+    client.get("/inner/");
+    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*Service Unavailable/i);
+    await until(() => stopped);
+    client.get("/inner/");
+    await client.answer(2);
+    expect(client.statuses).toEqual([503, 503]);
+  });
+
+  test("middleware that was not called when it was registered says so", async () => {
+    const app = express();
+    app.use(contexts as never);
+    await using server = await serve(app);
+    const client = await server.client();
+    client.get();
+    expect(await client.answer()).toMatch(/ 500 [^]*contexts\(options\) takes options/);
+    expect(() => (contextErrors as (x: unknown) => unknown)({})).toThrow("contextErrors()");
+    expect(() => contexts("5s" as never)).toThrow('got the string "5s"');
+    expect(() => contexts({ parent: new AbortController().signal as never })).toThrow(
+      "parent is a Context",
+    );
+    expect(() => contexts({ deadline: 300 as never })).toThrow("deadline is true or an object");
   });
 
   test.each(apps)("%s: what is not a context's error is passed on as it is", async (_, make) => {

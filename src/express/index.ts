@@ -9,6 +9,7 @@ import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
 import { enter, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
 import { checkLimits } from "../http/limit.ts";
+import { endLate } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
 declare global {
@@ -43,10 +44,10 @@ type Next = (error?: unknown) => void;
 export function contexts(
   options: RequestContextOptions = {},
 ): (req: ExpressRequest, res: AnswerLike, next: Next) => void {
-  checkLimits(options);
+  checkLimits(options, "contexts(options)");
   return (req, res, next) => {
     const ctx = enter(req, res, options, (end) => {
-      if (!req[ENDING]) next(end);
+      if (!req[ENDING]) endLate(req, next, end);
     });
     req.ctx = ctx;
     if (ctx.err() === undefined) next();
@@ -64,12 +65,10 @@ export function contexts(
  * gone, it goes nowhere: `res.statusCode` is 499 and nothing is sent. All other errors are passed
  * on as they are.
  */
-export function contextErrors(): (
-  error: unknown,
-  req: ExpressRequest,
-  res: AnswerLike,
-  next: Next,
-) => void {
+export function contextErrors(
+  ...none: []
+): (error: unknown, req: ExpressRequest, res: AnswerLike, next: Next) => void {
+  if (none.length > 0) throw new TypeError("write app.use(contextErrors()), with parentheses");
   // Express tells error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;

@@ -65,7 +65,7 @@ export function contexts(
   done: (error?: Error) => void,
 ): void {
   try {
-    checkLimits(options);
+    checkLimits(options, "register(contexts, options)");
   } catch (error) {
     done(error as Error); // thrown, it would be Fastify's end
     return;

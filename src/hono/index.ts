@@ -54,7 +54,7 @@ interface Bindings {
 export function contexts(
   options: FetchOptions<AppContext> = {},
 ): (c: HonoLike, next: () => Promise<unknown>) => Promise<Response | undefined> {
-  checkLimits(options);
+  checkLimits(options, "contexts(options)");
   return async (c, next) => {
     const own = optionsOf(c, options);
     const { incoming, outgoing } = (c.env ?? {}) as Bindings;

@@ -369,7 +369,7 @@ test("a refusal is 503, by itself and as a cause", () => {
 test.each([
   [{ concurrency: 0 }, "concurrency is a whole number from 1 on, or Infinity, got 0"],
   [{ concurrency: 1.5 }, "got 1.5"],
-  [{ concurrency: "4" }, "got 4"],
+  [{ concurrency: "4" }, 'got the string "4"'],
   [{ maxQueue: -1 }, "maxQueue is a whole number from 0 on, or Infinity, got -1"],
   [{ maxQueue: Number.NaN }, "got NaN"],
   [{ cost: -1 }, "cost is a finite number of milliseconds from 0 on, got -1"],

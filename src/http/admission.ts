@@ -1,5 +1,5 @@
 /** `admission`: work that would not be over in time does not begin. */
-import { needContext, needFunction } from "../adapter/misuse.ts";
+import { needContext, needFunction, needOptions, show } from "../adapter/misuse.ts";
 import { Places } from "../adapter/places.ts";
 import { stopwatch } from "../adapter/stopwatch.ts";
 import { isContextError, remaining, startWork, throwIfDone, type Context } from "../index.ts";
@@ -54,6 +54,7 @@ export interface Admission {
  * `maxQueue`. Throws a RangeError for options that are no numbers of their kind.
  */
 export function admission(options: AdmissionOptions = {}): Admission {
+  needOptions(options, "admission(options)");
   return new Gate(options);
 }
 
@@ -84,7 +85,7 @@ class Gate implements Admission {
   constructor({ concurrency = Infinity, maxQueue = Infinity, cost, name }: AdmissionOptions) {
     if (cost !== undefined && !(typeof cost === "number" && cost >= 0 && cost < Infinity)) {
       throw new RangeError(
-        `cost is a finite number of milliseconds from 0 on, got ${String(cost)}; leave it out if it is not known`,
+        `cost is a finite number of milliseconds from 0 on, got ${show(cost)}; leave it out if it is not known`,
       );
     }
     this.#concurrency = count(concurrency, 1, "concurrency");
@@ -193,6 +194,6 @@ const isCutShort = (ctx: Context): boolean => statusOf(ctx) !== 200;
 function count(x: unknown, least: number, name: string): number {
   if (typeof x === "number" && x >= least && (Number.isInteger(x) || x === Infinity)) return x;
   throw new RangeError(
-    `${name} is a whole number from ${least} on, or Infinity, got ${String(x)}; leave it out for no limit`,
+    `${name} is a whole number from ${least} on, or Infinity, got ${show(x)}; leave it out for no limit`,
   );
 }

@@ -3,6 +3,8 @@
  * agree. Runs on every platform.
  */
 
+import { needFunction, show } from "../adapter/misuse.ts";
+
 /** A request of Node's or a `Request`: all that is asked of it here are its headers. */
 export interface WithHeaders {
   readonly headers?: NodeHeaders | WebHeaders;
@@ -81,7 +83,15 @@ function grammar(header: string | DeadlineHeader): DeadlineHeader {
 
 /** Refuses bad options now, and not when the first request arrives. */
 export function checkDeadline(deadline: boolean | RemoteDeadlineOptions<never> | undefined): void {
-  if (typeof deadline === "object") for (const header of deadline.headers ?? []) grammar(header);
+  if (deadline === undefined || typeof deadline === "boolean") return;
+  if (typeof deadline !== "object") {
+    throw new TypeError(
+      `deadline is true or an object such as { headers, trust, strict }, got ${show(deadline)}; the server's own limit is timeout`,
+    );
+  }
+  const { headers = [], trust } = deadline;
+  if (trust !== undefined) needFunction(trust, "trust(request)");
+  for (const header of headers) grammar(header);
 }
 
 /**

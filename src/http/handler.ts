@@ -1,5 +1,6 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
+import { needFunction, show } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
 import { answer, type AnswerLike } from "./answer.ts";
 import { statusFor } from "./ended.ts";
@@ -48,8 +49,12 @@ export function handler<
   fn: (ctx: Context, req: Req, res: Res) => unknown,
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
+  needFunction(fn, "handler((ctx, req, res) => …, options)");
+  checkLimits(options, "handler(fn, options)");
   const { timeout, deadline, onError = warn, onDisconnect = "cancel" } = options;
-  checkLimits(options);
+  if (onDisconnect !== "cancel" && onDisconnect !== "continue") {
+    throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
+  }
   const limited = timeout !== undefined || Boolean(deadline);
 
   const fail = async (tracked: Tracked, ctx: Context, error: unknown, req: Req, res: Res) => {

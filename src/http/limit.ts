@@ -6,6 +6,7 @@ import {
   type CancelableContext,
   type Context,
 } from "../index.ts";
+import { needOptions, show } from "../adapter/misuse.ts";
 import { LocalTimeout, MalformedDeadline, RemoteDeadline } from "./causes.ts";
 import {
   checkDeadline,
@@ -30,9 +31,25 @@ const localTimeout = new LocalTimeout();
 const remoteDeadline = new RemoteDeadline();
 const malformedDeadline = new MalformedDeadline();
 
-/** Refuses what makes no sense when the application is built, not at its first request. */
-export function checkLimits({ timeout, deadline }: RequestLimits<never>): void {
+/**
+ * Refuses what makes no sense when the application is built, not at its first request. `call` is how
+ * the caller should have written it, as "contexts(options)".
+ */
+export function checkLimits(
+  options: RequestLimits<never> & { readonly parent?: Context | undefined },
+  call: string,
+): void {
+  needOptions(options, call);
+  const { timeout, deadline, parent } = options;
+  if (timeout !== undefined && typeof timeout !== "number") {
+    throw new TypeError(`timeout is a number of milliseconds, got ${show(timeout)}`);
+  }
   if (timeout !== undefined) withTimeout(background(), timeout);
+  if (parent !== undefined && typeof (parent as Partial<Context> | null)?.err !== "function") {
+    throw new TypeError(
+      `parent is a Context, got ${show(parent)}; withSignal(background(), signal) makes one of an AbortSignal`,
+    );
+  }
   checkDeadline(deadline);
 }
 

@@ -17,7 +17,7 @@ import { statusOf } from "./status.ts";
 export function middleware<Req extends RequestLike = NodeRequest>(
   options: RequestContextOptions<Req> = {},
 ): (req: Req, res: AnswerLike, next: (error?: unknown) => unknown) => void {
-  checkLimits(options);
+  checkLimits(options, "middleware(options)");
   return (req, res, next) => {
     const tracked = track(req, res, options);
     let { ctx } = tracked;

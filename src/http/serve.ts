@@ -78,7 +78,8 @@ export interface Serving extends AsyncDisposable {
  * a parent here is the end of the *grace*.
  */
 export function serve(server: ServerLike, options: ServeOptions = {}): Serving {
-  if (typeof (server as Partial<ServerLike> | undefined)?.prependListener !== "function") {
+  const { prependListener, close } = Object(server) as Partial<ServerLike>;
+  if (typeof prependListener !== "function" || typeof close !== "function") {
     throw new TypeError(
       `serve needs a server as its first argument, got ${typeof server}; pass what createServer of node:http, node:https or node:http2 returns`,
     );

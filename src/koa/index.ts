@@ -46,7 +46,7 @@ export interface KoaLike {
 export function contexts(
   options: RequestContextOptions = {},
 ): (koa: KoaLike, next: () => Promise<unknown>) => Promise<void> {
-  checkLimits(options);
+  checkLimits(options, "contexts(options)");
   return async (koa, next) => {
     const { req, res } = koa;
     let late: (end: RequestEnded) => void;

@@ -34,7 +34,7 @@ export function withContext<Req extends FetchRequest = WebRequest, Rest extends 
   fn: (request: Req, ctx: Context, ...rest: Rest) => Response | PromiseLike<Response>,
   options: FetchOptions<Req> = {},
 ): (request: Req, ...rest: Rest) => Promise<Response> {
-  checkLimits(options);
+  checkLimits(options, "withContext(handler, options)");
   return async (request, ...rest) => {
     const tracked = new FetchTracked(request, options);
     const { ctx } = tracked;
