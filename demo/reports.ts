@@ -8,7 +8,7 @@ import { withContext as libsql } from "eightysix/libsql";
 import { withContext as postgres } from "eightysix/pg";
 import type { LibsqlStatement } from "./data.ts";
 import { connectDuckdb } from "./duckdb-data.ts";
-import type { Kitchen } from "./kitchen.ts";
+import type { Kitchen } from "./databases.ts";
 import { marked } from "./observe-postgres.ts";
 import type { Tally } from "./tally.ts";
 

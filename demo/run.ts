@@ -1,6 +1,6 @@
 /** The main job, from the first progress line to the last clean-up. */
 import { setTimeout as delay } from "node:timers/promises";
-import { openKitchen, type Kitchen } from "./kitchen.ts";
+import { openKitchen, type Kitchen } from "./databases.ts";
 import { startServer, type DemoServer } from "./server.ts";
 import { table } from "./table.ts";
 import { planClients, runTraffic, type RunResult } from "./traffic.ts";

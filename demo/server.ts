@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { send } from "./traffic.ts";
-import type { Kitchen } from "./kitchen.ts";
+import type { Kitchen } from "./databases.ts";
 import { reportDeaf, reportWithContexts } from "./reports.ts";
 import { Tally, type Mode } from "./tally.ts";
 

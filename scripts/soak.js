@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { count, home, runTests, table } from "./soaking.js";
 
 const usage = `npm run soak -- [options]
-  --cancels=<n>    how many contexts are cancelled in each race; 20000 by default
+  --cancels=<n>    how many contexts are canceled in each race; 20000 by default
   --seed=<n>       repeats the run that printed it
   --only=<names>   e.g. --only=pg,http`;
 

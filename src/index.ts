@@ -34,7 +34,6 @@ export {
   isContextError,
   isDeadlineExceeded,
 } from "./core/errors.ts";
-export { fromWire, toWire, type WireError } from "./core/wire.ts";
 
 // While developing
 export { developmentMode, type DroppedContext } from "./core/development.ts";

@@ -1,7 +1,7 @@
 /**
  * Who may import whom, in src without its tests:
  *
- *   core  <  work  <  tasks  <  index.ts  <  adapter  <  one folder per integration
+ *   core  <  work  <  tasks  <  index.ts, internal.ts  <  wire, current, adapter  <  integrations
  *
  * Nothing imports an integration, but the frameworks' import http, and nothing imports a package: drivers are described by types of
  * our own. The root (index.ts and what it is made of) imports no `node:` module at the top level.
@@ -16,16 +16,18 @@ const layers: Record<string, readonly string[]> = {
   work: ["core"],
   tasks: ["core", "work"],
   "index.ts": ["core", "work", "tasks"],
-  // `afterFunc` makes a function for every registration, a good part of what a query or a request costs.
-  adapter: ["index.ts", "core/ending.ts"],
-  http: ["index.ts", "adapter", "core/ending.ts"],
+  // What integrations may take from the core beyond the public root.
+  "internal.ts": ["core"],
+  wire: ["index.ts", "internal.ts"],
+  current: ["index.ts", "internal.ts"],
+  adapter: ["index.ts", "internal.ts", "current"],
   // Time is not part of the public API: replacing it is for tests alone.
   testing: ["index.ts", "core/clock.ts"],
 };
 /** A package's types that are used where they are installed, and done without where they are not. */
 const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
 const root = ["core", "work", "tasks", "index.ts"];
-const integration = ["index.ts", "adapter"];
+const integration = ["index.ts", "internal.ts", "adapter", "current", "wire"];
 
 // What is said about a request to a framework is what eightysix/http says.
 for (const framework of ["express", "fastify", "koa", "hono", "web"]) {

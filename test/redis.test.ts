@@ -15,7 +15,7 @@ import {
   type Context,
 } from "../src/index.ts";
 import { withContext as withIoredis } from "../src/ioredis/index.ts";
-import { withContext as withRedis, type Options } from "../src/redis/index.ts";
+import { withContext as withRedis, type WithContextOptions } from "../src/redis/index.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
 import { observeRedis } from "./support/own-redis.ts";
 import { tell } from "./support/race.ts";
@@ -26,7 +26,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
 const RACES = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 300);
-const GRACE = 300;
+const STOP_TIMEOUT = 300;
 
 type Blpop = Promise<readonly [key: string, element: string] | null>;
 
@@ -43,7 +43,7 @@ interface Db {
   end(): Promise<void>;
 }
 
-type Open = (url: string, options?: Options) => Promise<Db>;
+type Open = (url: string, options?: WithContextOptions) => Promise<Db>;
 
 const drivers: [string, Open][] = [
   [
@@ -147,7 +147,7 @@ test("room for no blocking command is a TypeError", () => {
 
 describe.each(drivers)("%s", (_, open) => {
   /** A database that ends with the test, and leaves no connection behind. */
-  async function database(options?: Options, url = server.url): Promise<Db> {
+  async function database(options?: WithContextOptions, url = server.url): Promise<Db> {
     const db = await open(url, options);
     onTestFinished(async () => {
       await db.end();
@@ -168,7 +168,7 @@ describe.each(drivers)("%s", (_, open) => {
     });
   });
 
-  test("a blocked pop that is cancelled stops on the server, and its connection is used again", async () => {
+  test("a blocked pop that is canceled stops on the server, and its connection is used again", async () => {
     const db = await database();
     const k = key();
     for (let i = 0; i < 3; i++) {
@@ -270,20 +270,20 @@ describe.each(drivers)("%s", (_, open) => {
     expect(String(await answer)).toContain("UNBLOCKED");
   });
 
-  test("a script that runs on is lost after the grace, and the client goes on", async () => {
-    const db = await database({ grace: 50 });
+  test("a script that runs on is lost after the stop timeout, and the client goes on", async () => {
+    const db = await database({ stopTimeout: 50 });
     using ctx = withCancel(withLedger(background()));
     const endless = "local n = 0; for i = 1, 100000000 do n = n + 1 end; return n";
     const answer = failure(db.call(ctx, "EVAL", endless, "0"));
     await sleep(background(), 20);
     ctx.cancel();
     expect(await answer).toBe(ctx.err());
-    expect(await stopped(ctx)).toMatchObject([{ what: "EVAL", state: "lost" }]);
+    expect(await stopped(ctx)).toMatchObject([{ what: "EVAL", state: "abandoned" }]);
     expect(await db.call(background(), "PING")).toBe("PONG"); // when the script is over
   });
 
   test("WAIT speaks of the client's own writes, so it is sent there and cannot be stopped", async () => {
-    const db = await database({ grace: 50 });
+    const db = await database({ stopTimeout: 50 });
     expect(await db.call(background(), "WAIT", "0", "0")).toBe(0);
     using ctx = withCancel(withLedger(background()));
     await db.call(ctx, "SET", key(), "1");
@@ -291,7 +291,7 @@ describe.each(drivers)("%s", (_, open) => {
     await sleep(background(), 20);
     ctx.cancel();
     expect(await answer).toBe(ctx.err());
-    expect(await stopped(ctx)).toMatchObject([{ what: "WAIT", state: "lost" }]);
+    expect(await stopped(ctx)).toMatchObject([{ what: "WAIT", state: "abandoned" }]);
     expect(await look.connections()).toBe(1);
     expect(await db.call(background(), "PING")).toBe("PONG");
   });
@@ -314,7 +314,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await next).toEqual([k, "x"]);
   });
 
-  test("200 that are cancelled at once all end, and leave the connections whole", async () => {
+  test("200 that are canceled at once all end, and leave the connections whole", async () => {
     const db = await database({ maxBlocking: 8 });
     using ctx = withCancel(background());
     const answers = Array.from({ length: 200 }, () => failure(db.blpop(ctx, key())));
@@ -356,7 +356,7 @@ describe.each(drivers)("%s", (_, open) => {
       const root = withLedger(background());
       const race = async (i: number): Promise<void> => {
         using ctx = withCancel(root);
-        // A list of its own: what a cancelled one leaves there would answer the next at once.
+        // A list of its own: what a canceled one leaves there would answer the next at once.
         const k = key();
         lists.push(k);
         const pop = db.blpop(ctx, k);
@@ -367,7 +367,7 @@ describe.each(drivers)("%s", (_, open) => {
             setTimeout(() => void Promise.resolve(fn()).then(() => resolve()), delay),
           );
         const pushed = later(() => look.client.rPush(k, `e${i}`), at);
-        const cancelled = later(() => ctx.cancel(), at + (draw() - 0.4) * 2);
+        const canceled = later(() => ctx.cancel(), at + (draw() - 0.4) * 2);
         try {
           got.push((await pop)![1]);
           if (ctx.err() !== undefined) count.late++;
@@ -375,7 +375,7 @@ describe.each(drivers)("%s", (_, open) => {
           expect(error).toBe(ctx.err());
           count.canceled++;
         }
-        await Promise.all([pushed, cancelled]);
+        await Promise.all([pushed, canceled]);
       };
       const innocent = async (i: number): Promise<void> => {
         victims++; // until it is answered
@@ -467,7 +467,7 @@ describe.each(drivers)("%s", (_, open) => {
       const proxy = await startProxy(target, onLink);
       const url = new URL(server.url);
       url.host = `${proxy.host}:${proxy.port}`;
-      const db = await database({ grace: GRACE }, url.href);
+      const db = await database({ stopTimeout: STOP_TIMEOUT }, url.href);
       return { db, proxy, target };
     }
     const works = async (db: Db): Promise<void> => {
@@ -496,9 +496,9 @@ describe.each(drivers)("%s", (_, open) => {
       const [error, took] = await timed(answer);
       if (what === "stall") {
         expect(error).toBe(ctx.err());
-        expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+        expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
       } else expect(error).toBeInstanceOf(Error);
-      expect(took).toBeLessThan(GRACE + 1_000);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
       await works(db);
     });
 
@@ -510,7 +510,7 @@ describe.each(drivers)("%s", (_, open) => {
       ctx.cancel();
       const [error, took] = await timed(answer);
       expect(error).toBe(ctx.err());
-      expect(took).toBeLessThan(GRACE + 1_000);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
       await until(async () => (await look.blocked()) === 0);
       await works(db);
       using again = withCancel(background());
@@ -533,8 +533,8 @@ describe.each(drivers)("%s", (_, open) => {
       ctx.cancel();
       const [error, took] = await timed(answer);
       expect(error).toBe(ctx.err());
-      expect(took).toBeLessThan(GRACE + 1_000);
-      expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
+      expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
       await until(async () => (await look.blocked()) === 0);
       await works(db);
     });
@@ -579,14 +579,14 @@ describe.each(drivers)("%s", (_, open) => {
       ctx.cancel();
       const [errors, took] = await timed(Promise.all(answers));
       expect(errors).toEqual([ctx.err(), ctx.err(), ctx.err()]);
-      expect(took).toBeLessThan(GRACE);
+      expect(took).toBeLessThan(STOP_TIMEOUT);
       expect((await stopped(ctx)).map((r) => r.state)).toEqual(["stopped", "stopped"]);
       await proxy.refuse(false);
       expect(await patient).toBe(100);
       expect(await db.call(background(), "GET", k)).toBe("100");
     });
 
-    test("a command whose answer stalls ends after the grace; one that comes in time is returned", async () => {
+    test("a command whose answer stalls ends after the stop timeout; one that comes in time is returned", async () => {
       const { db, proxy } = await behindProxy();
       using late = withCancel(background());
       const slow = "local n = 0; for i = 1, 3000000 do n = n + i end; return 'done'";
@@ -600,8 +600,8 @@ describe.each(drivers)("%s", (_, open) => {
       ctx.cancel();
       const [error, took] = await timed(answer);
       expect(error).toBe(ctx.err());
-      expect(took).toBeLessThan(GRACE + 1_000);
-      expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
+      expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
     });
   });
 });

@@ -22,7 +22,7 @@ export async function turn(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Every test of a behaviour runs in each of these ways: most of the pull path is exercised unwatched. */
+/** Every test of a behavior runs in each of these ways: most of the pull path is exercised unwatched. */
 export const watchings: [how: string, watch: (ctx: Context) => unknown][] = [
   ["unwatched", () => undefined],
   ["watched by signal", (ctx) => ctx.signal],

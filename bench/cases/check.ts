@@ -1,4 +1,4 @@
-/** "Am I cancelled?", asked of a live context. */
+/** "Am I canceled?", asked of a live context. */
 import {
   afterFunc,
   background,

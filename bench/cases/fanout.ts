@@ -18,7 +18,7 @@ async function family(
   rounds = Math.max(3, Math.ceil((quick ? 20_000 : 300_000) / n)),
 ): Promise<Figures> {
   const derived: number[] = [];
-  const cancelled: number[] = [];
+  const canceled: number[] = [];
   const told: number[] = [];
   for (let round = 0; round < rounds; round++) {
     // The last family must not be collected on this one's bill; for small ones that would take all day.
@@ -32,10 +32,10 @@ async function family(
     const end = cpuNow();
     if (members.ended() !== n) throw new Error(`${members.ended()} of ${n} ended`);
     derived.push((middle - start) / n);
-    cancelled.push((after - middle) / n);
+    canceled.push((after - middle) / n);
     told.push((end - after) / n);
   }
-  return { derive: median(derived), cancel: median(cancelled), told: median(told) };
+  return { derive: median(derived), cancel: median(canceled), told: median(told) };
 }
 
 const count = <T>(all: readonly T[], ended: (one: T) => boolean): number =>

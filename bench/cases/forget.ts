@@ -32,7 +32,7 @@ export const cases: Cases = {
     const stop = afterFunc(withTimeout(parent, 3_600_000), nothing);
     if (!stop()) throw new Error("not stopped");
   }),
-  /** Watched and never cancelled: the watcher must be told some day, so this is what is kept for it. */
+  /** Watched and never canceled: the watcher must be told some day, so this is what is kept for it. */
   "ours-watched": forget(() => afterFunc(withCancel(parent), nothing), MILLION / 10),
 
   // The rest do fewer: they age with their parent (a listener is compared with all before it; Node 22 walks all signals to clean up).

@@ -74,7 +74,7 @@ export const cases: Cases = {
 
   async "any-timeout"() {
     const parent = new AbortController();
-    // A timeout signal can't be cancelled: it and its timer go when the collector finds them.
+    // A timeout signal can't be canceled: it and its timer go when the collector finds them.
     const op = () => AbortSignal.any([parent.signal, AbortSignal.timeout(MS)]);
     return { value: await perOp(op, (signal) => !signal.aborted) };
   },

@@ -153,7 +153,7 @@ func family(n int, parentOf func(eldest, last context.Context) context.Context) 
 	if n < 100_000 {
 		rounds = 300_000 / n
 	}
-	derived, cancelled := make([]float64, rounds), make([]float64, rounds)
+	derived, canceled := make([]float64, rounds), make([]float64, rounds)
 	all := make([]context.Context, n)
 	for round := range derived {
 		for i := range all {
@@ -172,10 +172,10 @@ func family(n int, parentOf func(eldest, last context.Context) context.Context) 
 		end := cpuNow()
 		for _, ctx := range all {
 			if ctx.Err() == nil {
-				panic("not cancelled")
+				panic("not canceled")
 			}
 		}
-		derived[round], cancelled[round] = (middle-start)/float64(n), (end-middle)/float64(n)
+		derived[round], canceled[round] = (middle-start)/float64(n), (end-middle)/float64(n)
 	}
-	return figures{"derive": median(derived), "cancel": median(cancelled)}
+	return figures{"derive": median(derived), "cancel": median(canceled)}
 }

@@ -59,7 +59,7 @@ function request(root: Context, i: number): void {
   if (i % 8 === 1) leaf.signal.addEventListener("abort", () => undefined);
   if (leaf.err() !== undefined || leaf.value(Attempt) !== i || named.value(Name) !== undefined)
     throw new Error("broken");
-  // It may have to wait, and the context is cancelled below.
+  // It may have to wait, and the context is canceled below.
   checkpoint(leaf)?.catch(() => undefined);
   if (other.err() !== undefined || other.value(Attempt) !== i) throw new Error("broken");
   if (i % 16 === 4) stop?.();
@@ -67,5 +67,5 @@ function request(root: Context, i: number): void {
   inner.cancel();
   other.cancel();
   top.cancel();
-  if (leaf.err() === undefined) throw new Error("not cancelled");
+  if (leaf.err() === undefined) throw new Error("not canceled");
 }

@@ -2,7 +2,7 @@
 import type { IncomingMessage, RequestListener } from "node:http";
 import { background, hasBudget, type Context } from "eightysix";
 import { fetch as fetchWith, wrapFetch } from "eightysix/fetch";
-import { admission, handler, Overloaded, type Admission } from "eightysix/http";
+import { admission, handler, OverloadedError, type Admission } from "eightysix/http";
 import { COST, type Resource } from "./resource.ts";
 
 export interface Arm {
@@ -70,7 +70,7 @@ export const arms: readonly Arm[] = [
     back: (resource) =>
       backWith((ctx, id) => {
         return resource.use(ctx, id, () => {
-          if (!hasBudget(ctx, COST)) throw new Overloaded(1, "too late");
+          if (!hasBudget(ctx, COST)) throw new OverloadedError(1, "too late");
         });
       }, true),
   },

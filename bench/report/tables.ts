@@ -48,7 +48,7 @@ export const tables: Table[] = [
     }),
   },
   {
-    title: "Ask a live context: cancelled?",
+    title: "Ask a live context: canceled?",
     unit: "ns",
     rows: [
       ...depths([1, 5, 50], "check/ours-err", "go/err", (d) => `err(), ${d} deep`),
@@ -120,7 +120,7 @@ export const tables: Table[] = [
     }),
   },
   {
-    title: "Heap left on a long-lived parent by each child that was forgotten, never cancelled",
+    title: "Heap left on a long-lived parent by each child that was forgotten, never canceled",
     unit: "bytes",
     rows: rows(undefined, {
       "forget/ours-cancel#bytes": "**withCancel**",

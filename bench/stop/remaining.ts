@@ -140,8 +140,8 @@ async function bareCancel(work: Work, { cancel }: Bare): Promise<number> {
   await pause(ABORT_AFTER);
   const began = performance.now();
   let over = false;
-  const cancelled = cancel().finally(() => (over = true));
-  const took = cancelled.then(() => performance.now() - began);
+  const canceled = cancel().finally(() => (over = true));
+  const took = canceled.then(() => performance.now() - began);
   while (!over) await work.running();
   return took;
 }

@@ -1,5 +1,5 @@
 /**
- * Workers that stop at their next turn when they are cancelled.
+ * Workers that stop at their next turn when they are canceled.
  *
  * prints: worker 1 stopped after … turns: context canceled (Error: shutting down)
  * prints: worker 2 stopped after … turns: context canceled (Error: shutting down)

@@ -3,11 +3,11 @@
  * of one's own, and results that are read as they come.
  */
 import { shield, throwIfDone, type Context } from "../index.ts";
-import { Loan, STREAM as A_STREAM } from "./loan.ts";
+import { ConnectionScope, STREAM as A_STREAM } from "./connection-scope.ts";
 import { needContext, needFunction } from "./misuse.ts";
 import { rowsOf, type Rows } from "./rows.ts";
-import { GRACE } from "./stoppable.ts";
-import { runTransaction, savepoint, type Bracket } from "./transaction.ts";
+import { STOP_TIMEOUT } from "./stoppable.ts";
+import { runTransaction, savepoint, type TransactionSteps } from "./transaction.ts";
 
 /** One connection, taken from its pool or its owner. Statements run one at a time, in order. */
 export interface Session<O = never> {
@@ -23,7 +23,7 @@ export interface Session<O = never> {
   /** One statement of the adapter's own, such as ROLLBACK. */
   execute(ctx: Context, sql: string): Promise<unknown>;
   /** A transaction with these options, which are checked here: throws a TypeError. */
-  bracket(options: O | undefined, ctx: Context): Bracket;
+  transactionSteps(options: O | undefined, ctx: Context): TransactionSteps;
   /** Rolls back what its borrower left open, if anything. */
   reset(ctx: Context): Promise<unknown>;
   /** Ends the connection at once, whatever runs there. Never throws. */
@@ -44,32 +44,34 @@ export interface Stream extends Rows<unknown> {
 export interface Sessions<O> {
   /** Waits for a connection until `ctx` is done, and rejects with its error then. */
   take(ctx: Context): Promise<Session<O>>;
-  readonly grace?: number;
+  readonly stopTimeout?: number;
 }
 
-type Fn = (given: never) => unknown;
+type Fn = (connectionApi: never) => unknown;
 
 /** The three that all have; an adapter adds its statements, and the types that its users see. */
-export interface Lending<O> {
+export interface SessionMethods<O> {
   transaction(ctx: Context, fn: Fn, options?: O): Promise<unknown>;
   connection(ctx: Context, fn: Fn): Promise<unknown>;
   stream(ctx: Context, ...args: readonly never[]): AsyncGenerator<unknown, void, undefined>;
 }
 
-export function lendingOf<O>(sessions: Sessions<O>): Lending<O> {
-  const { grace = GRACE } = sessions;
+export function sessionMethods<O>(sessions: Sessions<O>): SessionMethods<O> {
+  const { stopTimeout = STOP_TIMEOUT } = sessions;
   return {
     async transaction(ctx, fn, options) {
       needContext(ctx, TRANSACTION);
       needFunction(fn, TRANSACTION);
       return await withSession(sessions, ctx, (session) =>
-        begun(ctx, session, session.bracket(options, ctx), fn, 0, grace),
+        runInTransaction(ctx, session, session.transactionSteps(options, ctx), fn, 0, stopTimeout),
       );
     },
     async connection(ctx, fn) {
       needContext(ctx, CONNECTION);
       needFunction(fn, CONNECTION);
-      return await withSession(sessions, ctx, (session) => lent(ctx, session, fn, grace));
+      return await withSession(sessions, ctx, (session) =>
+        runOnConnection(ctx, session, fn, stopTimeout),
+      );
     },
     stream(ctx, ...args) {
       needContext(ctx, STREAM);
@@ -108,15 +110,15 @@ async function withSession<O, T>(
 }
 
 /** Runs `fn` in a transaction, or in a savepoint of the `depth`th level. */
-function begun<O>(
+function runInTransaction<O>(
   ctx: Context,
   session: Session<O>,
-  bracket: Bracket,
+  bracket: TransactionSteps,
   fn: Fn,
   depth: number,
-  grace: number,
+  stopTimeout: number,
 ): Promise<unknown> {
-  const work = (loan: Loan): unknown => {
+  const work = (loan: ConnectionScope): unknown => {
     const transaction = (ctx: Context, fn: Fn, options?: unknown): Promise<unknown> => {
       if (session.savepoints !== undefined) throw new TypeError(session.savepoints);
       if (options !== undefined) {
@@ -126,16 +128,17 @@ function begun<O>(
       }
       return loan.run(
         ctx,
-        (both) => begun(both, session, nested(session, depth + 1), fn, depth + 1, grace),
+        (both) =>
+          runInTransaction(both, session, nested(session, depth + 1), fn, depth + 1, stopTimeout),
         "a nested transaction",
       );
     };
     return fn(given(session, loan, transaction) as never);
   };
-  return runTransaction(ctx, bracket, work, grace);
+  return runTransaction(ctx, bracket, work, stopTimeout);
 }
 
-function nested<O>(session: Session<O>, depth: number): Bracket {
+function nested<O>(session: Session<O>, depth: number): TransactionSteps {
   return savepoint(
     depth,
     (ctx, sql) => session.execute(ctx, sql),
@@ -144,12 +147,21 @@ function nested<O>(session: Session<O>, depth: number): Bracket {
 }
 
 /** Runs `fn` on a connection of its own. */
-async function lent<O>(ctx: Context, session: Session<O>, fn: Fn, grace: number): Promise<unknown> {
+async function runOnConnection<O>(
+  ctx: Context,
+  session: Session<O>,
+  fn: Fn,
+  stopTimeout: number,
+): Promise<unknown> {
   throwIfDone(ctx);
-  const loan = new Loan(ctx, "connection");
+  const loan = new ConnectionScope(ctx, "connection");
   const transaction = (ctx: Context, fn: Fn, options?: O): Promise<unknown> => {
-    const bracket = session.bracket(options, ctx);
-    return loan.run(ctx, (both) => begun(both, session, bracket, fn, 0, grace), "a transaction");
+    const bracket = session.transactionSteps(options, ctx);
+    return loan.run(
+      ctx,
+      (both) => runInTransaction(both, session, bracket, fn, 0, stopTimeout),
+      "a transaction",
+    );
   };
   try {
     const result = await fn(given(session, loan, transaction) as never);
@@ -159,7 +171,7 @@ async function lent<O>(ctx: Context, session: Session<O>, fn: Fn, grace: number)
     await loan.end({ error });
     throw error;
   } finally {
-    await shield(ctx, grace, (detached) => session.reset(detached)).catch((reason: unknown) =>
+    await shield(ctx, stopTimeout, (detached) => session.reset(detached)).catch((reason: unknown) =>
       session.destroy(reason),
     );
   }
@@ -168,7 +180,7 @@ async function lent<O>(ctx: Context, session: Session<O>, fn: Fn, grace: number)
 /** What `fn` gets: the statements, `stream` and `transaction`, for as long as the loan lasts. */
 function given<O>(
   session: Session<O>,
-  loan: Loan,
+  loan: ConnectionScope,
   transaction: (ctx: Context, fn: Fn, options?: O) => Promise<unknown>,
 ): object {
   const statements = Object.entries(session.statements).map(([name, statement]) => [

@@ -9,7 +9,7 @@
  */
 import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } from "../index.ts";
 import type { Context, Work } from "../index.ts";
-import { Ending } from "../core/ending.ts";
+import { DoneListener } from "../internal.ts";
 
 export interface Operation<T> {
   /**
@@ -38,7 +38,7 @@ export interface Operation<T> {
    * Called last, once, if `start` was: from now on nothing of the operation can reach anybody, so
    * the resource can be given back. Never throws.
    */
-  over?(state: "stopped" | "lost"): void;
+  release?(state: "stopped" | "abandoned"): void;
 }
 
 /** Takes the outcome of an operation; the first counts. */
@@ -48,7 +48,7 @@ export interface Settle<T> {
 }
 
 /** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
-export const GRACE = 2_000;
+export const STOP_TIMEOUT = 2_000;
 
 /** Milliseconds until a stop is repeated, doubled each time. */
 const REPEAT_AFTER = 50;
@@ -58,18 +58,22 @@ const REPEAT_AFTER = 50;
  * result, even one that beat the stop; rejects with `ctx.err()` if the stop or the end of the
  * resource ended it, and with the operation's own error, untouched, in every other case.
  */
-export function runStoppable<T>(ctx: Context, operation: Operation<T>, grace = GRACE): Promise<T> {
+export function runStoppable<T>(
+  ctx: Context,
+  operation: Operation<T>,
+  stopTimeout = STOP_TIMEOUT,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     throwIfDone(ctx);
-    new Run(ctx, operation, grace, resolve, reject).begin();
+    new RunningOperation(ctx, operation, stopTimeout, resolve, reject).begin();
   });
 }
 
 /** One run. Not an async function, because operations that nobody cancels should cost little. */
-class Run<T> extends Ending implements Settle<T> {
+class RunningOperation<T> extends DoneListener implements Settle<T> {
   readonly #ctx: Context;
   readonly #operation: Operation<T>;
-  readonly #grace: number;
+  readonly #stopTimeout: number;
   readonly #fulfill: (value: T) => void;
   readonly #fail: (error: unknown) => void;
   #work: Work | undefined;
@@ -83,14 +87,14 @@ class Run<T> extends Ending implements Settle<T> {
   constructor(
     ctx: Context,
     operation: Operation<T>,
-    grace: number,
+    stopTimeout: number,
     fulfill: (value: T) => void,
     fail: (error: unknown) => void,
   ) {
     super();
     this.#ctx = ctx;
     this.#operation = operation;
-    this.#grace = grace;
+    this.#stopTimeout = stopTimeout;
     this.#fulfill = fulfill;
     this.#fail = fail;
   }
@@ -106,7 +110,7 @@ class Run<T> extends Ending implements Settle<T> {
     } catch (error) {
       this.reject(error);
     }
-    if (!this.#settled) this.await(this.#ctx);
+    if (!this.#settled) this.register(this.#ctx);
   }
 
   resolve(value: T): void {
@@ -128,22 +132,22 @@ class Run<T> extends Ending implements Settle<T> {
       this.#onSettled?.();
       return;
     }
-    this.leave();
+    this.unregister();
     this.#finish("stopped");
   }
 
-  run(): void {
+  onDone(): void {
     if (!this.#settled) void this.#stop();
   }
 
   async #stop(): Promise<void> {
     this.#stopSent = true;
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve));
-    using bound = withTimeout(background(), this.#grace);
-    const graceOver = new Promise<void>((_, reject) => void afterFunc(bound, reject));
+    using bound = withTimeout(background(), this.#stopTimeout);
+    const stopTimedOut = new Promise<void>((_, reject) => void afterFunc(bound, reject));
     try {
       for (let pause = REPEAT_AFTER; !this.#settled; pause *= 2) {
-        await Promise.race([this.#operation.stop(), graceOver]);
+        await Promise.race([this.#operation.stop(), stopTimedOut]);
         if (!this.#settled) await Promise.race([settled, sleep(bound, pause)]);
       }
       this.#finish("stopped");
@@ -152,7 +156,7 @@ class Run<T> extends Ending implements Settle<T> {
       // What the end of the resource will say of the operation is not its outcome.
       if (!known) this.reject(this.#ctx.err());
       this.#operation.destroy(error);
-      this.#finish(known ? "stopped" : "lost");
+      this.#finish(known ? "stopped" : "abandoned");
     }
   }
 
@@ -162,9 +166,9 @@ class Run<T> extends Ending implements Settle<T> {
     return err !== undefined && this.#operation.isStop(this.#error) ? err : this.#error;
   }
 
-  #finish(state: "stopped" | "lost"): void {
+  #finish(state: "stopped" | "abandoned"): void {
     this.#work?.end(state);
-    this.#operation.over?.(state);
+    this.#operation.release?.(state);
     if (!this.#failed) this.#fulfill(this.#value as T);
     else this.#fail(this.#outcome());
   }

@@ -9,11 +9,11 @@ import {
   withoutCancel,
   type Context,
 } from "../index.ts";
-import { Loan } from "./loan.ts";
-import { GRACE } from "./stoppable.ts";
+import { ConnectionScope } from "./connection-scope.ts";
+import { STOP_TIMEOUT } from "./stoppable.ts";
 
 /** One transaction, or one savepoint within it: what an adapter makes of each of its steps. */
-export interface Bracket {
+export interface TransactionSteps {
   begin(ctx: Context): Promise<unknown>;
   /** Rejects if nothing was committed. */
   commit(ctx: Context): Promise<unknown>;
@@ -26,16 +26,16 @@ export interface Bracket {
  * Begins, runs `fn`, and commits; or rolls back when any of these fails or is stopped, and rejects
  * with that failure. What `fn` started and did not await is over before the commit, and stopped
  * before the rollback. The rollback is detached from `ctx`, and bounded: a connection that cannot
- * be rolled back within `grace` milliseconds is destroyed.
+ * be rolled back within `stopTimeout` milliseconds is destroyed.
  */
 export async function runTransaction<T>(
   ctx: Context,
-  bracket: Bracket,
-  fn: (loan: Loan) => T | PromiseLike<T>,
-  grace = GRACE,
+  bracket: TransactionSteps,
+  fn: (loan: ConnectionScope) => T | PromiseLike<T>,
+  stopTimeout = STOP_TIMEOUT,
 ): Promise<T> {
   throwIfDone(ctx);
-  const loan = new Loan(ctx, "transaction");
+  const loan = new ConnectionScope(ctx, "transaction");
   try {
     await bracket.begin(ctx);
     const result = await fn(loan);
@@ -45,7 +45,7 @@ export async function runTransaction<T>(
   } catch (error) {
     await loan.end({ error });
     try {
-      await shield(ctx, grace, (detached) => bracket.rollback(detached));
+      await shield(ctx, stopTimeout, (detached) => bracket.rollback(detached));
     } catch (reason) {
       bracket.destroy(reason);
     }
@@ -61,7 +61,7 @@ export function savepoint(
   depth: number,
   execute: (ctx: Context, sql: string) => Promise<unknown>,
   destroy: (reason: unknown) => void,
-): Bracket {
+): TransactionSteps {
   const name = `eightysix_${depth}`;
   let begun = false;
   return {
@@ -86,7 +86,7 @@ export function savepoint(
 async function unstopped<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Promise<T> {
   const detached = withCancel(withoutCancel(ctx));
   const takeBack = afterFunc(ctx, (err) => {
-    sleep(detached, GRACE).then(
+    sleep(detached, STOP_TIMEOUT).then(
       () => detached.cancel(err),
       () => undefined,
     );

@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { scopeOf } from "./foreign.ts";
 import { reportUnhandled } from "./report.ts";
-import { Callback, endOf, onEnd, unlink, type Scope } from "./tree.ts";
+import { Callback, endOf, addCallback, unlink, type Scope } from "./tree.ts";
 
 /** Takes an `afterFunc` back. */
 export interface Stop {
@@ -33,7 +33,7 @@ class AfterFunc extends Callback {
     this.#fn = fn;
   }
 
-  run(): void {
+  onDone(): void {
     const fn = this.#fn;
     if (fn === undefined || this.end === undefined) return;
     this.#fn = undefined;
@@ -100,7 +100,7 @@ export function afterFunc(ctx: Context, fn: (err: ContextError) => unknown): Sto
   checkFunction(fn, "afterFunc", "what to run when ctx is done: (err) => …");
   const scope = scopeOf(ctx);
   const callback = new AfterFunc(scope, fn);
-  if (scope !== undefined) onEnd(scope, callback);
+  if (scope !== undefined) addCallback(scope, callback);
   const stop = (() => callback.stop()) as Stop & { [CALLBACK]: AfterFunc };
   Object.setPrototypeOf(stop, stopPrototype);
   stop[CALLBACK] = callback;

@@ -52,7 +52,7 @@ export function scopeAfter(parent: Scope | undefined, ms: number, cause: unknown
   const at = ms > 0 ? time + ms : time;
   const limit = parent?.limit;
   if (at === Infinity || (limit !== undefined && limit.at <= at)) return new Scope(parent);
-  return born(new DeadlineScope(parent, at, undefined, cause), time);
+  return endIfPast(new DeadlineScope(parent, at, undefined, cause), time);
 }
 
 /** A scope that ends at a wall-clock time in epoch milliseconds, or with its parent's earlier deadline. */
@@ -62,11 +62,11 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   const time = now();
   const at = Math.max(monotonicOf(wall), time);
   if (limit !== undefined && limit.at <= at) return new Scope(parent);
-  return born(new DeadlineScope(parent, at, wall, cause), time);
+  return endIfPast(new DeadlineScope(parent, at, wall, cause), time);
 }
 
 /** Past deadlines are done at birth; a parent that was done before them comes first. */
-function born(scope: DeadlineScope, time: number): Scope {
+function endIfPast(scope: DeadlineScope, time: number): Scope {
   if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));
   return scope;
 }

@@ -12,7 +12,7 @@ import {
   endAtBirth,
   endOf,
   gives,
-  NEVER_SURE,
+  ALWAYS_PROBE,
   Scope,
   tie,
   unlink,
@@ -37,7 +37,7 @@ class ForeignScope extends Scope implements Limit {
     if (this.at < Infinity) this.limit = this;
     // It does not count its endings with ours, so it is asked each time; and now: what is done
     // already was done before any deadline that is set under it.
-    this.seen = NEVER_SURE;
+    this.aliveEpoch = ALWAYS_PROBE;
     endAtBirth(this, undefined, this.probe());
   }
 

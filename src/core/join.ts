@@ -6,7 +6,7 @@ import {
   earlier,
   endAtBirth,
   endOf,
-  NEVER_SURE,
+  ALWAYS_PROBE,
   push,
   Scope,
   tie,
@@ -35,7 +35,7 @@ class JoinScope extends Scope {
     this.#sources = sources;
     for (const source of sources) {
       this.limit = sooner(this.limit, source.limit);
-      if (source.seen === NEVER_SURE) this.seen = NEVER_SURE;
+      if (source.aliveEpoch === ALWAYS_PROBE) this.aliveEpoch = ALWAYS_PROBE;
     }
   }
 

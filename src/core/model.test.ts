@@ -1,6 +1,6 @@
 /**
  * The tree against a slow, obvious model: every end is pushed to every descendant at the moment
- * it happens. Whatever is derived, watched, cancelled, looked at or let expire, in whatever order
+ * it happens. Whatever is derived, watched, canceled, looked at or let expire, in whatever order
  * and from inside listeners, the two never disagree.
  */
 import fc from "fast-check";

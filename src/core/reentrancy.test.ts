@@ -37,7 +37,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
     }
   });
 
-  test("cancelling child, parent and sibling ends each once, with the right error", () => {
+  test("canceling child, parent and sibling ends each once, with the right error", () => {
     const root = withCancel(background());
     const parent = withCancel(root);
     const children = [1, 2, 3].map(() => withCancel(parent));
@@ -60,7 +60,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
     expect([...calls.values()]).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test("nodes of one tree cancelled from each other's listeners in any order each end once", () => {
+  test("nodes of one tree canceled from each other's listeners in any order each end once", () => {
     const nodes: CancelableContext[] = [withCancel(background())];
     for (let i = 1; i < 60; i++) nodes.push(withCancel(nodes[(i * 7) % i] as Context));
     let calls = 0;

@@ -46,13 +46,13 @@ export interface Limit {
  * Counts the endings that somebody else could have to learn of by asking. A scope that was seen
  * alive at this count is alive still, however deep it lies.
  */
-let endings = 0;
+let endEpoch = 0;
 /** For `seen`: something above can end without being counted, so it is asked each time. */
-export const NEVER_SURE = -1;
+export const ALWAYS_PROBE = -1;
 
 /** Changes whenever a scope that others depend on has been ended; expiry does not count. */
-export function endingsCount(): number {
-  return endings;
+export function currentEndEpoch(): number {
+  return endEpoch;
 }
 
 /** What can end. Contexts are handles on a scope; nothing here refers to a context. */
@@ -62,7 +62,7 @@ export class Scope {
   limit: Limit | undefined;
   end: End | undefined;
   /** The count of endings at which this scope and all above it were last known to live. */
-  seen: number;
+  aliveEpoch: number;
   /** `undefined` until anybody else depends on this scope: then its end needs a time. */
   watch: Watch | undefined;
 
@@ -72,11 +72,11 @@ export class Scope {
     if (parent === undefined) {
       this.limit = undefined;
       this.end = undefined;
-      this.seen = endings;
+      this.aliveEpoch = endEpoch;
     } else {
       this.limit = parent.limit;
       this.end = parent.end;
-      this.seen = parent.seen;
+      this.aliveEpoch = parent.aliveEpoch;
       dependOn(parent);
     }
   }
@@ -108,7 +108,7 @@ export abstract class Link {
 export abstract class Callback extends Link {
   /** Set when the scope has ended: from then on the callback will run. */
   end: End | undefined = undefined;
-  abstract run(): void;
+  abstract onDone(): void;
 }
 
 /** Ties a scope to one that is not its parent: see join.ts. */
@@ -139,17 +139,17 @@ export class Watch extends Link {
 }
 
 /** Stands in `scope.watch` for: nobody watches, but others depend on when it ends. */
-const DEPENDED_ON = new Watch(new Scope(undefined));
-DEPENDED_ON.timed = true;
+const TIMED_UNWATCHED = new Watch(new Scope(undefined));
+TIMED_UNWATCHED.timed = true;
 
 /** Somebody will ask when this scope ended, or must learn of it by asking. */
 export function dependOn(scope: Scope): void {
-  if (scope.watch === undefined) scope.watch = DEPENDED_ON;
+  if (scope.watch === undefined) scope.watch = TIMED_UNWATCHED;
   else scope.watch.timed = true;
 }
 
 export function isWatched(scope: Scope): boolean {
-  return scope.watch !== undefined && scope.watch !== DEPENDED_ON;
+  return scope.watch !== undefined && scope.watch !== TIMED_UNWATCHED;
 }
 
 // ---------------------------------------------------------------------------------- pull
@@ -158,19 +158,20 @@ export function isWatched(scope: Scope): boolean {
 export function endOf(scope: Scope): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const limit = scope.limit;
-  if (limit === undefined) return scope.seen === endings ? undefined : pull(scope, 0);
+  if (limit === undefined) return scope.aliveEpoch === endEpoch ? undefined : pull(scope, 0);
   const time = now();
-  return time < limit.at && scope.seen === endings ? undefined : pull(scope, time);
+  return time < limit.at && scope.aliveEpoch === endEpoch ? undefined : pull(scope, time);
 }
 
 function pull(scope: Scope, time: number): End | undefined {
   const { limit } = scope;
-  if (scope.seen !== NEVER_SURE && (limit === undefined || time < limit.at)) {
+  if (scope.aliveEpoch !== ALWAYS_PROBE && (limit === undefined || time < limit.at)) {
     let known: Scope | undefined = scope;
-    while (known !== undefined && known.end === undefined && known.seen !== endings)
+    while (known !== undefined && known.end === undefined && known.aliveEpoch !== endEpoch)
       known = known.parent;
     if (known?.end === undefined) {
-      for (let s: Scope | undefined = scope; s !== known; s = s?.parent) if (s) s.seen = endings;
+      for (let s: Scope | undefined = scope; s !== known; s = s?.parent)
+        if (s) s.aliveEpoch = endEpoch;
       return undefined;
     }
   }
@@ -180,7 +181,7 @@ function pull(scope: Scope, time: number): End | undefined {
   let end = above?.end;
   let top: Scope | undefined;
   for (let s = path.pop(); s !== undefined; s = path.pop()) {
-    end = settle(s, end, time);
+    end = decideEnd(s, end, time);
     if (end !== undefined) top ??= s;
   }
   if (top !== undefined && isWatched(top)) pushLater(top);
@@ -188,7 +189,7 @@ function pull(scope: Scope, time: number): End | undefined {
 }
 
 /** Decides between a scope's own reason and its parent's end. */
-function settle(scope: Scope, above: End | undefined, time: number): End | undefined {
+function decideEnd(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
   // A foreign `err()` may end its context while it is asked, and so this scope.
@@ -197,7 +198,7 @@ function settle(scope: Scope, above: End | undefined, time: number): End | undef
   if (end !== undefined) {
     scope.end = end;
     if (end === own) announce(end);
-  } else if (scope.seen !== NEVER_SURE) scope.seen = endings;
+  } else if (scope.aliveEpoch !== ALWAYS_PROBE) scope.aliveEpoch = endEpoch;
   return end;
 }
 
@@ -216,7 +217,7 @@ export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
     // Where nobody depends on it there is no need to read the clock or to be counted.
     const timed = scope.watch?.timed === true;
     finish(scope, timed ? new End(kind, cause, now()) : untimed(kind, cause));
-    if (timed) endings++;
+    if (timed) endEpoch++;
   }
   push(scope);
 }
@@ -225,7 +226,7 @@ export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
 export function conclude(scope: Scope, end: End): void {
   if (endOf(scope) === undefined) {
     finish(scope, end);
-    endings++;
+    endEpoch++;
   }
   push(scope);
 }
@@ -266,9 +267,9 @@ export function push(top: Scope): void {
   for (let i = 0; i < scopes.length; i++) {
     const scope = scopes[i] as Scope;
     const { watch, end } = scope;
-    if (watch === undefined || watch === DEPENDED_ON || end === undefined) continue;
+    if (watch === undefined || watch === TIMED_UNWATCHED || end === undefined) continue;
     disarm(watch);
-    if (watch.controller === undefined) scope.watch = DEPENDED_ON;
+    if (watch.controller === undefined) scope.watch = TIMED_UNWATCHED;
     else (signals ??= []).push(watch);
     let link = watch.first;
     watch.first = watch.last = undefined;
@@ -281,11 +282,11 @@ export function push(top: Scope): void {
         link.end = end;
         (callbacks ??= []).push(link);
       } else if (link instanceof Watch) {
-        if (settle(link.scope, end, end.at) !== undefined) scopes.push(link.scope);
+        if (decideEnd(link.scope, end, end.at) !== undefined) scopes.push(link.scope);
       } else if (link instanceof Tie) {
         const { parent } = link.scope;
         const above = parent === undefined ? undefined : endOf(parent);
-        if (settle(link.scope, above, end.at) !== undefined) scopes.push(link.scope);
+        if (decideEnd(link.scope, above, end.at) !== undefined) scopes.push(link.scope);
       }
       link = next;
     }
@@ -301,7 +302,7 @@ function abort(watch: Watch): void {
 }
 
 /** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
-export function onEnd(scope: Scope, callback: Callback): void {
+export function addCallback(scope: Scope, callback: Callback): void {
   // Where the push of a known end is yet to come, those who wait for it go first.
   const isPending = endOf(scope) !== undefined && scope.watch?.first !== undefined;
   const watch = isPending ? scope.watch : scope.end === undefined ? watchOf(scope) : undefined;
@@ -314,7 +315,7 @@ export function onEnd(scope: Scope, callback: Callback): void {
 
 function runLater(callbacks: Callback[]): void {
   void Promise.resolve().then(() => {
-    for (const callback of callbacks) callback.run();
+    for (const callback of callbacks) callback.onDone();
   });
 }
 
@@ -360,7 +361,7 @@ function arm(watch: Watch, bottom: Watch): void {
 
 function watchAlone(scope: Scope): Watch {
   const watch = new Watch(scope);
-  watch.timed = scope.watch === DEPENDED_ON;
+  watch.timed = scope.watch === TIMED_UNWATCHED;
   scope.watch = watch;
   return watch;
 }
@@ -401,7 +402,7 @@ export function unlink(link: Link): void {
 function leave(left: Watch | undefined): void {
   for (let watch = left; watch !== undefined; watch = remove(watch)) {
     if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
-    watch.scope.watch = watch.timed ? DEPENDED_ON : undefined;
+    watch.scope.watch = watch.timed ? TIMED_UNWATCHED : undefined;
     disarm(watch);
   }
 }

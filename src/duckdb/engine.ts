@@ -1,8 +1,8 @@
 /** One operation on a DuckDB connection, and how it is stopped there. */
-import { runInterruptible, type Interruptible } from "../adapter/interrupt.ts";
+import { runInterruptible, type Interruptible } from "../adapter/engine/interrupt.ts";
 import { Places } from "../adapter/places.ts";
 import type { Context } from "../index.ts";
-import type { Connection, Instance } from "./types.ts";
+import type { ConnectionLike, InstanceLike } from "./types.ts";
 
 /** Where a connection comes from, and where it goes. */
 export interface Engine<C> {
@@ -13,7 +13,7 @@ export interface Engine<C> {
 }
 
 /** Runs `use` on a connection when it is its turn. */
-export function operate<C extends Connection, T>(
+export function operate<C extends ConnectionLike, T>(
   ctx: Context,
   engine: Engine<C>,
   what: string,
@@ -22,7 +22,7 @@ export function operate<C extends Connection, T>(
   return runInterruptible(ctx, { ...interruptible(engine, "duckdb.query", what), use });
 }
 
-export function interruptible<C extends Connection>(
+export function interruptible<C extends ConnectionLike>(
   engine: Engine<C>,
   kind: string,
   what: string,
@@ -39,7 +39,10 @@ export function interruptible<C extends Connection>(
 }
 
 /** A connection of its own for each operation, `max` at once. */
-export function perCall<C extends Connection>(instance: Instance<C>, max: number): Engine<C> {
+export function perCall<C extends ConnectionLike>(
+  instance: InstanceLike<C>,
+  max: number,
+): Engine<C> {
   if (!(max >= 1)) throw new RangeError(`withContext takes a max of at least 1, got ${max}`);
   return {
     places: new Places(max),
@@ -49,9 +52,9 @@ export function perCall<C extends Connection>(instance: Instance<C>, max: number
 }
 
 // By the connection, so that two wrappers of one do not hit each other.
-const turns = new WeakMap<Connection, Places>();
+const turns = new WeakMap<ConnectionLike, Places>();
 
-export function shared<C extends Connection>(connection: C): Engine<C> {
+export function shared<C extends ConnectionLike>(connection: C): Engine<C> {
   let places = turns.get(connection);
   if (places === undefined) turns.set(connection, (places = new Places(1)));
   return {
@@ -64,7 +67,7 @@ export function shared<C extends Connection>(connection: C): Engine<C> {
 }
 
 /** Fails when there is no transaction, which is as good. */
-export async function rollback(connection: Connection): Promise<void> {
+export async function rollback(connection: ConnectionLike): Promise<void> {
   await connection.run("ROLLBACK").catch(() => undefined);
 }
 

@@ -4,14 +4,14 @@
  *
  * @packageDocumentation
  */
-import { lendingOf } from "../adapter/sessions.ts";
+import { sessionMethods } from "../adapter/sessions.ts";
 import type { Context } from "../index.ts";
 import { perCall, shared, type Engine } from "./engine.ts";
 import { sessionsOf } from "./session.ts";
 import { statementsOf } from "./statements.ts";
-import type { Connection, CtxFirst, Instance, PreparedOf, StreamOf } from "./types.ts";
+import type { ConnectionLike, CtxFirst, InstanceLike, PreparedOf, StreamOf } from "./types.ts";
 
-export type { Connection, Instance, StreamConfig } from "./types.ts";
+export type { ConnectionLike, InstanceLike, StreamConfig } from "./types.ts";
 
 /**
  * The driver's methods that run SQL and read its result, with the context first.
@@ -21,7 +21,7 @@ export type { Connection, Instance, StreamConfig } from "./types.ts";
  * every other error is the driver's own. An engine that ignores its interrupts for two seconds is
  * waited for no longer; its connection is not used again until it has let go.
  */
-export interface ContextQueries<C extends Connection> {
+export interface ContextQueries<C extends ConnectionLike> {
   run: CtxFirst<C, C["run"]>;
   runAndRead: CtxFirst<C, C["runAndRead"]>;
   runAndReadAll: CtxFirst<C, C["runAndReadAll"]>;
@@ -45,7 +45,7 @@ export interface ContextQueries<C extends Connection> {
 }
 
 /** Statements on one connection, such as a transaction's. */
-export interface ContextTransaction<C extends Connection> extends ContextQueries<C> {
+export interface ContextTransaction<C extends ConnectionLike> extends ContextQueries<C> {
   /**
    * Prepares a statement, which all of these take instead of SQL, on this connection; its values
    * are bound in the turn in which it runs. It is the driver's: `destroySync()` it when it is not
@@ -55,7 +55,7 @@ export interface ContextTransaction<C extends Connection> extends ContextQueries
 }
 
 /** What can begin a transaction. */
-export interface ContextTransactional<C extends Connection> extends ContextTransaction<C> {
+export interface ContextTransactional<C extends ConnectionLike> extends ContextTransaction<C> {
   /**
    * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
    * throws, and when `ctx` ends before the COMMIT, which is not interrupted: then the statement
@@ -73,7 +73,7 @@ export interface ContextTransactional<C extends Connection> extends ContextTrans
 }
 
 /** A connection with the context first. */
-export interface ContextConnection<C extends Connection> extends ContextTransactional<C> {
+export interface ContextConnection<C extends ConnectionLike> extends ContextTransactional<C> {
   /**
    * Runs `fn` with a connection of its own, for temporary tables, `SET`, prepared statements. Over
    * an instance it is opened for that, and counts as one of `max`; over a connection, everybody
@@ -87,7 +87,7 @@ export interface ContextConnection<C extends Connection> extends ContextTransact
 }
 
 /** An instance with the context first. What is prepared belongs to a connection. */
-export type ContextInstance<C extends Connection> = Omit<ContextConnection<C>, "prepare">;
+export type ContextInstance<C extends ConnectionLike> = Omit<ContextConnection<C>, "prepare">;
 
 export interface InstanceOptions {
   /**
@@ -110,13 +110,13 @@ export interface InstanceOptions {
  *
  * Appenders are not covered: they compute on the event loop, where nothing can stop them.
  */
-export function withContext<C extends Connection>(connection: C): ContextConnection<C>;
-export function withContext<C extends Connection>(
-  instance: Instance<C>,
+export function withContext<C extends ConnectionLike>(connection: C): ContextConnection<C>;
+export function withContext<C extends ConnectionLike>(
+  instance: InstanceLike<C>,
   options?: InstanceOptions,
 ): ContextInstance<C>;
-export function withContext<C extends Connection>(
-  target: C | Instance<C>,
+export function withContext<C extends ConnectionLike>(
+  target: C | InstanceLike<C>,
   { max = 3 }: InstanceOptions = {},
 ): ContextConnection<C> | ContextInstance<C> {
   if (!isInstance(target)) return faceOf(shared(target)) as unknown as ContextConnection<C>;
@@ -126,12 +126,14 @@ export function withContext<C extends Connection>(
 }
 
 /** Typed above: one body for many signatures. */
-function faceOf<C extends Connection>(engine: Engine<C>): Record<string, unknown> {
-  return { ...statementsOf(engine), ...lendingOf(sessionsOf(engine)) };
+function faceOf<C extends ConnectionLike>(engine: Engine<C>): Record<string, unknown> {
+  return { ...statementsOf(engine), ...sessionMethods(sessionsOf(engine)) };
 }
 
-function isInstance<C extends Connection>(target: C | Instance<C>): target is Instance<C> {
-  const { connect, interrupt } = Object(target) as Partial<Instance<C> & Connection>;
+function isInstance<C extends ConnectionLike>(
+  target: C | InstanceLike<C>,
+): target is InstanceLike<C> {
+  const { connect, interrupt } = Object(target) as Partial<InstanceLike<C> & ConnectionLike>;
   if (typeof connect === "function") return true;
   if (typeof interrupt === "function") return false;
   throw new TypeError(

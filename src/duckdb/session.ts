@@ -1,14 +1,14 @@
 /** One connection for several statements: a transaction's, a stream's, a function's. */
 import { Places } from "../adapter/places.ts";
 import type { Session, Sessions, Statement, Stream } from "../adapter/sessions.ts";
-import { NothingCommittedError, type Bracket } from "../adapter/transaction.ts";
+import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { background, throwIfDone, type Context } from "../index.ts";
 import { isAborted, operate, rollback, type Engine } from "./engine.ts";
 import { batchesOf, needSql, statementsOf } from "./statements.ts";
 import { streamOf } from "./stream.ts";
-import type { Connection } from "./types.ts";
+import type { ConnectionLike } from "./types.ts";
 
-export function sessionsOf<C extends Connection>(engine: Engine<C>): Sessions<never> {
+export function sessionsOf<C extends ConnectionLike>(engine: Engine<C>): Sessions<never> {
   return {
     async take(ctx) {
       await engine.places.take(ctx);
@@ -22,7 +22,7 @@ export function sessionsOf<C extends Connection>(engine: Engine<C>): Sessions<ne
   };
 }
 
-class ConnectionSession<C extends Connection> implements Session {
+class ConnectionSession<C extends ConnectionLike> implements Session {
   readonly statements: Readonly<Record<string, Statement>>;
   readonly savepoints = "DuckDB has no savepoints: use the transaction that there is";
   readonly #outer: Engine<C>;
@@ -59,7 +59,7 @@ class ConnectionSession<C extends Connection> implements Session {
     return operate(ctx, this.#inner, sql, (connection) => connection.run(sql));
   }
 
-  bracket(options: unknown): Bracket {
+  transactionSteps(options: unknown): TransactionSteps {
     if (options !== undefined) throw new TypeError("transaction has no options in DuckDB");
     return {
       begin: async (ctx) => {

@@ -2,18 +2,18 @@
 import type { Statement } from "../adapter/sessions.ts";
 import type { Context } from "../index.ts";
 import { operate, type Engine } from "./engine.ts";
-import type { Connection, Prepared, StreamConfig } from "./types.ts";
+import type { ConnectionLike, PreparedLike, StreamConfig } from "./types.ts";
 
 /** Which connection it knows. */
-const prepared = new WeakMap<object, Connection>();
+const prepared = new WeakMap<object, ConnectionLike>();
 const texts = new WeakMap<object, string>();
 
-export function statementsOf<C extends Connection>(
+export function statementsOf<C extends ConnectionLike>(
   engine: Engine<C>,
 ): Readonly<Record<string, Statement>> {
   const read =
     (name: "run" | "runAndRead" | "runAndReadAll" | "runAndReadUntil") =>
-    async (ctx: Context, sql: string | Prepared, ...rest: never[]): Promise<unknown> => {
+    async (ctx: Context, sql: string | PreparedLike, ...rest: never[]): Promise<unknown> => {
       const what = needSql(sql);
       return operate(ctx, engine, what, async (connection) => {
         if (typeof sql === "string") return await connection[name](sql, ...rest);
@@ -39,7 +39,7 @@ export function statementsOf<C extends Connection>(
 
 /** The batches of a stream: of the driver's objects for rows, or of what was asked for. */
 export async function batchesOf(
-  connection: Connection,
+  connection: ConnectionLike,
   [query, ...rest]: readonly unknown[],
 ): Promise<AsyncIterator<readonly unknown[]>> {
   const { sql, read = "yieldRowObjectJs" } = configOf(query);
@@ -56,9 +56,9 @@ async function* chunksOf(result: AsyncIterable<unknown>): AsyncGenerator<[chunk:
   for await (const chunk of result) yield [chunk];
 }
 
-function configOf(query: unknown): StreamConfig<Connection> {
-  const { sql } = query as Partial<StreamConfig<Connection>>;
-  return sql === undefined ? { sql: query as string | Prepared } : (query as never);
+function configOf(query: unknown): StreamConfig<ConnectionLike> {
+  const { sql } = query as Partial<StreamConfig<ConnectionLike>>;
+  return sql === undefined ? { sql: query as string | PreparedLike } : (query as never);
 }
 
 /** The text of a query, for people. Throws a TypeError if it is none. */
@@ -72,7 +72,7 @@ export function needSql(query: unknown): string {
 }
 
 /** In the turn in which it runs, and without what the last caller has bound. */
-function bound(connection: Connection, statement: Prepared, values: never[]): Prepared {
+function bound(connection: ConnectionLike, statement: PreparedLike, values: never[]): PreparedLike {
   if (prepared.get(statement) !== connection) {
     throw new TypeError(
       "this statement was prepared on another connection; a connection's own are those of its prepare(ctx, sql)",

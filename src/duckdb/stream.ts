@@ -6,13 +6,13 @@
  * it, and the next statement says so. Therefore a stream runs in a transaction, and at its end one
  * more statement asks whether that was the end.
  */
-import { EngineStream } from "../adapter/engine-stream.ts";
+import { EngineStream } from "../adapter/engine/stream.ts";
 import type { Context } from "../index.ts";
 import { interruptible, isAborted, isInterrupt, rollback, type Engine } from "./engine.ts";
-import type { Connection } from "./types.ts";
+import type { ConnectionLike } from "./types.ts";
 
 /** `start` begins the query; what it returns are its batches. */
-export function streamOf<C extends Connection>(
+export function streamOf<C extends ConnectionLike>(
   ctx: Context,
   engine: Engine<C>,
   what: string,
@@ -46,7 +46,7 @@ export function streamOf<C extends Connection>(
 }
 
 /** Not by a BEGIN that may fail: that would abort the transaction that there is. */
-async function isInTransaction(connection: Connection): Promise<boolean> {
+async function isInTransaction(connection: ConnectionLike): Promise<boolean> {
   const ask = async (): Promise<unknown> => {
     const reader = await connection.runAndReadAll("SELECT txid_current()");
     return (reader as { getRows(): unknown[][] }).getRows()[0]?.[0];

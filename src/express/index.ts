@@ -4,11 +4,15 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/answer.ts";
-import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
-import { enter, isGone } from "../http/framework.ts";
+import type { AnswerLike } from "../http/respond/respond.ts";
+import {
+  asRequestEndedError,
+  requestEndedError,
+  type RequestEndedError,
+} from "../http/respond/request-ended-error.ts";
+import { openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
-import { checkLimits } from "../http/limit.ts";
+import { checkLimits } from "../http/request/limits.ts";
 import { endLate } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
@@ -26,7 +30,7 @@ declare global {
 export interface ExpressRequest extends RequestLike {
   ctx: Context;
   /** The error of ours that is on its way: Express may take a while to answer. */
-  [ENDING]?: RequestEnded;
+  [ENDING]?: RequestEndedError;
 }
 const ENDING = Symbol("eightysix.express.ending");
 type Next = (error?: unknown) => void;
@@ -46,13 +50,13 @@ export function contexts(
 ): (req: ExpressRequest, res: AnswerLike, next: Next) => void {
   checkLimits(options, "contexts(options)");
   return (req, res, next) => {
-    const ctx = enter(req, res, options, (end) => {
+    const ctx = openRequest(req, res, options, (end) => {
       if (!req[ENDING]) endLate(req, next, end);
     });
     req.ctx = ctx;
     if (ctx.err() === undefined) next();
     else {
-      const end = endOf(ctx);
+      const end = requestEndedError(ctx);
       if (!isGone(end, res)) next(end);
     }
   };
@@ -72,7 +76,7 @@ export function contextErrors(
   // Express tells error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asEnded(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error);
     if (end === undefined) {
       next(error);
       return;

@@ -1,7 +1,7 @@
 /** What a handler says after Express has been told that its time is up. */
-import type { AnswerLike } from "../http/answer.ts";
-import { answer } from "../http/answer.ts";
-import type { RequestEnded } from "../http/ended.ts";
+import type { AnswerLike } from "../http/respond/respond.ts";
+import { respond } from "../http/respond/respond.ts";
+import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
 import { statusOf } from "../http/index.ts";
 
 /** The parts of Express' application that are used. */
@@ -14,7 +14,7 @@ type ErrorMiddleware = (error: unknown, req: object, res: AnswerLike, next: Next
 
 /** On a request: the error that came in place of its handler's. */
 const LATE = Symbol("eightysix.express.late");
-type Late = { [LATE]?: RequestEnded; readonly app?: App };
+type Late = { [LATE]?: RequestEndedError; readonly app?: App };
 
 const prepared = new WeakSet<App>();
 
@@ -26,7 +26,7 @@ const prepared = new WeakSet<App>();
  * would answer 500 beside the one that is at work, or close the connection under its answer. So the
  * last in line, of the outermost application, is from now on one of ours, which knows better.
  */
-export function endLate(req: object & Late, next: Next, end: RequestEnded): void {
+export function endLate(req: object & Late, next: Next, end: RequestEndedError): void {
   let { app } = req;
   while (app?.parent) app = app.parent;
   if (app && !prepared.has(app)) {
@@ -41,6 +41,6 @@ const lastInLine: ErrorMiddleware = (error, req: Late, res, next) => {
   const late = req[LATE];
   if (late === undefined) next(error);
   else if (error === late)
-    answer(res, late.status, late); // nobody else has
+    respond(res, late.status, late); // nobody else has
   else if (statusOf(error) === 500) next(error); // a bug is not hidden, whenever it comes
 };

@@ -4,11 +4,11 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/answer.ts";
-import { asEnded, endOf } from "../http/ended.ts";
-import { enter, isGone } from "../http/framework.ts";
+import type { AnswerLike } from "../http/respond/respond.ts";
+import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
+import { openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import { checkLimits } from "../http/limit.ts";
+import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
 
@@ -79,13 +79,13 @@ export function contexts(
   });
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
     if (reply.raw.isLightMyRequest) isWholeOnceEnded(reply.raw);
-    const ctx = enter(request.raw, reply.raw, options, (end) => {
+    const ctx = openRequest(request.raw, reply.raw, options, (end) => {
       if (!reply.sent && !request[FAILING]) reply.send(end);
     });
     request[HELD] = ctx;
     if (ctx.err() === undefined) next();
     else {
-      const end = endOf(ctx);
+      const end = requestEndedError(ctx);
       if (isGone(end, reply.raw)) reply.hijack();
       else next(end);
     }
@@ -93,7 +93,7 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asEnded(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error);
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);

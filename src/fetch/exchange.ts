@@ -84,7 +84,7 @@ export class Exchange {
     if (this.#over) return;
     this.#over = true;
     for (const letGo of this.#letGo.splice(0)) letGo();
-    this.#work.end(this.#stopped === undefined ? "stopped" : "lost");
+    this.#work.end(this.#stopped === undefined ? "stopped" : "abandoned");
   }
 
   /** Nobody can read its body any more. */

@@ -39,7 +39,7 @@ describe("before the response", () => {
     expect(await waiting).toBe(ctx.err());
     await until(() => web.seen[0]!.gone);
     expect(await stopped(ctx)).toMatchObject([
-      { kind: "fetch", what: `GET ${web.url}/slow`, state: "lost", reason: "canceled" },
+      { kind: "fetch", what: `GET ${web.url}/slow`, state: "abandoned", reason: "canceled" },
     ]);
   });
 
@@ -103,8 +103,8 @@ describe("before the response", () => {
 
   test("a fetch that does not heed its signal is not waited for beyond the grace", async () => {
     const ctx = withCancel(background());
-    let cancelled = false;
-    const body = new ReadableStream({ cancel: () => void (cancelled = true) });
+    let canceled = false;
+    const body = new ReadableStream({ cancel: () => void (canceled = true) });
     let answer: (response: Response) => void = never;
     const deaf = wrapFetch({
       fetch: (_: string) => new Promise<Response>((resolve) => (answer = resolve)),
@@ -113,7 +113,7 @@ describe("before the response", () => {
     ctx.cancel();
     expect(await waiting).toBe(ctx.err());
     answer(new Response(body));
-    await until(() => cancelled);
+    await until(() => canceled);
   });
 });
 
@@ -151,7 +151,7 @@ describe("the body", () => {
     ctx.cancel("why");
     expect(await reading).toBe(ctx.err());
     await until(() => web.seen[0]!.gone);
-    expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+    expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
   });
 
   test("if nobody reads it, its connection is closed all the same; later reads say why", async () => {
@@ -195,7 +195,7 @@ describe("the body", () => {
     expect(web.seen[0]!.gone).toBe(false);
   });
 
-  test("the work ends when it is cancelled, and the server hears of it", async () => {
+  test("the work ends when it is canceled, and the server hears of it", async () => {
     await using web = await serve(half());
     const ctx = withCancel(withLedger(background()));
     const response = await fetch(ctx, web.url);
@@ -445,7 +445,7 @@ describe("what is sent", () => {
   });
 
   test.each(["stream", "iterable"])(
-    "an upload (%s) stops with ctx: its source is cancelled and not read again",
+    "an upload (%s) stops with ctx: its source is canceled and not read again",
     async (kind) => {
       await using web = await serve(never);
       const ctx = withCancel(background());

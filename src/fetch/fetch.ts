@@ -6,7 +6,7 @@ import { cover } from "./body.ts";
 import { Exchange } from "./exchange.ts";
 import { follow, type Hop, type Sent } from "./redirects.ts";
 import { settingsOf, type OutgoingOptions, type Settings } from "./settings.ts";
-import { describe, tell } from "./tell.ts";
+import { describe, outgoingHeaders } from "./outgoing-headers.ts";
 import { upload } from "./upload.ts";
 
 /** Anything with the face of `fetch`. */
@@ -80,7 +80,7 @@ export function wrapFetch<F extends AnyFetch = PlatformFetch>(
  *
  * The body belongs to it: `ctx` ends `text()`, `json()` and each read of `body` as well, until its
  * end has been read. The work `fetch` is in the ledger, and `ctx` is watched, until then, or until
- * the body is cancelled, or at once if there is none. So read the body or cancel it; of a response
+ * the body is canceled, or at once if there is none. So read the body or cancel it; of a response
  * that is dropped unread the connection is held until the garbage collector finds it, as always,
  * or until `ctx` is done.
  *
@@ -97,7 +97,7 @@ async function run(
 ): Promise<Response> {
   const { first, redirect, signal } = read(input, init, settings);
   const headersFor = ({ url, method, headers }: Hop): [string, string][] =>
-    tell(ctx, settings, { url, method, header: (name) => headers?.get(name) });
+    outgoingHeaders(ctx, settings, { url, method, header: (name) => headers?.get(name) });
   const isTold = headersFor(first).length > 0;
 
   const exchange = new Exchange(ctx, describe(first.method, first.url), signal);

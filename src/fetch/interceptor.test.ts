@@ -60,7 +60,7 @@ describe("a dispatcher composed with contextInterceptor", () => {
     ctx.cancel();
     expect(causes(await waiting)).toContain(ctx.err());
     await until(() => web.seen[0]!.gone);
-    expect(await stopped(ctx)).toMatchObject([{ kind: "undici.request", state: "lost" }]);
+    expect(await stopped(ctx)).toMatchObject([{ kind: "undici.request", state: "abandoned" }]);
   });
 
   test("ends the body with ctx", async () => {

@@ -5,7 +5,7 @@
 import { needContext } from "../adapter/misuse.ts";
 import { afterFunc, startWork, type Context, type Stop, type Work } from "../index.ts";
 import { settingsOf, type OutgoingOptions, type Settings } from "./settings.ts";
-import { describe, tell } from "./tell.ts";
+import { describe, outgoingHeaders } from "./outgoing-headers.ts";
 
 /** The parts of a dispatcher's options that are used. */
 interface DispatchOptions {
@@ -70,7 +70,7 @@ function headersFor(
   url: URL | undefined,
 ) {
   const pairs = pairsOf(given.headers);
-  const told = tell(ctx, settings, {
+  const told = outgoingHeaders(ctx, settings, {
     url: (given.maxRedirections ?? 0) > 0 ? undefined : url,
     method: given.method ?? "GET",
     header: (name) => pairs.find(([own]) => String(own).toLowerCase() === name)?.[1] as string,
@@ -116,7 +116,7 @@ const LAST = ["onComplete", "onError", "onUpgrade"].concat([
 class Watched {
   readonly #work: Work;
   readonly #takeBack: Stop;
-  #state: "stopped" | "lost" = "stopped";
+  #state: "stopped" | "abandoned" = "stopped";
   /** Since it has a connection. */
   #abort: ((reason: unknown) => void) | undefined;
   /** It waited for a connection and was told that there will be none. */
@@ -126,7 +126,7 @@ class Watched {
     this.#work = work;
     this.#takeBack = afterFunc(ctx, (reason) => {
       if (this.#abort !== undefined) {
-        this.#state = "lost"; // as in `Exchange`: HTTP cannot say what became of it
+        this.#state = "abandoned"; // as in `Exchange`: HTTP cannot say what became of it
         this.#abort(reason); // calls the handler, which ends the work
         this.end();
         return;

@@ -2,7 +2,7 @@
 import { needContext } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
 import { settingsOf, type OutgoingOptions } from "./settings.ts";
-import { tell } from "./tell.ts";
+import { outgoingHeaders } from "./outgoing-headers.ts";
 
 export interface RequestInitOptions extends OutgoingOptions {
   /** The request's own headers. They are among the result. */
@@ -25,7 +25,7 @@ export function requestInit(
   needContext(ctx, "requestInit(ctx, url, options)");
   const headers = { ...options.headers };
   const names = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
-  const told = tell(ctx, settingsOf(options), {
+  const told = outgoingHeaders(ctx, settingsOf(options), {
     url: new URL(url),
     method: "request",
     header: (name) => headers[names.get(name) ?? ""],

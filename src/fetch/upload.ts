@@ -12,7 +12,7 @@ export function isOneWay(body: unknown): body is ReadableStream | AsyncIterable<
   return "getReader" in body || Symbol.asyncIterator in body;
 }
 
-/** The body to send in place of `body`: cancelled, and at its end, when the exchange is stopped. */
+/** The body to send in place of `body`: canceled, and at its end, when the exchange is stopped. */
 export function upload(exchange: Exchange, body: unknown): unknown {
   if (!isOneWay(body)) return body;
   const source = "getReader" in body ? (body.getReader() as Source) : sourceOf(body);

@@ -4,12 +4,20 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/answer.ts";
-import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
-import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
-import type { enter as enterType } from "../http/framework.ts";
+import type { AnswerLike } from "../http/respond/respond.ts";
+import {
+  asRequestEndedError,
+  requestEndedError,
+  type RequestEndedError,
+} from "../http/respond/request-ended-error.ts";
+import {
+  FetchTracked,
+  type FetchOptions,
+  type FetchRequest,
+} from "../http/request/fetch-context.ts";
+import type { openRequest as enterType } from "../http/framework.ts";
 import type { RequestLike } from "../http/index.ts";
-import { checkLimits } from "../http/limit.ts";
+import { checkLimits } from "../http/request/limits.ts";
 import type { AppContext } from "./types.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
@@ -59,10 +67,10 @@ export function contexts(
     const own = optionsOf(c, options);
     const { incoming, outgoing } = (c.env ?? {}) as Bindings;
     if (incoming?.socket && outgoing) {
-      const { enter } = await nodes();
-      let late: ((end: RequestEnded) => void) | undefined;
-      const ended = new Promise<RequestEnded>((resolve) => (late = resolve));
-      const ctx = enter(incoming, outgoing, own, (end) => late?.(end));
+      const { openRequest } = await nodes();
+      let late: ((end: RequestEndedError) => void) | undefined;
+      const ended = new Promise<RequestEndedError>((resolve) => (late = resolve));
+      const ctx = openRequest(incoming, outgoing, own, (end) => late?.(end));
       return await run(c, next, ctx, ended);
     }
     // Of a `contexts()` around this one: `requestContext` has only one for each request anyway.
@@ -92,14 +100,14 @@ async function run(
   c: HonoLike,
   next: () => Promise<unknown>,
   ctx: Context,
-  ended: Promise<RequestEnded>,
+  ended: Promise<RequestEndedError>,
 ): Promise<Response | undefined> {
   c.set("ctx", ctx);
-  if (ctx.err() !== undefined) return endOf(ctx).getResponse();
+  if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
   const late = await Promise.race([next().then(() => undefined), ended]);
   if (late !== undefined) return late.getResponse();
   // Hono has turned what was thrown into a response by now.
-  const end = c.error && asEnded(ctx, c.error);
+  const end = c.error && asRequestEndedError(ctx, c.error);
   if (end === undefined || c.res.status !== 500) return undefined;
   if (c.res.headers.get("content-type")?.startsWith("text/plain")) c.res = end.getResponse();
   else {
@@ -110,6 +118,6 @@ async function run(
   return undefined;
 }
 
-let node: Promise<{ enter: typeof enterType }> | undefined;
+let node: Promise<{ openRequest: typeof enterType }> | undefined;
 /** Not imported before a request has come through node:http: other platforms may lack Node's modules. */
 const nodes = () => (node ??= import("../http/framework.ts"));

@@ -1,11 +1,11 @@
 /** What the integrations of frameworks on node:http have in common. */
 import type { Context } from "../index.ts";
-import { quieten, type AnswerLike } from "./answer.ts";
-import { endOf, type RequestEnded } from "./ended.ts";
-import { answerLate } from "./late.ts";
-import { limit } from "./limit.ts";
-import type { RequestLike } from "./over.ts";
-import { track, type RequestContextOptions } from "./request.ts";
+import { discardLaterWrites, type AnswerLike } from "./respond/respond.ts";
+import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
+import { respondWhenDone } from "./respond/respond-when-done.ts";
+import { withLimits } from "./request/limits.ts";
+import type { RequestLike } from "./request/request-end.ts";
+import { track, type RequestContextOptions } from "./request/request-context.ts";
 
 /**
  * The request's context under these options. When it is done before anything of the answer was
@@ -13,31 +13,31 @@ import { track, type RequestContextOptions } from "./request.ts";
  * that a handler that stops at once can answer by itself. What the handler writes after that
  * answer goes nowhere.
  */
-export function enter(
+export function openRequest(
   req: RequestLike,
   res: AnswerLike,
   options: RequestContextOptions<never>,
-  late: (end: RequestEnded) => void,
+  late: (end: RequestEndedError) => void,
 ): Context {
   const tracked = track(req, res, options);
   let { ctx } = tracked;
   // Somebody has asked for the request's context before, so it knows nothing of our limits.
-  if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
+  if (tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
   if (ctx.err() !== undefined) return ctx;
   tracked.logged = res;
   if (!tracked.canBeLate(ctx)) return ctx;
   // The handler has run to its first pause by then.
   queueMicrotask(() => {
-    answerLate(tracked, ctx, res, () => {
+    respondWhenDone(tracked, ctx, res, () => {
       quietenAfterEnd(res);
-      late(endOf(ctx));
+      late(requestEndedError(ctx));
     });
   });
   return ctx;
 }
 
 /** Whether nobody can hear an answer any more. If so, none is sent; logs find 499. */
-export function isGone(end: RequestEnded, res: AnswerLike): boolean {
+export function isGone(end: RequestEndedError, res: AnswerLike): boolean {
   if (end.status !== 499) return false;
   if (!res.headersSent) res.statusCode = end.status;
   if (!res.writableEnded) res.destroy();
@@ -54,7 +54,7 @@ function quietenAfterEnd(res: AnswerLike): void {
   const end = own.end.bind(res);
   own.end = (...args) => {
     const result = end(...args);
-    quieten(res);
+    discardLaterWrites(res);
     return result;
   };
   res.on("close", () => Object.defineProperty(res, "headersSent", { value: false }));

@@ -2,15 +2,19 @@
 import { emitWarning } from "node:process";
 import { needFunction, show } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { answer, type AnswerLike } from "./answer.ts";
-import { statusFor } from "./ended.ts";
-import { answerLate } from "./late.ts";
-import { checkLimits, limit } from "./limit.ts";
-import type { NodeRequest, NodeResponse } from "./node-types.ts";
-import type { RequestLike } from "./over.ts";
-import { track, type RequestContextOptions, type Tracked } from "./request.ts";
-import { runOn } from "./run-on.ts";
-import { statusOf } from "./status.ts";
+import { respond, type AnswerLike } from "./respond/respond.ts";
+import { statusFor } from "./respond/request-ended-error.ts";
+import { respondWhenDone } from "./respond/respond-when-done.ts";
+import { checkLimits, withLimits } from "./request/limits.ts";
+import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
+import type { RequestLike } from "./request/request-end.ts";
+import {
+  track,
+  type RequestContextOptions,
+  type TrackedRequest,
+} from "./request/request-context.ts";
+import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
+import { statusOf } from "./respond/status.ts";
 
 export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
   /**
@@ -24,7 +28,7 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
    * limits, `parent` and the shutdown, but not the client; it ends as finished when the promise of
    * `fn` has settled and the response is over. For a write that must not stop half way because a
    * telephone went into a tunnel. `serve` waits for it. Where only a part must be finished, wrap
-   * that part in `shield` and let the rest be cancelled. Default: `"cancel"`.
+   * that part in `shield` and let the rest be canceled. Default: `"cancel"`.
    */
   onDisconnect?: "cancel" | "continue";
 }
@@ -57,7 +61,13 @@ export function handler<
   }
   const limited = timeout !== undefined || Boolean(deadline);
 
-  const fail = async (tracked: Tracked, ctx: Context, error: unknown, req: Req, res: Res) => {
+  const fail = async (
+    tracked: TrackedRequest,
+    ctx: Context,
+    error: unknown,
+    req: Req,
+    res: Res,
+  ) => {
     const status = statusFor(ctx, error);
     if (!res.headersSent) res.statusCode = status;
     try {
@@ -65,7 +75,7 @@ export function handler<
     } finally {
       // It is we who will close the connection: say so before it looks as if the client had.
       if (res.headersSent && !res.writableEnded) tracked.scope.cancel(error);
-      answer(res, status, error);
+      respond(res, status, error);
     }
   };
 
@@ -75,11 +85,12 @@ export function handler<
     let { ctx } = tracked;
     // Somebody has asked for the request's context before, so it knows nothing of our limits.
     let settled: (() => void) | undefined;
-    if (onDisconnect === "continue") ({ ctx, settled } = runOn(tracked.ctx, req, options));
-    else if (limited && tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
+    if (onDisconnect === "continue")
+      ({ ctx, settled } = continueAfterDisconnect(tracked.ctx, req, options));
+    else if (limited && tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
     if (ctx.err() !== undefined) {
       settled?.();
-      answer(res, statusOf(ctx), ctx);
+      respond(res, statusOf(ctx), ctx);
       return;
     }
     const failed = (error: unknown): void => {
@@ -93,8 +104,8 @@ export function handler<
       failed(error);
     }
     if (!tracked.canBeLate(ctx)) return;
-    answerLate(tracked, ctx, res, () => {
-      answer(res, statusOf(ctx), ctx);
+    respondWhenDone(tracked, ctx, res, () => {
+      respond(res, statusOf(ctx), ctx);
     });
   };
 }

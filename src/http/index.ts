@@ -3,25 +3,29 @@
  *
  * @packageDocumentation
  */
-export { requestContext, type RequestContextOptions } from "./request.ts";
+export { requestContext, type RequestContextOptions } from "./request/request-context.ts";
 export { handler, type HandlerOptions } from "./handler.ts";
 export { middleware } from "./middleware.ts";
-export { statusOf } from "./status.ts";
-export { admission, type Admission, type AdmissionOptions } from "./admission.ts";
+export { statusOf } from "./respond/status.ts";
+export { admission, type Admission, type AdmissionOptions } from "./admission/admission.ts";
 export {
   ClientDisconnected,
   LocalTimeout,
   MalformedDeadline,
-  Overloaded,
+  OverloadedError,
   RemoteDeadline,
   RequestCause,
   RequestFinished,
   Shutdown,
-} from "./causes.ts";
-export type { RequestLike, ResponseLike, SocketLike, StreamLike } from "./over.ts";
-export type { AnswerLike } from "./answer.ts";
-export { serve, type ServeOptions, type Serving, type ShutdownReport } from "./serve.ts";
-export { notifyContext, SignalReceived } from "./signals.ts";
-export type { DeadlineHeader, KnownDeadlineHeader, RemoteDeadlineOptions } from "./deadline.ts";
-export type { ServerLike } from "./connections.ts";
-export type { RequestLimits } from "./limit.ts";
+} from "./request/causes.ts";
+export type { RequestLike, ResponseLike, SocketLike, StreamLike } from "./request/request-end.ts";
+export type { AnswerLike } from "./respond/respond.ts";
+export { serve, type ServeOptions, type Serving, type ShutdownReport } from "./server/serve.ts";
+export { notifyContext, SignalReceived } from "./server/signals.ts";
+export type {
+  DeadlineHeader,
+  KnownDeadlineHeader,
+  RemoteDeadlineOptions,
+} from "./request/deadline.ts";
+export type { ServerLike } from "./server/connections.ts";
+export type { RequestLimits } from "./request/limits.ts";

@@ -1,11 +1,11 @@
 /** `middleware`: the request's context in Connect, and whatever else takes its middleware. */
-import { answer, type AnswerLike } from "./answer.ts";
-import { answerLate } from "./late.ts";
-import { checkLimits, limit } from "./limit.ts";
-import type { NodeRequest } from "./node-types.ts";
-import type { RequestLike } from "./over.ts";
-import { track, type RequestContextOptions } from "./request.ts";
-import { statusOf } from "./status.ts";
+import { respond, type AnswerLike } from "./respond/respond.ts";
+import { respondWhenDone } from "./respond/respond-when-done.ts";
+import { checkLimits, withLimits } from "./request/limits.ts";
+import type { NodeRequest } from "./request/node-types.ts";
+import type { RequestLike } from "./request/request-end.ts";
+import { track, type RequestContextOptions } from "./request/request-context.ts";
+import { statusOf } from "./respond/status.ts";
 
 /**
  * Gives every request its context, with these options, before the routes run; they ask for it by
@@ -22,16 +22,16 @@ export function middleware<Req extends RequestLike = NodeRequest>(
     const tracked = track(req, res, options);
     let { ctx } = tracked;
     // Somebody has asked before: what we know of limits can only answer, and end nothing.
-    if (tracked.options !== options) ctx = limit(ctx, req, options) ?? ctx;
+    if (tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
     if (ctx.err() !== undefined) {
-      answer(res, statusOf(ctx), ctx);
+      respond(res, statusOf(ctx), ctx);
       return;
     }
     if (tracked.canBeLate(ctx)) {
       // The route has run to its first pause by then.
       queueMicrotask(() => {
-        answerLate(tracked, ctx, res, () => {
-          answer(res, statusOf(ctx), ctx);
+        respondWhenDone(tracked, ctx, res, () => {
+          respond(res, statusOf(ctx), ctx);
         });
       });
     }

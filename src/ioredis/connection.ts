@@ -1,5 +1,5 @@
 /** The inside of `ioredis` 5 and 6, as far as it is used, and connections made after its clients. */
-import type { Connection } from "../adapter/redis-link.ts";
+import type { Connection } from "../adapter/redis/link.ts";
 
 /** A command, built and not sent. */
 export interface Command {

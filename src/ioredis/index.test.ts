@@ -136,7 +136,7 @@ test("a blocking command does not need the client, which may be subscribed", asy
 test("a command whose connection broke is not sent again after its context ended", async () => {
   const proxy = await startProxy(server);
   const client = testClient({ retryStrategy: () => 200 }, proxy);
-  const db = withContext(client, { grace: 5_000 });
+  const db = withContext(client, { stopTimeout: 5_000 });
   await client.ping();
   proxy.links[0]?.stall();
   using ctx = withCancel(withLedger(background()));

@@ -4,15 +4,15 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { GRACE } from "../adapter/stoppable.ts";
+import { STOP_TIMEOUT } from "../adapter/stoppable.ts";
 import type { Client } from "./connection.ts";
 import { notCommands } from "./not-commands.ts";
 import { Runner } from "./runner.ts";
-import type { ClientLike, Commands, PipelineLike, Replies, ScanStreams } from "./types.ts";
+import type { ClientLike, ContextCommands, PipelineLike, Replies, ScanStreams } from "./types.ts";
 
-export type { ClientLike, Commands, PipelineLike, Replies, ScanStreams } from "./types.ts";
+export type { ClientLike, ContextCommands, PipelineLike, Replies, ScanStreams } from "./types.ts";
 
-export interface Options {
+export interface WithContextOptions {
   /**
    * How many blocking commands may run at once, each on a connection of its own, 32 by default.
    * The next one waits its turn.
@@ -20,20 +20,22 @@ export interface Options {
   maxBlocking?: number;
   /**
    * How long the server may take to answer after the end of a context, in milliseconds, 2000 by
-   * default. After that the caller gets `ctx.err()`, and the receipt says "lost".
+   * default. After that the caller gets `ctx.err()`, and the receipt says "abandoned".
    */
-  grace?: number;
+  stopTimeout?: number;
 }
 
 /** The client's commands, which take a context first. Made by `withContext`. */
-export type Database<C extends ClientLike> = Commands<C> & ScanStreams<C> & OwnMethods;
+export type ContextClient<C extends ClientLike> = ContextCommands<C> &
+  ScanStreams<C> &
+  ContextMethods;
 
-export interface OwnMethods {
+export interface ContextMethods {
   /**
    * Executes what was built with the client's own `multi()` or `pipeline()`:
    * `exec(ctx, client.multi().incr("hits").expire("hits", 60))`. It takes its place in the client's
    * queue when the client is ready, and not before: until then it ends with `ctx`, and nothing was
-   * sent. From then on it is one piece, and its answer is waited for, up to the grace.
+   * sent. From then on it is one piece, and its answer is waited for, up to the stop timeout.
    */
   exec<P extends PipelineLike>(ctx: Context, pipeline: P): Promise<Replies<P>>;
   /**
@@ -55,7 +57,7 @@ export interface OwnMethods {
  *
  * When `ctx` ends, a command that waits in the client's queue, or waits to be sent again after the
  * connection broke, is withdrawn. One that was written cannot be, and mostly is over in
- * microseconds: its answer is waited for, up to the grace. That goes for scripts and functions as
+ * microseconds: its answer is waited for, up to the stop timeout. That goes for scripts and functions as
  * well, which nothing can stop for one caller alone. Nothing is pipelined automatically.
  *
  * Blocking commands (BLPOP, BLMOVE, XREAD with BLOCK …) run on connections of their own, made with
@@ -69,10 +71,13 @@ export interface OwnMethods {
  *
  * Throws a TypeError for clusters.
  */
-export function withContext<C extends ClientLike>(client: C, options: Options = {}): Database<C> {
+export function withContext<C extends ClientLike>(
+  client: C,
+  options: WithContextOptions = {},
+): ContextClient<C> {
   checkClient(client);
-  const { maxBlocking = 32, grace = GRACE } = options;
-  const runner = new Runner(client, grace, maxBlocking);
+  const { maxBlocking = 32, stopTimeout = STOP_TIMEOUT } = options;
+  const runner = new Runner(client, stopTimeout, maxBlocking);
   const own: Record<string, unknown> = {
     exec: (ctx: Context, pipeline: { exec(): Promise<unknown> }) =>
       runner.exec(ctx, () => pipeline.exec()),
@@ -88,7 +93,7 @@ export function withContext<C extends ClientLike>(client: C, options: Options = 
   };
   return new Proxy(own, {
     get: (_, name) => (typeof name === "string" ? (own[name] ??= member(name)) : undefined),
-  }) as unknown as Database<C>;
+  }) as unknown as ContextClient<C>;
 }
 
 function checkClient(client: unknown): asserts client is Client {

@@ -1,8 +1,8 @@
 /** Runs what users ask of a client: on the client itself, or on a connection of our own. */
 import { afterFunc, startWork, throwIfDone, type Context } from "../index.ts";
-import { BlockingCommands } from "../adapter/redis-blocking.ts";
+import { BlockingCommands } from "../adapter/redis/blocking.ts";
 import { needContext } from "../adapter/misuse.ts";
-import { blocks, hasBlock, runCommand } from "../adapter/redis-commands.ts";
+import { blocks, hasBlock, runCommand } from "../adapter/redis/commands.ts";
 import { IoredisConnection, withdraw, type Client, type Command } from "./connection.ts";
 
 /** What a withdrawn command fails with; its caller gets `ctx.err()`. */
@@ -10,20 +10,20 @@ const withdrawn = new Error("withdrawn");
 
 export class Runner {
   readonly #client: Client;
-  readonly #grace: number;
+  readonly #stopTimeout: number;
   readonly #blocking: BlockingCommands<IoredisConnection>;
   readonly #recorder: object;
   #listening = false;
 
-  constructor(client: Client, grace: number, maxBlocking: number) {
+  constructor(client: Client, stopTimeout: number, maxBlocking: number) {
     this.#client = client;
-    this.#grace = grace;
+    this.#stopTimeout = stopTimeout;
     this.#recorder = recorderOf(client);
     this.#blocking = new BlockingCommands({
       kind: "ioredis.block",
       open: () => new IoredisConnection(client),
       max: maxBlocking,
-      grace,
+      stopTimeout,
     });
   }
 
@@ -95,7 +95,7 @@ export class Runner {
         withdraw,
         isWithdrawn: (error) => error === withdrawn,
       },
-      this.#grace,
+      this.#stopTimeout,
     );
   }
 }

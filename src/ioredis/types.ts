@@ -26,7 +26,7 @@ export interface PipelineLike {
 type Streams = `${string}Stream`;
 
 /** The driver's commands, as it types them, with a context first and without callbacks. */
-export type Commands<C> = {
+export type ContextCommands<C> = {
   [K in Exclude<keyof C, NotCommand | Streams>]: C[K] extends AnyFunction ? CtxFirst<C[K]> : never;
 };
 

@@ -4,11 +4,15 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { cutOff, type AnswerLike } from "../http/answer.ts";
-import { asEnded, endOf, type RequestEnded } from "../http/ended.ts";
-import { enter, isGone } from "../http/framework.ts";
+import { cutOff, type AnswerLike } from "../http/respond/respond.ts";
+import {
+  asRequestEndedError,
+  requestEndedError,
+  type RequestEndedError,
+} from "../http/respond/request-ended-error.ts";
+import { openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import { checkLimits } from "../http/limit.ts";
+import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
 
@@ -49,16 +53,16 @@ export function contexts(
   checkLimits(options, "contexts(options)");
   return async (koa, next) => {
     const { req, res } = koa;
-    let late: (end: RequestEnded) => void;
+    let late: (end: RequestEndedError) => void;
     const ended = new Promise<never>((_, reject) => (late = reject));
     ended.catch(() => undefined);
-    const ctx = enter(req, res, options, (end) => late(end));
+    const ctx = openRequest(req, res, options, (end) => late(end));
     koa.context = ctx;
     try {
-      if (ctx.err() !== undefined) throw endOf(ctx);
+      if (ctx.err() !== undefined) throw requestEndedError(ctx);
       await Promise.race([next(), ended]);
     } catch (error) {
-      const end = asEnded(ctx, error);
+      const end = asRequestEndedError(ctx, error);
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {

@@ -1,15 +1,15 @@
 /** What all wrappers of one `Database` share, and one operation on it. */
-import { runInterruptible, type Interruptible } from "../adapter/interrupt.ts";
+import { runInterruptible, type Interruptible } from "../adapter/engine/interrupt.ts";
 import { Places } from "../adapter/places.ts";
 import type { Context } from "../index.ts";
 import { binding } from "./binding.ts";
-import type { Database, Row } from "./index.ts";
+import type { DatabaseLike, Row } from "./index.ts";
 import { allRows, start, type Bound } from "./rows.ts";
 import { Paused } from "./paused.ts";
 import { Statements } from "./statements.ts";
 
 export interface Handle {
-  readonly db: Database;
+  readonly db: DatabaseLike;
   readonly places: Places;
   readonly statements: Statements;
   readonly paused: Paused;
@@ -20,9 +20,9 @@ export interface Handle {
 }
 
 // By the database, so that two wrappers of one do not hit each other.
-const handles = new WeakMap<Database, Handle>();
+const handles = new WeakMap<DatabaseLike, Handle>();
 
-export function handleOf(db: Database): Handle {
+export function handleOf(db: DatabaseLike): Handle {
   const known = handles.get(db);
   if (known !== undefined) return known;
   const closing = closeWhenIdle(db);
@@ -107,10 +107,10 @@ function isInterrupt(error: unknown): boolean {
 
 /**
  * The driver aborts the whole process if a database is closed while a `prepare` waits for one of
- * its threads. Whoever was let go after the time of grace may well close it then; so `close()`, on
+ * its threads. Whoever was let go after the stop timeout may well close it then; so `close()`, on
  * this one object, waits for the operation that is still in flight.
  */
-function closeWhenIdle(db: Database): { enter(): void; leave(): void } {
+function closeWhenIdle(db: DatabaseLike): { enter(): void; leave(): void } {
   const close = db.close.bind(db);
   let inFlight = false;
   let closed = false;

@@ -346,7 +346,7 @@ describe("a transaction of the caller's own", () => {
     expect(await db.all(ctx, "SELECT * FROM whole")).toEqual([]);
   });
 
-  test("an engine that ignores its interrupts is waited for no longer than the grace", async () => {
+  test("an engine that ignores its interrupts is waited for no longer than the stop timeout", async () => {
     const holder = withContext(new Libsql(file, {}));
     await holder.all(background(), "BEGIN IMMEDIATE");
     const waiting = new Libsql(file, { timeout: 4_000 });
@@ -362,7 +362,7 @@ describe("a transaction of the caller's own", () => {
     void next.then(() => (released = true));
     expect(await answer).toBe(ctx.err());
     expect(released).toBe(false);
-    expect(await stopped(ctx)).toMatchObject([{ kind: "libsql.query", state: "lost" }]);
+    expect(await stopped(ctx)).toMatchObject([{ kind: "libsql.query", state: "abandoned" }]);
     // It is nobody else's turn until the engine has let go, and then it is not a victim.
     await holder.all(background(), "ROLLBACK");
     expect(await next).toEqual([{ n: 0 }]);

@@ -9,15 +9,15 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { lendingOf } from "../adapter/sessions.ts";
+import { sessionMethods } from "../adapter/sessions.ts";
 import { handleOf, query } from "./handle.ts";
 import { sessionsOf, type TransactionOptions } from "./session.ts";
 
 export type { TransactionOptions } from "./session.ts";
 
 /** What is needed of a `Database` of `libsql/promise`. */
-export interface Database {
-  prepare(sql: string): PromiseLike<Statement>;
+export interface DatabaseLike {
+  prepare(sql: string): PromiseLike<StatementLike>;
   interrupt(): void;
   close(): void;
   /** Not among the driver's types. */
@@ -25,7 +25,7 @@ export interface Database {
 }
 
 /** What is needed of its prepared statements. */
-export interface Statement {
+export interface StatementLike {
   iterate(params: unknown): PromiseLike<Iterable<unknown>>;
 }
 
@@ -127,13 +127,13 @@ export interface ContextDatabase extends ContextTransactional {
  * itself for writes, so that a later COMMIT fails ("no transaction is active"). The database stays
  * the caller's to close; its `close()` waits for an operation that is still in flight.
  */
-export function withContext(db: Database): ContextDatabase {
-  if (typeof (Object(db) as Partial<Database>).interrupt !== "function") {
+export function withContext(db: DatabaseLike): ContextDatabase {
+  if (typeof (Object(db) as Partial<DatabaseLike>).interrupt !== "function") {
     throw new TypeError("withContext takes a Database of libsql/promise");
   }
   const handle = handleOf(db);
   return {
     all: (ctx, sql, ...params) => query(ctx, handle, sql, params),
-    ...(lendingOf(sessionsOf(handle)) as unknown as Omit<ContextDatabase, "all">), // typed above
+    ...(sessionMethods(sessionsOf(handle)) as unknown as Omit<ContextDatabase, "all">), // typed above
   };
 }

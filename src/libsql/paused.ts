@@ -3,7 +3,7 @@
  * it. Until it is collected no COMMIT succeeds ("SQL statements in progress"), and an interrupt
  * stays in force for everybody who comes after it.
  */
-import type { Database } from "./index.ts";
+import type { DatabaseLike } from "./index.ts";
 import { allRows, start, type Bound } from "./rows.ts";
 import type { Statements } from "./statements.ts";
 
@@ -13,10 +13,10 @@ const UNFINISHED =
 
 export class Paused {
   readonly #paused = new Set<Bound>();
-  readonly #db: Database;
+  readonly #db: DatabaseLike;
   readonly #statements: Statements;
 
-  constructor(db: Database, statements: Statements) {
+  constructor(db: DatabaseLike, statements: Statements) {
     this.#db = db;
     this.#statements = statements;
   }

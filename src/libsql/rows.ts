@@ -1,12 +1,12 @@
 /** Fetching rows, which the driver does on the event loop. */
 import { setImmediate } from "node:timers/promises";
-import type { Row, Statement } from "./index.ts";
+import type { Row, StatementLike } from "./index.ts";
 
 export type Rows = Iterator<unknown>;
 
 /** A statement, and what is bound to it. */
 export interface Bound {
-  readonly statement: Statement;
+  readonly statement: StatementLike;
   readonly params: unknown;
 }
 

@@ -1,9 +1,9 @@
 /** The database for several statements: a transaction's, a stream's, a function's. */
 import { setImmediate } from "node:timers/promises";
-import { EngineStream } from "../adapter/engine-stream.ts";
+import { EngineStream } from "../adapter/engine/stream.ts";
 import { Places } from "../adapter/places.ts";
 import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
-import { NothingCommittedError, type Bracket } from "../adapter/transaction.ts";
+import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { background, throwIfDone, type Context } from "../index.ts";
 import { interruptible, query, rollback, type Handle } from "./handle.ts";
 import { allRows, nextRows, start, type Rows } from "./rows.ts";
@@ -97,7 +97,7 @@ class DatabaseSession implements Session<TransactionOptions> {
     return query(ctx, this.#inner, sql);
   }
 
-  bracket(options: TransactionOptions = {}): Bracket {
+  transactionSteps(options: TransactionOptions = {}): TransactionSteps {
     const { mode = "deferred", ...unknown } = options;
     if (!MODES.includes(mode)) {
       throw new TypeError(`mode is one of ${MODES.join(", ")}, got ${mode as string}`);

@@ -3,16 +3,16 @@
  * forgotten one on the event loop, where it waits for the lock of whatever query its database is
  * running. The event loop then stands still until that query ends, and nothing can stop it.
  */
-import type { Database, Statement } from "./index.ts";
+import type { DatabaseLike, StatementLike } from "./index.ts";
 
 /** Beyond so many texts the one that was used longest ago is let go, and the risk above taken. */
 const MOST = 1_000;
 
 export class Statements {
-  readonly #kept = new Map<string, Statement>();
-  readonly #db: Database;
+  readonly #kept = new Map<string, StatementLike>();
+  readonly #db: DatabaseLike;
 
-  constructor(db: Database) {
+  constructor(db: DatabaseLike) {
     this.#db = db;
   }
 
@@ -21,7 +21,7 @@ export class Statements {
    * that it is given, and a statement remembers the rest from the call before, which may have been
    * somebody else's.
    */
-  async prepare(sql: string, shape: string): Promise<Statement> {
+  async prepare(sql: string, shape: string): Promise<StatementLike> {
     const key = `${shape}:${sql}`;
     const statement = this.#kept.get(key) ?? (await prepare(this.#db, sql));
     this.#kept.delete(key);
@@ -32,8 +32,8 @@ export class Statements {
   }
 }
 
-function prepare(db: Database, sql: string): PromiseLike<Statement> {
-  const statement = db.prepare(sql) as Partial<PromiseLike<Statement>>;
-  if (typeof statement.then === "function") return statement as PromiseLike<Statement>;
+function prepare(db: DatabaseLike, sql: string): PromiseLike<StatementLike> {
+  const statement = db.prepare(sql) as Partial<PromiseLike<StatementLike>>;
+  if (typeof statement.then === "function") return statement as PromiseLike<StatementLike>;
   throw new TypeError('this Database blocks the event loop: open it with "libsql/promise"');
 }

@@ -3,8 +3,8 @@
  * Compared with its source: https://github.com/mariadb-corporation/mariadb-connector-nodejs/tree/main/lib
  */
 import { isIP, type Socket } from "node:net";
-import type { Control } from "../adapter/mysql-control.ts";
-import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql-driver.ts";
+import type { Control } from "../adapter/mysql/kill.ts";
+import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql/driver.ts";
 
 /** A pool with promises. */
 export interface DriverPool {

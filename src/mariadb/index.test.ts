@@ -3,12 +3,12 @@ import callbacks from "mariadb/callback";
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
 import { startMariadb } from "../../servers/mariadb.ts";
 import { describeMariadb, mark, observer, until } from "../../test/support/mariadb.ts";
-import { describeBehaviour } from "../../test/support/mysql/behaviour.ts";
+import { describeBehavior } from "../../test/support/mysql/behavior.ts";
 import { mariadbConfig, mariadbDriver } from "../../test/support/mysql/driver.ts";
 import { background, withCancel, withTimeout } from "../index.ts";
 import { withContext } from "./index.ts";
 
-describeBehaviour(mariadbDriver);
+describeBehavior(mariadbDriver);
 
 function testPool(options: PoolConfig = {}): Pool {
   const pool = mariadb.createPool({ ...mariadbConfig(), connectionLimit: 1, ...options });

@@ -6,28 +6,28 @@
  */
 import type { Context } from "../index.ts";
 import {
-  MYSQL_GRACE,
-  type Database as DatabaseOf,
-  type Options,
-} from "../adapter/mysql-database.ts";
+  MYSQL_STOP_TIMEOUT,
+  type ContextDatabase as DatabaseOf,
+  type WithContextOptions,
+} from "../adapter/mysql/database.ts";
 import { settingsOf } from "../adapter/settings.ts";
-import type { MysqlDriver } from "../adapter/mysql-driver.ts";
-import { overConnection, overPool } from "../adapter/mysql-face.ts";
+import type { MysqlDriver } from "../adapter/mysql/driver.ts";
+import { connectionMethods, poolMethods } from "../adapter/mysql/context-methods.ts";
 import { wrap, type DriverConnection, type DriverPool } from "./driver.ts";
 import type { DriverLike, SqlOf, UpsertResult } from "./types.ts";
 
 export type {
-  Options,
-  Transaction,
+  WithContextOptions,
+  ContextTransaction,
   TransactionOptions,
-  Transactional,
-} from "../adapter/mysql-database.ts";
+  ContextTransactional,
+} from "../adapter/mysql/database.ts";
 export type { DriverLike, SqlOf, UpsertResult } from "./types.ts";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- what the driver says, if nobody says more */
 
 /** The driver's own statements, with a context. */
-export interface Statements<D extends DriverLike> {
+export interface ContextQueries<D extends DriverLike> {
   /**
    * As the driver's own `query`, with a context. When `ctx` ends, the server is told to stop (KILL
    * QUERY), and the promise settles when it has: with `ctx.err()`, or with the result if that came
@@ -39,7 +39,7 @@ export interface Statements<D extends DriverLike> {
    * gives the connection back afterwards, which rolls back what it was left in.
    *
    * On a connection: all that goes through this object takes turns. Keep the connection's own
-   * methods out of the way of what may be cancelled: a KILL QUERY ends whatever runs there. What
+   * methods out of the way of what may be canceled: a KILL QUERY ends whatever runs there. What
    * it means to a transaction is the caller's business: the transaction stays open.
    */
   query<T = any>(ctx: Context, sqlOrOptions: SqlOf<D["query"]>, values?: unknown): Promise<T>;
@@ -78,7 +78,7 @@ export interface Statements<D extends DriverLike> {
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
 /** Statements that take a context first. Made by `withContext`. */
-export type Database<D extends DriverLike> = DatabaseOf<Statements<D>>;
+export type ContextDatabase<D extends DriverLike> = DatabaseOf<ContextQueries<D>>;
 
 /**
  * The ctx-first face of a pool or of a connection of `mariadb` (with promises).
@@ -97,12 +97,15 @@ export type Database<D extends DriverLike> = DatabaseOf<Statements<D>>;
  *
  * Throws a TypeError for anything else, pool clusters included. `mariadb/callback` is refused too.
  */
-export function withContext<D extends DriverLike>(driver: D, options: Options = {}): Database<D> {
-  const settings = settingsOf(options, MYSQL_GRACE);
+export function withContext<D extends DriverLike>(
+  driver: D,
+  options: WithContextOptions = {},
+): ContextDatabase<D> {
+  const settings = settingsOf(options, MYSQL_STOP_TIMEOUT);
   const face = isConnection(driver)
-    ? overConnection(mariadb, driver, driver.info, settings)
-    : overPool(mariadb, poolOf(driver), driver, settings);
-  return face as Database<D>;
+    ? connectionMethods(mariadb, driver, driver.info, settings)
+    : poolMethods(mariadb, poolOf(driver), driver, settings);
+  return face as ContextDatabase<D>;
 }
 
 const mariadb: MysqlDriver<DriverConnection> = {

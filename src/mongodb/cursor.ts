@@ -1,9 +1,9 @@
 /** What a query finds, fetched batch by batch, each of which is an operation that can be stopped. */
 import { afterFunc, type Context } from "../index.ts";
 import { rowsOf, type Rows } from "../adapter/rows.ts";
-import { GRACE, runStoppable } from "../adapter/stoppable.ts";
+import { STOP_TIMEOUT, runStoppable } from "../adapter/stoppable.ts";
 import type { DriverCursor, Options, Target } from "./driver.ts";
-import { isStop, Reach } from "./reach.ts";
+import { isStop, RunningCall } from "./running-call.ts";
 import type { Cursor } from "./types.ts";
 
 export function cursor(
@@ -15,7 +15,7 @@ export function cursor(
 ): Cursor<unknown> {
   const iterate = (): AsyncGenerator =>
     rowsOf(ctx, (scope) => {
-      const reach = new Reach(scope, target, asked);
+      const reach = new RunningCall(scope, target, asked);
       return Promise.resolve(batches(scope, kind, target.namespace, reach, open(reach.options)));
     });
   return {
@@ -32,10 +32,10 @@ function batches(
   ctx: Context,
   kind: string,
   what: string,
-  reach: Reach,
+  reach: RunningCall,
   source: DriverCursor,
 ): Rows<unknown> {
-  let state: "stopped" | "lost" = "stopped";
+  let state: "stopped" | "abandoned" = "stopped";
   let fetching = false;
   // Between two batches nothing runs, though the server keeps the cursor for ten minutes.
   const takeBack = afterFunc(ctx, () => {
@@ -51,7 +51,7 @@ function batches(
         stop: () => reach.stop(),
         isStop,
         destroy: () => reach.close(),
-        over: (end) => (state = end),
+        release: (end) => (state = end),
       });
       fetching = false;
       return first === null ? undefined : [first, ...source.readBufferedDocuments()];
@@ -67,7 +67,7 @@ function batches(
 /** Bounded, because the server may not answer. */
 async function closed(source: DriverCursor): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, GRACE)));
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_TIMEOUT)));
   await Promise.race([source.close().catch(() => undefined), late]);
   clearTimeout(timer);
 }

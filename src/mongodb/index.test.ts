@@ -274,7 +274,7 @@ test("where no connection is to be had for the kill, the socket is closed", asyn
   ctx.cancel();
   expect(await answer).toBe(ctx.err());
   await until(() => server.named("delete")[0]!.gone);
-  expect(await stopped(ctx)).toMatchObject([{ state: "lost" }]);
+  expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
   // It may still run in that session, and would hold up the next write in it.
   server.answer("delete", () => ({ ok: 1, n: 0 }));
   await orders.deleteMany(background());

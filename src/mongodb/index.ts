@@ -8,7 +8,7 @@ import { needContext } from "../adapter/misuse.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { cursor } from "./cursor.ts";
 import type { DriverCursor, Options, Target } from "./driver.ts";
-import { isStop, Reach } from "./reach.ts";
+import { isStop, RunningCall } from "./running-call.ts";
 import {
   CALLS,
   type CollectionLike,
@@ -38,7 +38,7 @@ export type {
  * stopped by `killSessions`, and its promise settles when the server has answered that: with
  * `ctx.err()`, or with the result if that came first. Any other failure is the driver's error,
  * untouched. Where that means does not reach it, the socket is closed (for a cursor: the cursor),
- * and its receipt says "lost": on a server that knows no `killSessions` (Atlas's free and Flex
+ * and its receipt says "abandoned": on a server that knows no `killSessions` (Atlas's free and Flex
  * clusters), for reads that may run on a secondary, in a session of yours outside of a transaction,
  * for writes that are not acknowledged, and where no connection is to be had for the kill.
  *
@@ -65,13 +65,13 @@ export function withContext(driver: CollectionLike | DbLike): unknown {
   const call = (method: string, at: number): void => {
     face[method] = async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
       const asked = check(ctx, method, args[at]);
-      let reach!: Reach;
+      let reach!: RunningCall;
       return runStoppable(ctx, {
         kind: `mongodb.${method}`,
         what: target.namespace,
         start() {
           const own = method === "command" ? (args[0] as Options) : asked;
-          reach = new Reach(ctx, target, { ...asked, maxTimeMS: own.maxTimeMS });
+          reach = new RunningCall(ctx, target, { ...asked, maxTimeMS: own.maxTimeMS });
           const given = placed(args, at, reach.options);
           // This one alone takes no limit from its options. The name stays first, or is none.
           if (method === "command") given[0] = { ...(args[0] as object), ...reach.limit };
@@ -80,7 +80,7 @@ export function withContext(driver: CollectionLike | DbLike): unknown {
         stop: () => reach.stop(),
         isStop,
         destroy: () => reach.close(),
-        over: (state) => reach.over(state),
+        release: (state) => reach.over(state),
       });
     };
   };

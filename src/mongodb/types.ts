@@ -62,11 +62,11 @@ type With<Args extends unknown[], Result> = (ctx: Context, ...args: Args) => Res
 
 /** A document as `find` gives it: with its `_id`. */
 export type DocumentOf<C extends CollectionLike> = C["find"] extends {
-  (...args: never): infer Cursor;
+  (...args: never): infer ContextCursor;
   (...args: never[]): unknown;
   (...args: never): unknown;
 }
-  ? Cursor extends { next(): Promise<infer D | null> }
+  ? ContextCursor extends { next(): Promise<infer D | null> }
     ? D
     : never
   : never;

@@ -3,8 +3,8 @@
  * Compared with its source: https://github.com/sidorares/node-mysql2/tree/master/lib
  */
 import { connect, type Socket } from "node:net";
-import type { Control } from "../adapter/mysql-control.ts";
-import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql-driver.ts";
+import type { Control } from "../adapter/mysql/kill.ts";
+import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql/driver.ts";
 
 type Callback = (error: Error | null | undefined, result?: unknown, fields?: unknown) => void;
 

@@ -3,12 +3,12 @@ import mysql, { type FieldPacket, type ResultSetHeader, type RowDataPacket } fro
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
 import { startMariadb } from "../../servers/mariadb.ts";
 import { describeMariadb, mariadbUrl, mark, observer, until } from "../../test/support/mariadb.ts";
-import { describeBehaviour } from "../../test/support/mysql/behaviour.ts";
+import { describeBehavior } from "../../test/support/mysql/behavior.ts";
 import { mysql2Driver } from "../../test/support/mysql/driver.ts";
 import { background, withCancel } from "../index.ts";
 import { withContext } from "./index.ts";
 
-describeBehaviour(mysql2Driver);
+describeBehavior(mysql2Driver);
 
 function testPool(options: mysql.PoolOptions = {}): mysql.Pool {
   const pool = mysql.createPool({ uri: mariadbUrl(), connectionLimit: 1, ...options });

@@ -5,26 +5,26 @@
  */
 import type { Context } from "../index.ts";
 import {
-  MYSQL_GRACE,
-  type Database as DatabaseOf,
-  type Options,
-} from "../adapter/mysql-database.ts";
+  MYSQL_STOP_TIMEOUT,
+  type ContextDatabase as DatabaseOf,
+  type WithContextOptions,
+} from "../adapter/mysql/database.ts";
 import { settingsOf } from "../adapter/settings.ts";
-import type { MysqlDriver } from "../adapter/mysql-driver.ts";
-import { overConnection, overPool } from "../adapter/mysql-face.ts";
+import type { MysqlDriver } from "../adapter/mysql/driver.ts";
+import { connectionMethods, poolMethods } from "../adapter/mysql/context-methods.ts";
 import { isCoreConnection, wrap, type CoreConnection, type CorePool } from "./driver.ts";
 import type { AnswerOf, DriverLike, OptionsOf, ResultOf, ValuesOf } from "./types.ts";
 
 export type {
-  Options,
-  Transaction,
+  WithContextOptions,
+  ContextTransaction,
   TransactionOptions,
-  Transactional,
-} from "../adapter/mysql-database.ts";
+  ContextTransactional,
+} from "../adapter/mysql/database.ts";
 export type { AnswerOf, DriverLike, OptionsOf, ResultOf, ValuesOf } from "./types.ts";
 
 /** The driver's own statements, with a context. */
-export interface Statements<D extends DriverLike> {
+export interface ContextQueries<D extends DriverLike> {
   /**
    * As the driver's own `query`, with a context and always with a promise. When `ctx` ends, the
    * server is told to stop (KILL QUERY), and the promise settles when it has: with `ctx.err()`, or
@@ -37,7 +37,7 @@ export interface Statements<D extends DriverLike> {
    * gives the connection back afterwards, rolled back if it was left inside a transaction.
    *
    * On a connection: all that goes through this object takes turns. Keep the connection's own
-   * methods out of the way of what may be cancelled: a KILL QUERY ends whatever runs there. What
+   * methods out of the way of what may be canceled: a KILL QUERY ends whatever runs there. What
    * it means to a transaction is the caller's business: the transaction stays open.
    */
   query<T extends ResultOf<D["query"]> = ResultOf<D["query"]>>(
@@ -71,7 +71,7 @@ export interface Statements<D extends DriverLike> {
 }
 
 /** Statements that take a context first. Made by `withContext`. */
-export type Database<D extends DriverLike> = DatabaseOf<Statements<D>>;
+export type ContextDatabase<D extends DriverLike> = DatabaseOf<ContextQueries<D>>;
 
 /**
  * The ctx-first face of a pool or of a connected connection, of `mysql2/promise` or of `mysql2`.
@@ -90,13 +90,16 @@ export type Database<D extends DriverLike> = DatabaseOf<Statements<D>>;
  *
  * Throws a TypeError for anything else, pool clusters included.
  */
-export function withContext<D extends DriverLike>(driver: D, options: Options = {}): Database<D> {
-  const settings = settingsOf(options, MYSQL_GRACE);
+export function withContext<D extends DriverLike>(
+  driver: D,
+  options: WithContextOptions = {},
+): ContextDatabase<D> {
+  const settings = settingsOf(options, MYSQL_STOP_TIMEOUT);
   const core = coreOf(driver);
   const face = isCoreConnection(core)
-    ? overConnection(mysql2, core, core, settings)
-    : overPool(mysql2, poolOf(core), core, settings);
-  return face as Database<D>;
+    ? connectionMethods(mysql2, core, core, settings)
+    : poolMethods(mysql2, poolOf(core), core, settings);
+  return face as ContextDatabase<D>;
 }
 
 const mysql2: MysqlDriver<CoreConnection> = { name: "mysql2", methods: ["query", "execute"], wrap };

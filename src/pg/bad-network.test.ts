@@ -5,10 +5,10 @@ import { background, withCancel, type Context } from "../index.ts";
 import { startPostgres, type PostgresServer } from "../../servers/postgres.ts";
 import { mark, observer, testPool, until, type Observer } from "../../test/support/postgres.ts";
 import { startProxy, type Link } from "../../test/support/proxy.ts";
-import { withContext, type Database } from "./index.ts";
+import { withContext, type ContextDatabase } from "./index.ts";
 
-const GRACE = 300;
-/** How much later than the grace an answer may come on a busy machine. */
+const STOP_TIMEOUT = 300;
+/** How much later than the stop timeout an answer may come on a busy machine. */
 const A_LITTLE = 5_000;
 
 let server: PostgresServer;
@@ -25,7 +25,10 @@ const works = {
   "a stream": async (db, ctx, m) => {
     for await (const _ of db.stream(ctx, `select ${m} pg_sleep(3)`));
   },
-} satisfies Record<string, (db: Database<pg.Pool>, ctx: Context, m: string) => Promise<unknown>>;
+} satisfies Record<
+  string,
+  (db: ContextDatabase<pg.Pool>, ctx: Context, m: string) => Promise<unknown>
+>;
 
 const faults: Record<string, (link: Link) => void> = {
   stalls: (link) => link.stall(),
@@ -46,7 +49,7 @@ async function survives(work: keyof typeof works, fault: string, where: string):
   const pool = testPool({ connectionString: url.href, max: 1 });
   const m = mark();
   using ctx = withCancel(background());
-  const answer = works[work](withContext(pool, { grace: GRACE }), ctx, m).then(
+  const answer = works[work](withContext(pool, { stopTimeout: STOP_TIMEOUT }), ctx, m).then(
     () => "no error",
     (error: unknown) => error,
   );
@@ -57,7 +60,7 @@ async function survives(work: keyof typeof works, fault: string, where: string):
   const error = await answer;
   stormy = false;
   const said = `${work}, ${where}: ${fault}`;
-  expect(performance.now() - start, said).toBeLessThan(GRACE + A_LITTLE);
+  expect(performance.now() - start, said).toBeLessThan(STOP_TIMEOUT + A_LITTLE);
   // The driver may notice a broken connection before we are told that the context is done.
   if (error !== ctx.err()) expect(String(error), said).toMatch(/terminated|ECONNRESET|EPIPE/);
   // What reaches an idle connection later (half of it is closed) is the pool's own affair.

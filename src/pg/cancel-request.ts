@@ -1,7 +1,11 @@
 /** Where a client's cancel requests go. */
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
-import { cancelRequest, type CancelRequest, type CancelTls } from "../adapter/postgres-cancel.ts";
+import {
+  cancelRequest,
+  type CancelRequest,
+  type CancelTls,
+} from "../adapter/postgresql/cancel-request.ts";
 import type { Client } from "./driver.ts";
 
 /**

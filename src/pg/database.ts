@@ -1,10 +1,10 @@
 /** What `withContext` returns. */
 import type { Context } from "../index.ts";
-import type { TransactionOptions } from "../adapter/postgres-begin.ts";
+import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
 import type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf, StreamConfig } from "./types.ts";
 
 /** Statements on some connection. */
-export interface Queryable<D extends PoolLike | ClientLike> {
+export interface ContextQueries<D extends PoolLike | ClientLike> {
   /**
    * As the driver's own `query`, with a context. When `ctx` ends, the server is told to stop, and
    * the promise settles when it has: with `ctx.err()`, or with the result if that came first. Any
@@ -17,7 +17,7 @@ export interface Queryable<D extends PoolLike | ClientLike> {
    *
    * On a Client: never hits the queries before and after it. The connection stays the caller's,
    * who also owns what a cancellation means to a transaction: it is aborted, and needs a ROLLBACK.
-   * Only a server that does not answer for the time of grace costs the caller this connection.
+   * Only a server that does not answer for the stop timeout costs the caller this connection.
    *
    * Callbacks and submittables (`pg.Query`, cursors) are refused with a TypeError.
    */
@@ -56,39 +56,42 @@ export interface Queryable<D extends PoolLike | ClientLike> {
 }
 
 /** What runs inside a transaction. Good until the function that was given it is over. */
-export interface Transaction<D extends PoolLike | ClientLike> extends Queryable<D> {
+export interface ContextTransaction<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
    * Runs `fn` in a savepoint: what it did is undone if it throws, and the transaction around it
    * goes on. Meanwhile only the inner `tx` can be used.
    */
-  transaction<T>(ctx: Context, fn: (tx: Transaction<D>) => T | PromiseLike<T>): Promise<Awaited<T>>;
+  transaction<T>(
+    ctx: Context,
+    fn: (tx: ContextTransaction<D>) => T | PromiseLike<T>,
+  ): Promise<Awaited<T>>;
 }
 
 /** What can begin a transaction. */
-export interface Transactional<D extends PoolLike | ClientLike> extends Queryable<D> {
+export interface ContextTransactional<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
    * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
    * throws, and when `ctx` ends before the COMMIT was answered: then the statement that is running
    * is stopped, and the promise rejects with `ctx.err()` when all is over. The rollback does not
-   * depend on `ctx`, and takes at most the time of grace; after that the connection is destroyed.
+   * depend on `ctx`, and takes at most the stop timeout; after that the connection is destroyed.
    *
    * Statements that `fn` did not await are over before the COMMIT, and stopped before a ROLLBACK.
    * Use `tx` in it, and not the database: on a pool of one, that would wait for itself.
    * A COMMIT to which the server answers ROLLBACK, because a failed statement was swallowed,
    * rejects with an error of `code` "ERR_NOTHING_COMMITTED". Should the server not answer a COMMIT
-   * within the time of grace, nobody knows what became of it.
+   * within the stop timeout, nobody knows what became of it.
    *
    * On a Client, transactions and connections take turns; keep `query` out of their way.
    */
   transaction<T>(
     ctx: Context,
-    fn: (tx: Transaction<D>) => T | PromiseLike<T>,
+    fn: (tx: ContextTransaction<D>) => T | PromiseLike<T>,
     options?: TransactionOptions,
   ): Promise<Awaited<T>>;
 }
 
 /** Queries that take a context first. Made by `withContext`. */
-export interface Database<D extends PoolLike | ClientLike> extends Transactional<D> {
+export interface ContextDatabase<D extends PoolLike | ClientLike> extends ContextTransactional<D> {
   /**
    * Runs `fn` with a connection of its own, for temporary tables, `SET`, advisory locks. Waits its
    * turn for it as `query` does. Afterwards what is still running there is awaited, or stopped if
@@ -97,6 +100,6 @@ export interface Database<D extends PoolLike | ClientLike> extends Transactional
    */
   connection<T>(
     ctx: Context,
-    fn: (db: Transactional<D>) => T | PromiseLike<T>,
+    fn: (db: ContextTransactional<D>) => T | PromiseLike<T>,
   ): Promise<Awaited<T>>;
 }

@@ -102,7 +102,7 @@ export function queryClassOf(client: Client): QueryClass | undefined {
   return typeof Query === "function" ? Query : undefined;
 }
 
-/** Whether it is pg's JavaScript client: pg.native's has no connection that could be cancelled. */
+/** Whether it is pg's JavaScript client: pg.native's has no connection that could be canceled. */
 export function isJavaScriptClient(client: Client): boolean {
   return typeof (client as Partial<Client>).connection?.stream === "object";
 }

@@ -9,7 +9,7 @@ export function holdClient(client: PoolClient): void {
     throw new TypeError(
       client.pipeline === true
         ? "withContext cannot take a Pool in pipeline mode: a cancel request may hit any query in the pipeline; make the Pool without `pipeline`"
-        : "withContext cannot take a Pool of pg.native, whose queries cannot be cancelled; use pg.Pool",
+        : "withContext cannot take a Pool of pg.native, whose queries cannot be canceled; use pg.Pool",
     );
   }
   // A Pool listens only while the connection is its own, and without a listener the error of a

@@ -101,7 +101,7 @@ describe("a query from a pool", () => {
   });
 
   test.each(["select pg_sleep(60)", cpuHeavy])(
-    "that is cancelled stops on the server: %s",
+    "that is canceled stops on the server: %s",
     async (sql) => {
       const pool = testPool({ max: 1 });
       const pid = await pidOf(pool);
@@ -142,7 +142,7 @@ describe("a query from a pool", () => {
     expect(pool.totalCount).toBe(0);
   });
 
-  test("is cancelled by SQL that catches cancellation only once", async () => {
+  test("is canceled by SQL that catches cancellation only once", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     const text = `do $$ begin
@@ -410,7 +410,7 @@ describe("a client of the caller's", () => {
     expectWhole(pool);
   });
 
-  test("sends nothing for a query that was cancelled in its queue, and hits nobody else's", async () => {
+  test("sends nothing for a query that was canceled in its queue, and hits nobody else's", async () => {
     const client = await testClient();
     const text = `select pg_sleep(0.3) ${mark()}`;
     const innocent = client.query(text);
@@ -495,8 +495,8 @@ describe("misuse says what to do", () => {
     expect(() => make({ query: () => undefined })).toThrow(/takes a Pool or a Client of pg/);
     expect(() => make(new pg.Client({ pipeline: true }))).toThrow(/pipeline/);
     expect(() => make(new pg.Pool(), { onCancel: "reset" })).toThrow(/"reuse" or "destroy"/);
-    for (const grace of [Number.NaN, Infinity, "2s"]) {
-      expect(() => make(new pg.Pool(), { grace })).toThrow(/finite number of milliseconds/);
+    for (const stopTimeout of [Number.NaN, Infinity, "2s"]) {
+      expect(() => make(new pg.Pool(), { stopTimeout })).toThrow(/finite number of milliseconds/);
     }
   });
 });

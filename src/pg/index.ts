@@ -5,27 +5,31 @@
  */
 import type { Context } from "../index.ts";
 import { needContext, showCaller } from "../adapter/misuse.ts";
-import { lendingOf } from "../adapter/sessions.ts";
+import { sessionMethods } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { ClientQuery } from "./client-query.ts";
-import type { Database } from "./database.ts";
+import type { ContextDatabase } from "./database.ts";
 import type { Pool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
 import { PoolQuery } from "./pool-query.ts";
 import type { Settings } from "../adapter/settings.ts";
 import { sessionsOfClient, sessionsOfPool } from "./session.ts";
 import { settingsOf } from "../adapter/settings.ts";
-import type { Options } from "./settings.ts";
+import type { WithContextOptions } from "./settings.ts";
 import type { ClientLike, PoolLike, QueryArguments } from "./types.ts";
 
-export { bind } from "./bind.ts";
-export { contextPool } from "./context-pool.ts";
-export { prismaExtension } from "./prisma.ts";
-export { outside, run } from "../adapter/in-force.ts";
-export type { TransactionOptions } from "../adapter/postgres-begin.ts";
-export type { Database, Queryable, Transaction, Transactional } from "./database.ts";
+export { bind } from "./orm/bind.ts";
+export { contextPool } from "./orm/context-pool.ts";
+export { prismaExtension } from "./orm/prisma.ts";
+export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
+export type {
+  ContextDatabase,
+  ContextQueries,
+  ContextTransaction,
+  ContextTransactional,
+} from "./database.ts";
 export type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf, StreamConfig } from "./types.ts";
-export type { Options } from "./settings.ts";
+export type { WithContextOptions } from "./settings.ts";
 
 /**
  * The ctx-first face of a `pg.Pool`, or of a connected `pg.Client` or `pg.PoolClient`. It holds
@@ -35,12 +39,12 @@ export type { Options } from "./settings.ts";
  *     const { rows } = await db.query<{ id: string }>(ctx, "select id from orders where day = $1", [day]);
  *
  * Throws a TypeError for anything else, `pg.native` and clients in pipeline mode included: those
- * cannot be cancelled without hitting other queries.
+ * cannot be canceled without hitting other queries.
  */
 export function withContext<D extends PoolLike | ClientLike>(
   driver: D,
-  options: Options = {},
-): Database<D> {
+  options: WithContextOptions = {},
+): ContextDatabase<D> {
   const settings = settingsOf(options);
   const make = isPool(driver)
     ? (ctx: Context, args: QueryArguments) => new PoolQuery(ctx, args, settings, driver)
@@ -54,12 +58,12 @@ export function withContext<D extends PoolLike | ClientLike>(
         throw error;
       });
     }
-    return runStoppable(ctx, make(ctx, args), settings.grace).catch(showCaller);
+    return runStoppable(ctx, make(ctx, args), settings.stopTimeout).catch(showCaller);
   };
   const sessions = isPool(driver)
     ? sessionsOfPool(driver, settings)
     : sessionsOfClient(driver, settings);
-  return { query, ...lendingOf(sessions) } as unknown as Database<D>;
+  return { query, ...sessionMethods(sessions) } as unknown as ContextDatabase<D>;
 }
 
 function onClient(client: unknown, settings: Settings) {

@@ -4,8 +4,8 @@ import type { Pool, PoolClient, Query } from "./driver.ts";
 import { destroyClient, giveBack, holdClient } from "./held-client.ts";
 import type { Settings } from "../adapter/settings.ts";
 import { RunningQuery } from "./running-query.ts";
-import { serverTimeout } from "../adapter/postgres-timeout.ts";
-import { limitOnServer, resend } from "./server-timeout.ts";
+import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
+import { applyServerTimeout, resend } from "./server-timeout.ts";
 import type { QueryArguments } from "./types.ts";
 
 /**
@@ -52,11 +52,11 @@ export class PoolQuery extends RunningQuery {
   }
 
   #limit(query: Query, client: PoolClient): void {
-    if (!this.settings.limitOnServer) return;
-    const ms = serverTimeout(this.ctx, this.settings.grace);
+    if (!this.settings.serverTimeout) return;
+    const ms = serverTimeoutFor(this.ctx, this.settings.stopTimeout);
     if (ms === undefined) return;
     this.#limited = true;
-    limitOnServer(query, client.connection, ms);
+    applyServerTimeout(query, client.connection, ms);
   }
 
   protected override retry(error: Error): boolean {

@@ -49,8 +49,8 @@ describePgbouncer.each(["transaction", "session"] as const)("through PgBouncer, 
   });
 
   // PgBouncer forgets a cancel request for a client that waits. So that one has to go.
-  test("a query that waits inside PgBouncer is let go after the grace, with its connection", async () => {
-    const db = withContext(testPool({ connectionString: url, max: 4 }), { grace: 300 });
+  test("a query that waits inside PgBouncer is let go after the stop timeout, with its connection", async () => {
+    const db = withContext(testPool({ connectionString: url, max: 4 }), { stopTimeout: 300 });
     using others = withCancel(background());
     const busy = [1, 2].map(() => db.query(others, "select pg_sleep(60)").catch(() => undefined));
     using ctx = withTimeout(background(), 300);

@@ -11,7 +11,7 @@ import {
   withTimeout,
 } from "../index.ts";
 import { testClient, testPool, until } from "../../test/support/postgres.ts";
-import { withContext, type Queryable } from "./index.ts";
+import { withContext, type ContextQueries } from "./index.ts";
 
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
   const got: T[] = [];
@@ -62,7 +62,7 @@ describe("a stream of a pool with a query_timeout", () => {
     const ctx = withLedger(withTimeout(background(), 100));
     const reading = all(withContext(pool).stream(ctx, "select pg_sleep(20)"));
     expect(await failure(reading)).toBe(ctx.err());
-    expect((await stopped(ctx)).map(({ state }) => state)).not.toContain("lost");
+    expect((await stopped(ctx)).map(({ state }) => state)).not.toContain("abandoned");
     await expectWhole(pool);
   });
 
@@ -187,7 +187,7 @@ describe("a query with a deadline", () => {
   });
 
   test("that the server ends before our timer has exceeded its deadline all the same", async () => {
-    const db = withContext(testPool({ max: 1 }), { grace: -900 }); // on the server: 100 ms
+    const db = withContext(testPool({ max: 1 }), { stopTimeout: -900 }); // on the server: 100 ms
     const other = await testClient();
     await db.query(background(), "select 1");
     using ctx = withTimeout(background(), 1_000);
@@ -336,7 +336,7 @@ describe("a stream that is left in another way than a loop leaves it", () => {
       const pool = testPool({ max: 1 });
       const ctx = background();
       const db = withContext(pool);
-      const work = db[verb](ctx, async (own: Queryable<pg.Pool>) => {
+      const work = db[verb](ctx, async (own: ContextQueries<pg.Pool>) => {
         await own.stream(ctx, "select generate_series(1, 1000)").next();
       });
       expect(await failure(work)).toMatchObject({

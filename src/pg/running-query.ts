@@ -2,7 +2,7 @@
 import { startWork, type Context, type Work } from "../index.ts";
 import type { Settings } from "../adapter/settings.ts";
 import type { Operation, Settle } from "../adapter/stoppable.ts";
-import type { CancelRequest } from "../adapter/postgres-cancel.ts";
+import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
 import { cancel } from "./cancel-request.ts";
 import { queryClassOf, type Callback, type Client, type Query, type Result } from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
@@ -74,7 +74,7 @@ export abstract class RunningQuery implements Operation<Result> {
     this.destroyConnection();
   }
 
-  over(state: "stopped" | "lost"): void {
+  release(state: "stopped" | "abandoned"): void {
     this.#work?.end(state);
     this.giveBack();
   }

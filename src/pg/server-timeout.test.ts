@@ -41,7 +41,7 @@ describe("a query from a pool whose context has a deadline", () => {
   });
 
   test("the server ends the query when we do not", async () => {
-    const db = withContext(testPool({ max: 1 }), { grace: -59_900 });
+    const db = withContext(testPool({ max: 1 }), { stopTimeout: -59_900 });
     using ctx = withTimeout(background(), 60_000);
     await expect(db.query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({ code: "57014" });
   });

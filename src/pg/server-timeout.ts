@@ -2,9 +2,9 @@
  * The deadline, pushed to the server: what ends a query there when we cannot, because this process
  * or its network is gone.
  */
-import { setTimeoutTo } from "../adapter/postgres-timeout.ts";
+import { setTimeoutTo } from "../adapter/postgresql/server-timeout.ts";
 import type { Connection, Query } from "./driver.ts";
-import { startOf } from "./statement.ts";
+import { startOf } from "./orm/statement.ts";
 
 /** Local to the transaction; and says what is in force, because it must never be lengthened. */
 const SET =
@@ -41,7 +41,7 @@ function opensTransaction(text: string): boolean {
  * It needs the extended protocol, so a text without values is promoted to that. After a failure, ask
  * `resend`.
  */
-export function limitOnServer(query: Query, connection: Connection, ms: number): void {
+export function applyServerTimeout(query: Query, connection: Connection, ms: number): void {
   if (!query.text || opensTransaction(query.text)) return;
   const there = known.get(connection);
   if (there?.own !== undefined && there.own !== 0 && there.own <= ms) return;

@@ -5,14 +5,14 @@ import { showCaller } from "../adapter/misuse.ts";
 import { Places } from "../adapter/places.ts";
 import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
-import { NothingCommittedError, type Bracket } from "../adapter/transaction.ts";
-import { beginOf, type TransactionOptions } from "../adapter/postgres-begin.ts";
+import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
+import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { Client, Pool, PoolClient } from "./driver.ts";
 import { giveBackIfIdle, holdClient } from "./held-client.ts";
 import { needQuery } from "./misuse.ts";
 import type { Settings } from "../adapter/settings.ts";
-import { serverTimeout } from "../adapter/postgres-timeout.ts";
+import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
 import { StreamQuery } from "./stream-query.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
@@ -23,7 +23,7 @@ export function sessionsOfPool(pool: Pool, settings: Settings): Sessions<Transac
       pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
     });
   return {
-    grace: settings.grace,
+    stopTimeout: settings.stopTimeout,
     async take(ctx) {
       const release = (client: PoolClient): void => client.release();
       const client = await lease(ctx, { kind: "pg.wait", take, giveBack: release });
@@ -41,7 +41,7 @@ export function sessionsOfClient(client: Client, settings: Settings): Sessions<T
   if (places === undefined) turns.set(client, (places = new Places(1)));
   const turn = places;
   return {
-    grace: settings.grace,
+    stopTimeout: settings.stopTimeout,
     async take(ctx) {
       await turn.take(ctx);
       const status = client.getTransactionStatus?.() ?? "I";
@@ -73,7 +73,7 @@ class ClientSession implements Session<TransactionOptions> {
 
   #run(ctx: Context, args: QueryArguments): Promise<unknown> {
     const query = new ClientQuery(ctx, args, this.#settings, this.#client);
-    return runStoppable(ctx, query, this.#settings.grace).catch(showCaller);
+    return runStoppable(ctx, query, this.#settings.stopTimeout).catch(showCaller);
   }
 
   execute(ctx: Context, sql: string): Promise<unknown> {
@@ -91,14 +91,14 @@ class ClientSession implements Session<TransactionOptions> {
     return new StreamQuery(ctx, args, this.#settings, this.#client, rows);
   }
 
-  bracket(options: TransactionOptions | undefined, ctx: Context): Bracket {
+  transactionSteps(options: TransactionOptions | undefined, ctx: Context): TransactionSteps {
     if (this.#isWithinOwners) {
       throw new TypeError(
         "this client is inside a transaction already, which a COMMIT of another would end; use query(ctx, …) there, or let transaction(ctx, …) begin it",
       );
     }
-    const { limitOnServer, grace } = this.#settings;
-    const begin = beginOf(options, limitOnServer ? serverTimeout(ctx, grace) : undefined);
+    const { serverTimeout, stopTimeout } = this.#settings;
+    const begin = beginOf(options, serverTimeout ? serverTimeoutFor(ctx, stopTimeout) : undefined);
     return {
       begin: (ctx) => this.execute(ctx, begin),
       // After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and calls it success.

@@ -1,4 +1,4 @@
-/** Cancelled at every point: the result is right, and the pool and the server are as before. */
+/** Canceled at every point: the result is right, and the pool and the server are as before. */
 import type pg from "pg";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { background } from "../index.ts";
@@ -18,12 +18,12 @@ import {
   type Outcome,
   type Relay,
 } from "../../test/support/steps.ts";
-import { withContext, type Database } from "./index.ts";
+import { withContext, type ContextDatabase } from "./index.ts";
 
 let look: Observer;
 let relay: Relay;
 let pool: pg.Pool;
-let db: Database<pg.Pool>;
+let db: ContextDatabase<pg.Pool>;
 let table: string;
 const pids = new Set<unknown>();
 

@@ -42,7 +42,7 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
       this.#isOver = true;
       this.#wake?.();
     };
-    this.ended = runStoppable(ctx, this, settings.grace).then(done, (error: unknown) => {
+    this.ended = runStoppable(ctx, this, settings.stopTimeout).then(done, (error: unknown) => {
       done();
       throw error;
     });

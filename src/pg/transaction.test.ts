@@ -81,7 +81,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("cancelled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+  test("canceled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
     using ctx = withCancel(withLedger(background()));
     const m = mark();
     const work = withContext(pool).transaction(ctx, async (tx) => {
@@ -101,7 +101,7 @@ describe("a transaction", () => {
     ]);
   });
 
-  test("cancelled between two statements: the next is not sent, and nothing is committed", async () => {
+  test("canceled between two statements: the next is not sent, and nothing is committed", async () => {
     using ctx = withCancel(background());
     const work = withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -112,7 +112,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("cancelled while it waits for a connection: leaves the queue", async () => {
+  test("canceled while it waits for a connection: leaves the queue", async () => {
     const db = withContext(pool);
     const held = await Promise.all([pool.connect(), pool.connect()]);
     using ctx = withCancel(background());

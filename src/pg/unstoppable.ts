@@ -5,7 +5,7 @@ import type { Callback, Client, Result } from "./driver.ts";
 
 /**
  * Runs a statement to its end, whatever becomes of `ctx`; but from when `ctx` is done, the server
- * has `grace` milliseconds to answer. After that, and when the connection is lost, the connection is
+ * has `stopTimeout` milliseconds to answer. After that, and when the connection is lost, the connection is
  * closed, which rolls back too, and the promise rejects with `ctx.err()`.
  */
 export async function runUnstoppable(
@@ -13,7 +13,7 @@ export async function runUnstoppable(
   client: Client,
   what: string,
   send: (answer: Callback) => void,
-  grace: number,
+  stopTimeout: number,
 ): Promise<Result> {
   const bound = withCancel(withoutCancel(ctx));
   const takeBack = afterFunc(ctx, (err) => bound.cancel(err));
@@ -33,11 +33,11 @@ export async function runUnstoppable(
           });
           return undefined;
         },
-        stop: () => end, // by waiting: a rollback that is cancelled is no rollback
+        stop: () => end, // by waiting: a rollback that is canceled is no rollback
         isStop: () => false,
         destroy: () => destroyClient(client),
       },
-      grace,
+      stopTimeout,
     );
   } catch (error) {
     const err = ctx.err();

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import type { Context } from "../index.ts";
 import { testClient, testPool, until } from "../../test/support/postgres.ts";
 import { CANCELS, race, unhandledRejections } from "../../test/support/race.ts";
-import { withContext, type Transactional } from "./index.ts";
+import { withContext, type ContextTransactional } from "./index.ts";
 
 vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
 
@@ -12,7 +12,7 @@ const unhandled = unhandledRejections();
 interface Row {
   i: number;
 }
-type Db = Transactional<pg.Pool>;
+type Db = ContextTransactional<pg.Pool>;
 const one = (rows: Row[]): number | undefined => rows[0]?.i;
 
 /** The forms that a statement can have; the answer is always `i`. */

@@ -9,7 +9,7 @@ import { withContext } from "./index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const GRACE = 300;
+const STOP_TIMEOUT = 300;
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ function through({ host, port }: { host: string; port: number }): string {
  * Runs a long query through a proxy and cancels it. `onLink` is called for each connection; `when`
  * right before the cancel. Returns the error, what the receipt says and how long it took.
  */
-async function cancelled(
+async function canceled(
   onLink: (link: Link) => void,
   when: (query: Link) => void = () => undefined,
 ): Promise<{
@@ -44,7 +44,7 @@ async function cancelled(
   const look = await observer({ connectionString: server.url });
   const text = `select pg_sleep(3) ${mark()}`;
   using ctx = withCancel(withLedger(background()));
-  const query = withContext(pool, { grace: GRACE }).query(ctx, text);
+  const query = withContext(pool, { stopTimeout: STOP_TIMEOUT }).query(ctx, text);
   const answer = query.catch((e: unknown) => e);
   await until(async () => (await look.running(text)) === 1);
   when(proxy.links[0]!);
@@ -65,57 +65,57 @@ async function expectWhole(pool: pg.Pool): Promise<void> {
 }
 
 test("a proxy that behaves is no obstacle", async () => {
-  const { error, state, took, pool } = await cancelled(() => undefined);
+  const { error, state, took, pool } = await canceled(() => undefined);
   expect(error).toBeInstanceOf(CanceledError);
   expect(state).toBe("stopped");
-  expect(took).toBeLessThan(GRACE);
+  expect(took).toBeLessThan(STOP_TIMEOUT);
   await expectWhole(pool);
 });
 
-test("a stalled cancel connection costs the grace and the connection", async () => {
-  const { error, state, took, pool } = await cancelled((link) => link.index === 1 && link.stall());
+test("a stalled cancel connection costs the stop timeout and the connection", async () => {
+  const { error, state, took, pool } = await canceled((link) => link.index === 1 && link.stall());
   expect(error).toBeInstanceOf(CanceledError);
-  expect(state).toBe("lost");
-  expect(took).toBeGreaterThanOrEqual(GRACE - 5);
-  expect(took).toBeLessThan(GRACE + 500);
+  expect(state).toBe("abandoned");
+  expect(took).toBeGreaterThanOrEqual(STOP_TIMEOUT - 5);
+  expect(took).toBeLessThan(STOP_TIMEOUT + 500);
   await expectWhole(pool);
 });
 
 test("a reset cancel connection costs the connection, at once", async () => {
-  const { error, state, took, pool } = await cancelled((link) => link.index === 1 && link.reset());
+  const { error, state, took, pool } = await canceled((link) => link.index === 1 && link.reset());
   expect(error).toBeInstanceOf(CanceledError);
-  expect(state).toBe("lost");
-  expect(took).toBeLessThan(GRACE);
+  expect(state).toBe("abandoned");
+  expect(took).toBeLessThan(STOP_TIMEOUT);
   await expectWhole(pool);
 });
 
-test("a stalled query connection costs the grace and the connection; the server has stopped", async () => {
+test("a stalled query connection costs the stop timeout and the connection; the server has stopped", async () => {
   const look = await observer({ connectionString: server.url });
-  const { error, state, took, pool, text } = await cancelled(
+  const { error, state, took, pool, text } = await canceled(
     () => undefined,
     (link) => link.stall(),
   );
   expect(error).toBeInstanceOf(CanceledError);
-  expect(state).toBe("lost");
-  expect(took).toBeLessThan(GRACE + 500);
+  expect(state).toBe("abandoned");
+  expect(took).toBeLessThan(STOP_TIMEOUT + 500);
   expect(await look.running(text)).toBe(0);
   await expectWhole(pool);
 });
 
 test("a reset query connection rejects at once", async () => {
-  const { error, took, pool } = await cancelled(
+  const { error, took, pool } = await canceled(
     () => undefined,
     (link) => link.reset(),
   );
   expect(error).toBeInstanceOf(Error);
-  expect(took).toBeLessThan(GRACE);
+  expect(took).toBeLessThan(STOP_TIMEOUT);
   await expectWhole(pool);
 });
 
 test("a waiter is served when the connection before it had to be destroyed", async () => {
   const proxy = await startProxy(server);
   const pool = testPool({ connectionString: through(proxy), max: 1 });
-  const db = withContext(pool, { grace: GRACE });
+  const db = withContext(pool, { stopTimeout: STOP_TIMEOUT });
   await db.query(background(), "select 1");
   using ctx = withCancel(background());
   const first = db.query(ctx, "select pg_sleep(3)").catch((e: unknown) => e);
@@ -132,7 +132,7 @@ test("a client of the caller's that had to be destroyed emits no error event", a
   const client = new pg.Client({ connectionString: through(proxy) });
   await client.connect();
   using ctx = withCancel(background());
-  const query = withContext(client, { grace: GRACE }).query(ctx, "select pg_sleep(3)");
+  const query = withContext(client, { stopTimeout: STOP_TIMEOUT }).query(ctx, "select pg_sleep(3)");
   const answer = query.catch((e: unknown) => e);
   proxy.links[0]!.stall();
   ctx.cancel();
@@ -143,12 +143,12 @@ test("a client of the caller's that had to be destroyed emits no error event", a
 // Killed, and not shut down: a backend, which takes all others with it, or their parent, which
 // leaves nobody to take the cancel request.
 test.each(["a backend", "the postmaster"])(
-  "%s is killed while queries run, and while one is being cancelled",
+  "%s is killed while queries run, and while one is being canceled",
   async (whom) => {
     const doomed = await startPostgres();
     onTestFinished(() => doomed.stop());
     const pool = testPool({ connectionString: doomed.url, max: 3 });
-    const db = withContext(pool, { grace: GRACE });
+    const db = withContext(pool, { stopTimeout: STOP_TIMEOUT });
     const look = await observer({ connectionString: doomed.url });
     const text = `select pg_sleep(60) ${mark()}`;
     using ctx = withCancel(background());

@@ -7,7 +7,7 @@ import {
   type CancelRequest,
   type CancelTarget,
   type CancelTls,
-} from "../adapter/postgres-cancel.ts";
+} from "../adapter/postgresql/cancel-request.ts";
 import type { Backend, PoolOptions } from "./driver.ts";
 
 /**

@@ -1,10 +1,10 @@
 /** What `withContext` returns. */
 import type { Context } from "../index.ts";
-import type { TransactionOptions } from "../adapter/postgres-begin.ts";
+import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
 import type { Described, PendingQuery, StreamOptions } from "./types.ts";
 
 /** Statements on some connection. */
-export interface Queryable {
+export interface ContextQueries {
   /**
    * Sends a query of postgres.js, and resolves with what it resolves with. Compose it with the
    * `sql` that was given to `withContext`, and do not await it yourself:
@@ -44,21 +44,24 @@ export interface Queryable {
 }
 
 /** What runs inside a transaction. Good until the function that was given it is over. */
-export interface Transaction extends Queryable {
+export interface ContextTransaction extends ContextQueries {
   /**
    * Runs `fn` in a savepoint: what it did is undone if it throws, and the transaction around it
    * goes on. Meanwhile only the inner `tx` can be used.
    */
-  transaction<T>(ctx: Context, fn: (tx: Transaction) => T | PromiseLike<T>): Promise<Awaited<T>>;
+  transaction<T>(
+    ctx: Context,
+    fn: (tx: ContextTransaction) => T | PromiseLike<T>,
+  ): Promise<Awaited<T>>;
 }
 
 /** What can begin a transaction. */
-export interface Transactional extends Queryable {
+export interface ContextTransactional extends ContextQueries {
   /**
    * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
    * throws, and when `ctx` ends before the COMMIT was answered: then the statement that is running
    * is stopped, and the promise rejects with `ctx.err()` when all is over. The rollback does not
-   * depend on `ctx`, and takes at most the time of grace; after that the connection is destroyed.
+   * depend on `ctx`, and takes at most the stop timeout; after that the connection is destroyed.
    *
    * Queries are composed with the same `sql` as everywhere, and sent with `tx`: one that is awaited
    * itself runs outside of the transaction.
@@ -66,22 +69,25 @@ export interface Transactional extends Queryable {
    * Statements that `fn` did not await are over before the COMMIT, and stopped before a ROLLBACK.
    * A COMMIT to which the server answers ROLLBACK, because a failed statement was swallowed,
    * rejects with an error of `code` "ERR_NOTHING_COMMITTED". Should the server not answer a COMMIT
-   * within the time of grace, nobody knows what became of it.
+   * within the stop timeout, nobody knows what became of it.
    */
   transaction<T>(
     ctx: Context,
-    fn: (tx: Transaction) => T | PromiseLike<T>,
+    fn: (tx: ContextTransaction) => T | PromiseLike<T>,
     options?: TransactionOptions,
   ): Promise<Awaited<T>>;
 }
 
 /** Queries that take a context first. Made by `withContext`. */
-export interface Database extends Transactional {
+export interface ContextDatabase extends ContextTransactional {
   /**
    * Runs `fn` with a connection of its own, for temporary tables, `SET`, advisory locks. Waits its
    * turn for it as `query` does. Afterwards what is still running there is awaited, or stopped if
    * `fn` has thrown, an open transaction is rolled back, and the connection goes back to its pool,
    * with the settings that `fn` made.
    */
-  connection<T>(ctx: Context, fn: (db: Transactional) => T | PromiseLike<T>): Promise<Awaited<T>>;
+  connection<T>(
+    ctx: Context,
+    fn: (db: ContextTransactional) => T | PromiseLike<T>,
+  ): Promise<Awaited<T>>;
 }

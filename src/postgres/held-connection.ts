@@ -38,15 +38,19 @@ const CLOSES_WITHIN = 1_000;
 const SENT_AT_ONCE = 1_024;
 
 /** Waits for a connection until `ctx` is done, and rejects with its error then. */
-export function holdConnection(ctx: Context, pool: Pool, grace: number): Promise<HeldConnection> {
+export function holdConnection(
+  ctx: Context,
+  pool: Pool,
+  stopTimeout: number,
+): Promise<HeldConnection> {
   return lease(ctx, {
     kind: "postgres.wait",
-    take: () => take(ctx, pool, grace),
+    take: () => take(ctx, pool, stopTimeout),
     giveBack: (held) => held.giveBack(),
   });
 }
 
-function take(ctx: Context, pool: Pool, grace: number): Promise<HeldConnection> {
+function take(ctx: Context, pool: Pool, stopTimeout: number): Promise<HeldConnection> {
   return new Promise((resolve, reject) => {
     const query = leaseOf(pool);
     let held: HeldConnection | undefined;
@@ -63,7 +67,7 @@ function take(ctx: Context, pool: Pool, grace: number): Promise<HeldConnection> 
       // A server that does not even answer this will not answer others. But theirs may be before it.
       const destroy = (): void => mine.destroy();
       if (statement.active === true) {
-        stay = afterFunc(ctx, () => void (timer = setTimeout(destroy, grace)));
+        stay = afterFunc(ctx, () => void (timer = setTimeout(destroy, stopTimeout)));
       }
       return false;
     };
@@ -74,13 +78,13 @@ function take(ctx: Context, pool: Pool, grace: number): Promise<HeldConnection> 
         const err = ctx.err();
         if (held !== undefined) resolve(held);
         else if (err !== undefined) reject(err);
-        else resolve(take(ctx, pool, grace)); // the driver did not say: it was waiting for the socket
+        else resolve(take(ctx, pool, stopTimeout)); // the driver did not say: it was waiting for the socket
       },
       reject(error) {
         answered();
         held?.leave();
         const { code } = Object(error) as { code?: unknown };
-        if (LAST_WORDS.has(code) && ctx.err() === undefined) resolve(take(ctx, pool, grace));
+        if (LAST_WORDS.has(code) && ctx.err() === undefined) resolve(take(ctx, pool, stopTimeout));
         else reject(error);
       },
     });

@@ -135,7 +135,7 @@ describe("a query", () => {
   });
 
   test.each(["select pg_sleep(60)", cpuHeavy])(
-    "that is cancelled stops on the server: %s",
+    "that is canceled stops on the server: %s",
     async (what) => {
       const sql = testSql({ max: 1 });
       const pid = await pidOf(sql);
@@ -178,7 +178,7 @@ describe("a query", () => {
     expect(sent).toEqual([]);
   });
 
-  test("is cancelled by SQL that catches cancellation only once", async () => {
+  test("is canceled by SQL that catches cancellation only once", async () => {
     const sql = testSql({ max: 1 });
     const text = `do $$ begin
       begin perform pg_sleep(60); exception when query_canceled then null; end;

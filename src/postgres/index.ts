@@ -10,32 +10,37 @@
  */
 import type { Context } from "../index.ts";
 import { needContext } from "../adapter/misuse.ts";
-import { lendingOf } from "../adapter/sessions.ts";
+import { sessionMethods } from "../adapter/sessions.ts";
 import { settingsOf, type StopOptions } from "../adapter/settings.ts";
-import type { Database } from "./database.ts";
+import type { ContextDatabase } from "./database.ts";
 import { needPool, needQuery } from "./misuse.ts";
 import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike } from "./types.ts";
 
-export type { TransactionOptions } from "../adapter/postgres-begin.ts";
-export type { Database, Queryable, Transaction, Transactional } from "./database.ts";
+export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
+export type {
+  ContextDatabase,
+  ContextQueries,
+  ContextTransaction,
+  ContextTransactional,
+} from "./database.ts";
 export type { Described, PendingQuery, SqlLike, StreamOptions } from "./types.ts";
 
-export interface Options extends StopOptions {
+export interface WithContextOptions extends StopOptions {
   /**
-   * What becomes of the connection after a query was cancelled. "reuse", the default, gives it
+   * What becomes of the connection after a query was canceled. "reuse", the default, gives it
    * back healthy. "destroy" closes it: for a connection pooler that closes the connection of a
    * cancel request before it has passed the request on. (PgBouncer does not.)
    */
   onCancel?: "reuse" | "destroy";
   /**
    * How long the server may take to stop a query, in milliseconds, 2000 by default. After that the
-   * connection is destroyed, the caller gets `ctx.err()`, and the receipt says "lost".
+   * connection is destroyed, the caller gets `ctx.err()`, and the receipt says "abandoned".
    */
-  grace?: number;
+  stopTimeout?: number;
   /**
    * Whether the server is told of deadlines, true by default: the statements of `transaction`,
-   * whose context has one, get a `statement_timeout` of what remains plus the grace, for the case
+   * whose context has one, get a `statement_timeout` of what remains plus the stop timeout, for the case
    * that this process or its network is gone by then. It is sent along with BEGIN, and ends with the
    * transaction. Single queries get none: the driver has no way to send one along.
    */
@@ -51,7 +56,7 @@ export interface Options extends StopOptions {
  *
  * Throws a TypeError for anything else, the `sql` of a transaction included.
  */
-export function withContext(sql: SqlLike, options: Options = {}): Database {
+export function withContext(sql: SqlLike, options: WithContextOptions = {}): ContextDatabase {
   const pool: unknown = sql;
   needPool(pool);
   const settings = settingsOf(options);
@@ -61,7 +66,7 @@ export function withContext(sql: SqlLike, options: Options = {}): Database {
       needQuery(query, pool, "query");
       return await queryOnce(ctx, pool, query, settings);
     },
-    ...lendingOf(sessionsOf(pool, settings)),
+    ...sessionMethods(sessionsOf(pool, settings)),
   };
-  return database as unknown as Database;
+  return database as unknown as ContextDatabase;
 }

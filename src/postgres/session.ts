@@ -1,12 +1,12 @@
 /** One connection for several statements: a transaction's, a stream's, a function's. */
 import { shield, throwIfDone, type Context } from "../index.ts";
 import { Places } from "../adapter/places.ts";
-import { beginOf, type TransactionOptions } from "../adapter/postgres-begin.ts";
-import { serverTimeout } from "../adapter/postgres-timeout.ts";
+import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
+import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
 import type { Settings } from "../adapter/settings.ts";
 import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
-import { NothingCommittedError, type Bracket } from "../adapter/transaction.ts";
+import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { Cursor } from "./cursor.ts";
 import type { Pool, Query, Result } from "./driver.ts";
 import { FENCE, holdConnection, type HeldConnection } from "./held-connection.ts";
@@ -28,8 +28,9 @@ const ABORTED = "25P02";
 
 export function sessionsOf(pool: Pool, settings: Settings): Sessions<TransactionOptions> {
   return {
-    grace: settings.grace,
-    take: async (ctx) => new HeldSession(await holdConnection(ctx, pool, settings.grace), settings),
+    stopTimeout: settings.stopTimeout,
+    take: async (ctx) =>
+      new HeldSession(await holdConnection(ctx, pool, settings.stopTimeout), settings),
   };
 }
 
@@ -40,7 +41,7 @@ export async function queryOnce(
   query: Query,
   settings: Settings,
 ): Promise<unknown> {
-  const session = new HeldSession(await holdConnection(ctx, pool, settings.grace), settings);
+  const session = new HeldSession(await holdConnection(ctx, pool, settings.stopTimeout), settings);
   try {
     return await session.run(ctx, query, true);
   } finally {
@@ -78,7 +79,7 @@ class HeldSession implements Session<TransactionOptions> {
       if (this.#isStale) await this.#fence(ctx);
       const statement = new RunningStatement(query, this.#held, isLast);
       try {
-        return await runStoppable(ctx, statement, this.#settings.grace);
+        return await runStoppable(ctx, statement, this.#settings.stopTimeout);
       } catch (error) {
         this.#failed(statement, error);
         throw error;
@@ -99,7 +100,7 @@ class HeldSession implements Session<TransactionOptions> {
   async #fence(ctx: Context): Promise<void> {
     const fence = new RunningStatement(this.#held.pool.unsafe(FENCE), this.#held);
     try {
-      await runStoppable(ctx, fence, this.#settings.grace);
+      await runStoppable(ctx, fence, this.#settings.stopTimeout);
       this.#isStale = false;
     } catch {
       // Stopped, or within an aborted transaction: whatever comes next says so, too.
@@ -110,7 +111,7 @@ class HeldSession implements Session<TransactionOptions> {
   /** Ends a transaction that a single statement has left open. Never rejects. */
   async tidy(ctx: Context): Promise<void> {
     if (!this.#isOpen) return;
-    await shield(ctx, this.#settings.grace, (detached) => this.reset(detached)).catch(() =>
+    await shield(ctx, this.#settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
       this.destroy(),
     );
   }
@@ -128,7 +129,7 @@ class HeldSession implements Session<TransactionOptions> {
     return new Cursor(ctx, query, this.#held, rows, async (cursor) => {
       await this.#turn.take(ctx);
       try {
-        return await runStoppable(ctx, cursor, this.#settings.grace);
+        return await runStoppable(ctx, cursor, this.#settings.stopTimeout);
       } catch (error) {
         this.#failed(cursor, error);
         throw error;
@@ -139,9 +140,9 @@ class HeldSession implements Session<TransactionOptions> {
     });
   }
 
-  bracket(options: TransactionOptions | undefined, ctx: Context): Bracket {
-    const { limitOnServer, grace } = this.#settings;
-    const begin = beginOf(options, limitOnServer ? serverTimeout(ctx, grace) : undefined);
+  transactionSteps(options: TransactionOptions | undefined, ctx: Context): TransactionSteps {
+    const { serverTimeout, stopTimeout } = this.#settings;
+    const begin = beginOf(options, serverTimeout ? serverTimeoutFor(ctx, stopTimeout) : undefined);
     let isInside = false;
     return {
       begin: async (ctx) => {

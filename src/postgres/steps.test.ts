@@ -1,4 +1,4 @@
-/** Cancelled at every point: the result is right, and the pool and the server are as before. */
+/** Canceled at every point: the result is right, and the pool and the server are as before. */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { observer, postgresUrl, until, type Observer } from "../../test/support/postgres.ts";
 import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
@@ -10,12 +10,12 @@ import {
   type Outcome,
   type Relay,
 } from "../../test/support/steps.ts";
-import { withContext, type Database } from "./index.ts";
+import { withContext, type ContextDatabase } from "./index.ts";
 
 let look: Observer;
 let relay: Relay;
 let sql: TestSql;
-let db: Database;
+let db: ContextDatabase;
 let table: string;
 let before: number[];
 

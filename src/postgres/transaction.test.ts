@@ -10,11 +10,11 @@ import {
 } from "../index.ts";
 import { mark, observer, until, type Observer } from "../../test/support/postgres.ts";
 import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
-import { withContext, type Database } from "./index.ts";
+import { withContext, type ContextDatabase } from "./index.ts";
 
 let look: Observer;
 let sql: TestSql;
-let db: Database;
+let db: ContextDatabase;
 let name: string;
 
 beforeEach(async () => {
@@ -68,7 +68,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("cancelled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+  test("canceled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
     using ctx = withCancel(withLedger(background()));
     const before = await wholePool(sql);
     const m = mark();
@@ -88,7 +88,7 @@ describe("a transaction", () => {
     ]);
   });
 
-  test("cancelled between two statements: the next is not sent, and nothing is committed", async () => {
+  test("canceled between two statements: the next is not sent, and nothing is committed", async () => {
     using ctx = withCancel(background());
     const work = db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -227,7 +227,7 @@ describe("a transaction", () => {
     expect(await db.query(ctx, show)).toEqual([{ t: "0" }]);
     const without = withContext(sql, { serverTimeout: false });
     expect(await without.transaction(ctx, (tx) => tx.query(ctx, show))).toEqual([{ t: "0" }]);
-    const early = withContext(sql, { grace: -57_000 });
+    const early = withContext(sql, { stopTimeout: -57_000 });
     using fresh = withTimeout(background(), 60_000);
     const ended = early.transaction(fresh, (tx) => tx.query(fresh, slow()));
     await expect(ended).rejects.toMatchObject({ code: "57014" });

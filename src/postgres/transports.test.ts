@@ -64,7 +64,7 @@ function sqlWith(options: Options) {
 async function stopsOver(options: Options): Promise<{ tls: boolean }> {
   const sql = sqlWith(options);
   const look = await observer({ connectionString: server.url });
-  const db = withContext(sql, { grace: 10_000 });
+  const db = withContext(sql, { stopTimeout: 10_000 });
   const about = sql<{ ssl: boolean }[]>`select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
   const [before] = await wholePool(sql);
   const m = mark();
@@ -110,7 +110,7 @@ test("one of several hosts, whichever it is", async () => {
   const hosts = { host: [one.host, "127.0.0.1", two.host], port: [one.port, 1, two.port] };
   const sql = sqlWith({ ...(hosts as unknown as Options), max: 2 });
   const look = await observer({ connectionString: server.url });
-  const db = withContext(sql, { grace: 10_000 });
+  const db = withContext(sql, { stopTimeout: 10_000 });
   const before = await wholePool(sql);
   const m = mark();
   using ctx = withCancel(background());
@@ -139,7 +139,7 @@ test("a TLS connection that the server does not stop is destroyed", async () => 
   if (ca === undefined) return;
   const proxy = await startProxy(server);
   const sql = sqlWith({ host: proxy.host, port: proxy.port, ssl: "require" });
-  const db = withContext(sql, { grace: 300 });
+  const db = withContext(sql, { stopTimeout: 300 });
   await wholePool(sql);
   using ctx = withCancel(background());
   const query = db.query(ctx, sql`select pg_sleep(3)`).catch((e: unknown) => e);

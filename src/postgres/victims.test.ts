@@ -2,14 +2,14 @@ import { expect, test, vi } from "vitest";
 import { background, sleep, withCancel, type Context } from "../index.ts";
 import { CANCELS, race, random, unhandledRejections } from "../../test/support/race.ts";
 import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
-import { withContext, type Database } from "./index.ts";
+import { withContext, type ContextDatabase } from "./index.ts";
 
 vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
 
 const unhandled = unhandledRejections();
 
 type Form = (
-  db: Database,
+  db: ContextDatabase,
   sql: TestSql,
   ctx: Context,
   i: number,
@@ -73,7 +73,7 @@ async function lookUps(
   );
 }
 
-test("one of 40 look-ups on 4 connections is cancelled: everybody gets their own row", async () => {
+test("one of 40 look-ups on 4 connections is canceled: everybody gets their own row", async () => {
   const sql = testSql({ max: 4 });
   const db = withContext(sql);
   const draw = random(40);

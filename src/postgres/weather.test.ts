@@ -17,7 +17,7 @@ import { startProxy, type Link, type Proxy } from "../../test/support/proxy.ts";
 import { unhandledRejections } from "../../test/support/race.ts";
 import { withContext } from "./index.ts";
 
-const GRACE = 300;
+const STOP_TIMEOUT = 300;
 
 const unhandled = unhandledRejections();
 
@@ -37,7 +37,7 @@ function through({ host, port }: { host: string; port: number }): string {
   return url.href;
 }
 
-interface Cancelled {
+interface Canceled {
   error: unknown;
   state: string | undefined;
   took: number;
@@ -50,16 +50,16 @@ interface Cancelled {
  * Runs a long query through a proxy and cancels it. `onLink` is called for each connection; `when`
  * right before the cancel. Returns the error, what the receipt says and how long it took.
  */
-async function cancelled(
+async function canceled(
   onLink: (link: Link) => void,
   when: (query: Link) => void = () => undefined,
-): Promise<Cancelled> {
+): Promise<Canceled> {
   const proxy = await startProxy(server, onLink);
   const sql = testSql({ max: 1 }, through(proxy));
   const look = await observer({ connectionString: server.url });
   const m = mark();
   using ctx = withCancel(withLedger(background()));
-  const db = withContext(sql, { grace: GRACE });
+  const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   const answer = db.query(ctx, sql`select pg_sleep(3) ${sql.unsafe(m)}`).catch((e: unknown) => e);
   await until(async () => (await look.running(m)) === 1);
   when(proxy.links[0]!);
@@ -72,61 +72,61 @@ async function cancelled(
 }
 
 /** Its one place can be had again, and there is one connection. */
-async function expectWhole({ sql, proxy }: Cancelled): Promise<void> {
+async function expectWhole({ sql, proxy }: Canceled): Promise<void> {
   await wholePool(sql);
   await until(() => proxy.open === 1);
 }
 
 test("a proxy that behaves is no obstacle", async () => {
-  const result = await cancelled(() => undefined);
+  const result = await canceled(() => undefined);
   expect(result.error).toBeInstanceOf(CanceledError);
   expect(result.state).toBe("stopped");
   expect(result.proxy.links).toHaveLength(2);
   await expectWhole(result);
 });
 
-test("a stalled cancel connection costs the grace and the connection", async () => {
-  const result = await cancelled((link) => link.index === 1 && link.stall());
+test("a stalled cancel connection costs the stop timeout and the connection", async () => {
+  const result = await canceled((link) => link.index === 1 && link.stall());
   expect(result.error).toBeInstanceOf(CanceledError);
-  expect(result.state).toBe("lost");
-  expect(result.took).toBeGreaterThanOrEqual(GRACE - 5);
+  expect(result.state).toBe("abandoned");
+  expect(result.took).toBeGreaterThanOrEqual(STOP_TIMEOUT - 5);
   await expectWhole(result);
 });
 
 test("a reset cancel connection costs the connection, at once", async () => {
-  const result = await cancelled((link) => link.index === 1 && link.reset());
+  const result = await canceled((link) => link.index === 1 && link.reset());
   expect(result.error).toBeInstanceOf(CanceledError);
-  expect(result.state).toBe("lost");
+  expect(result.state).toBe("abandoned");
   await expectWhole(result);
 });
 
-test("a stalled query connection costs the grace and the connection; the server has stopped", async () => {
+test("a stalled query connection costs the stop timeout and the connection; the server has stopped", async () => {
   const look = await observer({ connectionString: server.url });
-  const result = await cancelled(
+  const result = await canceled(
     () => undefined,
     (link) => link.stall(),
   );
   expect(result.error).toBeInstanceOf(CanceledError);
-  expect(result.state).toBe("lost");
-  expect(result.took).toBeLessThan(GRACE + 1_000);
+  expect(result.state).toBe("abandoned");
+  expect(result.took).toBeLessThan(STOP_TIMEOUT + 1_000);
   await until(async () => (await look.running(result.m)) === 0);
   await expectWhole(result);
 });
 
 test("a reset query connection rejects at once", async () => {
-  const result = await cancelled(
+  const result = await canceled(
     () => undefined,
     (link) => link.reset(),
   );
   expect(result.error).toBeInstanceOf(Error);
-  expect(result.took).toBeLessThan(GRACE);
+  expect(result.took).toBeLessThan(STOP_TIMEOUT);
   await expectWhole(result);
 });
 
 test("a waiter is served when the connection before it had to be destroyed", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
-  const db = withContext(sql, { grace: GRACE });
+  const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   await db.query(background(), sql`select 1`);
   using ctx = withCancel(background());
   const first = db.query(ctx, sql`select pg_sleep(3)`).catch((e: unknown) => e);
@@ -140,13 +140,13 @@ test("a waiter is served when the connection before it had to be destroyed", asy
   expect(await plain).toEqual([{ n: 3 }]);
 });
 
-test("an idle connection that has stalled costs the grace, and its place comes back", async () => {
+test("an idle connection that has stalled costs the stop timeout, and its place comes back", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
   await wholePool(sql);
   proxy.links[0]!.stall();
   using ctx = withTimeout(background(), 50);
-  const query = withContext(sql, { grace: GRACE }).query(ctx, sql`select 1`);
+  const query = withContext(sql, { stopTimeout: STOP_TIMEOUT }).query(ctx, sql`select 1`);
   expect(await query.catch((e: unknown) => e)).toBe(ctx.err());
   await wholePool(sql);
   await until(() => proxy.open === 1);
@@ -155,7 +155,7 @@ test("an idle connection that has stalled costs the grace, and its place comes b
 test("a transaction that cannot be rolled back costs the connection", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
-  const db = withContext(sql, { grace: GRACE });
+  const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   const mistake = new Error("mistake");
   const work = db.transaction(background(), async (tx) => {
     await tx.query(background(), sql`select 1`);
@@ -167,14 +167,14 @@ test("a transaction that cannot be rolled back costs the connection", async () =
   await until(() => proxy.open === 1);
 });
 
-test("the server is killed while queries run, are cancelled and wait; it comes back, and so does the pool", async () => {
+test("the server is killed while queries run, are canceled and wait; it comes back, and so does the pool", async () => {
   const doomed = await startPostgres();
   const target = { host: doomed.host, port: doomed.port };
   const proxy = await startProxy(target);
   const url = new URL(doomed.url);
   url.host = `${proxy.host}:${proxy.port}`;
   const sql = testSql({ max: 4, fetch_types: false }, url.href);
-  const db = withContext(sql, { grace: GRACE });
+  const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   const before = await wholePool(sql);
   const look = await observer({ connectionString: doomed.url });
   const m = mark();
@@ -214,7 +214,7 @@ test.each(["while a statement runs", "between two statements"])(
   async (when) => {
     const proxy = await startProxy(server);
     const sql = testSql({ max: 1, fetch_types: false }, through(proxy));
-    const db = withContext(sql, { grace: GRACE });
+    const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
     using patience = withTimeout(background(), 20_000);
     for (let round = 0; round < 5; round++) {
       const work = db.transaction(patience, async (tx) => {
@@ -238,7 +238,7 @@ test("connections that come and go: nobody waits for ever, and no place is lost"
   const proxy = await startProxy(server);
   // With fetch_types the driver has an unhandled rejection where a connection breaks that early.
   const sql = testSql({ max: 4, fetch_types: false }, through(proxy));
-  const db = withContext(sql, { grace: GRACE });
+  const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   using patience = withTimeout(background(), 30_000);
   let going = true;
   const flap = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 /** The inside of `redis` 6, as far as it is used, and connections made after its clients. */
-import type { Connection } from "../adapter/redis-link.ts";
+import type { Connection } from "../adapter/redis/link.ts";
 
 export interface Client {
   readonly isOpen: boolean;

@@ -4,16 +4,30 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { blocks, hasBlock } from "../adapter/redis-commands.ts";
-import { GRACE } from "../adapter/stoppable.ts";
+import { blocks, hasBlock } from "../adapter/redis/commands.ts";
+import { STOP_TIMEOUT } from "../adapter/stoppable.ts";
 import type { Client } from "./connection.ts";
 import { notCommands } from "./not-commands.ts";
 import { Runner } from "./runner.ts";
-import type { ClientLike, Commands, MultiLike, RawArguments, RawReply, Replies } from "./types.ts";
+import type {
+  ClientLike,
+  ContextCommands,
+  MultiLike,
+  RawArguments,
+  RawReply,
+  Replies,
+} from "./types.ts";
 
-export type { ClientLike, Commands, MultiLike, RawArguments, RawReply, Replies } from "./types.ts";
+export type {
+  ClientLike,
+  ContextCommands,
+  MultiLike,
+  RawArguments,
+  RawReply,
+  Replies,
+} from "./types.ts";
 
-export interface Options {
+export interface WithContextOptions {
   /**
    * How many blocking commands may run at once, each on a connection of its own, 32 by default.
    * The next one waits its turn.
@@ -21,22 +35,22 @@ export interface Options {
   maxBlocking?: number;
   /**
    * How long the server may take to answer after the end of a context, in milliseconds, 2000 by
-   * default. After that the caller gets `ctx.err()`, and the receipt says "lost".
+   * default. After that the caller gets `ctx.err()`, and the receipt says "abandoned".
    */
-  grace?: number;
+  stopTimeout?: number;
 }
 
 /** The client's commands, which take a context first. Made by `withContext`. */
-export type Database<C extends ClientLike> = Commands<C> & OwnMethods<C>;
+export type ContextClient<C extends ClientLike> = ContextCommands<C> & ContextMethods<C>;
 
-export interface OwnMethods<C extends ClientLike> {
+export interface ContextMethods<C extends ClientLike> {
   /** As the driver's `sendCommand`: any command, as it goes to the server. */
   sendCommand<T = RawReply<C>>(ctx: Context, ...args: RawArguments<C>): Promise<T>;
   /**
    * Executes a transaction that was built with the client's own `multi()`:
    * `exec(ctx, client.multi().incr("hits").expire("hits", 60))`. It takes its place in the client's
    * queue when the client is ready, and not before: until then it ends with `ctx`, and nothing was
-   * sent. From then on it is one piece, and its answer is waited for, up to the grace.
+   * sent. From then on it is one piece, and its answer is waited for, up to the stop timeout.
    */
   exec<M extends MultiLike>(ctx: Context, multi: M): Promise<Replies<M>>;
   /** As `exec`, without a transaction around the commands. */
@@ -59,7 +73,7 @@ export interface OwnMethods<C extends ClientLike> {
  *     const job = await db.blPop(ctx, "jobs", 0);
  *
  * When `ctx` ends, a command that waits in the client's queue is withdrawn. One that was written
- * cannot be, and mostly is over in microseconds: its answer is waited for, up to the grace. That
+ * cannot be, and mostly is over in microseconds: its answer is waited for, up to the stop timeout. That
  * goes for scripts and functions as well, which nothing can stop for one caller alone.
  *
  * Blocking commands (BLPOP, BLMOVE, XREAD with BLOCK …) run on connections of their own, made with
@@ -73,10 +87,13 @@ export interface OwnMethods<C extends ClientLike> {
  *
  * Throws a TypeError for pools, clusters and sentinels.
  */
-export function withContext<C extends ClientLike>(client: C, options: Options = {}): Database<C> {
+export function withContext<C extends ClientLike>(
+  client: C,
+  options: WithContextOptions = {},
+): ContextClient<C> {
   checkClient(client);
-  const { maxBlocking = 32, grace = GRACE } = options;
-  const runner = new Runner(client, grace, maxBlocking);
+  const { maxBlocking = 32, stopTimeout = STOP_TIMEOUT } = options;
+  const runner = new Runner(client, stopTimeout, maxBlocking);
   const own: Record<string, unknown> = {
     sendCommand: (ctx: Context, args: readonly unknown[], commandOptions?: object) => {
       const name = String(args[0]).toUpperCase();
@@ -95,7 +112,7 @@ export function withContext<C extends ClientLike>(client: C, options: Options = 
   const find = (name: string) => member(name, client as unknown as Named, (on) => on, runner);
   return new Proxy(own, {
     get: (_, name) => (typeof name === "string" ? (own[name] ??= find(name)) : undefined),
-  }) as unknown as Database<C>;
+  }) as unknown as ContextClient<C>;
 }
 
 interface Multi {

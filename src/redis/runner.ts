@@ -1,8 +1,8 @@
 /** Runs what users ask of a client: on the client itself, or on a connection of our own. */
 import type { Context } from "../index.ts";
-import { BlockingCommands } from "../adapter/redis-blocking.ts";
+import { BlockingCommands } from "../adapter/redis/blocking.ts";
 import { needContext } from "../adapter/misuse.ts";
-import { runCommand } from "../adapter/redis-commands.ts";
+import { runCommand } from "../adapter/redis/commands.ts";
 import { RedisConnection, type Client } from "./connection.ts";
 
 export interface Call<T> {
@@ -16,18 +16,18 @@ export interface Call<T> {
 
 export class Runner {
   readonly #client: Client;
-  readonly #grace: number;
+  readonly #stopTimeout: number;
   readonly #blocking: BlockingCommands<RedisConnection>;
   #listening = false;
 
-  constructor(client: Client, grace: number, maxBlocking: number) {
+  constructor(client: Client, stopTimeout: number, maxBlocking: number) {
     this.#client = client;
-    this.#grace = grace;
+    this.#stopTimeout = stopTimeout;
     this.#blocking = new BlockingCommands({
       kind: "redis.block",
       open: () => new RedisConnection(client),
       max: maxBlocking,
-      grace,
+      stopTimeout,
     });
   }
 
@@ -95,7 +95,7 @@ export class Runner {
     signal?: Withdrawable,
   ): Promise<T> {
     const withdraw = (): void => signal?.abort();
-    return runCommand(ctx, { kind, what, send, withdraw, isWithdrawn }, this.#grace);
+    return runCommand(ctx, { kind, what, send, withdraw, isWithdrawn }, this.#stopTimeout);
   }
 
   /** None with a client-side cache: those who ask for the same share one command, and its end. */

@@ -33,7 +33,7 @@ type CtxFirst<M> = M extends (...args: infer A) => infer R
     : never;
 
 /** The driver's commands, scan iterators and modules, as it types them, with a context first. */
-export type Commands<C> = {
+export type ContextCommands<C> = {
   [K in Exclude<keyof C, NotCommand | `_${string}`>]: CtxFirst<C[K]>;
 };
 

@@ -2,7 +2,7 @@ import { checkContext } from "../core/check.ts";
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 import { scopeOf } from "../core/foreign.ts";
-import { dependOn, endingsCount } from "../core/tree.ts";
+import { dependOn, currentEndEpoch } from "../core/tree.ts";
 
 /** How long a loop may hold the event loop before it is made to yield, in milliseconds. */
 const SLICE = 10;
@@ -31,7 +31,7 @@ let sliceEnds = 0;
  * The promise rejects with `ctx.err()` if the context ended meanwhile.
  */
 export function checkpoint(ctx: Context): Promise<void> | undefined {
-  if (ctx === current && countThen === endingsCount() && --left > 0) return undefined;
+  if (ctx === current && countThen === currentEndEpoch() && --left > 0) return undefined;
   return look(ctx);
 }
 
@@ -50,7 +50,7 @@ function look(ctx: Context): Promise<void> | undefined {
     const fitting = Math.floor((stride * APART) / (time - lookedAt));
     stride = Math.max(1, Math.min(fitting, stride * 2, LONGEST_STRIDE));
   }
-  countThen = endingsCount();
+  countThen = currentEndEpoch();
   left = stride;
   lookedAt = time;
   return time < sliceEnds ? undefined : takeTurn(ctx);

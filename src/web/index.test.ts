@@ -5,7 +5,7 @@ import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { fetchHandlers } from "../../test/support/frameworks/web.ts";
 import { ClientDisconnected, RequestFinished } from "../http/index.ts";
 import { background, cause, sleep, withTimeout, type Context } from "../index.ts";
-import { withContext } from "./index.ts";
+import { handler } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -15,7 +15,7 @@ describe("without a server", () => {
   const url = "http://localhost/";
   let ctx: Context = background();
   const answering = (make: () => Response) =>
-    withContext((_request, own) => {
+    handler((own) => {
       ctx = own;
       return make();
     });
@@ -28,13 +28,11 @@ describe("without a server", () => {
     });
 
   test("other parameters are passed on, as Next's params, and types are inferred", async () => {
-    const GET = withContext(
-      async (request, own, { params }: { params: Promise<{ id: string }> }) => {
-        expectTypeOf(request).toEqualTypeOf<Request>();
-        expectTypeOf(own).toEqualTypeOf<Context>();
-        return new Response((await params).id);
-      },
-    );
+    const GET = handler(async (own, request, { params }: { params: Promise<{ id: string }> }) => {
+      expectTypeOf(request).toEqualTypeOf<Request>();
+      expectTypeOf(own).toEqualTypeOf<Context>();
+      return new Response((await params).id);
+    });
     const answer = await GET(new Request(url), { params: Promise.resolve({ id: "7" }) });
     expect(await answer.text()).toBe("7");
   });
@@ -97,14 +95,14 @@ describe("without a server", () => {
 
   test("the caller's deadline comes by the headers of the Request, and its trust sees that", async () => {
     const deadline = { trust: (request: Request) => request.headers.get("x-ours") === "yes" };
-    const wait = withContext((_request, own) => sleep(own, Infinity) as Promise<never>, {
+    const wait = handler((own) => sleep(own, Infinity) as Promise<never>, {
       ...{ timeout: 60, deadline },
     });
     const from = (headers: Record<string, string>) =>
       wait(new Request(url, { headers: { "X-Request-Timeout-Ms": "20", ...headers } }));
     expect((await from({})).status).toBe(503);
     expect((await from({ "x-ours": "yes" })).status).toBe(504);
-    const strict = withContext(() => new Response("ran"), { deadline: { strict: true } });
+    const strict = handler(() => new Response("ran"), { deadline: { strict: true } });
     const headers = new Headers({ "x-request-timeout-ms": "20" });
     headers.append("x-request-timeout-ms", "20"); // which comes out as one text
     expect((await strict(new Request(url, { headers }))).status).toBe(400);
@@ -113,7 +111,7 @@ describe("without a server", () => {
   test("a response that comes too late is dropped, and its body canceled", async () => {
     let canceled = false;
     const body = new ReadableStream({ cancel: () => void (canceled = true) });
-    const late = withContext(
+    const late = handler(
       async () => {
         await sleep(background(), 50);
         return new Response(body);
@@ -130,9 +128,9 @@ describe("without a server", () => {
     let ran = false;
     const run = () => ((ran = true), new Response());
     const gone = new Request(url, { signal: AbortSignal.abort() });
-    expect((await withContext(run)(gone)).status).toBe(499);
+    expect((await handler(run)(gone)).status).toBe(499);
     const parent = withTimeout(background(), 0);
-    expect((await withContext(run, { parent })(new Request(url))).status).toBe(503);
+    expect((await handler(run, { parent })(new Request(url))).status).toBe(503);
     expect(ran).toBe(false);
   });
 });

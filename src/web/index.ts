@@ -5,15 +5,19 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { asEnded, endOf } from "../http/ended.ts";
-import { FetchTracked, type FetchOptions, type FetchRequest } from "../http/fetch-context.ts";
-import { checkLimits } from "../http/limit.ts";
+import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
+import {
+  FetchTracked,
+  type FetchOptions,
+  type FetchRequest,
+} from "../http/request/fetch-context.ts";
+import { checkLimits } from "../http/request/limits.ts";
 import type { WebRequest } from "./types.ts";
 
 export type { FetchOptions, FetchRequest };
 
 /**
- * Gives `fn` a context as its second parameter; all others are passed on. The context is done when
+ * Gives `fn` a context as its first parameter; the request and all others follow. The context is done when
  *
  * - `request.signal` aborts or the platform cancels the response's body, before that is complete:
  *   cause `ClientDisconnected`;
@@ -30,16 +34,16 @@ export type { FetchOptions, FetchRequest };
  * a request pipelined behind another; Workers without the flag `enable_request_signal`), only a
  * streamed response tells that the client has gone.
  */
-export function withContext<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
-  fn: (request: Req, ctx: Context, ...rest: Rest) => Response | PromiseLike<Response>,
+export function handler<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
+  fn: (ctx: Context, request: Req, ...rest: Rest) => Response | PromiseLike<Response>,
   options: FetchOptions<Req> = {},
 ): (request: Req, ...rest: Rest) => Promise<Response> {
-  checkLimits(options, "withContext(handler, options)");
+  checkLimits(options, "handler((ctx, request) => …, options)");
   return async (request, ...rest) => {
     const tracked = new FetchTracked(request, options);
     const { ctx } = tracked;
-    if (ctx.err() !== undefined) return endOf(ctx).getResponse();
-    const work = (async () => fn(request, ctx, ...rest))();
+    if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
+    const work = (async () => fn(ctx, request, ...rest))();
     try {
       const first = await Promise.race([work, tracked.ended]);
       if (!(first instanceof Error)) return await tracked.deliver(first);
@@ -49,7 +53,7 @@ export function withContext<Req extends FetchRequest = WebRequest, Rest extends 
       );
       return first.getResponse();
     } catch (error) {
-      const end = asEnded(ctx, error);
+      const end = asRequestEndedError(ctx, error);
       tracked.finish();
       if (end === undefined) throw error;
       return end.getResponse();

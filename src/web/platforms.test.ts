@@ -8,7 +8,7 @@ async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
       contents: `
-        export * from "./index.ts"; export { withContext } from "./web/index.ts";
+        export * from "./index.ts"; export { handler } from "./web/index.ts";
         export { contexts } from "./hono/index.ts"; export { Hono } from "hono";`,
       resolveDir: fileURLToPath(new URL("..", import.meta.url)),
       loader: "ts",
@@ -30,13 +30,13 @@ test("the caller's deadline is heeded in a world without process", async () => {
   });
   const result: unknown = runInContext(
     `${await bundle()}
-    const { contexts, Hono, sleep, withContext } = eightysix;
+    const { contexts, Hono, sleep, handler } = eightysix;
     const options = { timeout: 60_000, deadline: true };
     const app = new Hono();
     app.use(contexts(options));
     app.onError((_error, c) => c.text("failed", 500));
     app.get("/", (c) => sleep(c.var.ctx, Infinity));
-    const fetch = withContext((_request, ctx) => sleep(ctx, Infinity), options);
+    const fetch = handler((ctx) => sleep(ctx, Infinity), options);
     const request = () =>
       new Request("http://localhost/", { headers: { "x-request-timeout-ms": "20" } });
     (async () => {

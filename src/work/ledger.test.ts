@@ -38,18 +38,25 @@ describe("the ledger", () => {
     using _ = useClock(clock);
     const request = withCancel(background());
     const ctx = withLedger(request);
-    const [quick, slow, lost] = ["quick", "slow", "lost"].map((kind) => startWork(ctx, kind));
+    const [quick, slow, lost] = ["quick", "slow", "abandoned"].map((kind) => startWork(ctx, kind));
     clock.advance(10);
     quick?.end();
     request.cancel();
     clock.advance(3);
     slow?.end();
-    slow?.end("lost"); // too late to matter
+    slow?.end("abandoned"); // too late to matter
     clock.advance(4);
-    lost?.end("lost");
+    lost?.end("abandoned");
     expect(await stopped(ctx)).toEqual([
       { kind: "slow", what: undefined, ran: 10, state: "stopped", after: 3, reason: "canceled" },
-      { kind: "lost", what: undefined, ran: 10, state: "lost", after: 7, reason: "canceled" },
+      {
+        kind: "abandoned",
+        what: undefined,
+        ran: 10,
+        state: "abandoned",
+        after: 7,
+        reason: "canceled",
+      },
     ]);
   });
 

@@ -26,8 +26,8 @@ export interface Receipt {
   readonly what: string | undefined;
   /** How long it had run when its context was done, in milliseconds. */
   readonly ran: number;
-  /** "lost": its connection or thread was given up, so nobody can say when it stopped. */
-  readonly state: "stopped" | "running" | "lost";
+  /** "abandoned": its connection or thread was given up, so nobody can say when it stopped. */
+  readonly state: "stopped" | "running" | "abandoned";
   /** Milliseconds between its context's end and its own; so far, while it is still running. */
   readonly after: number;
   /** How its context ended; "finished" is no cancellation. */
@@ -37,10 +37,10 @@ export interface Receipt {
 /** Returned by `startWork`. */
 export interface Work {
   /**
-   * The work is over, successful or not, on the other side too; or it is "lost", when it was let
+   * The work is over, successful or not, on the other side too; or it is "abandoned", when it was let
    * go of without knowing. Idempotent.
    */
-  end(state?: "stopped" | "lost"): void;
+  end(state?: "stopped" | "abandoned"): void;
 }
 
 /** Old receipts make way: a ledger is for one request, but nobody stops a job from living for ever. */
@@ -111,7 +111,7 @@ class LedgerWork implements Work, WorkInfo {
     return now() - this.#startedAt;
   }
 
-  end(state: "stopped" | "lost" = "stopped"): void {
+  end(state: "stopped" | "abandoned" = "stopped"): void {
     if (this.#over) return;
     this.#over = true;
     const receipt = this.receipt(state);

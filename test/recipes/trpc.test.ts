@@ -36,7 +36,7 @@ import {
   withTimeout,
   type Context,
 } from "../../src/index.ts";
-import { withContext } from "../../src/web/index.ts";
+import { handler as webHandler } from "../../src/web/index.ts";
 import { serve, until } from "../raw-http.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -111,8 +111,8 @@ const onExpress = (api: Api, setting: Setting): RequestListener => {
 
 const asFetch = (api: Api, setting: Setting): RequestListener => {
   const listener = getRequestListener(
-    withContext(
-      (req, ctx) =>
+    webHandler(
+      (ctx, req) =>
         fetchRequestHandler({ ...api, endpoint: "/trpc", req, createContext: () => ({ ctx }) }),
       setting,
     ),

@@ -20,7 +20,7 @@ import {
   statusOf,
 } from "../../src/http/index.ts";
 import { background, cause, sleep, within, type Context } from "../../src/index.ts";
-import { withContext } from "../../src/web/index.ts";
+import { handler as webHandler } from "../../src/web/index.ts";
 import { serve, until, type Client } from "../raw-http.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -92,7 +92,7 @@ const onNode = (yoga: Yoga, setting: Setting): RequestListener =>
 
 const asFetch = (yoga: Yoga, setting: Setting): RequestListener => {
   const listener = getRequestListener(
-    withContext((request, ctx) => yoga.fetch(request, { ctx }), setting),
+    webHandler((ctx, request) => yoga.fetch(request, { ctx }), setting),
   );
   return (req, res) => void listener(req, res);
 };

@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from "vitest";
 import { contexts } from "../../src/hono/index.ts";
 import { ClientDisconnected, LocalTimeout, RequestFinished } from "../../src/http/index.ts";
 import { cause, sleep, startWork, stopped, working, type Context } from "../../src/index.ts";
-import { withContext } from "../../src/web/index.ts";
+import { handler } from "../../src/web/index.ts";
 import { Client, until } from "../raw-http.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -44,8 +44,8 @@ function listen(fetch: Fetch): { port: number; stop: () => Promise<void> } {
 
 const apps: Record<string, (work: Work, timeout?: number) => Fetch> = {
   "eightysix/web": (work, timeout) =>
-    withContext(
-      async (request: Request, ctx) => (await request.text(), work(ctx)),
+    handler(
+      async (ctx, request: Request) => (await request.text(), work(ctx)),
       timeout === undefined ? {} : { timeout },
     ),
   "eightysix/hono": (work, timeout) => {

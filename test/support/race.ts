@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { afterAll, beforeAll, expect } from "vitest";
 import { background, withCancel, withLedger, working, type Context } from "../../src/index.ts";
 
-/** How many contexts are cancelled in each race; `npm run soak` asks for more. */
+/** How many contexts are canceled in each race; `npm run soak` asks for more. */
 export const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
 const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
 
@@ -64,7 +64,7 @@ export function tell(told: object): void {
 }
 
 /**
- * Every guilty one is either cancelled, with its context's own error, or answered; every innocent
+ * Every guilty one is either canceled, with its context's own error, or answered; every innocent
  * one is answered, and with its own answer.
  */
 export async function race(options: Race): Promise<RaceResult> {

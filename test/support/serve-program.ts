@@ -1,5 +1,5 @@
 /**
- * A server in a process of its own, for src/http/serve.test.ts. Prints a line of JSON for what
+ * A server in a process of its own, for src/http/server/serve.test.ts. Prints a line of JSON for what
  * happens: `{ port }`, `{ asked }` for each request, `{ report }` at the end. Then nothing keeps it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

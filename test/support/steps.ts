@@ -48,7 +48,7 @@ export async function cancelAtEveryStep<T>(operation: Operation<T>): Promise<str
     unsubscribe("eightysix:work.start", begins);
     unsubscribe("eightysix:work.end", ends);
     if (relay !== undefined) relay.onMessage = undefined;
-    const at = `cancelled at ${String(ctx.err()?.cause)}`;
+    const at = `canceled at ${String(ctx.err()?.cause)}`;
     if ("stopped" in outcome) expect(outcome.stopped, at).toBe(ctx.err());
     try {
       await operation.check(outcome);

@@ -12,7 +12,7 @@ export interface Account {
   abandoned: number;
   /** those that were stopped for it, */
   noticed: number;
-  /** and those that ran into their limit, as is written down in `src/http/over.ts`. */
+  /** and those that ran into their limit, as is written down in `src/http/request/request-end.ts`. */
   missed: number;
   /** Contexts without an end, or with a wrong one. */
   complaints: string[];

@@ -26,7 +26,7 @@ export interface Verdict {
   readonly end: End | undefined;
   /** Left before its answer had come. */
   readonly abandoned: boolean;
-  /** Left unnoticed, as is written down in `src/http/over.ts`. */
+  /** Left unnoticed, as is written down in `src/http/request/request-end.ts`. */
   readonly missed: boolean;
   /** What is wrong. */
   readonly complaint: string | undefined;
@@ -95,7 +95,7 @@ function canAnswer(plan: RequestPlan, { plan: { requests }, sent }: Visited): bo
 
 const LONG_ONES: ReadonlySet<Deed> = new Set(["answers at length", "answers in long parts"]);
 
-/** The misses that `src/http/over.ts` owns up to: Node reads no more, of FIN and RST neither. */
+/** The misses that `src/http/request/request-end.ts` owns up to: Node reads no more, of FIN and RST neither. */
 function isUnnoticeable({ plan: { requests, pipelined } }: Visited): boolean {
   const isUnread = requests.some(({ body, reads }) => !reads && (body?.length ?? 0) > READ_BUFFER);
   const [, ...behind] = requests;

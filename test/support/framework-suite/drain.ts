@@ -27,7 +27,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     const held = gate();
     let n = 0;
     const work: Work = () => (n++ === 0 ? "ok" : answered(held));
-    await using server = await start(framework, transport, work, {}, { grace: long });
+    await using server = await start(framework, transport, work, {}, { gracePeriod: long });
     const [idle, unused, busy] = [
       await server.visitor(),
       await server.visitor(),
@@ -51,7 +51,13 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
   });
 
   test("one that takes longer is told at the end of the grace: 503", async () => {
-    await using server = await start(framework, transport, forever, {}, { grace: 50, hard: long });
+    await using server = await start(
+      framework,
+      transport,
+      forever,
+      {},
+      { gracePeriod: 50, forceAfter: long },
+    );
     const visitor = await server.visitor();
     visitor.get();
     await until(() => server.seen.length === 1);
@@ -66,7 +72,13 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
 
   test("a stream is cut off at the end of the grace", async () => {
     const work: Work = (ctx) => parts(ctx);
-    await using server = await start(framework, transport, work, {}, { grace: 50, hard: long });
+    await using server = await start(
+      framework,
+      transport,
+      work,
+      {},
+      { gracePeriod: 50, forceAfter: long },
+    );
     const visitor = await server.visitor();
     visitor.get();
     await until(() => visitor.replies[0]?.body.includes("part 1") === true, "some parts");
@@ -87,7 +99,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
       }
       yield "bye\n";
     };
-    await using server = await start(framework, transport, rows, {}, { grace: long });
+    await using server = await start(framework, transport, rows, {}, { gracePeriod: long });
     const visitor = await server.visitor();
     visitor.get();
     await visitor.head();
@@ -103,7 +115,13 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
         yield "a part";
         yield await answered(held);
       })();
-    await using server = await start(framework, transport, deaf, {}, { grace: 20, hard: 20 });
+    await using server = await start(
+      framework,
+      transport,
+      deaf,
+      {},
+      { gracePeriod: 20, forceAfter: 20 },
+    );
     const visitor = await server.visitor();
     visitor.get();
     await visitor.head();
@@ -123,7 +141,7 @@ export function drainOfItsOwn(framework: FrameworkUnderTest): void {
       let n = 0;
       const work: Work = (ctx, body) => (n++ === 0 ? answered(held) : forever(ctx, body));
       const { server, serving } = await framework.served(watched(work, seen), {
-        ...{ signals: [], grace: 200, hard: long },
+        ...{ signals: [], gracePeriod: 200, forceAfter: long },
       });
       const [drains, stays] = [await visit(server), await visit(server)];
       drains.get();

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { getRequestListener, serve as serveNode } from "@hono/node-server";
 import { serve } from "../../../src/http/index.ts";
-import { withContext, type FetchOptions } from "../../../src/web/index.ts";
+import { handler, type FetchOptions } from "../../../src/web/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
 function fetchOf(work: Work, options: FetchOptions<Request>) {
-  return withContext(async (request: Request, ctx) => {
+  return handler(async (ctx, request: Request) => {
     const answer = await work(ctx, () => request.text());
     if (typeof answer === "string") return new Response(answer);
     return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
@@ -17,10 +17,10 @@ export const fetchHandlers: FrameworkUnderTest = {
   name: "fetch handlers",
   app: (work, options) => getRequestListener(fetchOf(work, options)),
   async served(work, options) {
-    const fetch = (request: Request) => handler(request);
+    const fetch = (request: Request) => listener(request);
     const server = serveNode({ port: 0, hostname: "127.0.0.1", fetch }) as Server;
     const serving = serve(server, options);
-    const handler = fetchOf(work, { parent: serving.requests });
+    const listener = fetchOf(work, { parent: serving.requests });
     await once(server, "listening");
     return { server, serving };
   },

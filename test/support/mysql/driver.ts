@@ -2,7 +2,10 @@
 import mariadb, { type PoolConfig } from "mariadb";
 import mysql from "mysql2/promise";
 import { onTestFinished } from "vitest";
-import type { Options, TransactionOptions } from "../../../src/adapter/mysql-database.ts";
+import type {
+  WithContextOptions,
+  TransactionOptions,
+} from "../../../src/adapter/mysql/database.ts";
 import type { Context } from "../../../src/index.ts";
 import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
 import { withContext as withMysql2 } from "../../../src/mysql2/index.ts";
@@ -42,7 +45,7 @@ export interface TestPool {
   end(): Promise<void>;
 }
 
-export interface PoolSettings extends Options {
+export interface PoolSettings extends WithContextOptions {
   url?: string;
   max?: number;
   /** What the driver alone has. */
@@ -57,9 +60,9 @@ export interface TestDriver {
   connection(settings?: PoolSettings): Promise<{ db: Db; query(sql: string): Promise<Row[]> }>;
 }
 
-const optionsOf = ({ onCancel, grace, serverTimeout }: PoolSettings): Options => ({
+const optionsOf = ({ onCancel, stopTimeout, serverTimeout }: PoolSettings): WithContextOptions => ({
   ...(onCancel && { onCancel }),
-  ...(grace !== undefined && { grace }),
+  ...(stopTimeout !== undefined && { stopTimeout }),
   ...(serverTimeout !== undefined && { serverTimeout }),
 });
 

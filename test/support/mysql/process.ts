@@ -22,7 +22,7 @@ const programs = {
 
 export function describeProcess(name: keyof typeof programs): void {
   describeMariadb("a process", () => {
-    test("ends when its pool has, whatever was cancelled", async () => {
+    test("ends when its pool has, whatever was canceled", async () => {
       const directory = mkdtempSync(join(tmpdir(), "eightysix-"));
       onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
       const outfile = join(directory, "program.mjs");

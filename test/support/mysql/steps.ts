@@ -1,4 +1,4 @@
-/** Cancelled at every point: the result is right, and the pool and the server are as before. */
+/** Canceled at every point: the result is right, and the pool and the server are as before. */
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { describeMariadb, mariadbUrl, observer, until, type Observer } from "../mariadb.ts";
 import {
@@ -14,7 +14,7 @@ import type { Db, Row, TestDriver, TestPool } from "./driver.ts";
 export function describeSteps(driver: TestDriver): void {
   vi.setConfig({ testTimeout: 120_000 });
 
-  describeMariadb("cancelled at every step", () => {
+  describeMariadb("canceled at every step", () => {
     let look: Observer;
     let relay: Relay;
     let pool: TestPool;

@@ -7,7 +7,7 @@ import { startProxy, type Link, type Proxy } from "../proxy.ts";
 import { unhandledRejections } from "../race.ts";
 import type { TestDriver, TestPool } from "./driver.ts";
 
-const GRACE = 500;
+const STOP_TIMEOUT = 500;
 const LONG = 60;
 
 export function describeWeather(driver: TestDriver): void {
@@ -31,7 +31,7 @@ export function describeWeather(driver: TestDriver): void {
       return url.href;
     };
 
-    interface Cancelled {
+    interface Canceled {
       error: unknown;
       state: string | undefined;
       took: number;
@@ -44,13 +44,13 @@ export function describeWeather(driver: TestDriver): void {
      * Runs a long statement through a proxy and cancels it. `onLink` is called for each connection:
      * the first is the statement's, the second is for its KILL; `when` right before the cancel.
      */
-    async function cancelled(
+    async function canceled(
       onLink: (link: Link) => void,
       when: (proxy: Proxy) => void | Promise<void> = () => undefined,
       form: "query" | "stream" = "query",
-    ): Promise<Cancelled> {
+    ): Promise<Canceled> {
       const proxy = await startProxy(server, onLink);
-      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: STOP_TIMEOUT });
       const look = await observer({ uri: server.url });
       const text = `select sleep(${LONG}) ${mark()}`;
       using ctx = withCancel(withLedger(background()));
@@ -73,7 +73,7 @@ export function describeWeather(driver: TestDriver): void {
     }
 
     test("a proxy that behaves is no obstacle", async () => {
-      const { error, state, took, pool } = await cancelled(() => undefined);
+      const { error, state, took, pool } = await canceled(() => undefined);
       expect(error).toBeInstanceOf(CanceledError);
       expect(state).toBe("stopped");
       expect(took).toBeLessThan(5_000);
@@ -81,9 +81,9 @@ export function describeWeather(driver: TestDriver): void {
     });
 
     test.each(["query", "stream"] as const)(
-      "a stalled control connection costs a %s the grace and its connection",
+      "a stalled control connection costs a %s the stop timeout and its connection",
       async (form) => {
-        const { error, state, took, pool } = await cancelled(
+        const { error, state, took, pool } = await canceled(
           (link) => {
             if (link.index === 1) link.stall();
           },
@@ -91,30 +91,30 @@ export function describeWeather(driver: TestDriver): void {
           form,
         );
         expect(error).toBeInstanceOf(CanceledError);
-        expect(state).toBe("lost");
-        expect(took).toBeGreaterThanOrEqual(GRACE - 5);
-        expect(took).toBeLessThan(GRACE + 2_000);
+        expect(state).toBe("abandoned");
+        expect(took).toBeGreaterThanOrEqual(STOP_TIMEOUT - 5);
+        expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
         await expectWhole(pool);
       },
     );
 
     test("a reset control connection costs the connection, at once", async () => {
-      const { error, state, took, pool } = await cancelled((link) => {
+      const { error, state, took, pool } = await canceled((link) => {
         if (link.index === 1) link.reset();
       });
       expect(error).toBeInstanceOf(CanceledError);
-      expect(state).toBe("lost");
-      expect(took).toBeLessThan(GRACE + 2_000);
+      expect(state).toBe("abandoned");
+      expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
       await expectWhole(pool);
     });
 
     test("a control connection that is refused costs the connection, and the next works", async () => {
-      const { error, took, pool, proxy } = await cancelled(
+      const { error, took, pool, proxy } = await canceled(
         () => undefined,
         (proxy) => proxy.refuse(),
       );
       expect(error).toBeInstanceOf(CanceledError);
-      expect(took).toBeLessThan(GRACE + 2_000);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
       await proxy.refuse(false);
       await expectWhole(pool);
       using ctx = withCancel(background());
@@ -128,7 +128,7 @@ export function describeWeather(driver: TestDriver): void {
     });
 
     test("a control connection that breaks while idle is opened anew", async () => {
-      const { state, pool, proxy } = await cancelled(() => undefined);
+      const { state, pool, proxy } = await canceled(() => undefined);
       expect(state).toBe("stopped");
       proxy.links[1]?.reset();
       await until(() => proxy.open === 1);
@@ -144,17 +144,17 @@ export function describeWeather(driver: TestDriver): void {
     });
 
     test.each(["query", "stream"] as const)(
-      "a stalled connection costs a %s the grace and the connection; the server has stopped",
+      "a stalled connection costs a %s the stop timeout and the connection; the server has stopped",
       async (form) => {
-        const { error, state, took, pool, text } = await cancelled(
+        const { error, state, took, pool, text } = await canceled(
           () => undefined,
           (proxy) => proxy.links[0]?.stall(),
           form,
         );
         const look = await observer({ uri: server.url });
         expect(error).toBeInstanceOf(CanceledError);
-        expect(state).toBe("lost");
-        expect(took).toBeLessThan(GRACE + 2_000);
+        expect(state).toBe("abandoned");
+        expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
         expect(await look.running(text)).toBe(0);
         await expectWhole(pool);
       },
@@ -163,32 +163,32 @@ export function describeWeather(driver: TestDriver): void {
     test.each(["query", "stream"] as const)(
       "a reset connection fails a %s at once, and the pool opens another",
       async (form) => {
-        const { error, took, pool } = await cancelled(
+        const { error, took, pool } = await canceled(
           () => undefined,
           (proxy) => proxy.links[0]?.reset(),
           form,
         );
         expect(error).toBeInstanceOf(Error);
-        expect(took).toBeLessThan(GRACE + 2_000);
+        expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
         await expectWhole(pool);
       },
     );
 
-    test("both stalled cost the grace, and others are served afterwards", async () => {
-      const { error, took, pool } = await cancelled(
+    test("both stalled cost the stop timeout, and others are served afterwards", async () => {
+      const { error, took, pool } = await canceled(
         (link) => {
           if (link.index === 1) link.stall();
         },
         (proxy) => proxy.links[0]?.stall(),
       );
       expect(error).toBeInstanceOf(CanceledError);
-      expect(took).toBeLessThan(GRACE + 2_000);
+      expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
       await expectWhole(pool);
     });
 
     test("a waiter is served when the connection before it had to be destroyed", async () => {
       const proxy = await startProxy(server);
-      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: STOP_TIMEOUT });
       await pool.query("select 1");
       using ctx = withCancel(background());
       const text = `select sleep(${LONG}) ${mark()}`;
@@ -202,9 +202,9 @@ export function describeWeather(driver: TestDriver): void {
       expect(await next).toEqual([{ n: 2 }]);
     });
 
-    test("a transaction whose connection stalls is over within two times the grace", async () => {
+    test("a transaction whose connection stalls is over within two times the stop timeout", async () => {
       const proxy = await startProxy(server);
-      const pool = driver.pool({ url: through(proxy), max: 1, grace: GRACE });
+      const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: STOP_TIMEOUT });
       using ctx = withCancel(background());
       const work = pool.db
         .transaction(ctx, async (tx) => {
@@ -217,14 +217,14 @@ export function describeWeather(driver: TestDriver): void {
       setTimeout(() => ctx.cancel(), 100);
       const start = performance.now();
       expect(await work).toBe(ctx.err());
-      expect(performance.now() - start).toBeLessThan(2 * GRACE + 2_000);
+      expect(performance.now() - start).toBeLessThan(2 * STOP_TIMEOUT + 2_000);
       await expectWhole(pool);
     });
 
     test("the server is killed while statements run, and while one is being stopped", async () => {
       const doomed = await startMariadb();
       onTestFinished(() => doomed.stop());
-      const pool = driver.pool({ url: doomed.url, max: 3, grace: GRACE });
+      const pool = driver.pool({ url: doomed.url, max: 3, stopTimeout: STOP_TIMEOUT });
       const look = await observer({ uri: doomed.url });
       const text = `select sleep(${LONG}) ${mark()}`;
       using ctx = withCancel(background());

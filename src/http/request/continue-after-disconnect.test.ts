@@ -1,0 +1,136 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { expect, test, vi } from "vitest";
+import { Client, until } from "../../../test/raw-http.ts";
+import { background, cause, key, sleep, withCancel, withValue, type Context } from "../../index.ts";
+import {
+  ClientDisconnected,
+  handler,
+  LocalTimeout,
+  requestContext,
+  RequestFinished,
+  serve,
+  Shutdown,
+  type HandlerOptions,
+  type ServeOptions,
+} from "../index.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+type Options = HandlerOptions<IncomingMessage, ServerResponse>;
+
+/** A request whose handler runs on until it is let go, in a server that is served. */
+async function start(options: Options = {}, times: ServeOptions = {}) {
+  let go: (error?: Error) => void = () => undefined;
+  const gate = new Promise<void>((resolve, reject) => {
+    go = (error) => (error ? reject(error) : resolve());
+  });
+  const seen: { ctx: Context; client: Context }[] = [];
+  const errors: unknown[] = [];
+  const server = createServer(
+    handler(
+      async (ctx, req, res) => {
+        seen.push({ ctx, client: requestContext(req) });
+        await Promise.race([gate, sleep(ctx, Infinity)]);
+        res.end("written");
+      },
+      { onDisconnect: "continue", onError: (_, error) => errors.push(error), ...options },
+    ),
+  );
+  const serving = serve(server, { signals: [], ...times });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
+  await once(socket, "connect");
+  const asking = new Client(socket);
+  asking.post("body");
+  await until(() => seen.length === 1);
+  return {
+    ...{ serving, asking, go, errors, ...seen[0]! },
+    async leave() {
+      asking.leave("RST");
+      await until(() => seen[0]!.client.err() !== undefined);
+    },
+    async [Symbol.asyncDispose]() {
+      go();
+      asking.leave("FIN");
+      await serving.close();
+    },
+  };
+}
+
+test("the client leaves and the work goes on, until it is finished", async () => {
+  await using run = await start();
+  await run.leave();
+  expect(cause(run.client)).toBeInstanceOf(ClientDisconnected);
+  expect(run.ctx.err()).toBeUndefined();
+  run.go();
+  await until(() => run.ctx.err() !== undefined);
+  expect(cause(run.ctx)).toBeInstanceOf(RequestFinished);
+  expect(run.errors).toEqual([]);
+});
+
+test("a client that stays is answered", async () => {
+  await using run = await start();
+  run.go();
+  expect(await run.asking.answer()).toMatch(/ 200 OK[^]*written/);
+  await until(() => run.ctx.err() !== undefined);
+  expect(cause(run.ctx)).toBeInstanceOf(RequestFinished);
+  expect(cause(run.client)).toBeInstanceOf(RequestFinished);
+});
+
+test("what fails without its client is told as the failure that it is", async () => {
+  const statuses: number[] = [];
+  await using run = await start({ onError: (_c, _e, _q, res) => statuses.push(res.statusCode) });
+  await run.leave();
+  run.go(new Error("the disk is full"));
+  await until(() => statuses.length === 1);
+  expect(statuses).toEqual([500]);
+});
+
+test("its limit ends it all the same", async () => {
+  await using run = await start({ timeout: 300 });
+  await run.leave();
+  expect(run.ctx.err()).toBeUndefined();
+  await until(() => run.ctx.err() !== undefined);
+  expect(cause(run.ctx)).toBeInstanceOf(LocalTimeout);
+});
+
+test("a parent gives it values, and ends it", async () => {
+  const Name = key<string>("name");
+  const parent = withCancel(withValue(background(), Name, "reports"));
+  await using run = await start({ parent });
+  await run.leave();
+  expect([run.ctx.value(Name), run.ctx.err()]).toEqual(["reports", undefined]);
+  parent.cancel(new LocalTimeout());
+  expect(cause(run.ctx)).toBeInstanceOf(LocalTimeout);
+});
+
+test("a shutdown waits for it", async () => {
+  await using run = await start({}, { gracePeriod: 20_000 });
+  await run.leave();
+  let closed = false;
+  const report = run.serving.close().finally(() => (closed = true));
+  await sleep(background(), 200);
+  expect([closed, run.ctx.err()]).toEqual([false, undefined]);
+  run.go();
+  expect(await report).toMatchObject({ canceled: 0, destroyed: 0 });
+});
+
+test("a shutdown tells it at the end of the grace", async () => {
+  await using run = await start({}, { gracePeriod: 50, forceAfter: 20_000 });
+  await run.leave();
+  expect(await run.serving.close()).toMatchObject({ canceled: 1, destroyed: 0 });
+  expect(cause(run.ctx)).toBeInstanceOf(Shutdown);
+});
+
+test("with `parent` and a limit, a request that is served hears of the shutdown too", async () => {
+  const parent = withCancel(background());
+  const options: Options = { parent, timeout: 60_000, onDisconnect: "cancel" };
+  await using run = await start(options, { gracePeriod: 50, forceAfter: 20_000 });
+  const report = run.serving.close();
+  expect(await run.asking.answer()).toMatch(/ 503 /);
+  expect(cause(run.ctx)).toBeInstanceOf(Shutdown);
+  expect(await report).toMatchObject({ canceled: 1, destroyed: 0 });
+});

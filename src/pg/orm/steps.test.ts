@@ -1,0 +1,145 @@
+/** ORMs, canceled at every point of a transaction: all of it or nothing, and the pool as before. */
+import { PrismaPg } from "@prisma/adapter-pg";
+import { DrizzleQueryError, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import knex from "knex";
+import { Kysely, PostgresDialect, sql as ksql } from "kysely";
+import Cursor from "pg-cursor";
+import pg from "pg";
+import { DataSource, QueryFailedError } from "typeorm";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Context } from "../../index.ts";
+import { idsIn, table } from "../../../test/support/orms.ts";
+import { observer, postgresUrl, until } from "../../../test/support/postgres.ts";
+import { generatePrisma } from "../../../test/support/prisma.ts";
+import { cancelAtEveryStep, postgresMessages, startRelay } from "../../../test/support/steps.ts";
+import { runWithContext } from "../../current/index.ts";
+import { bind, contextPool, prismaExtension } from "../index.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+type Work = (ctx: Context, step: (name: string) => void) => Promise<unknown>;
+interface Given {
+  pool: pg.Pool;
+  name: string;
+}
+
+/** Each inserts 1, and 2 in a nested transaction, where the ORM has those. */
+const transactions: Record<string, (given: Given) => Promise<Work>> = {
+  Drizzle: async ({ pool, name }) => {
+    const insert = (id: number) => sql.raw(`insert into ${name} values (${id})`);
+    return (ctx) =>
+      drizzle(bind(ctx, pool)).transaction(async (tx) => {
+        await tx.execute(insert(1));
+        await tx.transaction((inner) => inner.execute(insert(2)));
+      });
+  },
+  Kysely: async ({ pool, name }) => {
+    const insert = (id: number) => ksql.raw(`insert into ${name} values (${id})`);
+    return (ctx) =>
+      new Kysely<object>({ dialect: new PostgresDialect({ pool: bind(ctx, pool) }) })
+        .transaction()
+        .execute(async (trx) => {
+          await insert(1).execute(trx);
+          await insert(2).execute(trx);
+        });
+  },
+  Knex: async ({ pool, name }) => {
+    const db = knex({ client: "pg", connectionPool: pool, log: { warn: () => undefined } });
+    await db.raw("select 1"); // it asks for the version once
+    return (ctx) =>
+      runWithContext(ctx, () =>
+        db.transaction(async (trx) => {
+          await trx(name).insert({ id: 1 });
+          await trx.transaction(async (inner) => void (await inner(name).insert({ id: 2 })));
+        }),
+      );
+  },
+  TypeORM: async ({ pool, name }) => {
+    const Pool = new Proxy(pg.Pool, { construct: () => pool });
+    const db = new DataSource({ type: "postgres", driver: { ...pg, Pool } });
+    await db.initialize();
+    return (ctx) =>
+      runWithContext(ctx, () =>
+        db.transaction(async (manager) => {
+          await manager.query(`insert into ${name} values (1)`);
+          await manager.transaction((inner) => inner.query(`insert into ${name} values (2)`));
+        }),
+      );
+  },
+  Prisma: async ({ pool, name }) => {
+    const { PrismaClient, remove } = await generatePrisma(name);
+    const db = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(prismaExtension);
+    onTestFinished(() => db.$disconnect().then(remove));
+    await db.$connect();
+    return (ctx) =>
+      runWithContext(ctx, () =>
+        db.$transaction(async (tx) => {
+          await tx.$executeRawUnsafe(`insert into ${name} values (1)`);
+          await tx.$executeRawUnsafe(`insert into ${name} values (2)`);
+        }),
+      );
+  },
+};
+
+async function given(): Promise<Given & { relay: Awaited<ReturnType<typeof startRelay>> }> {
+  const look = await observer();
+  const { hostname, port } = new URL(postgresUrl());
+  const relay = await startRelay({ host: hostname, port: Number(port) }, postgresMessages);
+  const pool = new (contextPool(pg.Pool))({ connectionString: postgresUrl(relay), max: 1 });
+  pool.on("error", () => undefined);
+  onTestFinished(() => pool.end().catch(() => undefined));
+  return { pool, name: await table(look), relay };
+}
+
+test.each(Object.keys(transactions))("%s: a transaction", async (orm) => {
+  const { pool, name, relay } = await given();
+  const look = await observer();
+  const transaction = await transactions[orm]!({ pool, name });
+  const pids = new Set<unknown>();
+  pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
+  const steps = await cancelAtEveryStep({
+    relay,
+    run: (ctx, step) =>
+      transaction(ctx, step).catch((error: unknown) => {
+        if (error instanceof DrizzleQueryError) throw error.cause as Error;
+        if (error instanceof QueryFailedError) throw error.driverError;
+        throw error;
+      }),
+    async check(outcome) {
+      await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
+      expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
+      expect(pids.size, "one connection for all of it").toBe(1);
+      expect(await idsIn(look, name)).toEqual("value" in outcome ? [1, 2] : []);
+      await look.query(`truncate ${name}`);
+    },
+  });
+  expect(steps.length).toBeGreaterThan(20);
+});
+
+test("Kysely: a stream", async () => {
+  const { pool, relay } = await given();
+  await pool.query("select 1");
+  const pids = new Set<unknown>();
+  pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
+  await cancelAtEveryStep({
+    relay,
+    async run(ctx, step) {
+      const dialect = new PostgresDialect({ pool: bind(ctx, pool), cursor: Cursor });
+      const db = new Kysely<object>({ dialect });
+      const query = ksql<{ n: number }>`select n from generate_series(1, 7) n`.compile(db);
+      const seen: number[] = [];
+      for await (const { rows } of db.getExecutor().stream(query, 3)) {
+        step("rows");
+        seen.push(...rows.map((row) => row.n));
+      }
+      return seen;
+    },
+    async check(outcome) {
+      await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
+      expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
+      expect(pids.size, "one connection for all of it").toBe(1);
+      if ("value" in outcome) expect(outcome.value).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    },
+  });
+});

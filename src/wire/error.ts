@@ -1,0 +1,81 @@
+/** Causes that survive JSON, structuredClone, threads and hops. */
+import { CanceledError, DeadlineExceededError } from "../index.ts";
+import { LONGEST_CHAIN, show } from "../internal.ts";
+
+/** An error and its chain of causes as plain data. */
+export interface WireError {
+  name: string;
+  message: string;
+  code?: string | number;
+  cause?: WireError | string | number | boolean | null;
+}
+
+/** Plain data for an error and its causes. Stacks and other properties stay at home. Never throws. */
+export function toWire(error: unknown): WireError {
+  const wire = wireOf(error, LONGEST_CHAIN);
+  return typeof wire === "object" && wire !== null
+    ? wire
+    : { name: "Error", message: String(wire) };
+}
+
+function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | null {
+  if (isScalar(x)) return x;
+  if (typeof x !== "object") return { name: "Error", message: show(x) };
+  const name = get(x, "name");
+  const message = get(x, "message");
+  const code = get(x, "code");
+  const cause = get(x, "cause");
+  const wire: WireError = {
+    name: typeof name === "string" ? name : "Error",
+    message: typeof message === "string" ? message : "",
+  };
+  if (isCode(code)) wire.code = code;
+  if (cause !== undefined && depth > 1) wire.cause = wireOf(cause, depth - 1);
+  return wire;
+}
+
+/**
+ * The error that `toWire` described: context errors are context errors again, anything else an
+ * Error with the same name, message and code. Believes nothing: whatever arrives, it returns an
+ * error and never throws.
+ */
+export function fromWire(wire: unknown): Error {
+  const error = errorOf(wire, LONGEST_CHAIN);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function errorOf(wire: unknown, depth: number): unknown {
+  if (isScalar(wire)) return wire;
+  if (typeof wire !== "object") return null;
+  const name = get(wire, "name");
+  const message = get(wire, "message");
+  const code = get(wire, "code");
+  const cause = get(wire, "cause");
+  const options =
+    cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
+  if (code === "ERR_CONTEXT_CANCELED") return new CanceledError(options);
+  if (code === "ERR_CONTEXT_DEADLINE_EXCEEDED") return new DeadlineExceededError(options);
+  const error = new Error(typeof message === "string" ? message : "", options);
+  const own = { configurable: true, writable: true };
+  if (typeof name === "string") Object.defineProperty(error, "name", { ...own, value: name });
+  if (isCode(code)) Object.assign(error, { code });
+  return error;
+}
+
+/** What JSON keeps as it is; it has no NaN and no Infinity. */
+function isScalar(x: unknown): x is string | number | boolean | null {
+  return x === null || typeof x === "boolean" || isCode(x);
+}
+
+function isCode(x: unknown): x is string | number {
+  return typeof x === "string" || Number.isFinite(x);
+}
+
+/** Getters and proxies may throw. */
+function get(x: object, property: keyof WireError): unknown {
+  try {
+    return (x as Partial<Record<keyof WireError, unknown>>)[property];
+  } catch {
+    return undefined;
+  }
+}
