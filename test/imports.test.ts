@@ -1,22 +1,24 @@
 /**
- * Who may import whom, in src without its tests:
+ * Which file in src may import which, tests aside:
  *
  *   core  <  work  <  tasks  <  index.ts, internal.ts  <  wire, current, adapter  <  integrations
  *
- * Nothing imports an integration, but the frameworks' import http, and nothing imports a package: drivers are described by types of
- * our own. The root (index.ts and what it is made of) imports no `node:` module at the top level.
+ * - No file imports an integration. The one exception: frameworks import http.
+ * - No file imports a package. The types of drivers are described in files of this project.
+ * - index.ts, and the folders that it is made of, import no `node:` module at the top level.
+ * - No group of files imports itself in a circle, type-only imports included.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test } from "vitest";
 
-/** What each folder may import beside itself; any other folder is an integration. */
+/** What each folder may import, besides itself. A folder that is not listed is an integration. */
 const layers: Record<string, readonly string[]> = {
   core: [],
   work: ["core"],
   tasks: ["core", "work"],
   "index.ts": ["core", "work", "tasks"],
-  // What integrations may take from the core beyond the public root.
+  // What integrations may take from the core, beyond the public root.
   "internal.ts": ["core"],
   wire: ["index.ts", "internal.ts"],
   current: ["index.ts", "internal.ts"],
@@ -24,12 +26,12 @@ const layers: Record<string, readonly string[]> = {
   // Time is not part of the public API: replacing it is for tests alone.
   testing: ["index.ts", "core/clock.ts"],
 };
-/** A package's types that are used where they are installed, and done without where they are not. */
+/** Files that take a package's types if the user has the package, and do without if not. */
 const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
 const root = ["core", "work", "tasks", "index.ts"];
 const integration = ["index.ts", "internal.ts", "adapter", "current", "wire"];
 
-// What is said about a request to a framework is what eightysix/http says.
+// A framework's requests follow the rules of eightysix/http.
 for (const framework of ["express", "fastify", "koa", "hono", "web"]) {
   layers[framework] = [...integration, "http"];
 }
@@ -41,17 +43,23 @@ const inside = /\bimport\(\s*["']([^"']+)["']/g;
 const matches = (text: string, pattern: RegExp): string[] =>
   [...text.matchAll(pattern)].map((match) => match[1] ?? "");
 
-/** `files` maps paths in src to their text; each violation reads `file imports x`. */
-function violations(files: Record<string, string>): string[] {
+/** Maps paths in src to their text. */
+type Files = Record<string, string>;
+
+const target = (file: string, specifier: string): string =>
+  posix.normalize(posix.join(posix.dirname(file), specifier));
+
+/** Returns every import that the rules forbid, as `file imports x`. */
+function violations(files: Files): string[] {
   return Object.entries(files).flatMap(([file, text]) => {
     const [home = ""] = file.split("/");
     const allowed = layers[home] ?? integration;
     const isBad = (specifier: string, topLevel: boolean): boolean => {
       if (specifier.startsWith("node:")) return root.includes(home) && topLevel;
       if (!specifier.startsWith(".")) return !(types[file] === specifier && !topLevel);
-      const target = posix.normalize(posix.join(posix.dirname(file), specifier));
-      const [folder = ""] = target.split("/");
-      return folder !== home && !allowed.includes(folder) && !allowed.includes(target);
+      const path = target(file, specifier);
+      const [folder = ""] = path.split("/");
+      return folder !== home && !allowed.includes(folder) && !allowed.includes(path);
     };
     const bad = [
       ...matches(text, atTopLevel).filter((specifier) => isBad(specifier, true)),
@@ -61,14 +69,58 @@ function violations(files: Record<string, string>): string[] {
   });
 }
 
-test("the source keeps the import rules", () => {
+/** Returns one circle of imports, as the paths in it, or `undefined` if there is none. */
+function circle(files: Files): string[] | undefined {
+  const imports = (file: string): string[] =>
+    [...matches(files[file] ?? "", atTopLevel), ...matches(files[file] ?? "", inside)]
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => target(file, specifier));
+  const finished = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): string[] | undefined => {
+    if (finished.has(file)) return undefined;
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    path.push(file);
+    for (const imported of imports(file)) {
+      const found = visit(imported);
+      if (found !== undefined) return found;
+    }
+    path.pop();
+    finished.add(file);
+    return undefined;
+  };
+  for (const file of Object.keys(files)) {
+    const found = visit(file);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function readSource(): Files {
   const src = new URL("../src/", import.meta.url);
   const files = readdirSync(src, { recursive: true, encoding: "utf8" })
     .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => /(?<!\.test)\.ts$/.test(file))
     .map((file) => [file, readFileSync(new URL(file, src), "utf8")] as const);
   expect(files.length).toBeGreaterThan(0);
-  expect(violations(Object.fromEntries(files))).toEqual([]);
+  return Object.fromEntries(files);
+}
+
+test("the source keeps the import rules", () => {
+  expect(violations(readSource())).toEqual([]);
+});
+
+test("no files of the source import each other in a circle", () => {
+  expect(circle(readSource())).toBeUndefined();
+});
+
+test.each([
+  [`import { b } from "./b.ts";`, `import { a } from "./a.ts";`],
+  [`import type { B } from "./b.ts";`, `import type { A } from "./a.ts";`],
+  [`export * from "./b.ts";`, `const a = () => import("./a.ts");`],
+])("a circle is found: %s and %s", (a, b) => {
+  const files = { "x/other.ts": "", "x/a.ts": a, "x/b.ts": b };
+  expect(circle(files)).toEqual(["x/a.ts", "x/b.ts", "x/a.ts"]);
 });
 
 test.each([
