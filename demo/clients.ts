@@ -1,17 +1,17 @@
 /**
- * Clients in a process of their own: each asks for a report and waits for it, or leaves after a
- * while by closing its connection. Started by traffic.ts, which sends the plan and gets a message
- * for each client that is through.
+ * Clients in a process of their own. Each asks for a report and waits for it, or leaves after a
+ * while by closing its connection. traffic.ts starts this process, sends the plan, and receives one
+ * message for each client that has finished.
  */
 import { get } from "node:http";
 
-/** One client. Times are milliseconds. */
+/** One client. */
 export interface Client {
-  /** The number that its request is to have. */
+  /** The number of its request. */
   readonly request: number;
-  /** After the start of the run. */
+  /** Milliseconds after the start of the run. */
   readonly arrives: number;
-  /** How long it waits; `undefined` for as long as it takes. */
+  /** How many milliseconds it waits. Without a number, it stays until it is answered. */
   readonly patience: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface Plan {
   readonly clients: readonly Client[];
 }
 
-/** How it went for one client. Instants are milliseconds since the epoch, with fractions. */
+/** How it went for one client. Instants are milliseconds since the epoch. */
 export interface Visit {
   readonly request: number;
   readonly arrived: number;

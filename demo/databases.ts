@@ -1,4 +1,4 @@
-/** The three databases of the demo, filled, with a watch on each. */
+/** The three databases of the demo, filled, and what each was seen doing. */
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import pg from "pg";
@@ -11,31 +11,31 @@ import { watchLibsql } from "./observe-libsql.ts";
 import { watchPostgres } from "./observe-postgres.ts";
 import { postgresSettings } from "./postgres-data.ts";
 
-export interface Kitchen {
+export interface Databases {
   readonly data: Data;
   /** Shared by both endpoints, with the driver's default size. */
   readonly pool: pg.Pool;
-  /** Which request has which DuckDB connection; the endpoints keep it, the watch reads it. */
+  /** The request that uses each DuckDB connection. The endpoints write it, the watch reads it. */
   readonly duckdbConnections: Map<DuckDBConnection, number>;
-  /** What the engines themselves were seen doing. */
+  /** When each engine was busy. */
   readonly spans: Spans;
-  /** Stops everything. Nothing may be running any more in the embedded engines. */
+  /** Stops everything. The embedded engines must be idle. */
   close(): Promise<void>;
 }
 
-/** `target`: CPU time of one report alone, in ms. */
-export async function openKitchen(
+/** Starts and fills the databases. `target` is the CPU time of one report that runs alone, in ms. */
+export async function openDatabases(
   target: number,
   seed: number,
   progress: (message: string) => void,
-): Promise<Kitchen> {
+): Promise<Databases> {
   const opened = new AsyncDisposableStackLike();
   try {
     progress("starting PostgreSQL");
     const directory = opened.add(await temporaryDirectory(), (d) => d.remove());
     const pools: pg.Pool[] = [];
     const server = await startPostgres({ settings: postgresSettings });
-    // The server first: a pool waits for the queries that nobody has stopped.
+    // The server stops first: a pool waits for its queries, and abandoned ones run for long.
     opened.add(pools, () => Promise.all(pools.map((p) => p.end())));
     opened.add(server, (s) => s.stop());
     const path = join(directory.path, "ratings.db");

@@ -1,8 +1,8 @@
 /**
- * One endpoint that reads three real databases, clients who leave half-way, and what the engines
- * do about it: first as people write it today, then with contexts.
+ * One endpoint reads three real databases, and most clients leave before it has answered. Shows what
+ * the databases still work on: first without contexts, then with contexts.
  *
- *     npm start                  serves a page, runs the traffic, prints a table; until Ctrl-C
+ *     npm start                  serves a page, runs the traffic, prints a table; Ctrl-C ends it
  *     npm start -- --once        the same, and exits after the table
  *     npm start -- --json        the table as data
  *     npm start -- --clients=8 --target=500 --seed=86 --port=8086

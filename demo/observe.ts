@@ -1,12 +1,11 @@
 /**
- * A time in which an engine itself was seen busy: PostgreSQL and DuckDB for one
- * request, libsql on one of its threads. Times are on
- * the scale of `performance.now()`, in ms. What "busy" means is said where each
- * engine is watched.
+ * A time during which an engine was seen busy: PostgreSQL and DuckDB with one request, libsql on one
+ * of its threads. Times are on the scale of `performance.now()`. The file that watches an engine says
+ * what "busy" means there.
  */
 export interface Span {
   readonly engine: Engine;
-  /** PostgreSQL and DuckDB: the number of the request. libsql: the id of the thread. */
+  /** The number of the request (PostgreSQL, DuckDB), or the id of the thread (libsql). */
   readonly worker: number;
   readonly start: number;
   /** `undefined` while it lasts. */
@@ -33,39 +32,39 @@ export class Spans {
     this.#open.delete(`${engine} ${worker}`);
   }
 
-  /** The span in progress on a worker. */
+  /** Returns the span in progress on a worker. */
   current(engine: Engine, worker: number): Span | undefined {
     return this.#open.get(`${engine} ${worker}`);
   }
 
-  /** Spans in progress now, of one engine or of all. */
+  /** Returns the spans in progress, of one engine or of all. */
   running(engine?: Engine): Span[] {
     return [...this.#open.values()].filter(
       (span) => engine === undefined || span.engine === engine,
     );
   }
 
-  /** How many were in progress at `time`. */
+  /** Returns how many spans were in progress at `time`. */
   runningAt(time: number, engine?: Engine): number {
     return this.#of(engine).filter(({ start, end = Infinity }) => start <= time && time < end)
       .length;
   }
 
-  /** When an engine was last busy before now; `undefined` while it is, or if it never was. */
+  /** Returns when an engine was last busy. `undefined` while it is busy, and if it never was. */
   idleSince(engine?: Engine): number | undefined {
     if (this.running(engine).length > 0) return undefined;
     const ends = this.#of(engine).map(({ end }) => end ?? 0);
     return ends.length === 0 ? undefined : Math.max(...ends);
   }
 
-  /** Database time: the summed length of all spans between two times, in ms. */
+  /** Returns the summed length of all spans between two times, in milliseconds. */
   busy(from: number, to: number, engine?: Engine): number {
     return this.#of(engine).reduce((sum, { start, end = to }) => {
       return sum + Math.max(0, Math.min(end, to) - Math.max(start, from));
     }, 0);
   }
 
-  /** Forgets what has ended: between two runs of traffic. */
+  /** Removes the spans that have ended, between two runs of traffic. */
   clear(): void {
     this.all.splice(0, this.all.length, ...this.#open.values());
   }
@@ -75,13 +74,12 @@ export class Spans {
   }
 }
 
-/** Ends a watch. Resolves when nothing of it is left, its connection included. */
+/** Ends a watch. Resolves when its timers and connections are closed. */
 export type StopWatching = () => Promise<void>;
 
 /**
- * Takes a look at the busy workers every `every` ms and records what changed.
- * A time is therefore late by `every` at most, and by however long the event
- * loop was held up.
+ * Looks at the busy workers every `every` milliseconds, and records what changed. A recorded time is
+ * late by at most `every`, plus the time for which the event loop was blocked.
  */
 export function sample(
   engine: Engine,

@@ -1,4 +1,4 @@
-/** The same endpoint twice: as people write it today, and with contexts. */
+/** The same endpoint twice: as it is usually written, and with contexts. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Database from "libsql/promise";
 import { afterFunc, all, stopped } from "eightysix";
@@ -8,23 +8,24 @@ import { withContext as libsql } from "eightysix/libsql";
 import { withContext as postgres } from "eightysix/pg";
 import type { LibsqlStatement } from "./data.ts";
 import { connectDuckdb } from "./duckdb-data.ts";
-import type { Kitchen } from "./databases.ts";
+import type { Databases } from "./databases.ts";
 import { marked } from "./observe-postgres.ts";
 import type { Tally } from "./tally.ts";
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
-/** `GET /report`: when the client leaves, all three databases stop. */
+/** Serves `GET /report`. When the client leaves, all three databases stop. */
 export function reportWithContexts(
-  { data, pool, duckdbConnections }: Kitchen,
+  { data, pool, duckdbConnections }: Databases,
   tally: Tally,
 ): Handler {
   const db = postgres(pool);
   return handler(async (ctx, req, res) => {
-    const request = tally.begin("contexts", req.url);
+    const request = tally.begin("with", req.url);
     afterFunc(ctx, async () => {
       const receipts = await stopped(ctx);
-      if (receipts.some(({ reason }) => reason !== "finished")) tally.bury(request, receipts);
+      if (receipts.some(({ reason }) => reason !== "finished"))
+        tally.recordEnded(request, receipts);
     });
     try {
       const [together, pages, disputes] = await all(ctx, [
@@ -48,19 +49,25 @@ export function reportWithContexts(
           }
         },
       ]);
-      answer(res, together.rows, pages.getRowObjects(), disputes);
+      respond(res, together.rows, pages.getRowObjects(), disputes);
     } finally {
-      tally.end("contexts", request, res.writableEnded);
+      tally.end("with", request, res.writableEnded);
     }
   });
 }
 
-/** `GET /report-deaf`: it never learns that its client has left. */
-export function reportDeaf({ data, pool, duckdbConnections }: Kitchen, tally: Tally): Handler {
+/** Serves `GET /report-without-contexts`. It does not notice that its client has left. */
+export function reportWithoutContexts(
+  { data, pool, duckdbConnections }: Databases,
+  tally: Tally,
+): Handler {
   return (req, res) => {
-    const request = tally.begin("deaf", req.url);
-    // Only for the page: the code below does not look.
-    afterFunc(requestContext(req), () => tally.open.deaf.has(request) && tally.left.add(request));
+    const request = tally.begin("without", req.url);
+    // Only for the counts on the page. The code below does not use it.
+    afterFunc(
+      requestContext(req),
+      () => tally.open.without.has(request) && tally.left.add(request),
+    );
     Promise.all([
       pool.query(marked(data.postgres.sql, request), [data.postgres.span]),
       (async () => {
@@ -84,16 +91,16 @@ export function reportDeaf({ data, pool, duckdbConnections }: Kitchen, tally: Ta
       })(),
     ])
       .then(([together, pages, disputes]) => {
-        answer(res, together.rows, pages.getRowObjects(), disputes);
+        respond(res, together.rows, pages.getRowObjects(), disputes);
       })
       .catch(() => res.writeHead(500).end())
       .finally(() => {
-        tally.end("deaf", request, !tally.left.has(request));
+        tally.end("without", request, !tally.left.has(request));
       });
   };
 }
 
-function answer(res: ServerResponse, together: unknown, pages: unknown, disputes: unknown): void {
+function respond(res: ServerResponse, together: unknown, pages: unknown, disputes: unknown): void {
   res.setHeader("content-type", "application/json");
   res.end(
     JSON.stringify({ together, pages, disputes }, (_key, value: unknown) =>

@@ -1,30 +1,30 @@
-/** The main job, from the first progress line to the last clean-up. */
+/** The main job: databases, page, two runs of traffic, a table, and the clean-up. */
 import { setTimeout as delay } from "node:timers/promises";
-import { openKitchen, type Kitchen } from "./databases.ts";
-import { startServer, type DemoServer } from "./server.ts";
+import { openDatabases, type Databases } from "./databases.ts";
+import { endpoints, startServer, type DemoServer } from "./server.ts";
 import { table } from "./table.ts";
 import { planClients, runTraffic, type RunResult } from "./traffic.ts";
 import type { Mode } from "./tally.ts";
 
 export interface Options {
-  /** Exit after the table. */
+  /** Exits after the table. */
   once: boolean;
-  /** Print data instead of a table; progress goes to stderr. */
+  /** Prints JSON in place of the table. Progress goes to stderr. */
   json: boolean;
   clients: number;
-  /** CPU time of one report alone on one engine, in ms. */
+  /** CPU time of one report that runs alone on one engine, in milliseconds. */
   target: number;
   seed: number;
   port: number;
 }
 
-/** How long the embedded engines may go on after Ctrl-C, in ms. */
+/** How long the embedded engines may run on after Ctrl-C, in milliseconds. */
 const DRAIN = 2_000;
 
 export async function run(options: Options): Promise<void> {
   const ended = new AbortController();
   const quit = (): void => {
-    if (ended.signal.aborted) process.exit(130); // the second time, at once
+    if (ended.signal.aborted) process.exit(130); // the second Ctrl-C ends the process at once
     ended.abort();
   };
   process.on("SIGINT", quit);
@@ -34,26 +34,26 @@ export async function run(options: Options): Promise<void> {
     else console.log(line);
   };
 
-  const kitchen = await openKitchen(options.target, options.seed, (line) => {
+  const databases = await openDatabases(options.target, options.seed, (line) => {
     ended.signal.throwIfAborted();
     say(`… ${line}`);
   }).catch((error: unknown) => {
     if (ended.signal.aborted) return undefined;
     throw error;
   });
-  if (kitchen === undefined) return;
+  if (databases === undefined) return;
   let server: DemoServer | undefined;
   try {
-    server = await startServer(kitchen, options.port, ended.signal);
+    server = await startServer(databases, options.port, ended.signal);
     say(`✔ ready: ${server.url}`);
     const results = {
-      deaf: await phase("deaf", kitchen, server, options, ended.signal, say),
-      contexts: await phase("contexts", kitchen, server, options, ended.signal, say),
+      without: await phase("without", databases, server, options, ended.signal, say),
+      with: await phase("with", databases, server, options, ended.signal, say),
     };
     console.log(
       options.json
         ? JSON.stringify(results, null, 2)
-        : `\n${table(results.deaf, results.contexts)}\n`,
+        : `\n${table(results.without, results.with)}\n`,
     );
     if (!options.once) {
       say(`The page stays up: ${server.url} (Ctrl-C ends it)`);
@@ -64,8 +64,9 @@ export async function run(options: Options): Promise<void> {
   } finally {
     if (ended.signal.aborted) say("… closing");
     await server?.close();
-    // What is left after that ends with the process; so do the server and its directory.
-    if (await drained(kitchen)) await kitchen.close();
+    // If an embedded engine is still busy, only the end of the process stops it. PostgreSQL and its
+    // directory are removed then, too.
+    if (await drained(databases)) await databases.close();
     else process.exit();
     process.off("SIGINT", quit);
     process.off("SIGTERM", quit);
@@ -74,29 +75,30 @@ export async function run(options: Options): Promise<void> {
 
 async function phase(
   mode: Mode,
-  kitchen: Kitchen,
+  databases: Databases,
   server: DemoServer,
   { clients, seed }: Options,
   ended: AbortSignal,
   say: (line: string) => void,
 ): Promise<RunResult> {
   say(
-    mode === "deaf"
-      ? `… ${clients} clients, most of whom leave; nobody tells the databases`
+    mode === "without"
+      ? `… ${clients} clients without contexts; most of them leave`
       : "… the same clients, with contexts",
   );
   const plan = {
-    url: `${server.url}${mode === "deaf" ? "/report-deaf" : "/report"}`,
+    url: server.url + endpoints[mode],
     clients: planClients(clients, seed, server.tally.last + 1),
   };
-  return runTraffic(plan, kitchen.spans, ended);
+  return runTraffic(plan, databases.spans, ended);
 }
 
 /**
- * With the connections closed, contexts stop their work by themselves. The deaf go on: for them
- * DuckDB is interrupted here, and libsql not at all. Whether both became idle.
+ * Waits for the embedded engines, and returns whether both became idle in time. After the server has
+ * closed its connections, work under a context stops by itself. Work without a context goes on:
+ * DuckDB is interrupted here, and libsql is only waited for.
  */
-async function drained({ duckdbConnections, spans }: Kitchen): Promise<boolean> {
+async function drained({ duckdbConnections, spans }: Databases): Promise<boolean> {
   const until = performance.now() + DRAIN;
   const busy = (): number => duckdbConnections.size + spans.running("libsql").length;
   while (busy() > 0 && performance.now() < until) {

@@ -1,11 +1,11 @@
-/** The demo's web server: the page, its live figures, and the two endpoints. */
+/** The demo's web server: the page, its live figures, and the two report endpoints. */
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { send } from "./traffic.ts";
-import type { Kitchen } from "./databases.ts";
-import { reportDeaf, reportWithContexts } from "./reports.ts";
+import type { Databases } from "./databases.ts";
+import { reportWithoutContexts, reportWithContexts } from "./reports.ts";
 import { Tally, type Mode } from "./tally.ts";
 
 /** What `GET /live` sends, several times a second. */
@@ -14,35 +14,41 @@ interface Live {
     Mode,
     { open: number; left: number; answered: number; postgres: number; duckdb: number }
   >;
-  /** Threads of libsql that are busy; they cannot be told apart by request. */
+  /** Busy threads of libsql. A thread does not say which request it works for. */
   libsql: number;
-  /** CPU time used by this process per second of wall time; 1 is one core. PostgreSQL's is not in it. */
+  /** Cores that this process uses: CPU time per second of wall time. PostgreSQL is not included. */
   cpu: number;
-  dead: Tally["dead"];
+  ended: Tally["ended"];
 }
 
+/** Milliseconds between two messages of `GET /live`. */
 const EVERY = 250;
-const endpoints: Record<Mode, string> = { deaf: "/report-deaf", contexts: "/report" };
+
+/** The report endpoint of each mode. */
+export const endpoints: Record<Mode, string> = {
+  without: "/report-without-contexts",
+  with: "/report",
+};
 
 export interface DemoServer {
   readonly url: string;
   readonly tally: Tally;
-  /** Closes all connections and resolves when the server is closed. */
+  /** Closes all connections, and resolves when the server is closed. */
   close(): Promise<void>;
 }
 
-/** Serves on 127.0.0.1; `port` 0 takes a free one. `ended` stops what the page has started. */
+/**
+ * Serves the page and the endpoints on 127.0.0.1. Port 0 takes a free one. When `ended` aborts, the
+ * clients that the page has started stop.
+ */
 export async function startServer(
-  kitchen: Kitchen,
+  databases: Databases,
   port: number,
   ended: AbortSignal,
 ): Promise<DemoServer> {
   const root = createRequire(import.meta.url).resolve("eightysix/package.json");
   const page = await readFile(join(dirname(root), "demo/page.html"));
   const tally = new Tally();
-  const report = reportWithContexts(kitchen, tally);
-  const deaf = reportDeaf(kitchen, tally);
-  const live = liveFigures(kitchen, tally);
   let url = "";
 
   const crowd = (mode: Mode, res: ServerResponse): void => {
@@ -54,18 +60,23 @@ export async function startServer(
     send(plan, ended).catch(() => undefined);
     res.writeHead(202).end();
   };
+  const sendPage = (_req: IncomingMessage, res: ServerResponse): void => {
+    res.setHeader("content-type", "text/html; charset=utf-8").end(page);
+  };
   const routes: Record<string, (req: IncomingMessage, res: ServerResponse) => void> = {
-    "GET /": (_req, res) => res.setHeader("content-type", "text/html; charset=utf-8").end(page),
-    "GET /report": report,
-    "GET /report-deaf": deaf,
-    "GET /live": live,
-    "POST /crowd/contexts": (_req, res) => crowd("contexts", res),
-    "POST /crowd/deaf": (_req, res) => crowd("deaf", res),
+    "GET /": sendPage,
+    "HEAD /": sendPage, // Node leaves the body out
+    [`GET ${endpoints.with}`]: reportWithContexts(databases, tally),
+    [`GET ${endpoints.without}`]: reportWithoutContexts(databases, tally),
+    "GET /live": liveFigures(databases, tally),
+    "POST /crowd/with": (_req, res) => crowd("with", res),
+    "POST /crowd/without": (_req, res) => crowd("without", res),
   };
   const server = createServer((req, res) => {
     const [path] = (req.url ?? "/").split("?");
     const route = routes[`${req.method ?? "GET"} ${path ?? "/"}`];
-    if (route === undefined) res.writeHead(404).end("not found\n");
+    if (!isFromHere(req, new URL(url).port)) res.writeHead(403).end("forbidden\n");
+    else if (route === undefined) res.writeHead(404).end("not found\n");
     else route(req, res);
   });
   url = `http://127.0.0.1:${await listen(server, port)}`;
@@ -92,8 +103,19 @@ function listen(server: Server, port: number): Promise<number> {
   });
 }
 
-/** Server-sent events until the page is closed. */
-function liveFigures({ spans }: Kitchen, tally: Tally) {
+/**
+ * Returns whether a request was made to this server by name, and by no page of another site. The
+ * server is for this machine alone, but every website that is open in its browser can send requests
+ * here (DNS rebinding, cross-site requests), and reports cost much CPU.
+ */
+function isFromHere({ headers }: IncomingMessage, port: string): boolean {
+  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+  const { host = "", origin } = headers;
+  return hosts.includes(host) && (origin === undefined || origin === `http://${host}`);
+}
+
+/** Sends the figures as server-sent events until the page is closed. */
+function liveFigures({ spans }: Databases, tally: Tally) {
   return (_req: IncomingMessage, res: ServerResponse): void => {
     res.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     let cpu = process.cpuUsage();
@@ -115,10 +137,10 @@ function liveFigures({ spans }: Kitchen, tally: Tally) {
         };
       };
       const figures: Live = {
-        modes: { deaf: of("deaf"), contexts: of("contexts") },
+        modes: { without: of("without"), with: of("with") },
         libsql: spans.running("libsql").length,
         cpu: (used.user + used.system) / 1000 / elapsed,
-        dead: tally.dead,
+        ended: tally.ended,
       };
       res.write(`data: ${JSON.stringify(figures)}\n\n`);
     }, EVERY);

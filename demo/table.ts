@@ -1,26 +1,28 @@
-/** The result of the two runs, for people. */
+/** Prints the result of the two runs as a table. */
 import { quantile, type RunResult } from "./traffic.ts";
 
-export function table(deaf: RunResult, contexts: RunResult): string {
+export function table(without: RunResult, withContexts: RunResult): string {
   const row = (name: string, of: (result: RunResult) => string): string[] => [
     name,
-    of(deaf),
-    of(contexts),
+    of(without),
+    of(withContexts),
   ];
   const percentiles = (numbers: readonly number[]): string =>
     numbers.length === 0
       ? "none"
       : [0.5, 0.99, 1].map((q) => ms(q === 1 ? numbers.at(-1) : quantile(numbers, q))).join(" / ");
   const rows = [
-    ["", "deaf", "with contexts"],
+    ["", "without contexts", "with contexts"],
     row("requests", (r) => String(r.requests)),
     row("answered", (r) => String(r.answered)),
     row("left", (r) => String(r.left)),
-    row("still running for nobody, 100 ms after the last left", (r) => String(sum(r.runningFor))),
-    row("  PostgreSQL / DuckDB / libsql", (r) => Object.values(r.runningFor).join(" / ")),
-    row("database time spent for nobody", (r) => ms(sum(r.spentForNobody))),
+    row("abandoned queries, 100 ms after the last client left", (r) =>
+      String(sum(r.abandonedRunning)),
+    ),
+    row("  PostgreSQL / DuckDB / libsql", (r) => Object.values(r.abandonedRunning).join(" / ")),
+    row("database time spent on abandoned queries", (r) => ms(sum(r.abandonedTime))),
     row("  PostgreSQL / DuckDB / libsql", (r) =>
-      Object.values(r.spentForNobody).map(ms).join(" / "),
+      Object.values(r.abandonedTime).map(ms).join(" / "),
     ),
     row("disconnect to idle, PostgreSQL p50 / p99 / max", (r) => percentiles(r.toIdle.postgres)),
     row("disconnect to idle, DuckDB p50 / p99 / max", (r) => percentiles(r.toIdle.duckdb)),

@@ -1,32 +1,34 @@
-/** What the server itself knows of its requests: for the page, not for the proof. */
+/** Counts what the server knows of its requests. The page shows it; the table does not use it. */
 import type { Receipt } from "eightysix";
 
-export type Mode = "deaf" | "contexts";
+/** Whether an endpoint uses contexts. */
+export type Mode = "without" | "with";
 
-export interface DeadRequest {
+export interface EndedRequest {
   readonly request: number;
   readonly receipts: readonly Receipt[];
 }
 
+/** How many ended requests the page lists. */
 const KEPT = 12;
 
 export class Tally {
   #last = 0;
 
-  /** The highest number so far. */
+  /** The highest request number so far. */
   get last(): number {
     return this.#last;
   }
 
-  /** Handlers that have not returned, by mode, with the numbers of their requests. */
-  readonly open = { deaf: new Set<number>(), contexts: new Set<number>() };
-  /** Of those, whose clients have left. */
+  /** The numbers of the requests whose handlers have not returned. */
+  readonly open = { without: new Set<number>(), with: new Set<number>() };
+  /** The numbers of open requests whose clients have left. */
   readonly left = new Set<number>();
-  readonly answered = { deaf: 0, contexts: 0 };
-  /** The latest dead requests, newest first, and what was stopped for each. */
-  readonly dead: DeadRequest[] = [];
+  readonly answered = { without: 0, with: 0 };
+  /** The latest requests whose context ended early, newest first, with their receipts. */
+  readonly ended: EndedRequest[] = [];
 
-  /** The number of a new request: the one that its client asks for in the URL, if that is free. */
+  /** Returns the number of a new request: the one in its URL if that is free, else the next. */
   begin(mode: Mode, url = ""): number {
     const wanted = Number(/[?&]request=(\d{1,6})\b/.exec(url)?.[1] ?? 0);
     const request = wanted > this.#last ? wanted : this.#last + 1;
@@ -41,8 +43,8 @@ export class Tally {
     if (answered) this.answered[mode]++;
   }
 
-  bury(request: number, receipts: readonly Receipt[]): void {
-    this.dead.unshift({ request, receipts });
-    this.dead.length = Math.min(this.dead.length, KEPT);
+  recordEnded(request: number, receipts: readonly Receipt[]): void {
+    this.ended.unshift({ request, receipts });
+    this.ended.length = Math.min(this.ended.length, KEPT);
   }
 }

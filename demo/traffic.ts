@@ -1,4 +1,4 @@
-/** A run of traffic against one endpoint, and what the engines did meanwhile. */
+/** A run of traffic against one endpoint, and what the engines did during it. */
 import { fork } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client, Plan, Visit } from "./clients.ts";
@@ -8,21 +8,21 @@ export interface RunResult {
   readonly requests: number;
   readonly answered: number;
   readonly left: number;
-  /** Queries running 100 ms after the last client left, for clients who had left. */
-  readonly runningFor: Readonly<Record<Engine, number>>;
-  /** Database time spent after a client had left, for that client, in ms. */
-  readonly spentForNobody: Readonly<Record<Engine, number>>;
-  /** From each disconnect to the end of its query on the engine, in ms, sorted. */
+  /** Queries that run 100 ms after the last client left, for clients who have left. */
+  readonly abandonedRunning: Readonly<Record<Engine, number>>;
+  /** Database time spent for clients after they had left, in milliseconds. */
+  readonly abandonedTime: Readonly<Record<Engine, number>>;
+  /** Milliseconds from each disconnect to the end of its query on the engine, sorted. */
   readonly toIdle: Readonly<Record<"postgres" | "duckdb", readonly number[]>>;
-  /** From the last disconnect until no engine worked for anybody who had left, in ms. */
+  /** Milliseconds from the last disconnect until no engine works for a client who has left. */
   readonly quietAfter: number;
-  /** How long the patient waited, in ms, sorted. */
+  /** How long the clients who stayed have waited, in milliseconds, sorted. */
   readonly waited: readonly number[];
-  /** Answers per second, from the first arrival to the last answer. */
+  /** Responses per second, from the first arrival to the last response. */
   readonly goodput: number;
 }
 
-/** The same clients for the same seed: a quarter are patient, the others leave after 50 to 300 ms. */
+/** Plans the same clients for the same seed: a quarter stay, the others leave after 50 to 300 ms. */
 export function planClients(count: number, seed: number, firstRequest: number): Client[] {
   let state = seed;
   const random = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
@@ -38,8 +38,8 @@ export function planClients(count: number, seed: number, firstRequest: number): 
 }
 
 /**
- * Sends the clients, from a process of their own, and waits until all are through and every engine
- * is idle. Ends early when `ended` aborts.
+ * Sends the clients from another process, and waits until all have finished and every engine is
+ * idle. Rejects when `ended` aborts.
  */
 export async function runTraffic(plan: Plan, spans: Spans, ended: AbortSignal): Promise<RunResult> {
   spans.clear();
@@ -49,7 +49,7 @@ export async function runTraffic(plan: Plan, spans: Spans, ended: AbortSignal): 
   return measure(visits, spans);
 }
 
-/** Sends clients and resolves with how it went for each, in server time. */
+/** Sends the clients, and resolves with one visit each, in this process's time. */
 export async function send(plan: Plan, ended: AbortSignal): Promise<Visit[]> {
   const child = fork(new URL("./clients.js", import.meta.url), {
     signal: ended,
@@ -91,7 +91,7 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
     spans.all.filter(({ engine: e, worker, start, end = now }) => {
       return e === engine && leftAt.has(worker) && start <= time && time < end;
     }).length;
-  const forNobody = (engine: Engine): number =>
+  const abandonedTimeOf = (engine: Engine): number =>
     spans.all.reduce((sum, { engine: e, worker, start, end = now }) => {
       const left = leftAt.get(worker);
       return e === engine && left !== undefined
@@ -113,14 +113,14 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
     requests: visits.length,
     answered: patient.length,
     left: leavers.length,
-    runningFor: {
+    abandonedRunning: {
       postgres: stillRunning("postgres", lastLeft + 100),
       duckdb: stillRunning("duckdb", lastLeft + 100),
       libsql: libsql.excessAt(lastLeft + 100),
     },
-    spentForNobody: {
-      postgres: forNobody("postgres"),
-      duckdb: forNobody("duckdb"),
+    abandonedTime: {
+      postgres: abandonedTimeOf("postgres"),
+      duckdb: abandonedTimeOf("duckdb"),
       libsql: libsql.excess,
     },
     toIdle,
@@ -130,12 +130,12 @@ function measure(visits: readonly Visit[], spans: Spans): RunResult {
   };
 }
 
-/** An answer can be out before the thread is seen to be idle again: the look comes late by so much, in ms. */
+/** A thread is seen to be idle up to so many milliseconds after its response was sent. */
 const SEEN_LATE = 100;
 
 /**
- * libsql's threads cannot be told apart by request. What is certain is that each client who is
- * there accounts for one query at the most: the threads busy beyond that work for nobody.
+ * A thread of libsql does not say which request it works for. But each client who is present
+ * accounts for one query at most, so every busy thread beyond that works for a client who has left.
  */
 function unattributed(visits: readonly Visit[], spans: Spans, now: number) {
   const present = (time: number): number =>
@@ -165,7 +165,7 @@ function sorted(numbers: readonly number[]): number[] {
   return [...numbers].sort((a, b) => a - b);
 }
 
-/** The value below which the share `q` (0 … 1) of sorted numbers lies; NaN of none. */
+/** Returns the value below which the share `q` (0 … 1) of sorted numbers lies. NaN if there are none. */
 export function quantile(numbers: readonly number[], q: number): number {
   return numbers[Math.min(numbers.length - 1, Math.floor(numbers.length * q))] ?? Number.NaN;
 }
