@@ -30,7 +30,7 @@ const browser = await chromium.launch({ executablePath, args });
 try {
   const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
   await page.goto(url, { waitUntil: "domcontentloaded" });
-  for (const mode of ["without", "with"]) {
+  for (const mode of ["with", "without"]) {
     for (let i = 0; i < 4; i++) {
       await page.getByRole("button", { name: `Leave one request ${mode} contexts` }).click();
       await delay(150);

@@ -1,4 +1,4 @@
-/** package.json, the folders of src and the README's table of imports tell the same story. */
+/** package.json, the folders of src and the README name the same imports. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
@@ -17,7 +17,7 @@ const integrations = readdirSync(new URL("src/", root), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !inner.includes(entry.name))
   .map((entry) => entry.name);
 
-test("every integration folder has one export, and nothing else has", () => {
+test("every entry folder of src has one export in package.json, and no other export exists", () => {
   const folders = integrations.map((name) => [`./${name}`, `./dist/${name}/index.js`]);
   expect(pkg.exports).toEqual({
     ".": "./dist/index.js",
@@ -27,26 +27,26 @@ test("every integration folder has one export, and nothing else has", () => {
 });
 
 const withoutReadme = !existsSync(new URL("README.md", root));
-test.skipIf(withoutReadme)("the README has a table row for every import", () => {
-  const rows = read("README.md")
+test.skipIf(withoutReadme)("the README lists every import", () => {
+  const lines = read("README.md")
     .split("\n")
-    .filter((line) => line.startsWith("|"));
+    .filter((line) => line.startsWith("- "));
   for (const name of integrations) {
-    expect(rows.join("\n"), `a row for eightysix/${name}`).toContain(`\`eightysix/${name}\``);
+    expect(lines.join("\n"), `a line for eightysix/${name}`).toContain(`\`eightysix/${name}\``);
   }
 });
 
-test("nothing is a dependency; every driver is an optional peer with a lower bound only", () => {
+test("the package has no dependencies, and every driver is an optional peer with a lower bound only", () => {
   expect(pkg.dependencies).toBeUndefined();
   for (const [name, range] of Object.entries(pkg.peerDependencies)) {
     expect(pkg.peerDependenciesMeta[name], name).toEqual({ optional: true });
-    // A range matches no pre-release, and some drivers (1.5.5-r.5) release nothing else.
+    // A range matches no pre-release, and some drivers release nothing else (DuckDB: 1.5.5-r.5).
     const onlyPreReleases = pkg.devDependencies[name]?.includes("-") ?? false;
     expect(range, name).toMatch(onlyPreReleases ? /^\*$/ : /^>=\d+(\.\d+)*$/);
   }
 });
 
-test("every tool is pinned exactly", () => {
+test("every development dependency is pinned to an exact version", () => {
   for (const [name, version] of Object.entries(pkg.devDependencies)) {
     expect(version, name).toMatch(/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
   }
