@@ -1,0 +1,19 @@
+/** The tests that start no server: `npm run test:unit`, for a quick look while you work. */
+import { defineConfig } from "vitest/config";
+import all from "./vitest.config.ts";
+
+const { globalSetup: _needsServers, ...test } = all.test ?? {};
+
+export default defineConfig({
+  ...all,
+  test: {
+    ...test,
+    include: [
+      "src/{core,tasks,work,wire,current,testing,adapter,web}/**/*.test.ts",
+      "src/http/{admission,respond}/**/*.test.ts",
+      "src/fetch/{outgoing,interceptor,request-init,platforms}.test.ts",
+      "test/{imports,exports}.test.ts",
+      "bench/**/*.test.ts",
+    ],
+  },
+});
