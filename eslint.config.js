@@ -9,8 +9,8 @@ export default defineConfig(
     rules: {
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
-      "@typescript-eslint/no-extraneous-class": ["error", { allowWithDecorator: true }], // NestJS's modules
-      "@typescript-eslint/no-unnecessary-condition": "off", // does not see what callbacks change
+      "@typescript-eslint/no-extraneous-class": ["error", { allowWithDecorator: true }], // modules of NestJS
+      "@typescript-eslint/no-unnecessary-condition": "off", // it does not see changes by callbacks
       "@typescript-eslint/no-unused-vars": [
         "error",
         { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }, // using _ = …
@@ -36,17 +36,21 @@ export default defineConfig(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ regex: "^node:", message: "Ask for it when it is used, if it is there." }] },
+        {
+          patterns: [
+            { regex: "^node:", message: "Load it when it is used, if the platform has it." },
+          ],
+        },
       ],
     },
   },
   {
     files: ["**/*.test.ts"],
     rules: {
-      "@typescript-eslint/no-base-to-string": "off", // String(ctx) is one of the subjects
+      "@typescript-eslint/no-base-to-string": "off", // tests check String(ctx)
       "@typescript-eslint/no-confusing-void-expression": "off",
       "@typescript-eslint/no-empty-function": "off",
-      "@typescript-eslint/no-meaningless-void-operator": "off", // void ctx.signal: reading it watches
+      "@typescript-eslint/no-meaningless-void-operator": "off", // `void ctx.signal` watches the context
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/require-await": "off",
     },

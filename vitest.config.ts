@@ -11,14 +11,14 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 60_000, // bounds of single tests are their own; this one only ends what hangs
+    testTimeout: 60_000, // ends a test that hangs; a test that measures time has its own limit
     hookTimeout: 60_000,
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
-    exclude: ["test/fixtures/**", "test/runtimes/**"], // the latter: npm run runtimes
+    exclude: ["test/fixtures/**", "test/runtimes/**"], // npm run runtimes runs these
     globalSetup: ["./test/support/services.ts"],
     reporters: ["default", "./test/reporter.ts"],
     pool: "forks", // the only pool that takes execArgv
-    execArgv: ["--expose-gc"], // tests that count what is left behind collect it first
+    execArgv: ["--expose-gc"], // tests that count what is left behind collect garbage first
     coverage: { include: ["src/**"], exclude: ["**/*.test.ts"] },
   },
 });

@@ -20,9 +20,9 @@ export interface Report {
 /** Three filled databases, each with its report. */
 export interface Data {
   readonly postgres: Report & { readonly url: string };
-  /** In memory. The caller closes it. */
+  /** A database in memory. The caller closes it. */
   readonly duckdb: Report & { readonly instance: DuckDBInstance };
-  /** A file; whoever owns its directory removes it. */
+  /** A file. The owner of its directory removes it. */
   readonly libsql: Report & { readonly path: string };
 }
 

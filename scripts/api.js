@@ -1,5 +1,5 @@
-// Compares the public API, as dist declares it, with the reports in api/; --update rewrites them.
-// A change of the API then shows in the diff.
+// Compares the public API, as dist declares it, with the reports in api/. With --update it rewrites
+// the reports, so that a change of the API shows in the diff.
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,13 +34,13 @@ for (const [name, file] of entries) {
           default: { logLevel: ExtractorLogLevel.None, addToApiReportFile: true },
           "ae-missing-release-tag": { logLevel: ExtractorLogLevel.None },
           "ae-undocumented": { logLevel: ExtractorLogLevel.None },
-          // An integration names the root's types, which its own entry point does not export.
+          // An integration uses types of the root, and does not export them itself.
           "ae-forgotten-export": {
             logLevel: ExtractorLogLevel.None,
             addToApiReportFile: name === "",
           },
         },
-        // Our comments use `code` and links, not TSDoc's tags.
+        // The comments are Markdown, not TSDoc.
         tsdocMessageReporting: { default: { logLevel: ExtractorLogLevel.None } },
       },
     },
@@ -48,7 +48,7 @@ for (const [name, file] of entries) {
   const result = Extractor.invoke(config, {
     localBuild: update,
     messageCallback(message) {
-      message.handled = message.logLevel !== ExtractorLogLevel.Error; // the lines below say it shorter
+      message.handled = message.logLevel !== ExtractorLogLevel.Error; // the lines below are shorter
     },
   });
   if (update || !result.apiReportChanged) {

@@ -1,6 +1,5 @@
-// `npm run lowest`: the integrations' tests with the oldest packages that package.json allows as
-// peers, so that its bounds are no guess. The packages are installed into build/lowest.
-// The exit status is 1 if anything failed.
+// `npm run lowest` runs the tests of the integrations with the oldest packages that package.json
+// allows as peers. The packages are installed into build/lowest. The exit status is 1 if a test fails.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   cpSync,
@@ -35,7 +34,7 @@ const peers = JSON.parse(readFileSync(join(home, "package.json"), "utf8")).peerD
 /** @type {Map<string, string>} */
 const versions = new Map();
 for (const [name, range] of Object.entries(peers)) {
-  if (range === "*") continue; // it has pre-releases only, which no range finds
+  if (range === "*") continue; // all its releases are pre-releases, which no range matches
   const [, version] = /^>=(\d+\.\d+\.\d+)$/.exec(range) ?? [];
   if (version === undefined) throw new Error(`${name} needs a bound such as >=1.2.3, not ${range}`);
   versions.set(name, version);
@@ -51,7 +50,7 @@ if (values.help || names.some((name) => !versions.has(name))) {
 }
 
 /**
- * Has the packages of `from` too, but for those that it has already.
+ * Links the packages of `from` into `into`, unless `into` has them already.
  *
  * @param {string} into @param {string} from
  */
@@ -68,7 +67,7 @@ for (const name of names) {
   const folder = join(home, "build/lowest", name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  // The tests know Express 4 by another name, and have 5 beside it.
+  // The tests import Express 4 by another name, beside Express 5.
   const dependencies =
     name === "express"
       ? { express: "5.0.0", express4: `npm:express@${version}` }
@@ -76,7 +75,7 @@ for (const name of names) {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }));
   execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent"], { cwd: folder });
   addLinks(join(folder, "node_modules"), join(home, "node_modules"));
-  // Node finds packages by where a file really is, so links to the sources would not do.
+  // Node looks for packages beside the real path of a file, so links to the sources would not work.
   for (const file of [
     "src",
     "test",

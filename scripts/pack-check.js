@@ -1,5 +1,5 @@
-// Packs the library and looks at the tarball as its users do: publint and attw, then installed
-// alone in an empty folder, imported, required and type-checked. Leaves nothing behind.
+// Packs the library and checks the tarball: with publint and attw, and installed alone in an empty
+// folder, where it is imported, required and type-checked. Leaves nothing behind.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const home = fileURLToPath(root);
 const temp = mkdtempSync(join(tmpdir(), "eightysix-pack-"));
 const app = join(temp, "app");
 
-/** Runs a command on the shell's own terms (on Windows npm is a script). @param {string[]} args */
+/** Runs a command through the shell (on Windows npm is a script). @param {string[]} args */
 const run = (/** @type {string} */ cwd, ...args) =>
   execFileSync(args.map((arg) => `"${arg}"`).join(" "), {
     cwd,
@@ -50,7 +50,7 @@ try {
   const installed = readdirSync(join(app, "node_modules")).filter((name) => !name.startsWith("."));
   assert.deepEqual(installed, ["eightysix"], "nothing else is installed with it");
 
-  // No peer is installed, so an integration that imports its driver fails here.
+  // No peer is installed. An integration that imports its driver fails here.
   for (const [name] of entries) {
     const spec = `eightysix${name}`;
     writeFileSync(join(app, "import.js"), `await import("${spec}");\n`);
@@ -60,7 +60,7 @@ try {
   }
   console.log(`import and require: ok, ${entries.length} entry points`);
 
-  // Without Node's types or any driver's.
+  // Without the types of Node and of the drivers.
   const imports = entries.map(([name], i) => `export * as e${i} from "eightysix${name}";`);
   writeFileSync(join(app, "types.ts"), `${imports.join("\n")}\n`);
   const compilerOptions = {
@@ -71,7 +71,7 @@ try {
   run(app, tool("tsc"), "-p", ".");
   console.log("types: ok, without anybody else's");
 } catch (err) {
-  // The tools print what is wrong on standard output.
+  // The tools print their findings on standard output.
   if (err instanceof Error && "stdout" in err) console.error(String(err.stdout));
   throw err;
 } finally {

@@ -25,7 +25,8 @@ const WORDS = [
   "not to be had",
   "is over",
 ];
-const pattern = new RegExp(`\\b(?:${WORDS.join("|")})\\b`, "i");
+// In quotes, a word names a thing: the account "nobody".
+const pattern = new RegExp(`(?<!["'\`])\\b(?:${WORDS.join("|")})\\b`, "i");
 
 const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], {
   cwd: fileURLToPath(root),

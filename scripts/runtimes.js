@@ -1,7 +1,6 @@
-// `npm run runtimes`: the tests that need no database, on every runtime that we promise something
-// of, each with its binary from an npm package of exactly that version. They are downloaded once,
-// into build/runtimes. The exit status is 1 if anything failed; with CI set, also if a runtime is
-// missing.
+// `npm run runtimes` runs the tests that need no database on every supported runtime. The binaries are
+// npm packages of exact versions, downloaded once into build/runtimes. The exit status is 1 if a test
+// fails. If CI is set, it is also 1 if a runtime is missing.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +16,7 @@ const usage = `npm run runtimes -- [options] [test files]
   --exceptions    only the tests that a runtime is excused from (test/runtimes/exceptions.ts):
                   those that pass need not be excused any longer`;
 
-/** Milliseconds. Only ends what hangs. */
+/** Milliseconds after which a run that hangs is ended. */
 const LIMIT = 600_000;
 
 /** @typedef {"node" | "bun" | "deno"} Kind */
@@ -27,7 +26,7 @@ const runtimes = {
   node20: ["node", "20.20.2"],
   node22: ["node", "22.23.3"],
   node24: ["node", "24.21.0"],
-  "node24.18": ["node", "24.18.1"], // the native req.signal aborts when a body has been read
+  "node24.18": ["node", "24.18.1"], // its req.signal aborts when a body has been read
   node26: ["node", "26.10.0"],
   "node26.5": ["node", "26.5.1"], // the same
   bun: ["bun", "1.4.5"],
@@ -35,7 +34,7 @@ const runtimes = {
 };
 
 /**
- * Who publishes binaries, by `process.platform` and `process.arch`. Only linux-x64 is tried by us.
+ * The packages with the binaries, by `process.platform` and `process.arch`. Only linux-x64 is tested.
  *
  * @type {Record<string, Partial<Record<Kind, string>>>}
  */
@@ -64,13 +63,13 @@ const packages = {
 };
 const platform = `${process.platform}-${process.arch}`;
 
-/** What a binary has to be told to run a file of Node's world by itself. */
+/** The arguments with which a binary runs a program that was written for Node. */
 const flags = { node: [], bun: ["--bun"], deno: ["run", "-A"] };
 
-/** Says why a runtime is not to be had here. */
+/** Prints why a runtime is missing here. */
 class Missing extends Error {}
 
-/** The path of the binary, which is installed if it is not there. @param {string} name */
+/** Resolves with the path of the binary. Installs it if it is missing. @param {string} name */
 function install(name) {
   const [kind, version] = runtimes[name] ?? ["node", ""];
   const from = packages[platform]?.[kind];
@@ -84,7 +83,7 @@ function install(name) {
     mkdirSync(half, { recursive: true });
     const dependencies = { runtime: `npm:${from}@${version}` };
     writeFileSync(join(half, "package.json"), JSON.stringify({ private: true, dependencies }));
-    // No scripts and no links: a `node` in node_modules/.bin would shadow the real one.
+    // No scripts and no links: a `node` in node_modules/.bin would hide the real one.
     const npm =
       "npm install --ignore-scripts --no-bin-links --no-audit --no-fund --no-package-lock";
     try {
@@ -108,7 +107,7 @@ function install(name) {
 }
 
 /**
- * Resolves with the counts of the last line of test/reporter.ts, and with all that was printed.
+ * Runs tests. Resolves with the counts in the last line of test/reporter.ts, and with the output.
  *
  * @param {Kind} kind @param {string} binary @param {string[]} files @param {boolean} exceptions
  */

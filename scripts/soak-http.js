@@ -1,10 +1,10 @@
-// `npm run soak:http -- --requests 50000`: clients that do what they like, against every framework,
-// and a table of what became of their requests and of what was left behind. One framework after the
-// other, each in a process of its own. The exit status is 1 if anything failed.
+// `npm run soak:http -- --requests 50000` lets clients that leave, stall and pipeline at random loose on
+// every framework. It prints a table of how their requests ended and of what was left behind. Each
+// framework has a process of its own, one after the other. The exit status is 1 if a test fails.
 import { parseArgs } from "node:util";
 import { count, runTests, table } from "./soaking.js";
 
-/** By what `--only` calls them, their tests in src/http/soak.test.ts. */
+/** The names for `--only`, and their tests in src/http/soak.test.ts. */
 const frameworks = {
   handler: "handler",
   http2: "handler over HTTP/2",

@@ -1,6 +1,6 @@
-// `npm run soak -- --cancels 100000`: the races of all adapters with as many cancels as one has time
-// for, the other tests that are random, and a table of what became of it all. One after the other,
-// so that each has the machine to itself. The exit status is 1 if anything failed.
+// `npm run soak -- --cancels 100000` runs the races of all adapters with so many cancels each, and the
+// other random tests. It prints a table of the results. They run one after the other, so that each has
+// the machine to itself. The exit status is 1 if a test fails.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,12 +12,12 @@ const usage = `npm run soak -- [options]
   --only=<names>   e.g. --only=pg,http`;
 
 /**
- * What runs by itself: all tests of these files, or those whose name contains `tests`.
+ * One run: all tests of these files, or those whose names contain `tests`.
  *
  * @typedef {{ name: string, files: string[], tests?: string }} Suite
  */
 
-/** Tests that are not in a file of their own. @type {Suite[]} */
+/** Random tests that share a file with others. @type {Suite[]} */
 const others = [
   { name: "duckdb", files: ["src/duckdb/index.test.ts"], tests: "never hit" },
   { name: "libsql", files: ["src/libsql/index.test.ts"], tests: "never hit" },
@@ -25,7 +25,7 @@ const others = [
   { name: "core", files: ["src/core/model.test.ts"] },
 ];
 
-/** That of test/support/race.ts, or what an adapter has made of it. */
+/** The title of the race in test/support/race.ts, or of an adapter's own race. */
 const A_RACE = /(?<![.\w])(race|describeRace)\(/;
 
 /** @returns {Suite[]} */
@@ -50,7 +50,7 @@ function suites() {
 }
 
 /**
- * Resolves with what the races of a suite told, and with vitest's output.
+ * Runs a suite. Resolves with the counts of its races, and with vitest's output.
  *
  * @param {Suite} suite @param {number} cancels @param {number} seed
  */

@@ -1,4 +1,4 @@
-// What the soaks share: tests in a process of their own, and a table of what they told.
+// What both soaks share: they run tests in a process of their own, and print a table of their counts.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,8 +9,8 @@ import { root } from "./entries.js";
 export const home = fileURLToPath(root);
 
 /**
- * Runs all tests of these files, or those whose name matches `tests`, and resolves with what they
- * told (`tell` of test/support/race.ts), and with vitest's output.
+ * Runs all tests of these files, or those whose names match `tests`. Resolves with the counts that they
+ * reported (`tell` of test/support/race.ts), and with vitest's output.
  *
  * @param {{ files: string[], tests?: string | undefined, timeout: number, env: Record<string, string> }} options
  */
@@ -39,7 +39,7 @@ export async function runTests({ files, tests, timeout, env }) {
     }
     const code = await new Promise((resolve) => vitest.once("close", resolve));
     const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
-    // A server that is missing skips its tests: that is no success.
+    // If a server is missing, its tests are skipped. That is not a success.
     const passed = Number(/^(\d+) passed/m.exec(output)?.[1] ?? 0);
     const status = code !== 0 ? "FAILED" : passed > 0 ? "ok" : "skipped";
     return { status, output, told: lines.map((line) => JSON.parse(line)) };
@@ -49,7 +49,7 @@ export async function runTests({ files, tests, timeout, env }) {
 }
 
 /**
- * Prints the head of a table, and returns what prints a row.
+ * Prints the head of a table, and returns a function that prints a row.
  *
  * @param {string[]} columns @param {number} first how wide the first one is
  * @returns {(cells: (string | number)[]) => void}

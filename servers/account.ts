@@ -1,17 +1,17 @@
 import { execFileSync } from "node:child_process";
 
-/** A user and group id, as `child_process.spawn` takes them. */
+/** A user id and a group id, as `child_process.spawn` takes them. */
 export interface Account {
   uid: number;
   gid: number;
 }
 
 /**
- * The unprivileged account to run `server` under, or `undefined` when the current one will do.
- * PostgreSQL, MariaDB and PgBouncer refuse to run as root, and initdb wants an account with a
- * name, so an invented uid will not do. `user` is the one that its packages make.
+ * Returns the unprivileged account that runs `server`, or `undefined` if the current one can.
+ * PostgreSQL, MariaDB and PgBouncer refuse to run as root. initdb needs an account with a name, so
+ * an invented uid does not work. `user` is the account that the server's packages create.
  *
- * Throws when we are root and the machine has neither `user` nor `nobody`.
+ * Throws if this process is root and the machine has neither `user` nor the account "nobody".
  */
 export function unprivilegedAccount(server: string, user: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -19,7 +19,7 @@ export function unprivilegedAccount(server: string, user: string): Account | und
     try {
       return { uid: id("-u", name), gid: id("-g", name) };
     } catch {
-      // no such user: try the next
+      // There is no such user. Try the next one.
     }
   }
   throw new Error(

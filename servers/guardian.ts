@@ -4,56 +4,55 @@ import type { Socket } from "node:net";
 import type { Account } from "./account.ts";
 
 /**
- * Owns one temporary directory and the server running in it, until this process ends.
+ * Owns one temporary directory and the server that runs in it, until this process ends.
  *
- * Two small `sh` processes, each in a session of its own, hold the reading ends of pipes. Both
- * pipes are leases:
+ * Two small `sh` processes, each in a session of its own, hold the reading ends of two pipes:
  *
- * - The *runner* leads the group of the server's processes. Its pipe has one writer, us. When it
- *   closes, the runner kills its whole group, itself included, so nothing that was forked
- *   meanwhile is left out.
- * - The *keeper* made the directory. Its pipe has us and everything in the runner's group as
- *   writers, so it closes when the last of those is dead. Then nobody can write into the directory
- *   any more, and the keeper removes it.
+ * - The *runner* leads the group of the server's processes. This process is the only writer of its
+ *   pipe. When the pipe closes, the runner kills its whole group, itself included, so every process
+ *   that was forked in the meantime dies, too.
+ * - The *keeper* creates the directory. The writers of its pipe are this process and every process of
+ *   the runner's group, so the pipe closes when the last of them has ended. From then on no process
+ *   writes into the directory, and the keeper removes it.
  *
- * The kernel closes pipes after a normal exit, an uncaught exception, SIGINT, SIGTERM and SIGKILL
- * alike, so nothing here needs a signal or exit handler (which SIGKILL would skip, and which would
- * change how the host program dies).
+ * The kernel closes pipes after a normal exit, an uncaught exception, SIGINT, SIGTERM and SIGKILL.
+ * So no signal or exit handler is needed. SIGKILL would skip such a handler, and the handler would
+ * change how the host program ends.
  */
 export interface Guardian {
-  /** The temporary directory; owned by the server's account, mode 0700. */
+  /** The temporary directory. The server's account owns it, mode 0700. */
   readonly directory: string;
-  /** Runs the server; once. */
+  /** Runs the server. Called at most once. */
   launch(launch: Launch): void;
-  /** Resolves with the server's process id when it has been started. */
+  /** Resolves with the server's process id when the server has been started. */
   readonly serverStarted: Promise<number>;
-  /** Resolves when the server has ended, by itself or not. */
+  /** Resolves when the server has ended, for any reason. */
   readonly serverEnded: Promise<void>;
-  /** Ends the lease. Does not wait; calling it again does nothing. */
+  /** Ends server and directory. Does not wait. A second call does nothing. */
   release(): void;
-  /** Resolves when server, directory and guardian are gone. Never rejects. */
+  /** Resolves when the server, the directory and both `sh` processes are gone. Never rejects. */
   readonly gone: Promise<void>;
-  /** Whether the guardian keeps this process's event loop alive; at first it does. */
+  /** Sets whether the guardian keeps this process's event loop alive. It does at first. */
   ref(wanted: boolean): void;
 }
 
 export interface Launch {
   /**
-   * What `sh` runs in the account; it ends with `exec` of the server. `$dir` is the directory, `$@`
-   * are the arguments, `$config` is the text of the configuration. Its output goes to `$dir/log`.
+   * The script that `sh` runs as the account. It ends with `exec` of the server. `$dir` is the
+   * directory, `$@` are the arguments, `$config` is the text of the configuration. The output goes to
+   * `$dir/log`.
    */
   script: string;
   args: readonly string[];
-  /** Handed on in the environment, because other users can read arguments: it may hold passwords. */
+  /** The configuration. It is passed in the environment, because other users can read arguments. */
   config?: string | undefined;
-  /** A signal to end with before SIGKILL, for a server that would leave something on the machine. */
+  /** The signal to send before SIGKILL, for a server that would leave something on the machine. */
   signal?: "QUIT" | undefined;
 }
 
-// $1 is the parent of the temporary directory; /tmp takes its place when the account may not write
-// there: root's TMPDIR can be private. PIPE is ignored because we may die before we are told the
-// directory. `rm` is repeated because a server may have closed the pipe
-// that it inherited.
+// $1 is the parent of the temporary directory. If the account may not write there, /tmp is used:
+// root's TMPDIR can be private. PIPE is ignored because the parent process may end before it reads
+// the directory's name. `rm` is repeated because a server may have closed the pipe that it inherited.
 const keeper = `
 umask 077
 trap '' HUP INT QUIT TERM PIPE
@@ -64,12 +63,12 @@ tries=0
 until rm -rf "$dir" 2>/dev/null || [ "$tries" -ge 50 ]; do tries=$((tries + 1)); sleep 0.1; done
 `;
 
-// The signals that are ignored here and in background jobs of sh are ignored in what they start,
-// too, except where a program installs its own handlers, as PostgreSQL does. Until it has, the
-// signal is lost: it is repeated.
+// A signal that is ignored here, or in a background job of sh, is also ignored by the programs that
+// they start, until the program installs a handler of its own, as PostgreSQL does. Until then the
+// signal has no effect, so it is repeated.
 //
-// The server is waited for here, and so reaped: in a container nobody else might. Until then its
-// process id can be nobody else's. File 4 is for its start and its end.
+// The runner waits for the server and thereby reaps it: in a container no other process might. Until
+// then no other process can get the server's process id. File 4 reports the server's start and end.
 const runner = `
 umask 077
 trap '' HUP INT QUIT TERM
@@ -92,10 +91,9 @@ kill -KILL 0
 `;
 
 /**
- * Starts a guardian with an empty temporary directory under `parent` or, if the
- * account may not write there, under /tmp.
- * Rejects when `sh` or `mktemp` fails, or when this process may not switch to
- * `account`; nothing is left behind then.
+ * Starts a guardian with an empty temporary directory under `parent` or, if the account may not write
+ * there, under /tmp. Rejects if `sh` or `mktemp` fails, or if this process may not switch to
+ * `account`. Then nothing is left behind.
  */
 export async function startGuardian(
   parent: string,
@@ -113,7 +111,7 @@ export async function startGuardian(
     serverEnded: new Promise((resolve) => (ended = resolve)),
     gone,
     launch({ script, args, config = "", signal = "" }) {
-      const lease = keeping.stdin; // which the runner inherits as its file 3
+      const lease = keeping.stdin; // the runner inherits it as its file 3
       const all = [directory, script, signal, ...args];
       const running = shell(runner, all, account, ["pipe", "pipe", "ignore", lease], { config });
       children.push(running);
@@ -122,7 +120,7 @@ export async function startGuardian(
         .once("line", (pid) => started(Number(pid)))
         .once("close", () => ended());
     },
-    // Not `end`, which shuts the pipe down for the runner's group too.
+    // Not `end`: that would shut the pipe down for the runner's group, too.
     release: () => children.forEach((child) => child.stdin.destroy()),
     ref(wanted) {
       for (const child of children) {
@@ -135,7 +133,7 @@ export async function startGuardian(
   };
 }
 
-// Pipes of a child process are sockets, which the types do not say.
+// The pipes of a child process are sockets. The types do not say so.
 type Shell = ChildProcess & { stdin: Socket; stdout: Socket };
 type Handle = Pick<ChildProcess, "ref" | "unref">;
 
@@ -148,9 +146,9 @@ function shell(
 ): Shell {
   return spawn("/bin/sh", ["-c", script, "eightysix-guardian", ...args], {
     ...account,
-    detached: true, // its own process group: Ctrl-C in our terminal must not reach it
+    detached: true, // a process group of its own: Ctrl-C in the terminal must not reach it
     stdio,
-    cwd: "/", // ours may be unreadable for the account
+    cwd: "/", // the account may not read the current directory
     env: { ...environment(), ...env },
   }) as Shell;
 }
@@ -169,7 +167,7 @@ function firstLine(child: Shell): Promise<string> {
   });
 }
 
-// TZ: without it initdb compares every time zone file with the system clock.
+// Without TZ, initdb compares every time zone file with the system clock.
 function environment(): NodeJS.ProcessEnv {
   const { PATH = "/usr/local/bin:/usr/bin:/bin", LD_LIBRARY_PATH } = process.env;
   return {

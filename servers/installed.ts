@@ -1,23 +1,23 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Programs of a server that the machine's own packages install. */
+/** The programs of a server that the machine's packages install. */
 export interface Programs {
-  /** As in messages. */
+  /** The name for messages. */
   readonly server: string;
-  /** In messages and variables: `EIGHTYSIX_TEST_<NAME>_BIN` is where to look first. */
+  /** `EIGHTYSIX_TEST_<NAME>`. With "_BIN" appended, the variable that names their directory. */
   readonly variable: string;
-  /** Debian's name of the package. */
+  /** The name of Debian's package. */
   readonly debian: string;
-  /** What else helps: a sentence, or nothing. */
+  /** One more sentence of advice. */
   readonly otherwise?: string;
 }
 
 /**
- * The path of the first of `names` that is there: in the directory that the variable names, in
- * PATH, or where system packages put servers, which is often outside of an ordinary user's PATH.
+ * Returns the path of the first of `names` that exists: in the directory that the variable names, in
+ * PATH, or where system packages put servers, which is often outside of a user's PATH.
  *
- * Throws an Error that says what to install or set.
+ * Throws an Error that says what to install or set if there is none.
  */
 export function installed(programs: Programs, ...names: string[]): string {
   const bin = process.env[`${programs.variable}_BIN`];
@@ -38,7 +38,7 @@ export function installed(programs: Programs, ...names: string[]): string {
   );
 }
 
-/** What `installed` would throw, as a text; undefined if it is there. */
+/** Returns the message that `installed` would throw, or `undefined` if the program exists. */
 export function missing(programs: Programs, ...names: string[]): string | undefined {
   try {
     installed(programs, ...names);
@@ -59,7 +59,7 @@ function runs(path: string): boolean {
   }
 }
 
-/** Settings as lines of a configuration file. */
+/** Returns settings as lines of a configuration file. */
 export function lines(
   settings: Readonly<Record<string, string | number>>,
   separator: "=" | " ",

@@ -6,16 +6,16 @@ import { startServer, type Server, type ServerOptions } from "./server.ts";
 
 /** A running MariaDB with an empty database `test`. */
 export interface MariadbServer extends Server {
-  /** Its Unix socket. A client can't use one whose path is longer than about 100 bytes. */
+  /** The path of its Unix socket. A client cannot use a path longer than about 100 bytes. */
   readonly socketPath: string;
-  /** The certificate for `localhost` and 127.0.0.1 that it shows, to be trusted; with `tls` only. */
+  /** The certificate for `localhost` and 127.0.0.1 that clients must trust. Only with `tls`. */
   readonly certificate?: string;
 }
 
 export interface MariadbOptions extends ServerOptions {
-  /** Variables of the [mariadbd] section that replace or extend our own. */
+  /** Variables of the [mariadbd] section. They replace or extend the defaults below. */
   settings?: Readonly<Record<string, string | number>>;
-  /** Whether clients may use TLS. Needs openssl to make a certificate. */
+  /** Whether clients may use TLS. Needs openssl, which creates a certificate. */
   tls?: boolean;
 }
 
@@ -26,7 +26,7 @@ const programs: Programs = {
   otherwise: "Tests take a running one too: EIGHTYSIX_TEST_MARIADB_URL.",
 };
 
-/** Why it can't be started on this machine, and what to do; undefined if it can. */
+/** Returns why MariaDB cannot be started on this machine and what to do, or `undefined` if it can. */
 export function mariadbMissing(): string | undefined {
   return missing(programs, "mariadb-install-db", "mysql_install_db");
 }
@@ -54,18 +54,18 @@ fi
 exec "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"
 `;
 
-// Nothing has to survive a crash.
+// No data has to survive a crash.
 const defaults = {
   bind_address: "127.0.0.1",
   skip_name_resolve: 1,
   innodb_flush_log_at_trx_commit: 0,
   innodb_flush_method: "nosync",
-  innodb_use_native_aio: 0, // the kernel's share of it can be used up
+  innodb_use_native_aio: 0, // the kernel's limit can be used up
   innodb_buffer_pool_size: "64M",
   innodb_log_file_size: "16M",
 };
 
-/** Starts the machine's own `mariadbd`; see `startServer`. */
+/** Starts the machine's `mariadbd`. See `startServer`. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<MariadbServer> {
   const server = await startServer(
     {
@@ -77,7 +77,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
         const password = randomBytes(12).toString("hex");
         const settings = {
           ...{ ...defaults, port, datadir: join(directory, "data"), tmpdir: directory },
-          // Relative to the data directory, because mariadbd does not start with a path too long.
+          // Relative to the data directory: mariadbd does not start if the path is too long.
           socket: SOCKET,
           ...(options.tls && {
             ssl_key: join(directory, "server.key"),

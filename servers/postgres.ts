@@ -8,14 +8,14 @@ import { startServer, type Server, type ServerOptions } from "./server.ts";
 export type PostgresServer = Server;
 
 export interface PostgresOptions extends ServerOptions {
-  /** Parameters of postgresql.conf that replace or extend our own. */
+  /** Parameters of postgresql.conf. They replace or extend the defaults below. */
   settings?: Readonly<Record<string, string | number>>;
 }
 
-// Nothing has to survive a crash, and repeated runs should take equally long.
+// No data has to survive a crash, and repeated runs should take equally long.
 const defaults = {
   listen_addresses: "127.0.0.1",
-  unix_socket_directories: "", // a socket path can be too long, and one way in is enough
+  unix_socket_directories: "", // the path of a socket can be too long, and TCP is enough
   fsync: "off",
   synchronous_commit: "off",
   full_page_writes: "off",
@@ -23,7 +23,7 @@ const defaults = {
   max_wal_senders: 0,
   max_connections: 100,
   shared_buffers: "64MB",
-  dynamic_shared_memory_type: "mmap", // in the data directory: nothing stays in /dev/shm
+  dynamic_shared_memory_type: "mmap", // in the data directory, so that nothing stays in /dev/shm
   autovacuum: "off",
   jit: "off",
 };
@@ -38,7 +38,7 @@ printf '%s\\n' "$password" >"$dir/password"
 exec "$bin/postgres" -D "$dir/data" -p "$port" "$@"
 `;
 
-/** Starts a real PostgreSQL from the npm package; see `startServer`. */
+/** Starts the PostgreSQL of the npm package. See `startServer`. */
 export function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const settings = Object.entries({ ...defaults, ...options.settings });
   const flags = settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]);
@@ -48,18 +48,18 @@ export function startPostgres(options: PostgresOptions = {}): Promise<PostgresSe
       user: "postgres",
       elsewhere,
       script,
-      // Its immediate shutdown, which stops a backend in the middle of a computation too. A
-      // killed postmaster would leave a segment of shared memory to the machine.
+      // Immediate shutdown, which also stops a backend in the middle of a computation. A postmaster
+      // that is killed leaves a segment of shared memory on the machine.
       signal: "QUIT",
       async prepare({ directory, port, account }) {
         const bin = await usableBinaries(directory, account);
-        // Trust authentication would let every user of the machine run programs as
-        // the server's account (COPY … TO PROGRAM).
+        // "trust" would let every user of the machine run programs as the server's account
+        // (COPY … TO PROGRAM).
         const password = randomBytes(12).toString("hex");
         const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
         return { args: [bin, String(port), ...flags], config: password, url };
       },
-      // Its last line is the server's state: what pg_ctl looks at.
+      // The last line is the server's state. pg_ctl reads it, too.
       async ready(directory) {
         const file = await readFile(join(directory, "data", "postmaster.pid"), "utf8").catch(
           () => "",

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { installed, lines, missing, type Programs } from "./installed.ts";
 import { startServer, type Server, type ServerOptions } from "./server.ts";
 
-/** A running Redis without any keys. */
+/** A running Redis without keys. */
 export type RedisServer = Server;
 
 export interface RedisOptions extends ServerOptions {
-  /** Parameters of redis.conf that replace or extend our own. */
+  /** Parameters of redis.conf. They replace or extend the defaults below. */
   settings?: Readonly<Record<string, string | number>>;
 }
 
@@ -17,7 +17,7 @@ const programs: Programs = {
   otherwise: "Tests take a running one too: EIGHTYSIX_TEST_REDIS_URL.",
 };
 
-/** Why it can't be started on this machine, and what to do; undefined if it can. */
+/** Returns why Redis cannot be started on this machine and what to do, or `undefined` if it can. */
 export function redisMissing(): string | undefined {
   return missing(programs, "redis-server", "valkey-server");
 }
@@ -28,10 +28,10 @@ unset config
 cd "$dir" && exec "$1" "$dir/redis.conf"
 `;
 
-// Nothing has to survive.
+// No data has to survive.
 const defaults = { bind: "127.0.0.1", daemonize: "no", save: '""', appendonly: "no" };
 
-/** Starts the machine's own `redis-server`; see `startServer`. */
+/** Starts the machine's `redis-server`. See `startServer`. */
 export function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   return startServer(
     {

@@ -1,4 +1,4 @@
-/** What all servers have in common: how one is started on a port of its own, and how it ends. */
+/** Starts a server on a free port, and ends it with this process. Every kind of server uses it. */
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,49 +6,49 @@ import { join } from "node:path";
 import { unprivilegedAccount, type Account } from "./account.ts";
 import { startGuardian, type Guardian, type Launch } from "./guardian.ts";
 
-/** A running server of this process's own. */
+/** A running server that this process owns. */
 export interface Server {
-  /** Connection string with every right, password included. */
+  /** The connection string of the superuser, with the password. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** Process id of the server. */
+  /** The process id of the server. */
   readonly pid: number;
-  /** Holds the data and `log`; removed with the server. */
+  /** The directory of the data and of `log`. It is removed with the server. */
   readonly directory: string;
   /**
-   * Stops the server at once (its connections break) and resolves when it and
-   * its directory are gone. Never rejects; may be called again.
+   * Stops the server at once, so its connections break. Resolves when the server and its directory
+   * are gone. Never rejects. May be called again.
    */
   stop(): Promise<void>;
-  /** As `stop`, without waiting: for exit handlers. */
+  /** Does what `stop` does, without waiting. For exit handlers. */
   kill(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface ServerOptions {
-  /** Where to put the temporary directory, if the server's account may write there. Default: `os.tmpdir()`. */
+  /** The parent of the temporary directory, if the server's account may write there. Default: `os.tmpdir()`. */
   parent?: string;
-  /** How long to wait for the server to be ready, in ms. Default: 60,000. */
+  /** How long the server may take to be ready, in milliseconds. Default: 60,000. */
   startupTimeout?: number;
 }
 
 /** One kind of server. */
 export interface Recipe extends Pick<Launch, "script" | "signal"> {
-  /** As in messages. */
+  /** The name for messages. */
   readonly name: string;
-  /** The account that its packages make for it; used by root only. */
+  /** The account that the server's packages create. Used if this process is root. */
   readonly user: string;
-  /** What to do where it can't be started: a sentence that ends messages. */
+  /** A sentence for messages: what to do if the server cannot be started. */
   readonly elsewhere: string;
-  /** The arguments of `script` for this port, and the url that they lead to. */
+  /** Returns the arguments of `script` for this port, and the URL of the server. */
   prepare(at: Place): Prepared | Promise<Prepared>;
-  /** Whether connections are taken now: a text in the log, or a question. */
+  /** How to find out that the server accepts connections: a text in the log, or a function. */
   readonly ready: string | ((directory: string) => Promise<boolean>);
 }
 
 export interface Place {
-  /** Exists, and is empty. */
+  /** The directory. It exists and is empty. */
   readonly directory: string;
   readonly port: number;
   readonly account: Account | undefined;
@@ -59,24 +59,23 @@ export interface Prepared extends Pick<Launch, "args" | "config"> {
 }
 
 /**
- * Starts a server on a free port of 127.0.0.1 with its data in a new temporary directory. Any
- * number may run at once.
+ * Starts a server on a free port of 127.0.0.1, with its data in a new temporary directory. Any number
+ * of servers may run at once.
  *
- * It ends with `stop()`, and in any case with this process, whichever way that
- * ends, SIGKILL included; server and directory are then gone within about a
- * tenth of a second. It does not keep the process alive.
+ * The server ends with `stop()`, and in any case with this process, even by SIGKILL. Server and
+ * directory are then gone within about 0.1 s. The server does not keep this process alive.
  *
- * As root it runs under an unprivileged account. Rejects with an Error that says what to do when
- * it can't be started here, or with the server's own log when it does not start; nothing is left
- * behind then.
+ * If this process is root, the server runs under an unprivileged account. Rejects with an Error that
+ * says what to do if the server cannot be started here, or with the server's log if it does not
+ * start. Then nothing is left behind.
  */
 export async function startServer(recipe: Recipe, options: ServerOptions = {}): Promise<Server> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnce(recipe, options);
     } catch (error) {
-      // Between our finding a free port and the server's binding it, anybody
-      // may take it; nobody can reserve one for another process.
+      // Another process may take the port before the server binds it. A port cannot be reserved for
+      // another process.
       const taken = error instanceof Error && /address already in use/i.test(error.message);
       if (!taken || attempt === 5) throw error;
     }
@@ -100,7 +99,7 @@ async function startOnce(recipe: Recipe, options: ServerOptions): Promise<Server
     guardian.ref(false);
     const kill = (): void => guardian.release();
     const stop = (): Promise<void> => {
-      guardian.ref(true); // or a program that only awaits this would end first
+      guardian.ref(true); // a program that only awaits this call would end otherwise
       kill();
       return guardian.gone;
     };
@@ -115,7 +114,7 @@ async function startOnce(recipe: Recipe, options: ServerOptions): Promise<Server
   }
 }
 
-// The server's own files are asked, never the port: behind it there may be somebody else's server.
+// Reads the server's files, and never asks the port: another server may listen there.
 async function ready(recipe: Recipe, guardian: Guardian, timeout: number): Promise<void> {
   const giveUp = performance.now() + timeout;
   let ended = false;

@@ -1,4 +1,4 @@
-/** Every server starts, answers, and is gone with its owner, whichever way that ends. */
+/** Every server starts, answers, and ends with the process that owns it. */
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -21,9 +21,9 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const root = fileURLToPath(new URL("../", import.meta.url));
 mkdirSync(join(root, "build"), { recursive: true });
 const programs = mkdtempSync(join(root, "build/servers-"));
-/** An empty directory for the servers' own, so that what is left can be seen. */
+/** An empty parent for the servers' directories. A test sees what is left in it. */
 const parent = mkdtempSync("/tmp/servers-");
-chmodSync(parent, 0o777); // the servers' accounts write here
+chmodSync(parent, 0o777); // the servers' accounts write into it
 
 const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
 const servers = {
@@ -115,7 +115,7 @@ function alive(pid: number): boolean {
   }
 }
 
-/** A process that calls `code`; prints a line when it has begun and one when it is done. */
+/** A process that calls `code`. It prints one line before and one line after. */
 function owner(code: string): { kill: () => void; line: () => Promise<string> } {
   const file = JSON.stringify(join(programs, "servers.js"));
   const program = `
@@ -173,7 +173,7 @@ describe.each(Object.entries(servers))("%s", (_name, { missing, start, code, ans
       kill();
       await until(() => readdirSync(parent).length === 0);
     }
-    // Whoever still writes makes the directory anew.
+    // A process that still writes would create the directory again.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(readdirSync(parent)).toEqual([]);
   });

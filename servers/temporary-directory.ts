@@ -1,14 +1,14 @@
 import { tmpdir } from "node:os";
 import { startGuardian } from "./guardian.ts";
 
-/** A temporary directory that ends with this process, whichever way that ends. */
+/** A temporary directory that is removed when this process ends, even by SIGKILL. */
 export interface TemporaryDirectory {
   readonly path: string;
-  /** Resolves when it and everything in it is gone. Never rejects; may be called again. */
+  /** Removes the directory. Resolves when it is gone. Never rejects. May be called again. */
   remove(): Promise<void>;
 }
 
-/** Makes an empty directory, mode 0700, under `os.tmpdir()`. Does not keep the process alive. */
+/** Creates an empty directory, mode 0700, under `os.tmpdir()`. It does not keep the process alive. */
 export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   const guardian = await startGuardian(tmpdir(), undefined);
   guardian.ref(false);

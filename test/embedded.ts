@@ -1,23 +1,23 @@
-/** What the tests of the engines that run inside this process share. */
+/** Helpers for the tests of engines that run inside this process. */
 import { until } from "./support/wait.ts";
 
 export { until };
 
 export const delay = (ms: number): Promise<void> => new Promise((r) => setTimeout(r, ms));
 
-/** CPU milliseconds that this process, with all the engine's threads, has used. */
+/** Returns the CPU time of this process and all its threads, in milliseconds. */
 export function cpu(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Resolves when the engine computes: it has used 30 ms of CPU since the call. */
+/** Resolves when the engine computes: when 30 ms of CPU time have been used since the call. */
 export async function computing(): Promise<void> {
   const before = cpu();
   await until(() => cpu() > before + 30);
 }
 
-/** Resolves when the whole process has used less than a tenth of a CPU for 100 ms. */
+/** Resolves when the process has used less than a tenth of a CPU for 100 ms. */
 export async function quiet(): Promise<void> {
   for (const ends = performance.now() + 10_000; ;) {
     const before = cpu();
@@ -28,7 +28,7 @@ export async function quiet(): Promise<void> {
   }
 }
 
-/** The longest time for which the event loop could not run a timer while `fn` was running. */
+/** Returns the longest time for which the event loop ran no timer while `fn` was running. */
 export async function longestBlock(fn: () => Promise<unknown>): Promise<number> {
   let longest = 0;
   let last = performance.now();
@@ -42,7 +42,7 @@ export async function longestBlock(fn: () => Promise<unknown>): Promise<number> 
   return longest;
 }
 
-/** What a promise rejects with. */
+/** Resolves with the error that a promise rejects with. */
 export const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => new Error("succeeded"),

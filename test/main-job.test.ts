@@ -18,7 +18,7 @@ const chromiumOptions = "--no-sandbox --disable-gpu --disable-background-network
 const root = fileURLToPath(new URL("../", import.meta.url));
 mkdirSync(join(root, "build"), { recursive: true });
 const programs = mkdtempSync(join(root, "build/main-job-"));
-// The servers make their directories here, so that what is left can be seen.
+// The servers create their directories here. A test sees what is left in it.
 const temporary = mkdtempSync("/tmp/main-job-");
 
 beforeAll(async () => {
@@ -68,7 +68,7 @@ async function leavesNothing(): Promise<void> {
 
 describe("the main job", () => {
   it(
-    "prints what the engines did, without and with contexts, and removes everything",
+    "prints the figures without and with contexts, and removes all its files",
     { timeout: 120_000 },
     async () => {
       const { child, printed } = start("--once", "--json", "--clients=4", "--target=100");
@@ -85,7 +85,7 @@ describe("the main job", () => {
     ["while it fills the databases", /filling DuckDB/],
     ["in the middle of the traffic", /most of them leave/],
     ["while the page stays up", /page stays up/],
-  ])("ends on SIGINT %s, and removes everything", { timeout: 120_000 }, async (_when, line) => {
+  ])("ends on SIGINT %s, and removes all its files", { timeout: 120_000 }, async (_when, line) => {
     const { child, printed } = start("--clients=4", "--target=100");
     await until(
       () => line.test(printed.out) || child.exitCode !== null,
@@ -160,7 +160,7 @@ describe("the main job", () => {
     );
   });
 
-  it("refuses options that make no sense, and says why", async () => {
+  it("refuses an option that is not a number, and names it", async () => {
     const { child, printed } = start("--clients=many");
     const [code] = (await once(child, "close")) as [number | null];
     expect(code).toBe(2);

@@ -2,8 +2,8 @@ import type { ProvidedContext, SerializedError } from "vitest";
 import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 /**
- * Ends the output with every skipped test and its reason, the servers that were missing, and one
- * line of counts.
+ * Ends the output with each skipped test and its reason, the servers that are missing, and one line
+ * of counts.
  */
 export default class CountReporter implements Reporter {
   #vitest: Vitest | undefined;
@@ -16,7 +16,7 @@ export default class CountReporter implements Reporter {
     const count = { passed: 0, failed: unhandled.length, skipped: 0 };
     const lines: string[] = [];
     for (const module of modules) {
-      // A file or a suite that fails outside of its tests (import, beforeAll) is a failure too.
+      // A file or a suite that fails outside of its tests (import, beforeAll) counts as a failure.
       if (module.errors().length > 0) count.failed++;
       for (const suite of module.children.allSuites()) {
         if (suite.errors().length > 0) count.failed++;
@@ -34,7 +34,7 @@ export default class CountReporter implements Reporter {
         }
       }
     }
-    // Not there if the setup itself has failed.
+    // `undefined` if the set-up failed.
     const given: Partial<ProvidedContext> | undefined = this.#vitest
       ?.getRootProject()
       .getProvidedContext();

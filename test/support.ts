@@ -1,4 +1,4 @@
-/** What several test files need. */
+/** Helpers that several test files use. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,24 +12,24 @@ import { afterFunc, type Context } from "../src/index.ts";
 
 export { until } from "./support/wait.ts";
 
-/** Lets everything run that waits in microtasks. */
+/** Runs all pending microtasks. */
 export async function flush(): Promise<void> {
   for (let i = 0; i < 30; i++) await Promise.resolve();
 }
 
-/** Lets input, output and timers that are due have their turn. */
+/** Runs timers that are due, input and output. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Every test of a behavior runs in each of these ways: most of the pull path is exercised unwatched. */
+/** Tests of a behavior run both ways. Only unwatched scopes use most of the pull path. */
 export const watchings: [how: string, watch: (ctx: Context) => unknown][] = [
   ["unwatched", () => undefined],
   ["watched by signal", (ctx) => ctx.signal],
   ["watched by callback", (ctx) => afterFunc(ctx, () => undefined)],
 ];
 
-/** What is reported to the process while `fn` runs, in place of the test runner's own listeners. */
+/** Returns what is reported to the process while `fn` runs. The test runner's listeners are set aside. */
 export async function reported(fn: () => unknown): Promise<unknown[]> {
   const errors: unknown[] = [];
   const events = ["unhandledRejection", "uncaughtException"] as const;
@@ -51,10 +51,10 @@ export async function reported(fn: () => unknown): Promise<unknown[]> {
   return errors;
 }
 
-/** Collects garbage until it has happened, or gives up. */
+/** Collects garbage until the condition holds, or gives up. */
 export async function collected(isTrue: () => boolean, rounds = 50): Promise<boolean> {
   for (let i = 0; i < rounds; i++) {
-    // In this order: what a WeakRef was asked for lives on until the job is over.
+    // In this order: the target of a WeakRef that was read stays alive until the end of the job.
     await turn();
     globalThis.gc?.();
     if (isTrue()) return true;
@@ -70,7 +70,7 @@ afterAll(() => {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 });
 
-/** The root and the clock for tests as one plain JavaScript file: a copy of the package of its own. */
+/** Bundles the root and the clock for tests into one JavaScript file: another copy of the package. */
 export async function bundle(): Promise<string> {
   bundled ??= (async () => {
     directory = mkdtempSync(join(tmpdir(), "eightysix-"));
@@ -92,7 +92,7 @@ export async function bundle(): Promise<string> {
 
 type Package = typeof Root & typeof Testing;
 
-/** A second copy of the package, as when two dependencies bring their own. */
+/** Loads a second copy of the package, as if two dependencies had installed one each. */
 export async function secondCopy(): Promise<Package> {
   const url = pathToFileURL(await bundle()).href;
   return (await import(/* @vite-ignore */ url)) as Package;
@@ -106,7 +106,7 @@ export interface Ran {
   took: number;
 }
 
-/** Runs a program in a Node of its own; in it, `BUNDLE` stands for the package. */
+/** Runs a program in a process of its own. In it, `BUNDLE` stands for the package. */
 export async function runProgram(
   text: string,
   options: { flags?: string[]; env?: Record<string, string>; type?: "module" | "commonjs" } = {},
@@ -114,7 +114,7 @@ export async function runProgram(
   const { flags = [], env = {}, type = "module" } = options;
   const path = await bundle();
   const quoted = JSON.stringify(type === "module" ? pathToFileURL(path).href : path);
-  // A file, for Deno takes what follows `-e` for a script.
+  // A file: Deno takes the argument after `-e` as the name of a script.
   const file = join(path, `../program-${++programs}.${type === "module" ? "mjs" : "cjs"}`);
   writeFileSync(file, text.replaceAll("BUNDLE", quoted));
   const args = [...flags, file];

@@ -1,11 +1,11 @@
-/** The tests that a runtime does not pass, for reasons of its own. docs/runtimes.md says it in prose. */
+/** The tests that a runtime does not pass, with the reason. docs/runtimes.md lists the same. */
 
 export type Runtime = "node" | "bun" | "deno";
 
 export const runtime: Runtime =
   "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
 
-/** The full name of a test, or a part of the names of several. */
+/** The full name of a test, or a text that the names of several contain. */
 type Exception = readonly [tests: string, why: string];
 
 const chaos: Exception = [
@@ -50,7 +50,7 @@ export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
   ],
 };
 
-/** Whether this is one of the versions of Node whose `req.signal` aborts as soon as a body was read. */
+/** Whether this version of Node aborts `req.signal` when a body has been read. */
 function abortsWhenRead(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   return (major === 24 && minor > 15 && minor < 20) || (major === 26 && minor > 0 && minor < 7);
@@ -58,7 +58,7 @@ function abortsWhenRead(): boolean {
 
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** What vitest runs here: all but the exceptions, or nothing but them. */
+/** Returns the tests that vitest runs here: all except the exceptions, or only the exceptions. */
 export function pattern(which: "exceptions" | "others"): RegExp | undefined {
   const names = exceptions[runtime].map(([tests]) => literal(tests)).join("|");
   if (which === "exceptions") return names === "" ? /^$/ : new RegExp(names);

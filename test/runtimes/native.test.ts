@@ -1,4 +1,4 @@
-/** eightysix/web and eightysix/hono on the servers that Bun and Deno have of their own, over real sockets. */
+/** eightysix/web and eightysix/hono on the servers of Bun and Deno, over real sockets. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { Hono } from "hono";
@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 30_000 });
 type Fetch = (request: Request) => Response | Promise<Response>;
 type Work = (ctx: Context) => Promise<Response> | Response;
 
-/** The parts of Bun and Deno that are used. Port 0 is one that is free. */
+/** The parts of Bun and Deno that are used. Port 0 takes a free port. */
 interface Platform {
   Bun?: {
     serve(options: { port: 0; hostname: string; fetch: Fetch }): {
@@ -104,7 +104,7 @@ describe.each(Object.entries(apps))("%s on the platform's own server", (_, app) 
     ["GET", (client: Client) => client.get()],
     ["POST", (client: Client) => client.post("body")],
   ])("%s", (_method, ask) => {
-    test("finished: the context is done with the response, and the connection lives on", async () => {
+    test("the context ends when the response is finished, and the connection stays open", async () => {
       await using server = await start(() => new Response("ok"));
       const client = await server.client();
       ask(client);
@@ -116,7 +116,7 @@ describe.each(Object.entries(apps))("%s on the platform's own server", (_, app) 
       expect(server.seen.map(cause)).toEqual(Array(2).fill(expect.any(RequestFinished)));
     });
 
-    test("streamed: the context lives as long as the response", async () => {
+    test("the context of a streamed response lives until the stream ends", async () => {
       await using server = await start(parts(5));
       const client = await server.client();
       ask(client);
@@ -126,7 +126,7 @@ describe.each(Object.entries(apps))("%s on the platform's own server", (_, app) 
       expect(cause(server.seen[0]!)).toBeInstanceOf(RequestFinished);
     });
 
-    test("the time is up: 503, and what was begun stops", async () => {
+    test("a request whose timeout passes is answered with 503, and its work stops", async () => {
       await using server = await start(forever, 30);
       const client = await server.client();
       ask(client);

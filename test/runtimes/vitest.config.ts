@@ -1,4 +1,4 @@
-/** What runs on every runtime: all that needs no database. `npm run runtimes` is who asks for it. */
+/** The tests that run on every runtime: all that need no database. `npm run runtimes` uses it. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import base from "../../vitest.config.ts";

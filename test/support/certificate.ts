@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** `undefined` where there is no openssl to make one with. */
+/** `undefined` if the machine has no openssl. */
 export function certificate(): { key: string; cert: string } | undefined {
   const dir = mkdtempSync(join(tmpdir(), "eightysix-tls-"));
   const make =

@@ -1,7 +1,7 @@
-/** Looks on at a Redis of a test's own, where all connections are the test's. */
+/** Observes a Redis in which every connection belongs to one test. */
 import { createClient } from "redis";
 
-/** The server's own word, over a connection of its own. The caller closes it. */
+/** Connects an observer to the server. The caller closes it. */
 export async function observeRedis(url: string) {
   const client = createClient({ url });
   client.on("error", () => undefined); // tests kill servers
@@ -10,9 +10,9 @@ export async function observeRedis(url: string) {
     (await client.sendCommand<string>(["CLIENT", "LIST"])).trim().split("\n");
   return {
     client,
-    /** How many connections there are, but for this one. */
+    /** Returns how many connections there are, without this one. */
     connections: async () => (await list()).length - 1,
-    /** How many of them wait in a blocking command. */
+    /** Returns how many of them wait in a blocking command. */
     blocked: async () => (await list()).filter((line) => / flags=\w*b/.test(line)).length,
     close: () => client.destroy(),
   };

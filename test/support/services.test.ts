@@ -1,4 +1,4 @@
-/** Where a run's servers come from, and what the helpers of its tests say. */
+/** Where the servers of a run come from, and what the helpers of the tests report. */
 import { createServer, type AddressInfo } from "node:net";
 import mysql from "mysql2/promise";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -19,9 +19,9 @@ import {
 import { lease, type Service } from "./services/service.ts";
 import { mark, until } from "./wait.ts";
 
-describe("the rule", () => {
+describe("a shared server", () => {
   const [named, standard] = ["redis://named", "redis://standard"];
-  /** A service of which only these urls answer. */
+  /** A service in which only these URLs answer. */
   function service(...answering: string[]): Service {
     const end = () => Promise.resolve();
     return {
@@ -35,27 +35,27 @@ describe("the rule", () => {
   }
   const from = async (one: Service, env = {}): Promise<string> => (await lease(one, env)).url;
 
-  test("the server that the environment names comes first", async () => {
+  test("is the one that the environment names, if it names one", async () => {
     expect(await from(service(named, standard), { REDIS_URL: named })).toBe(named);
   });
-  test("then the one on the standard port", async () => {
+  test("is the one on the standard port, if the environment names none", async () => {
     expect(await from(service(named, standard))).toBe(standard);
     expect(await from(service(standard), { REDIS_URL: "" })).toBe(standard);
   });
-  test("then one of the run's own", async () => {
+  test("is started by the run, if no server listens on the standard port", async () => {
     expect(await from(service())).toBe("started");
   });
-  test("the word own asks for one of the run's own", async () => {
+  test("is started by the run, if the variable says own", async () => {
     expect(await from(service(standard), { REDIS_URL: "own" })).toBe("started");
   });
-  test("a server that was named and does not answer is a failure", async () => {
+  test("is missing, if the server that the environment names does not answer", async () => {
     await expect(from(service(standard), { REDIS_URL: named })).rejects.toThrow(
       "Redis at REDIS_URL can't be used: connection refused",
     );
   });
 });
 
-test("a server that says nothing is not waited for", async () => {
+test("a server that accepts connections and never answers is given up within seconds", async () => {
   const silent = createServer(() => undefined);
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void silent.close());
@@ -106,7 +106,7 @@ testRedis("Redis' observer sees who is connected, and who waits", async () => {
   expect(await look.blocked(name)).toBe(0);
 });
 
-describe("keys of a test's own", () => {
+describe("the keys of a test", () => {
   let prefix: string;
   testRedis("can be made", async () => {
     prefix = await keyPrefix();

@@ -1,9 +1,9 @@
 /**
- * The servers that all test files of a run share; see services/service.ts for where they come from.
+ * The servers that all test files of a run share. services/service.ts says where they come from.
  *
- * With CI set, a server that is missing fails the run. Elsewhere the tests that need it are
- * skipped, and the reporter's last lines say which, and what to do. PostgreSQL is always needed:
- * it comes with the packages.
+ * If a server is missing and CI is set, the run fails. Without CI, the tests that need the server are
+ * skipped, and the last lines of the output say which and what to do. PostgreSQL is always needed. It
+ * comes with the packages.
  */
 import type { TestProject } from "vitest/node";
 import { pgbouncerMissing } from "../../servers/pgbouncer.ts";
@@ -15,10 +15,10 @@ import { lease } from "./services/service.ts";
 declare module "vitest" {
   interface ProvidedContext {
     postgresUrl: string;
-    /** Undefined if there is none. */
+    /** `undefined` if there is no MariaDB. */
     mariadbUrl: string | undefined;
     redisUrl: string | undefined;
-    /** Which are missing, and what to do; one text each. */
+    /** One text for each server that is missing: which, and what to do. */
     missingServers: string[];
   }
 }

@@ -1,6 +1,6 @@
-/** How tests wait, and how they find their own work again. */
+/** How tests wait, and how they find their own queries on the server. */
 
-/** Asks until the answer is yes. Throws after `within` milliseconds. */
+/** Polls until the condition holds. Throws after `within` milliseconds. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   within = 20_000,
@@ -14,7 +14,7 @@ export async function until(
 }
 
 let unique = 0;
-/** A comment for SQL, so that a test can find its own query on the server. */
+/** Returns a comment for SQL, by which a test finds its query on the server. */
 export function mark(): string {
   return `/* ${process.pid}-${++unique} */`;
 }

@@ -8,7 +8,7 @@ export const mariadb: Service = {
   standard: "mysql://root@127.0.0.1:3306/",
   async use(url): Promise<Lease> {
     const name = databaseName();
-    // An earlier run with our process id may have been killed.
+    // An earlier run with the same process id may have been killed.
     await query(url, `create or replace database ${name}`);
     const own = new URL(url);
     own.pathname = name;

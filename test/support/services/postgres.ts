@@ -8,7 +8,7 @@ export const postgres: Service = {
   standard: "postgres://postgres@127.0.0.1:5432/postgres",
   async use(url): Promise<Lease> {
     const name = databaseName();
-    // An earlier run with our process id may have been killed. template1 can be in use.
+    // An earlier run with the same process id may have been killed. template1 can be in use.
     await query(url, `drop database if exists ${name} with (force)`);
     await query(url, `create database ${name} template template0`);
     const own = new URL(url);

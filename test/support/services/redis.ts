@@ -6,7 +6,7 @@ export const redis: Service = {
   name: "Redis",
   variable: "EIGHTYSIX_TEST_REDIS_URL",
   standard: "redis://127.0.0.1:6379",
-  // Nothing to make: the tests' keys have prefixes of their own; see ../redis.ts.
+  // There is nothing to create: the keys of a test have a prefix of their own (../redis.ts).
   async use(url): Promise<Lease> {
     const client = createClient({
       url,

@@ -1,34 +1,34 @@
-/** Where a run gets one of its shared servers from: the rule, in one place. */
+/** Where a test run gets a shared server from. */
 
-/** What a run works in. */
+/** The run's place in a server, such as a database of its own. */
 export interface Lease {
   readonly url: string;
-  /** Removes what was made for the run. Never called twice. */
+  /** Removes everything that was created for the run. Called at most once. */
   end(): Promise<unknown>;
 }
 
 export interface Service {
-  /** As in messages. */
+  /** The name for messages. */
   readonly name: string;
-  /** The variable that holds the url of a server to use. */
+  /** The variable that holds the URL of a server to use. */
   readonly variable: string;
-  /** Where it listens on a machine that has one. */
+  /** The URL of a server that the machine may run. */
   readonly standard: string;
   /**
-   * Makes a place of the run's own in the server at `url`. Rejects, within seconds, where nobody
-   * answers or lets us.
+   * Creates a place for the run in the server at `url`. Rejects within seconds if no server answers, or
+   * if it refuses.
    */
   use(url: string): Promise<Lease>;
-  /** Starts one that is the run's alone. Rejects with what to do where that is not possible. */
+  /** Starts a server for this run. Rejects with a message that says what to do if it cannot. */
   start(): Promise<Lease>;
 }
 
-/** In place of a url: start one, even where a server listens on the standard port. */
+/** A value of the variable: start a server, even if one listens on the standard port. */
 const OWN = "own";
 
 /**
- * The server that the environment names; else the one on the standard port of this machine if it
- * answers; else one that the run starts itself.
+ * Resolves with a place in the server that the environment names. Without one, in the server on the
+ * standard port of this machine if it answers. Otherwise, in a server that this run starts.
  */
 export async function lease(service: Service, env = process.env): Promise<Lease> {
   const { name, variable, standard } = service;
@@ -42,16 +42,16 @@ export async function lease(service: Service, env = process.env): Promise<Lease>
   return service.use(standard).catch(() => service.start());
 }
 
-/** A failed connection's error can be one of several attempts, without a message of its own. */
+/** Returns the message of an error. The error of a connection can hold those of several attempts. */
 function reason(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reason).join("; ");
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
-/** A database name that no other run on this machine has now. */
+/** Returns a database name that no other run on this machine uses. */
 export function databaseName(): string {
   return `eightysix_test_${process.pid}`;
 }
 
-/** How long a server that was found may take to answer, in ms. */
+/** How long a server may take to answer, in milliseconds. */
 export const ANSWER = 3_000;
