@@ -46,6 +46,7 @@ let clock = platformClock;
 export function swapClock(next: Clock): Clock {
   const previous = clock;
   clock = next;
+  difference = Number.NaN;
   return previous;
 }
 
@@ -76,22 +77,47 @@ export function callAt(at: number, fn: () => void, keepAlive: boolean): () => vo
   };
 }
 
-// Equal wall-clock deadlines must share one monotonic value, or which of two equal deadlines came
-// first would be decided by the jitter between two clocks. So the difference between the clocks is
-// kept until the wall clock has really been set (or faked): until they disagree by more than a tick.
-const TICK = 2;
+/** How far the platform's wall clock may lag, in milliseconds: it drops the fraction. */
+const LAG = 1;
+/** How far two readings of the difference may lie apart, in milliseconds, before the clock counts as set. */
+const JITTER = 2 * LAG;
+/** Smaller errors come from rounding. */
+const ROUNDING = 0.01;
+
+/**
+ * The latched difference between the wall clock and the monotonic clock, in milliseconds.
+ *
+ * It is latched because equal wall-clock deadlines must share one monotonic value. Otherwise the
+ * jitter between the two clocks would decide which of two equal deadlines came first.
+ *
+ * It is never less than the difference that the clocks show, so that no deadline is later than the
+ * wall clock says. A monotonic clock that shows fractions can show a difference that is greater by up
+ * to `LAG` a moment later, so `LAG` is added when the difference is latched. A fake clock counts whole
+ * milliseconds and is exact.
+ */
 let difference = Number.NaN;
 
-function wallMinusMonotonic(): number {
-  const current = clock.wall() - clock.now();
-  if (!(Math.abs(current - difference) < TICK)) difference = current;
-  return difference;
+/** Latches the difference anew if the wall clock has been set (or faked). */
+function updateDifference(): void {
+  // Reads twice, because a pause between the readings of the two clocks looks like a set clock.
+  for (let i = 0; i < 2; i++) {
+    const wall = clock.wall();
+    const monotonic = clock.now();
+    const extra = Number.isInteger(monotonic) ? 0 : LAG;
+    const current = wall - monotonic + extra * ROUNDING;
+    if (current <= difference && difference - current < JITTER + ROUNDING) return;
+    if (i > 0) difference = current + extra;
+  }
 }
 
+/** Converts a time of the wall clock. If the wall clock has reached it, so has the monotonic clock. */
 export function monotonicOf(wall: number): number {
-  return wall - wallMinusMonotonic();
+  updateDifference();
+  return wall - difference;
 }
 
+/** Converts a time of the monotonic clock, to whole milliseconds since the Unix epoch. */
 export function wallOf(monotonic: number): number {
-  return Math.round(monotonic + wallMinusMonotonic());
+  updateDifference();
+  return Math.floor(monotonic + difference);
 }
