@@ -211,7 +211,7 @@ describe("a wall-clock deadline", () => {
     using _ = useClock(clock);
     const at = clock.wall() + 5_000;
     const first = withDeadline(background(), at);
-    const { wall } = clock;
+    const wall = clock.wall.bind(clock);
     clock.wall = () => {
       clock.wall = wall;
       const time = clock.wall();
