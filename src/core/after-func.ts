@@ -4,7 +4,7 @@ import { checkFunction } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { scopeOf } from "./foreign.ts";
-import { reportUnhandled } from "./report.ts";
+import { reportUnhandled } from "./report-unhandled.ts";
 import { Callback, endOf, addCallback, unlink, type Scope } from "./tree.ts";
 
 /** Takes an `afterFunc` back. */

@@ -28,7 +28,7 @@
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
 import { newController } from "./controller.ts";
-import { reportUnhandled } from "./report.ts";
+import { reportUnhandled } from "./report-unhandled.ts";
 import { End, untimed, type EndKind } from "./end.ts";
 
 /** How many abort dispatches one read of `.signal` inside an abort listener may nest. */

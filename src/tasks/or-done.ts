@@ -1,5 +1,5 @@
 import { afterFunc } from "../core/after-func.ts";
-import { throwIfDone } from "../core/ask.ts";
+import { throwIfDone } from "../core/context-state.ts";
 import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
