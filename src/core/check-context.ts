@@ -1,4 +1,4 @@
-/** The check of the argument that every function takes. */
+/** The check of the first argument of every function, and what its message advises. */
 import type { Context } from "./context.ts";
 import { Handle } from "./handle.ts";
 import { show } from "./show.ts";

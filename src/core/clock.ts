@@ -1,25 +1,25 @@
 /**
- * The one place where time comes from.
+ * The source of time for the whole package.
  *
- * Everything is looked up when it is used and never captured, so fake timers that replace the
- * globals (vitest, sinon) just work; what fakes only some of them (`node:test` leaves
- * `performance` alone) installs a clock of its own through `eightysix/testing`.
+ * It looks up the globals at each use, so fake timers that replace them (vitest, sinon) work. Fake
+ * timers that replace only some of them (`node:test` does not replace `performance`) need a clock from
+ * `eightysix/testing`.
  */
 
-/** Where a context takes time and timers from. All durations and instants are milliseconds. */
+/** The source of a context's time and timers. All times and durations are in milliseconds. */
 export interface Clock {
-  /** Monotonic time; only differences mean anything. */
+  /** Returns the monotonic time. Only differences between two such times have a meaning. */
   now(): number;
-  /** Wall-clock time, milliseconds since the Unix epoch. */
+  /** Returns the wall-clock time, in milliseconds since the Unix epoch. */
   wall(): number;
   /**
-   * Calls `fn` once after about `ms` (0 … 2³¹−1) and returns what cancels that.
-   * `keepAlive` says whether the timer alone may keep the process running.
+   * Calls `fn` once after about `ms` milliseconds (0 to 2³¹−1). Returns a function that clears the
+   * timer. `keepAlive` says whether the timer alone keeps the process running.
    */
   setTimer(fn: () => void, ms: number, keepAlive: boolean): () => void;
 }
 
-/** What every JavaScript platform has; declared here so that no platform's types are needed. */
+/** The globals of every JavaScript platform, declared here so that no platform's types are needed. */
 interface Platform {
   performance: { now(): number };
   setTimeout(fn: () => void, ms: number): unknown;
@@ -42,7 +42,7 @@ export const platformClock: Clock = {
 
 let clock = platformClock;
 
-/** Replaces the clock for the whole package and returns the one it replaced. */
+/** Replaces the clock of the whole package and returns the previous one. */
 export function swapClock(next: Clock): Clock {
   const previous = clock;
   clock = next;
@@ -50,16 +50,17 @@ export function swapClock(next: Clock): Clock {
   return previous;
 }
 
+/** Returns the monotonic time, in milliseconds. */
 export function now(): number {
   return clock.now();
 }
 
-/** The longest delay a platform timer takes; longer ones fire at once, so they are cut in pieces. */
+/** The longest delay of a platform timer, in milliseconds. A timer with a longer delay fires at once. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * Calls `fn` when the monotonic clock has reached `at`, never before: platform timers round down
- * and overflow, so the clock is asked again when one fires.
+ * Calls `fn` when the monotonic clock has reached `at`, and never earlier. Returns a function that
+ * clears the timer. Platform timers round down and overflow, so the clock is read when one fires.
  */
 export function callAt(at: number, fn: () => void, keepAlive: boolean): () => void {
   let clear: () => void;

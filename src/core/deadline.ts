@@ -1,12 +1,12 @@
-/** A scope that ends by itself. */
+/** Scopes with a deadline of their own. */
 import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
 import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
 
-/** No Date goes further, and -LAST_DATE is the first: 273,972 years are as good as any. */
+/** The last time that a Date can hold, in milliseconds since the Unix epoch. The first is `-LAST_DATE`. */
 const LAST_DATE = 8.64e15;
 
-/** Made only where the deadline is earlier than every one above it; so it is its own limit. */
+/** A scope whose deadline is earlier than every deadline above it, so it is its own limit. */
 class DeadlineScope extends Scope implements Limit {
   readonly at: number;
   readonly cause: unknown;

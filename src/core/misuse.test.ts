@@ -153,7 +153,7 @@ test.each([
     "afterFunc",
     [bg],
     TypeError,
-    "afterFunc takes a function, got undefined; pass what to run when ctx is done",
+    "afterFunc takes a function, got undefined; pass a function to call when ctx is done",
   ],
   ["sleep", [bg, "1"], TypeError, "sleep takes a duration in milliseconds"],
   ["sleep", [bg, NaN], RangeError, "sleep got NaN"],
