@@ -22,7 +22,7 @@ export { key, type Key } from "./core/values.ts";
 export type { AbortSignalLike } from "./core/join.ts";
 
 // Asking
-export { cause, endedHere, hasBudget, remaining, throwIfDone } from "./core/ask.ts";
+export { cause, endedHere, hasBudget, remaining, throwIfDone } from "./core/context-state.ts";
 export { afterFunc, type Stop } from "./core/after-func.ts";
 
 // Errors

@@ -1,21 +1,23 @@
-/** `afterFunc`: run something when a context is done. */
-import { checkContext, checkFunction } from "./check.ts";
+import { checkContext } from "./check-context.ts";
+import { checkFunction } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { scopeOf } from "./foreign.ts";
-import { reportUnhandled } from "./report.ts";
+import { reportUnhandled } from "./report-unhandled.ts";
 import { Callback, endOf, addCallback, unlink, type Scope } from "./tree.ts";
 
-/** Takes an `afterFunc` back. */
+/** The function that `afterFunc` returns. Call it to take the callback back. */
 export interface Stop {
   /**
-   * True only if this call prevented the function from running. False once the context is done
-   * (it looks at the clock), and on every later call. Does not wait: for that there is `finished`.
+   * Takes the callback back. Returns true only if this call prevented the callback from running. It
+   * returns false once the context is done, which it checks by the clock, and on every later call.
+   *
+   * It does not wait for a callback that is running: `await stop.finished` does.
    */
   (): boolean;
   /**
-   * Resolves when the function is over, the promise that it returned included, or will never run.
-   * Never rejects. For drivers, who must know it before a connection goes back to its pool.
+   * Resolves when the callback and the promise that it returned have finished, or when the callback
+   * will never run. Never rejects. An adapter waits for it before it returns a connection to its pool.
    */
   readonly finished: Promise<void>;
 }
@@ -23,7 +25,7 @@ export interface Stop {
 class AfterFunc extends Callback {
   readonly scope: Scope | undefined;
   #fn: ((err: ContextError) => unknown) | undefined;
-  #over = false;
+  #isFinished = false;
   #resolve: (() => void) | undefined;
   #finished: Promise<void> | undefined;
 
@@ -40,7 +42,7 @@ class AfterFunc extends Callback {
     try {
       const result = fn(this.end.error) as { then?: unknown } | null | undefined;
       if (typeof result?.then === "function") {
-        // A rejection goes on, to be reported as unhandled; a handler for it would swallow it.
+        // `finally` passes a rejection on, so that it is reported as unhandled.
         void Promise.resolve(result).finally(() => {
           this.#finish();
         });
@@ -64,7 +66,7 @@ class AfterFunc extends Callback {
   }
 
   get finished(): Promise<void> {
-    this.#finished ??= this.#over
+    this.#finished ??= this.#isFinished
       ? Promise.resolve()
       : new Promise((resolve) => {
           this.#resolve = resolve;
@@ -73,12 +75,12 @@ class AfterFunc extends Callback {
   }
 
   #finish(): void {
-    this.#over = true;
+    this.#isFinished = true;
     this.#resolve?.();
   }
 }
 
-// A getter defined on each function would cost ten times as much as the registration.
+// The prototype has the getter, because a getter on each function costs ten times the registration.
 const CALLBACK = Symbol("callback");
 const stopPrototype = Object.create(Function.prototype, {
   finished: {
@@ -89,15 +91,26 @@ const stopPrototype = Object.create(Function.prototype, {
 }) as object;
 
 /**
- * Calls `fn` with `ctx.err()` once, in a microtask after `ctx` and everything below it is done;
- * soon, if it is done already. Callbacks run in the order of registration. What `fn` throws or
- * rejects with is reported as an unhandled rejection and reaches neither the canceler nor other
- * callbacks. Watches `ctx` until it is done or the returned function is called; calling that when
- * the work is over is the caller's duty.
+ * Calls `fn` once with `ctx.err()`, in a microtask after `ctx` and all its children are done. If `ctx`
+ * is done already, it calls `fn` in a microtask from now. Callbacks run in the order of registration.
+ *
+ * If `fn` throws or rejects, the error is reported as an unhandled rejection. It reaches neither the
+ * code that canceled nor other callbacks.
+ *
+ * Watches `ctx` until `ctx` is done or the returned function is called. The caller must call that
+ * function when its work has finished.
+ *
+ * @example
+ * const stop = afterFunc(ctx, () => socket.destroy());
+ * try {
+ *   return await request(socket);
+ * } finally {
+ *   stop();
+ * }
  */
 export function afterFunc(ctx: Context, fn: (err: ContextError) => unknown): Stop {
   checkContext(ctx, "afterFunc");
-  checkFunction(fn, "afterFunc", "what to run when ctx is done: (err) => …");
+  checkFunction(fn, "afterFunc", "a function to call when ctx is done: (err) => …");
   const scope = scopeOf(ctx);
   const callback = new AfterFunc(scope, fn);
   if (scope !== undefined) addCallback(scope, callback);

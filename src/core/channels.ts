@@ -1,6 +1,7 @@
 /**
- * What can be observed goes out on `node:diagnostics_channel`. The module is looked up without an
- * import, so that the same file runs where there is none; without subscribers it costs a branch.
+ * The channels of `node:diagnostics_channel` on which this package publishes. The module is looked up
+ * without an import, so that this file also runs on platforms that do not have it. A channel without
+ * subscribers costs one branch.
  */
 import type { End } from "./end.ts";
 
@@ -17,7 +18,7 @@ interface Builtins {
 
 const silent: Channel = { hasSubscribers: false, publish: () => undefined };
 
-/** The channel `eightysix:<name>`, or one that is never heard where the platform has none. */
+/** Returns the channel `eightysix:<name>`, or one without subscribers if the platform has no channels. */
 export function channel(name: string): Channel {
   const { process } = globalThis as Builtins;
   const module = process?.getBuiltinModule?.("node:diagnostics_channel");
@@ -27,8 +28,9 @@ export function channel(name: string): Channel {
 const done = channel("context.done");
 
 /**
- * Publishes `{ kind, cause, error }` on `eightysix:context.done`, once for all that ended
- * together. In a microtask: subscribers are user code, and `err()` must never run any.
+ * Publishes `{ kind, cause, error }` on `eightysix:context.done`, once for all contexts that ended
+ * together. It publishes in a microtask, because a subscriber is code of the program and `err()` must
+ * not run any.
  */
 export function announce(end: End): void {
   if (!done.hasSubscribers) return;

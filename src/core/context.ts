@@ -1,49 +1,70 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** What a context is: the interface that everybody shares, and anyone may implement. */
+/** The public interfaces of a context. Any class may implement `Context`. */
 import type { ContextError } from "./errors.ts";
 import type { Key } from "./values.ts";
 
 /**
- * One request's ticket: deadline, cancellation and request-scoped values, handed down through
- * every layer as the first parameter. These four members are all.
+ * The request ticket: a deadline, a cancellation and a few values. Every function takes it as its
+ * first parameter and passes it on. It has these four members and no others.
+ *
+ * Any object with the four members may be used as a context. If you implement one, let `err()` return
+ * an error from the moment at which `signal` aborts: `err()` is what a child asks. An aborted signal
+ * ends a child by itself only while the child is watched, because nothing reads the signal for an
+ * unwatched child.
  */
 export interface Context {
-  /** When it will expire by itself, or `undefined`. A parent's earlier deadline counts. */
+  /**
+   * Returns the time at which the context will end by itself, or `undefined` if there is none. The
+   * earliest deadline of the context and its parents counts.
+   */
   deadline(): Date | undefined;
   /**
-   * Aborts when the context is done, with `err()` as its reason. A real AbortSignal, made when
-   * first read. Reading it *watches* the context, about 1 KB until it ends: to ask, use `err()`;
-   * to pass on, use `.signal`.
+   * A real `AbortSignal` that aborts when the context ends, with `err()` as its reason. It is created
+   * on the first read.
+   *
+   * Reading it watches the context, which takes about 1 KB until the context ends. To find out whether
+   * the context is done, call `err()`. To pass the cancellation on, use `signal`.
    */
   readonly signal: AbortSignal;
   /**
-   * `undefined` while live, then for ever the same error, whose `cause` is the cause. Compares the
-   * monotonic clock with the deadline, so that it is right inside a blocked event loop as well.
+   * Returns `undefined` while the context is live. Afterwards it always returns the same error, and
+   * the error's `cause` says why the context ended.
+   *
+   * It compares the deadline with the monotonic clock, so it is right inside a blocked event loop.
    */
   err(): ContextError | undefined;
-  /** The nearest value for this key, walking outward; else the key's default. */
+  /**
+   * Returns the value for `key` that is set nearest to this context, or the key's default if no
+   * parent sets one.
+   */
   value<T, D>(key: Key<T, D>): T | D;
 }
 
 /**
- * A context with the right to end it, kept by whoever derived it. Pass it on as a `Context`, whose
- * type has no `cancel`. Cancel it when its work is over, best with `using`.
+ * A context with the right to end it, for the code that created it. Pass it on as a `Context`, which
+ * has no `cancel`. End it when its work has ended, most simply with `using`.
  */
 export interface CancelableContext extends Context, Disposable {
   /**
-   * Ends this context and everything derived from it, with `CanceledError`. Idempotent: the first
-   * end wins. When it returns, all of them are done and their abort listeners have run. It does
-   * not wait for work to stop; for that there is `stopped`.
+   * Ends this context and all its children with a `CanceledError`. If the context is done already, the
+   * call does nothing.
    *
-   * `cause` is best an Error. One with a property `finished: true` says that the work was over,
-   * not cut short: see `Symbol.dispose`.
+   * When `cancel` returns, all of these contexts are done and their abort listeners have run. It does
+   * not wait for the work to stop: `await stopped(ctx)` does.
+   *
+   * `cause` becomes the `cause` of the error, and should be an Error. A cause with the property
+   * `finished: true` says that the work had finished, as `Symbol.dispose` does.
    */
   cancel(cause?: unknown): void;
-  /** Ends it as *finished*: as `cancel()`, but never counted as a cancellation. */
+  /** Ends the context as finished: as `cancel()`, but it does not count as a cancellation. */
   [Symbol.dispose](): void;
 }
 
-/** A foreign context may offer this; it is then used instead of a listener on its signal. */
+/**
+ * A method that a foreign context may have. It is then used in place of a listener on its `signal`. It
+ * calls `fn` once after the context has ended, also if the context is done already, and returns a
+ * function that takes `fn` back.
+ */
 export interface OffersAfterFunc {
   afterFunc(fn: () => void): () => unknown;
 }

@@ -1,4 +1,4 @@
-/** AbortControllers whose signals take any number of listeners, as contexts do. */
+/** Creates AbortControllers whose signals accept any number of listeners. */
 
 interface Builtins {
   process?: {
@@ -11,7 +11,10 @@ interface Events {
   setMaxListeners(n: number, target: object): void;
 }
 
-/** Node 20 warns of a leak at the eleventh listener, which one busy request has. Others never do. */
+/**
+ * Removes the limit of listeners from a signal. Node 20 warns of a leak at the eleventh listener, which
+ * a busy request has. Other platforms have no limit.
+ */
 let prepare = (controller: AbortController): void => {
   prepare = () => undefined;
   try {
@@ -23,10 +26,11 @@ let prepare = (controller: AbortController): void => {
     };
     prepare(controller);
   } catch {
-    // A platform that does not know of limits for signals has none.
+    // A platform that rejects a signal as a target has no limit for signals.
   }
 };
 
+/** Creates an AbortController without a limit of listeners. */
 export function newController(): AbortController {
   const controller = new AbortController();
   prepare(controller);

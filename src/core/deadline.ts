@@ -1,12 +1,12 @@
-/** A scope that ends by itself. */
+/** Scopes with a deadline of their own. */
 import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
 import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
 
-/** No Date goes further, and -LAST_DATE is the first: 273,972 years are as good as any. */
+/** The last time that a Date can hold, in milliseconds since the Unix epoch. The first is `-LAST_DATE`. */
 const LAST_DATE = 8.64e15;
 
-/** Made only where the deadline is earlier than every one above it; so it is its own limit. */
+/** A scope whose deadline is earlier than every deadline above it, so it is its own limit. */
 class DeadlineScope extends Scope implements Limit {
   readonly at: number;
   readonly cause: unknown;
@@ -45,27 +45,36 @@ class DeadlineScope extends Scope implements Limit {
   }
 }
 
-/** A scope that ends `ms` from now, or with its parent's earlier deadline. */
+/** Makes a scope that ends `ms` milliseconds from now, or with its parent's earlier deadline. */
 export function scopeAfter(parent: Scope | undefined, ms: number, cause: unknown): Scope {
   const time = now();
-  // A past deadline happens now: a parent that is done already was first.
+  // A past deadline passes now: if the parent is done already, its end came first.
   const at = ms > 0 ? time + ms : time;
   const limit = parent?.limit;
   if (at === Infinity || (limit !== undefined && limit.at <= at)) return new Scope(parent);
   return endIfPast(new DeadlineScope(parent, at, undefined, cause), time);
 }
 
-/** A scope that ends at a wall-clock time in epoch milliseconds, or with its parent's earlier deadline. */
+/**
+ * Makes a scope that ends at a time of the wall clock, in milliseconds since the Unix epoch, or with
+ * its parent's earlier deadline.
+ */
 export function scopeUntil(parent: Scope | undefined, wall: number, cause: unknown): Scope {
-  const limit = parent?.limit;
-  if (wall === Infinity || (limit !== undefined && limit.wall() <= wall)) return new Scope(parent);
+  if (wall === Infinity) return new Scope(parent);
+  const at = monotonicOf(wall);
+  // Read after the conversion, so that a deadline that the wall clock has reached is past.
   const time = now();
-  const at = Math.max(monotonicOf(wall), time);
-  if (limit !== undefined && limit.at <= at) return new Scope(parent);
-  return endIfPast(new DeadlineScope(parent, at, wall, cause), time);
+  const limit = parent?.limit;
+  if (limit !== undefined) {
+    // The wall clock can have been set since the parent's deadline: a past deadline is past even if
+    // the parent's is earlier by the wall clock.
+    const isEarlier = at <= time ? time < limit.at : wall < limit.wall() && at < limit.at;
+    if (!isEarlier) return new Scope(parent);
+  }
+  return endIfPast(new DeadlineScope(parent, Math.max(at, time), wall, cause), time);
 }
 
-/** Past deadlines are done at birth; a parent that was done before them comes first. */
+/** Ends a scope whose deadline has passed already. If its parent ended before, it ends with the parent. */
 function endIfPast(scope: DeadlineScope, time: number): Scope {
   if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));
   return scope;

@@ -136,6 +136,103 @@ describe("deadlines", () => {
   });
 });
 
+describe("a wall-clock deadline", () => {
+  /**
+   * The monotonic clock shows fractions, the wall clock drops them, as on every platform. So the
+   * difference between the two changes with each reading.
+   */
+  class JitteryClock extends ManualClock {
+    readonly #phase: number;
+    constructor(phase: number) {
+      super();
+      this.#phase = phase;
+    }
+    override wall(): number {
+      return Math.floor(super.wall() + this.#phase);
+    }
+  }
+  const phases = Array.from({ length: 10 }, (_, i) => i / 10);
+
+  /** Calls `fn` at a hundred times, between which the clocks jitter. */
+  function atManyTimes(clock: ManualClock, fn: () => void): void {
+    for (let i = 0; i < 100; i++) {
+      clock.block(0.37);
+      fn();
+    }
+  }
+
+  test.each(phases)("that has passed by the wall clock is done at birth (phase %d)", (phase) => {
+    const clock = new JitteryClock(phase);
+    using _ = useClock(clock);
+    clock.block(0.01);
+    atManyTimes(clock, () => {
+      for (const ago of [0, 1, 2, 1_000]) {
+        const ctx = withDeadline(background(), new Date(clock.wall() - ago));
+        expect(isDeadlineExceeded(ctx.err()), `${ago} ms ago, at ${clock.now()}`).toBe(true);
+        expect(remaining(ctx)).toBe(0);
+      }
+    });
+  });
+
+  test.each(phases)("is never later than the wall clock says (phase %d)", (phase) => {
+    const clock = new JitteryClock(phase);
+    using _ = useClock(clock);
+    clock.block(0.01);
+    atManyTimes(clock, () => {
+      const left = remaining(withDeadline(background(), clock.wall() + 5_000));
+      expect(left).toBeLessThanOrEqual(5_000);
+      expect(left).toBeGreaterThan(4_997);
+    });
+  });
+
+  test.each(phases)("shares one monotonic time with every equal one (phase %d)", (phase) => {
+    const clock = new JitteryClock(phase);
+    using _ = useClock(clock);
+    clock.block(0.01);
+    const at = clock.wall() + 5_000;
+    const first = withDeadline(background(), at);
+    atManyTimes(clock, () => {
+      const equal = withDeadline(background(), new Date(at));
+      expect(remaining(equal)).toBe(remaining(first));
+    });
+  });
+
+  test("that has passed is done at birth if the wall clock was set after its parent's deadline", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const parent = withDeadline(background(), clock.wall() + 100);
+    clock.setWall(clock.wall() + 3_600_000);
+    const child = withDeadline(parent, clock.wall() - 1, { cause: "past" });
+    expect([child.err()?.cause, parent.err()]).toEqual(["past", undefined]);
+  });
+
+  test("shares one time with an equal one if the program pauses between the readings of the clocks", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const at = clock.wall() + 5_000;
+    const first = withDeadline(background(), at);
+    const wall = clock.wall.bind(clock);
+    clock.wall = () => {
+      clock.wall = wall;
+      const time = clock.wall();
+      clock.block(50);
+      return time;
+    };
+    const equal = withDeadline(background(), at);
+    expect(remaining(equal)).toBe(remaining(first));
+  });
+
+  test("is done at birth or not later than it says, on the real clocks", () => {
+    for (let i = 0; i < 5_000; i++) {
+      expect(isDeadlineExceeded(withDeadline(background(), new Date(Date.now() - 1)).err())).toBe(
+        true,
+      );
+      expect(isDeadlineExceeded(withDeadline(background(), Date.now()).err())).toBe(true);
+      expect(remaining(withDeadline(background(), Date.now() + 5_000))).toBeLessThanOrEqual(5_000);
+    }
+  });
+});
+
 describe("fake timers", () => {
   test("vitest's move deadlines, watched and unwatched", () => {
     vi.useFakeTimers();

@@ -1,12 +1,13 @@
-/** Development mode: says who forgot to cancel, and who canceled. Off, and free, by default. */
+/** Development mode: it finds contexts that were not canceled, and records which code canceled. */
 import { channel } from "./channels.ts";
+import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
 import { endOf, isWatched, type Scope } from "./tree.ts";
 
-/** What is reported: a context that was watched and then dropped without being ended. */
+/** The report of a context that was watched and then garbage collected before it had ended. */
 export interface DroppedContext {
   message: string;
-  /** Where it was created. */
+  /** The stack of the code that created the context. */
   stack: string;
 }
 
@@ -15,17 +16,28 @@ let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
 let report: (dropped: DroppedContext) => void = warn;
 
 /**
- * Turns development mode on or off; `EIGHTYSIX_DEV=1` in the environment turns it on from the
- * start. While on, context errors carry the stack of whoever canceled, and a *watched* context
- * (somebody reads its signal or waits for it) that is garbage collected without having ended is
- * reported, with the stack that created it: on `eightysix:context.dropped`, and to `onDropped`, by
- * default a process warning. Contexts nobody watched are harmless and stay silent.
+ * Turns development mode on or off. It is off by default and then costs nothing. The environment variable
+ * `EIGHTYSIX_DEV=1` turns it on from the start.
+ *
+ * While it is on:
+ * - The stack of a context error leads to the code that canceled.
+ * - A context that was watched (its signal was read, or a callback waits for its end) and is garbage
+ *   collected before it has ended is reported, with the stack of the code that created it. The report
+ *   is published on the diagnostics channel `eightysix:context.dropped` and passed to `onDropped`, which
+ *   emits a process warning by default. A context that was never watched leaves nothing behind, and is
+ *   not reported.
+ *
+ * @example
+ * developmentMode(process.env.NODE_ENV !== "production");
  */
 export function developmentMode(
   on: boolean,
-  options: { onDropped?: (dropped: DroppedContext) => void } = {},
+  options?: { onDropped?: (dropped: DroppedContext) => void },
 ): void {
-  report = options.onDropped ?? warn;
+  checkOptions(options, "developmentMode", ["onDropped"]);
+  const { onDropped = warn } = options ?? {};
+  checkFunction(onDropped, "developmentMode", "a function for the option onDropped");
+  report = onDropped;
   recordCancelers(on);
   if (!on) registry = undefined;
   else
@@ -39,7 +51,7 @@ export function developmentMode(
     });
 }
 
-/** Free unless in development mode. */
+/** Reports `ctx` if it is dropped. Does nothing unless development mode is on. */
 export function trackDropped(ctx: object, scope: Scope): void {
   registry?.register(ctx, { scope, at: new Error("created here") });
 }

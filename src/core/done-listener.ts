@@ -1,17 +1,23 @@
-/** `afterFunc` for integrations: what runs is a method, so that each registration costs no functions. */
+/** `afterFunc` for integrations. The callback is a method, so a registration creates no function. */
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";
 import { Callback, addCallback, unlink } from "./tree.ts";
 
-/** Something that waits for the end of one context, or does not any more. Must not throw in `run`. */
+/** A callback for the end of one context. `onDone` must not throw. */
 export abstract class DoneListener extends Callback {
-  /** `run` is called once, in a microtask after `ctx` is done; soon, if it is done already. Call this once. */
+  /**
+   * Registers this listener. `onDone` is called once, in a microtask after `ctx` is done, or soon if it
+   * is done already. Call `register` only once.
+   */
   protected register(ctx: Context): void {
     const scope = scopeOf(ctx);
     if (scope !== undefined) addCallback(scope, this);
   }
 
-  /** Takes it back, or does nothing. It may be too late: then `run` is called all the same. */
+  /**
+   * Takes this listener back. If the context has ended and `onDone` is already due, it is still called.
+   * Does nothing if the listener is not registered.
+   */
   protected unregister(): void {
     if (this.host !== undefined) unlink(this);
   }

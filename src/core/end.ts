@@ -1,4 +1,4 @@
-/** What is known of one cancellation. One record is shared by everything that ended with it. */
+/** The record of one end. All scopes that ended together share one record. */
 import {
   buildError,
   CanceledError,
@@ -9,23 +9,27 @@ import {
   type ContextError,
 } from "./errors.ts";
 
-/** `finished` is a cancellation too, but of work that was over: never counted as one. */
+/** How a context ended. "finished" is a cancel after the work had finished, and counts as no cancellation. */
 export type EndKind = "canceled" | "deadline" | "finished";
 
-/** In place of a time, where nobody ever depended on it: reading the clock is most of a cancel's cost. */
+/**
+ * Stands for the time of an end on whose time nothing depends. Reading the clock is most of the cost of
+ * a cancellation.
+ */
 export const UNTIMED = -1;
 
 let recordStacks = false;
 
-/** Development mode: whether errors get the stack of the canceler. */
+/** Sets whether errors get the stack of the code that canceled. Development mode turns it on. */
 export function recordCancelers(on: boolean): void {
   recordStacks = on;
 }
 
+/** Why and when a scope ended. */
 export class End {
   readonly kind: EndKind;
   readonly cause: unknown;
-  /** Monotonic milliseconds, or `UNTIMED`. */
+  /** The monotonic time in milliseconds, or `UNTIMED`. */
   readonly at: number;
   #error: ContextError | undefined;
 
@@ -40,7 +44,7 @@ export class End {
     }
   }
 
-  /** Built when first asked for: most cancellations are never looked at. */
+  /** The error of the contexts that ended. It is built on the first read, because most are never read. */
   get error(): ContextError {
     return (this.#error ??= buildError(
       this.kind === "deadline" ? DeadlineExceededError : CanceledError,
@@ -53,9 +57,9 @@ export class End {
 let lastFinished: End | undefined;
 
 /**
- * The record of an end on whose time nobody depends. Work that is finished has mostly the same
- * cause as the work before it, and then the same record: all but few requests end like that, and
- * an error for each would be most of what aborting their signals costs.
+ * Returns a record of an end on whose time nothing depends. Consecutive ends that are finished with the
+ * same cause share one record. Almost every request ends like that, and an error for each would be most
+ * of the cost of aborting their signals.
  */
 export function untimed(kind: EndKind, cause: unknown): End {
   if (kind !== "finished" || recordStacks) return new End(kind, cause, UNTIMED);
@@ -64,9 +68,9 @@ export function untimed(kind: EndKind, cause: unknown): End {
 }
 
 /**
- * The record for what somebody else says ended: the reason of a signal, the `err()` of a foreign
- * context. A context error is passed on as it is and brings its own time; anything else becomes
- * the cause of ours, and a platform TimeoutError means that a deadline passed.
+ * Returns a record for an end that came from outside: the reason of a signal, or the `err()` of a foreign
+ * context. A context error stays the error and brings its own time. Any other value becomes the cause
+ * of a new error. The platform's TimeoutError means that a deadline passed.
  */
 export function endFrom(reason: unknown, noticedAt: number): End {
   const found = findContextError(reason);

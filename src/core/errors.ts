@@ -1,97 +1,118 @@
 /**
- * Why a context is done: *what* happened (canceled, deadline exceeded) is the class, *why* is the
- * `cause`. Recognised by brand and never by `instanceof`: two copies of the package can meet in
- * one process.
+ * The errors of contexts. The class says what happened: the context was canceled, or its deadline
+ * passed. The `cause` says why.
+ *
+ * Errors are recognized by a brand and never by `instanceof`, because two copies of the package can
+ * meet in one process.
  */
 import { now } from "./clock.ts";
 
 const KIND: unique symbol = Symbol.for("eightysix.error") as never;
 
-/** On every context error: the monotonic millisecond at which its context ended. */
+/** The property of a context error that holds the monotonic time at which its context ended. */
 export const ENDED_AT: unique symbol = Symbol.for("eightysix.endedAt") as never;
 
 /**
- * What `ctx.err()` returns once the context is done, and what everything that was stopped rejects
- * with. `cause` is what was given to `cancel(cause)`, to a deadline's options, or by a signal.
+ * The error that `ctx.err()` returns once the context is done, and with which everything that was
+ * stopped rejects. Its `cause` is what was passed to `cancel(cause)` or to the deadline's options, or
+ * the reason of a signal.
  *
- * One error is shared by everything that ended together. It has no stack: that would be expensive
- * and name the wrong culprit. Development mode gives it the stack of whoever canceled.
+ * All contexts that ended together share one error. Its `stack` is the one line "name: message": a
+ * trace would be expensive and would not lead to the code that canceled. In `developmentMode` it does.
  */
 export abstract class ContextError extends Error {
-  /** Stable, for code that would rather compare strings. */
+  /** A stable code, for code that compares strings. */
   declare readonly code: "ERR_CONTEXT_CANCELED" | "ERR_CONTEXT_DEADLINE_EXCEEDED";
   declare readonly [KIND]: "canceled" | "deadline";
   readonly #endedAt: number;
 
-  /** `endedAt` (monotonic milliseconds) defaults to now; those who implement `Context` need not give it. */
+  /**
+   * `endedAt` is the monotonic time, in milliseconds, at which the context ended. The default is now,
+   * which is right for classes that implement `Context`.
+   */
   constructor(options?: { cause?: unknown }, endedAt = now()) {
     super(undefined, options);
     this.#endedAt = endedAt;
   }
 
-  /** `undefined` where nobody depended on the time: what is made of it ended when it is noticed. */
+  /** `undefined` if the time was not recorded. Then the end counts from the moment it is noticed. */
   get [ENDED_AT](): number | undefined {
     return this.#endedAt < 0 ? undefined : this.#endedAt;
   }
 }
 
-/** Somebody canceled: Go's `context.Canceled`. Its `name` is the platform's "AbortError". */
+/** The error of a context that was canceled: Go's `context.Canceled`. Its `name` is "AbortError", as on the platform. */
 export class CanceledError extends ContextError {
   declare readonly code: "ERR_CONTEXT_CANCELED";
 }
 
-/** The deadline passed: Go's `context.DeadlineExceeded`. Its `name` is the platform's "TimeoutError". */
+/**
+ * The error of a context whose deadline passed: Go's `context.DeadlineExceeded`. Its `name` is
+ * "TimeoutError", as on the platform.
+ */
 export class DeadlineExceededError extends ContextError {
   declare readonly code: "ERR_CONTEXT_DEADLINE_EXCEEDED";
-  /** As Go's `Timeout()`, for code that asks any error whether it was a timeout. */
+  /** As Go's `Timeout()`: for code that asks any error whether it is a timeout. */
   declare readonly timeout: true;
 }
 
-// On the prototypes, not on each error: an error is made for every request that ends early, and
-// own properties are most of what an error without a stack costs.
-function describe(prototype: object, properties: Record<PropertyKey, unknown>): void {
+// These are on the prototypes and not on each error, because an error is created for every request
+// that ends early, and own properties are most of the cost of an error without a trace.
+function defineOn(prototype: object, properties: Record<PropertyKey, unknown>): void {
   for (const key of Reflect.ownKeys(properties)) {
     const value = properties[key as string];
     Object.defineProperty(prototype, key, { value, writable: true, configurable: true });
   }
 }
-describe(CanceledError.prototype, {
+defineOn(CanceledError.prototype, {
   name: "AbortError",
   message: "context canceled",
+  stack: "AbortError: context canceled",
   code: "ERR_CONTEXT_CANCELED",
   [KIND]: "canceled",
 });
-describe(DeadlineExceededError.prototype, {
+defineOn(DeadlineExceededError.prototype, {
   name: "TimeoutError",
   message: "context deadline exceeded",
+  stack: "TimeoutError: context deadline exceeded",
   code: "ERR_CONTEXT_DEADLINE_EXCEEDED",
   timeout: true,
   [KIND]: "deadline",
 });
 
-/** V8's knob. Without a number there, an error is built in a third of the time. */
-const knob = Error as unknown as { stackTraceLimit?: number | undefined };
-const tunable = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
+/** V8's limit of frames. If it is not a number, building an error takes a third of the time. */
+const limits = Error as unknown as { stackTraceLimit?: number | undefined };
+const isLimitWritable =
+  Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
 
-/** Builds the error of one cancellation, without a stack where the engine lets us. */
+/**
+ * Whether the engine gives each error an own `stack`. V8 does, and without a limit the `stack` is
+ * `undefined`, which loggers would print. On other engines the `stack` of the prototype is visible.
+ */
+let hasOwnStack: boolean | undefined;
+
+/** Builds the error of one end, without a trace if the engine allows it. */
 export function buildError(
   Class: typeof CanceledError | typeof DeadlineExceededError,
   cause: unknown,
   endedAt: number,
 ): ContextError {
-  const limit = knob.stackTraceLimit;
-  if (tunable) knob.stackTraceLimit = undefined;
+  const limit = limits.stackTraceLimit;
+  if (isLimitWritable) limits.stackTraceLimit = undefined;
   try {
-    return new Class(cause === undefined ? undefined : { cause }, endedAt);
+    const error = new Class(cause === undefined ? undefined : { cause }, endedAt);
+    hasOwnStack ??= Object.hasOwn(error, "stack");
+    if (hasOwnStack) error.stack = Class.prototype.stack as string;
+    return error;
   } finally {
-    if (tunable) knob.stackTraceLimit = limit;
+    if (isLimitWritable) limits.stackTraceLimit = limit;
   }
 }
 
-/** The most causes that are followed: a chain longer than this is a loop or an attack. */
+/** The most causes that are followed. A longer chain is a loop or an attack. */
 export const LONGEST_CHAIN = 32;
 
-/** The first context error in the chain of causes that starts with `error`, or `undefined`. */
+/** Returns the first context error in the chain of causes that starts with `error`, or `undefined`. */
 export function findContextError(error: unknown): ContextError | undefined {
   let current = error;
   try {
@@ -101,22 +122,28 @@ export function findContextError(error: unknown): ContextError | undefined {
       current = (current as { cause?: unknown }).cause;
     }
   } catch {
-    // A getter or a proxy that throws: whatever it is, a context must be able to end with it.
+    // A getter or a proxy threw. A context must be able to end with any value.
   }
   return undefined;
 }
 
-/** Whether `error` is, or was caused by, a context that is done. Follows `cause`. */
+/**
+ * Returns whether `error` says that a context is done. It follows the chain of `cause`, so an error
+ * that wraps a context error counts.
+ */
 export function isContextError(error: unknown): error is Error {
   return findContextError(error) !== undefined;
 }
 
-/** Whether the first context error in the chain of causes says *canceled*. */
+/** Returns whether the first context error in the chain of causes of `error` is a `CanceledError`. */
 export function isCanceled(error: unknown): error is Error {
   return findContextError(error)?.[KIND] === "canceled";
 }
 
-/** Whether the first context error in the chain of causes says *deadline exceeded*. */
+/**
+ * Returns whether the first context error in the chain of causes of `error` is a
+ * `DeadlineExceededError`.
+ */
 export function isDeadlineExceeded(error: unknown): error is Error {
   return findContextError(error)?.[KIND] === "deadline";
 }

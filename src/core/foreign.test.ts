@@ -327,6 +327,77 @@ describe("listeners on foreign contexts", () => {
   });
 });
 
+describe("a foreign context whose signal aborts while its err() returns undefined", () => {
+  const why = new Error("why");
+  class Silent extends Theirs {
+    override err(): undefined {
+      return undefined;
+    }
+  }
+  const watched = watchings.filter(([how]) => how !== "unwatched");
+
+  test.each(watched)(
+    "ends a child that is %s, before the abort or after it",
+    async (_how, watch) => {
+      for (const isBefore of [true, false]) {
+        const parent = new Silent();
+        const child = withCancel(withTimeout(parent, 1e6));
+        if (isBefore) watch(child);
+        parent.controller.abort(why);
+        if (!isBefore) watch(child);
+        let told = 0;
+        afterFunc(child, () => told++);
+        await flush();
+        expect([isCanceled(child.err()), cause(child), told]).toEqual([true, why, 1]);
+        expect(parent.listeners).toBe(0);
+      }
+    },
+  );
+
+  test.each(watched)("has ended a child that is %s if a listener asks first", (_how, watch) => {
+    const parent = new Silent();
+    const child = withCancel(parent);
+    let seen: unknown;
+    parent.signal.addEventListener("abort", (event) => {
+      seen = cause(child);
+      event.stopImmediatePropagation();
+    });
+    watch(child);
+    parent.controller.abort(why);
+    expect([seen, cause(child)]).toEqual([why, why]);
+  });
+
+  test.each(watched)(
+    "ends a child that is %s if it wraps a context of ours",
+    async (_how, watch) => {
+      const root = withCancel(background());
+      const child = withCancel({ ...passThrough(root), signal: root.signal, err: () => undefined });
+      watch(child);
+      let told = 0;
+      afterFunc(child, () => told++);
+      root.cancel(why);
+      await flush();
+      expect([cause(child), told]).toEqual([why, 1]);
+    },
+  );
+
+  test("does not end a child that is unwatched, and its signal is not read", () => {
+    const parent = new Silent();
+    let reads = 0;
+    Object.defineProperty(parent, "signal", {
+      get: () => {
+        reads++;
+        return parent.controller.signal;
+      },
+    });
+    parent.controller.abort(why);
+    const child = withCancel(parent);
+    expect([child.err(), reads]).toEqual([undefined, 0]);
+    void child.signal;
+    expect([cause(child), reads > 0]).toEqual([why, true]);
+  });
+});
+
 describe("two copies of the package", () => {
   let there: Awaited<ReturnType<typeof secondCopy>>;
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 /**
- * Contexts that are not ours: somebody's own class, a wrapper around one of ours, or a context of
- * a second copy of this package. Only the four members of the interface are relied on.
+ * Foreign contexts: a class of the program, a wrapper around a context of this package, or a context
+ * of a second copy of the package. Only the four members of the interface are used.
  */
 import { monotonicOf, now } from "./clock.ts";
 import type { Context, OffersAfterFunc } from "./context.ts";
@@ -19,13 +19,15 @@ import {
   type Limit,
 } from "./tree.ts";
 
-/** What stands for a foreign context in the tree: one, with one listener, for all its children. */
+/** Stands for a foreign context in the tree. All children of the context share it and its one listener. */
 class ForeignScope extends Scope implements Limit {
   readonly #context: Context;
   readonly #deadline: number;
   readonly at: number;
-  /** The scope of ours that it wraps, if any. */
+  /** The scope of the context of this package that it wraps. */
   readonly #inner: Scope | undefined;
+  /** While the scope is watched: returns its end if its signal has aborted. */
+  #endOfSignal: (() => End | undefined) | undefined;
 
   constructor(context: Context) {
     super(undefined);
@@ -35,9 +37,9 @@ class ForeignScope extends Scope implements Limit {
     this.#deadline = context.deadline()?.getTime() ?? Infinity;
     this.at = monotonicOf(this.#deadline);
     if (this.at < Infinity) this.limit = this;
-    // It does not count its endings with ours, so it is asked each time; and now: what is done
-    // already was done before any deadline that is set under it.
+    // A foreign context ends without changing `endEpoch`, so each look asks it.
     this.aliveEpoch = ALWAYS_PROBE;
+    // A context that is done already was done before any deadline below it.
     endAtBirth(this, undefined, this.probe());
   }
 
@@ -47,7 +49,7 @@ class ForeignScope extends Scope implements Limit {
 
   override probe(): End | undefined {
     const err: unknown = this.#context.err();
-    return err === undefined || err === null ? undefined : endFrom(err, now());
+    return err === undefined || err === null ? this.#endOfSignal?.() : endFrom(err, now());
   }
 
   override arm(): () => void {
@@ -60,24 +62,38 @@ class ForeignScope extends Scope implements Limit {
       const stop = afterFunc.call(context, ended);
       return () => void stop();
     }
+    const stop = this.#listen(context.signal, ended);
+    return () => {
+      this.#endOfSignal = undefined;
+      stop();
+    };
+  }
+
+  /** Returns a function that takes the listener back. */
+  #listen(signal: AbortSignal, ended: () => void): () => void {
     const inner = this.#inner;
-    const { signal } = context;
-    // A wrapper that changes neither end nor signal is told by the scope that it wraps.
+    // A wrapper that passes on the signal of its inner context needs no listener.
     if (inner !== undefined && endOf(inner) === undefined && gives(inner, signal)) {
       const link = tie(inner, this);
+      this.#endOfSignal = () => endOf(inner);
       return () => {
         unlink(link);
       };
     }
-    // Aborted between the last look and now: no listener would hear of it.
-    if (signal.aborted) ended();
-    else signal.addEventListener("abort", ended);
+    this.#endOfSignal = () => (signal.aborted ? endFrom(signal.reason, now()) : undefined);
+    // A signal that has aborted since the last look calls no listener.
+    if (signal.aborted) {
+      ended();
+      return () => undefined;
+    }
+    signal.addEventListener("abort", ended);
     return () => {
       signal.removeEventListener("abort", ended);
     };
   }
 }
 
+/** Ends a chain of values in a foreign context. */
 class ForeignValues implements Values {
   readonly outer = undefined;
   readonly key = FOREIGN;
@@ -89,7 +105,7 @@ class ForeignValues implements Values {
 
 const scopes = new WeakMap<Context, ForeignScope>();
 
-/** The scope that can end `ctx`, ours or not; `undefined` for what never ends. */
+/** Returns the scope of any context, or `undefined` if the context can never end. */
 export function scopeOf(ctx: Context): Scope | undefined {
   if (ctx instanceof Handle) return ctx.scope;
   let scope = scopes.get(ctx);
@@ -97,6 +113,7 @@ export function scopeOf(ctx: Context): Scope | undefined {
   return scope;
 }
 
+/** Returns the innermost values of any context. */
 export function valuesOf(ctx: Context): Values | undefined {
   return ctx instanceof Handle ? ctx.values : new ForeignValues(ctx);
 }

@@ -1,69 +1,85 @@
 /**
- * The tree of scopes: what can end, and who must be told. This is the only file that changes it.
+ * The tree of scopes. A scope can end, and tells those who watch it. Only this file changes the tree.
+ *
+ * Two movements carry an end through the tree:
+ *
+ * - Pull: `endOf(scope)` asks the scope, its ancestors and the clock whether it has ended. It needs
+ *   nothing to be registered anywhere.
+ * - Push: an end travels down the watches. A scope is linked into its parent, has a timer or has an
+ *   AbortController only while something watches it.
+ *
+ * If two ends compete, the one that happened first wins, not the one that was noticed first. So looking
+ * at a context, in any order, never changes an outcome. For that, an end records its time, but only if
+ * another scope depends on it: reading the clock is most of what a cancellation costs.
  *
  * Invariants (tests cite them by number):
  *
- *  1. Done is for ever: the first cancellation wins for `err` and `cause`, set together.
- *  2. `ctx.err() !== undefined` at every node of an ended subtree from the moment `cancel()` has
- *     begun, inside every listener too; `ctx.signal.aborted` as well, as read through the context
- *     (reading `.signal` of a done context aborts it first; that nesting is bounded, MAX_NESTING).
- *     A signal held from earlier cannot change inside a blocked loop.
- *  3. When `cancel()` returns, every descendant is done and every abort listener has run: per
- *     context by registration, parents before children. `afterFunc` callbacks run in a microtask,
- *     so neither a slow nor a throwing one reaches the canceler or its neighbours.
- *  4. An earlier parent deadline wins; a done parent gives a child that is done at birth with the
- *     parent's err and cause.
- *  5. Nothing is left behind: after a context ends, no timer, listener or link of it remains
- *     anywhere, foreign signals and foreign contexts included.
- *  6. A deadline of any size works; NaN and non-dates throw; past ones are done at birth. A
- *     deadline's timer never keeps the process alive.
- *  7. Unwatched is free: no timer, no AbortSignal, no link on the parent. Watched is undone when
- *     the last watcher leaves or the context ends. Nothing of ours reads `.signal` by itself.
- *  8. Values never cross a boundary unless the boundary names them.
- *
- * How: ends are *pulled* (`endOf` asks the ancestors and the clock) and *pushed* only along
- * watches. Which of two reasons came first is decided by when each happened, never by when
- * somebody looked; so looking, in whatever order, never changes an outcome.
+ *  1. Done is for ever. The first end decides `err()` and its cause, which are set together.
+ *  2. From the moment `cancel()` begins, `ctx.err()` returns an error at every context of the subtree,
+ *     also inside a listener. `ctx.signal.aborted` is true there as well if it is read through the
+ *     context, because a read of `.signal` of a done context aborts the signal first. MAX_NESTING
+ *     bounds how deep such reads nest. A signal that was read earlier cannot change inside a blocked
+ *     event loop.
+ *  3. When `cancel()` returns, every context of the subtree is done and every abort listener has run:
+ *     for each context in the order of registration, and parents before children. The callbacks of
+ *     `afterFunc` run in a microtask, so that a slow or throwing callback affects neither the canceler
+ *     nor other callbacks.
+ *  4. A parent's earlier deadline wins. A child of a done parent is done at birth, with its parent's
+ *     error and cause.
+ *  5. Nothing is left behind. After a context has ended, none of its timers, listeners and links
+ *     remains anywhere, including on foreign signals and foreign contexts.
+ *  6. A deadline of any size works. NaN and values that are no dates throw. A deadline that has passed
+ *     is done at birth. The timer of a deadline never keeps the process alive.
+ *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. When its
+ *     last watch is taken back or it ends, a scope is unwatched again. The core reads the `.signal` of
+ *     a foreign context only while a child of that context is watched, and no other.
+ *  8. A value crosses a boundary only if the boundary names it.
  */
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";
 import { newController } from "./controller.ts";
-import { reportUnhandled } from "./report.ts";
+import { reportUnhandled } from "./report-unhandled.ts";
 import { End, untimed, type EndKind } from "./end.ts";
 
-/** How many abort dispatches one read of `.signal` inside an abort listener may nest. */
+/** How deep reads of `.signal` inside abort listeners may nest, each of which aborts a signal. */
 export const MAX_NESTING = 64;
 
-/** Where the earliest deadline at or above a scope stands. */
+/** The earliest deadline at or above a scope. */
 export interface Limit {
-  /** Monotonic milliseconds. */
+  /** Monotonic time, in milliseconds. */
   readonly at: number;
-  /** Milliseconds since the epoch. */
+  /** Returns the deadline in milliseconds since the Unix epoch. */
   wall(): number;
 }
 
 /**
- * Counts the endings that somebody else could have to learn of by asking. A scope that was seen
- * alive at this count is alive still, however deep it lies.
+ * The number of ends so far that a scope elsewhere may have to find by a pull. While it does not
+ * change, a scope that was live is still live, at any depth, unless a deadline has passed.
  */
 let endEpoch = 0;
-/** For `seen`: something above can end without being counted, so it is asked each time. */
+/**
+ * The value of `aliveEpoch` for a scope that can end without a change of `endEpoch`, because it is or
+ * lies below a foreign context: every pull probes it.
+ */
 export const ALWAYS_PROBE = -1;
 
-/** Changes whenever a scope that others depend on has been ended; expiry does not count. */
+/** Returns a number that changes when a scope ends on which others depend. A deadline does not change it. */
 export function currentEndEpoch(): number {
   return endEpoch;
 }
 
-/** What can end. Contexts are handles on a scope; nothing here refers to a context. */
+/**
+ * A node of the tree that can end. Several contexts can share one. A context is a handle on a scope, and
+ * no scope refers to a context, so that a context nobody holds can be collected.
+ */
 export class Scope {
   readonly parent: Scope | undefined;
-  /** The earliest deadline at or above; `this` when it is our own. */
+  /** The earliest deadline at or above this scope. It is `this` if the deadline is its own. */
   limit: Limit | undefined;
   end: End | undefined;
-  /** The count of endings at which this scope and all above it were last known to live. */
+  /** The `endEpoch` at which this scope and its ancestors were last known to be live. */
   aliveEpoch: number;
-  /** `undefined` until anybody else depends on this scope: then its end needs a time. */
+  /** `undefined` until something depends on this scope. From then on its end needs a time. */
   watch: Watch | undefined;
 
   constructor(parent: Scope | undefined) {
@@ -81,37 +97,43 @@ export class Scope {
     }
   }
 
-  /** Why this scope has ended by itself, parents aside, at the monotonic time `time`. */
+  /**
+   * Returns the end of this scope for a reason of its own, if there is one at the monotonic time
+   * `time`. Its parent does not count.
+   */
   probe(_time: number): End | undefined {
     return undefined;
   }
 
-  /** How a context with this scope was derived, in Go's words. */
+  /** Returns how a context with this scope was derived, in Go's words. */
   describe(): string {
     return "WithCancel";
   }
 
-  /** The scope is watched from now on: start what will push its own end, and say how to stop that. */
+  /**
+   * Starts what pushes the scope's own end, such as a timer, because the scope is now watched. Returns
+   * a function that stops it.
+   */
   arm(): (() => void) | undefined {
     return undefined;
   }
 }
 
-/** A place in the list of those who want to be told of a scope's end, in order of registration. */
+/** An entry in the list of a watch. The list is in the order of registration. */
 export abstract class Link {
   host: Watch | undefined = undefined;
   before: Link | undefined = undefined;
   after: Link | undefined = undefined;
 }
 
-/** What runs in a microtask after the whole subtree is done. */
+/** An entry that runs in a microtask after the whole subtree is done. */
 export abstract class Callback extends Link {
-  /** Set when the scope has ended: from then on the callback will run. */
+  /** Set when the scope has ended. From then on the callback will run. */
   end: End | undefined = undefined;
   abstract onDone(): void;
 }
 
-/** Ties a scope to one that is not its parent: see join.ts. */
+/** An entry that passes an end on to `scope`, which is not a child of the watched scope. See join.ts. */
 export class Tie extends Link {
   readonly scope: Scope;
   constructor(scope: Scope) {
@@ -120,17 +142,20 @@ export class Tie extends Link {
   }
 }
 
-/** What a scope has only while somebody watches it; its place in the list of its parent's watch. */
+/**
+ * What a scope has only while it is watched: the list of its watchers, its controller and what `arm`
+ * started. A watch is also the entry of its scope in the list of the parent's watch.
+ */
 export class Watch extends Link {
   readonly scope: Scope;
   first: Link | undefined = undefined;
   last: Link | undefined = undefined;
   controller: AbortController | undefined = undefined;
-  /** What `arm` returned. */
+  /** The function that `arm` returned. */
   disarm: (() => void) | undefined = undefined;
-  /** A scope that listens from birth stays watched without watchers. */
+  /** A scope that listens from birth stays watched while its list is empty. */
   pinned = false;
-  /** Others depend on when the scope ends, as `DEPENDED_ON` says where there is no watch. */
+  /** Whether others depend on when the scope ends. Without a watch, `TIMED_UNWATCHED` says so. */
   timed = false;
   constructor(scope: Scope) {
     super();
@@ -138,23 +163,31 @@ export class Watch extends Link {
   }
 }
 
-/** Stands in `scope.watch` for: nobody watches, but others depend on when it ends. */
+/**
+ * The value of `scope.watch` for a scope that is unwatched, but on whose time of end others depend.
+ * This shared object takes the place of a field of its own, which would be 8 bytes in each scope.
+ */
 const TIMED_UNWATCHED = new Watch(new Scope(undefined));
 TIMED_UNWATCHED.timed = true;
 
-/** Somebody will ask when this scope ended, or must learn of it by asking. */
+/** Records that something depends on when `scope` ends, or has to find its end by a pull. */
 export function dependOn(scope: Scope): void {
   if (scope.watch === undefined) scope.watch = TIMED_UNWATCHED;
   else scope.watch.timed = true;
 }
 
+/** Returns whether `scope` has a watch. */
 export function isWatched(scope: Scope): boolean {
   return scope.watch !== undefined && scope.watch !== TIMED_UNWATCHED;
 }
 
 // ---------------------------------------------------------------------------------- pull
+// To find out whether a scope has ended by asking it, its ancestors and the clock.
 
-/** How `scope` has ended, or `undefined` while it lives. Runs no listener: a pending push is a microtask. */
+/**
+ * Returns how `scope` ended, or `undefined` while it is live. Runs no listener: if it finds an end that
+ * is to be pushed, a microtask pushes it.
+ */
 export function endOf(scope: Scope): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const limit = scope.limit;
@@ -163,8 +196,10 @@ export function endOf(scope: Scope): End | undefined {
   return time < limit.at && scope.aliveEpoch === endEpoch ? undefined : pull(scope, time);
 }
 
+/** Finds the end of a scope by asking its ancestors, from the top down. */
 function pull(scope: Scope, time: number): End | undefined {
   const { limit } = scope;
+  // The short way, if no deadline has passed: search upwards for an end or for a scope that is live.
   if (scope.aliveEpoch !== ALWAYS_PROBE && (limit === undefined || time < limit.at)) {
     let known: Scope | undefined = scope;
     while (known !== undefined && known.end === undefined && known.aliveEpoch !== endEpoch)
@@ -175,6 +210,7 @@ function pull(scope: Scope, time: number): End | undefined {
       return undefined;
     }
   }
+  // The long way: probe each scope, from the outermost one that is not known to have ended.
   const path: Scope[] = [];
   let above: Scope | undefined = scope;
   for (; above !== undefined && above.end === undefined; above = above.parent) path.push(above);
@@ -188,11 +224,11 @@ function pull(scope: Scope, time: number): End | undefined {
   return end;
 }
 
-/** Decides between a scope's own reason and its parent's end. */
+/** Decides whether a scope has ended, and if so, whether with its own end or with that of its parent. */
 function decideEnd(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
-  // A foreign `err()` may end its context while it is asked, and so this scope.
+  // The `err()` of a foreign context can end the context while it runs, and so this scope.
   if (scope.end !== undefined) return scope.end;
   const end = earlier(above, own);
   if (end !== undefined) {
@@ -202,7 +238,10 @@ function decideEnd(scope: Scope, above: End | undefined, time: number): End | un
   return end;
 }
 
-/** The end that came first. At a tie a deadline was before a cancellation; else `a`, the parent's. */
+/**
+ * Returns the end that came first. At the same time, a deadline comes before a cancellation, and `a`
+ * (the parent's) before `b`.
+ */
 export function earlier(a: End | undefined, b: End | undefined): End | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   if (a.at === b.at) return b.kind === "deadline" && a.kind !== "deadline" ? b : a;
@@ -210,34 +249,35 @@ export function earlier(a: End | undefined, b: End | undefined): End | undefined
 }
 
 // ---------------------------------------------------------------------------------- push
+// To end a scope, and to tell everything that watches it.
 
-/** Ends `scope` now, unless it has ended before: idempotent, waits for nobody. */
+/** Ends `scope` now, unless it has ended already, and pushes the end. */
 export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
   if (endOf(scope) === undefined) {
-    // Where nobody depends on it there is no need to read the clock or to be counted.
-    const timed = scope.watch?.timed === true;
-    finish(scope, timed ? new End(kind, cause, now()) : untimed(kind, cause));
-    if (timed) endEpoch++;
+    // If nothing depends on this scope, its end needs no time and no new epoch.
+    const isTimed = scope.watch?.timed === true;
+    setEnd(scope, isTimed ? new End(kind, cause, now()) : untimed(kind, cause));
+    if (isTimed) endEpoch++;
   }
   push(scope);
 }
 
-/** Ends `scope` with a known record, unless it has ended before. */
+/** Ends `scope` with the given end, unless it has ended already, and pushes the end. */
 export function conclude(scope: Scope, end: End): void {
   if (endOf(scope) === undefined) {
-    finish(scope, end);
+    setEnd(scope, end);
     endEpoch++;
   }
   push(scope);
 }
 
-/** For a new scope, which nobody can be watching yet: those above may have ended, or else itself. */
+/** Ends a new scope, which cannot be watched yet, with the end of a parent or else with its own. */
 export function endAtBirth(scope: Scope, above: End | undefined, own: End | undefined): void {
   scope.end ??= above;
-  if (scope.end === undefined && own !== undefined) finish(scope, own);
+  if (scope.end === undefined && own !== undefined) setEnd(scope, own);
 }
 
-function finish(scope: Scope, end: End): void {
+function setEnd(scope: Scope, end: End): void {
   scope.end = end;
   announce(end);
 }
@@ -249,8 +289,9 @@ function pushLater(scope: Scope): void {
 }
 
 /**
- * Tells everyone who watches `top`, which has ended: first every scope below is marked, then
- * signals abort, then callbacks are queued. Iterative, because trees can be a million deep.
+ * Pushes the end of `top` to everything that watches it. First all scopes below are marked as ended,
+ * then the callbacks are queued, then the signals abort. It does not recurse, because a tree can be a
+ * million scopes deep.
  */
 export function push(top: Scope): void {
   if (!isWatched(top)) return;
@@ -273,7 +314,7 @@ export function push(top: Scope): void {
     else (signals ??= []).push(watch);
     let link = watch.first;
     watch.first = watch.last = undefined;
-    // All are free before the first is told: telling can run foreign code, which may take one back.
+    // Detaches all entries first: `decideEnd` can run foreign code, which may take an entry back.
     for (let l = link; l !== undefined; l = l.after) l.host = l.before = undefined;
     while (link !== undefined) {
       const next: Link | undefined = link.after;
@@ -291,19 +332,19 @@ export function push(top: Scope): void {
       link = next;
     }
   }
-  // The callbacks first, because they run later: what listeners register comes after them.
+  // Before the signals, so that a callback that a listener registers runs after these.
   if (callbacks !== undefined) runLater(callbacks);
   if (signals !== undefined) for (const watch of signals) abort(watch);
 }
 
 function abort(watch: Watch): void {
-  // A second time it does nothing; asking first would cost more.
+  // A second abort does nothing. To check for it would cost more.
   watch.controller?.abort(watch.scope.end?.error);
 }
 
-/** Registers a callback that runs after the end, in a microtask, even if the end has been already. */
+/** Registers a callback, which runs in a microtask after the end of `scope`, or soon if it has ended. */
 export function addCallback(scope: Scope, callback: Callback): void {
-  // Where the push of a known end is yet to come, those who wait for it go first.
+  // If the end is known but not pushed yet, the callbacks that wait for the push run first.
   const isPending = endOf(scope) !== undefined && scope.watch?.first !== undefined;
   const watch = isPending ? scope.watch : scope.end === undefined ? watchOf(scope) : undefined;
   if (watch !== undefined) append(watch, callback);
@@ -320,10 +361,11 @@ function runLater(callbacks: Callback[]): void {
 }
 
 // ---------------------------------------------------------------------------------- watch
+// To register for the end of a scope, and to take that back.
 
 /**
- * Watches a live scope, and through it all above: their ends will be pushed here. `undefined` if
- * starting to listen has found that it has ended, and then everyone has been told.
+ * Watches a live scope and its ancestors, so that their ends are pushed to it. Returns `undefined` if
+ * `arm` finds that the scope has ended. Then the end has been pushed already.
  */
 export function watchOf(scope: Scope): Watch | undefined {
   if (isWatched(scope)) return scope.watch;
@@ -336,7 +378,7 @@ export function watchOf(scope: Scope): Watch | undefined {
     if (known) break;
     top = watch;
   }
-  // Only now, that every end would be pushed down to here.
+  // After the links, so that an end that `arm` finds is pushed down to `scope`.
   for (let watch: Watch | undefined = bottom; watch !== undefined;) {
     const above: Watch | undefined = watch === top ? undefined : watch.host;
     arm(watch, bottom);
@@ -345,7 +387,7 @@ export function watchOf(scope: Scope): Watch | undefined {
   return scope.watch === bottom && scope.end === undefined ? bottom : undefined;
 }
 
-/** Runs foreign code, which may end the scope, unwatch it, or throw. */
+/** Starts to listen. Runs foreign code, which may end the scope, unwatch it, or throw. */
 function arm(watch: Watch, bottom: Watch): void {
   const { scope } = watch;
   const isCurrent = (): boolean => scope.watch === watch && scope.end === undefined;
@@ -353,12 +395,13 @@ function arm(watch: Watch, bottom: Watch): void {
   try {
     watch.disarm = scope.arm();
   } catch (error) {
-    leave(bottom);
+    unwatchIfIdle(bottom);
     throw error;
   }
   if (!isCurrent()) disarm(watch);
 }
 
+/** Gives `scope` a watch that is not linked into its parent. */
 function watchAlone(scope: Scope): Watch {
   const watch = new Watch(scope);
   watch.timed = scope.watch === TIMED_UNWATCHED;
@@ -374,7 +417,10 @@ function append(host: Watch, link: Link): void {
   host.last = link;
 }
 
-/** Ties a scope to a live one that is not its parent; to no effect if that has just ended. */
+/**
+ * Ties `scope` to a live scope that is not its parent, so that the end of `to` is pushed to it. Has no
+ * effect if `to` turns out to have ended.
+ */
 export function tie(to: Scope, scope: Scope): Tie {
   const link = new Tie(scope);
   const watch = watchOf(to);
@@ -383,6 +429,7 @@ export function tie(to: Scope, scope: Scope): Tie {
   return link;
 }
 
+/** Removes an entry from its list and returns the watch that had it. */
 function remove(link: Link): Watch | undefined {
   const { host, before, after } = link;
   if (host === undefined) return undefined;
@@ -394,12 +441,13 @@ function remove(link: Link): Watch | undefined {
   return host;
 }
 
-/** Takes a link back. A scope whose last watcher leaves is unwatched, and so on upwards. */
+/** Takes an entry back. If that leaves a scope without watchers, it is unwatched, and so on upwards. */
 export function unlink(link: Link): void {
-  leave(remove(link));
+  unwatchIfIdle(remove(link));
 }
 
-function leave(left: Watch | undefined): void {
+/** Unwatches the scope of a watch if nothing watches it, and then its ancestors. */
+function unwatchIfIdle(left: Watch | undefined): void {
   for (let watch = left; watch !== undefined; watch = remove(watch)) {
     if (watch.first !== undefined || watch.controller !== undefined || watch.pinned) return;
     watch.scope.watch = watch.timed ? TIMED_UNWATCHED : undefined;
@@ -407,7 +455,7 @@ function leave(left: Watch | undefined): void {
   }
 }
 
-/** Runs foreign code too; what it throws is nobody's here, and is reported as a listener's would be. */
+/** Stops to listen. Runs foreign code: what it throws is reported, as for an abort listener. */
 function disarm(watch: Watch): void {
   const stop = watch.disarm;
   watch.disarm = undefined;
@@ -418,21 +466,22 @@ function disarm(watch: Watch): void {
   }
 }
 
-/** Whether `signal` is what this scope gives out; makes none. */
+/** Returns whether `signal` is the signal of `scope`. Creates none. */
 export function gives(scope: Scope, signal: AbortSignal): boolean {
   return scope.watch?.controller?.signal === signal;
 }
 
+/** How deep `signalOf` is nested in abort listeners at the moment. */
 let nesting = 0;
 
-/** The scope's signal, made when first asked for; already aborted if the scope has ended. */
+/** Returns the signal of `scope`, which is created on the first call. It is aborted if the scope has ended. */
 export function signalOf(scope: Scope): AbortSignal {
   if (endOf(scope) === undefined) watchOf(scope);
   if (!isWatched(scope)) scope.watch = new Watch(scope);
   const watch = scope.watch as Watch;
   if (watch.controller === undefined) {
     watch.controller = newController();
-    // Nobody listens to a new signal, so aborting it cannot nest.
+    // A new signal has no listeners, so this abort cannot nest.
     if (scope.end !== undefined) abort(watch);
   } else if (scope.end !== undefined && nesting < MAX_NESTING) {
     nesting++;

@@ -1,11 +1,15 @@
-/** Questions to a context, beyond its four members. They watch nothing. */
-import { checkContext, checkDuration } from "./check.ts";
+/** Functions that read the state of a context, beyond its four members. None of them watches it. */
+import { checkContext } from "./check-context.ts";
+import { checkDuration } from "./check.ts";
 import { now } from "./clock.ts";
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";
 import { endOf } from "./tree.ts";
 
-/** Why `ctx` is done: `err().cause`, or `err()` itself without one; `undefined` while it lives. */
+/**
+ * Returns why `ctx` is done: `err().cause`, or `err()` itself if it has no cause. Returns `undefined`
+ * while `ctx` is live.
+ */
 export function cause(ctx: Context): unknown {
   checkContext(ctx, "cause");
   const err = ctx.err();
@@ -19,7 +23,9 @@ export function throwIfDone(ctx: Context): void {
   if (err !== undefined) throw err;
 }
 
-/** Milliseconds left: `Infinity` without a deadline, 0 once done. */
+/**
+ * Returns the milliseconds until the deadline of `ctx`: `Infinity` if it has none, 0 if `ctx` is done.
+ */
 export function remaining(ctx: Context): number {
   checkContext(ctx, "remaining");
   const scope = scopeOf(ctx);
@@ -28,7 +34,10 @@ export function remaining(ctx: Context): number {
   return scope.limit === undefined ? Infinity : Math.max(0, scope.limit.at - now());
 }
 
-/** Whether `ctx` lives and has at least `ms` milliseconds left: ask before work of known cost. */
+/**
+ * Returns whether `ctx` is live and has at least `ms` milliseconds left. Call it before work whose
+ * duration you know.
+ */
 export function hasBudget(ctx: Context, ms: number): boolean {
   checkContext(ctx, "hasBudget");
   checkDuration(ms, "hasBudget");
@@ -36,8 +45,17 @@ export function hasBudget(ctx: Context, ms: number): boolean {
 }
 
 /**
- * Whether `ctx` is done for a reason of its own and not of its parent's: my own 100 ms, or my
- * caller's? A retry loop goes on after the first and gives up after the second.
+ * Returns whether `ctx` is done for a reason of its own, such as its own timeout, and not because its
+ * parent ended.
+ *
+ * @example
+ * // A retry loop continues after its own timeout, and stops if the caller's context ended.
+ * using attempt = withTimeout(ctx, 100);
+ * try {
+ *   return await ask(attempt);
+ * } catch (error) {
+ *   if (!endedHere(attempt)) throw error;
+ * }
  */
 export function endedHere(ctx: Context): boolean {
   checkContext(ctx, "endedHere");
