@@ -371,7 +371,7 @@ describe("a connection of one's own", () => {
     });
     expect(count).toEqual([[7]]);
     await expect(db.run(ctx, "FROM mine")).rejects.toThrow("Catalog Error");
-    await expect(kept.run(ctx, "SELECT 1")).rejects.toThrow(/connection is over/);
+    await expect(kept.run(ctx, "SELECT 1")).rejects.toThrow(/connection has ended/);
   });
 });
 

@@ -340,7 +340,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
         await Promise.resolve();
       });
       expect(await numbers(db)).toEqual([1]);
-      await expect(select(kept, background(), "SELECT 1")).rejects.toThrow(/transaction is over/);
+      await expect(select(kept, background(), "SELECT 1")).rejects.toThrow(/transaction has ended/);
     });
 
     test("is whole or nothing, at whichever step it is canceled", async () => {
