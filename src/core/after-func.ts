@@ -1,5 +1,6 @@
 /** `afterFunc`: run something when a context is done. */
-import { checkContext, checkFunction } from "./check.ts";
+import { checkContext } from "./check-context.ts";
+import { checkFunction } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { scopeOf } from "./foreign.ts";

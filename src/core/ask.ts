@@ -1,5 +1,6 @@
 /** Questions to a context, beyond its four members. They watch nothing. */
-import { checkContext, checkDuration } from "./check.ts";
+import { checkContext } from "./check-context.ts";
+import { checkDuration } from "./check.ts";
 import { now } from "./clock.ts";
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";

@@ -1,30 +1,10 @@
-/** Misuse explains itself: every refusal says what was passed and what to do. */
-import type { Context } from "./context.ts";
-import { Handle } from "./handle.ts";
+/** Checks of arguments. Each message says what was passed and what to pass instead. */
 import { show } from "./show.ts";
 
-/** Throws a TypeError unless `ctx` has the four members of a context. Reads no signal. */
-export function checkContext(ctx: unknown, caller: string): asserts ctx is Context {
-  if (ctx instanceof Handle || isContext(ctx)) return;
-  if (ctx === undefined || ctx === null) {
-    throw new TypeError(
-      `cannot create context from nil parent: ${caller} got ${String(ctx)} where a Context is needed; pass the caller's ctx, or background() at the top of a program`,
-    );
-  }
-  const hint =
-    typeof ctx === "object" && "aborted" in ctx
-      ? "for a signal, use withSignal(background(), signal)"
-      : "pass the caller's ctx, or background() at the top of a program";
-  throw new TypeError(`${caller} needs a Context as its first argument, got ${show(ctx)}; ${hint}`);
-}
-
-function isContext(x: unknown): x is Context {
-  if (typeof x !== "object" || x === null || !("signal" in x)) return false;
-  const { err, deadline, value } = x as Partial<Context>;
-  return typeof err === "function" && typeof deadline === "function" && typeof value === "function";
-}
-
-/** Throws unless `ms` is a number of milliseconds; Infinity means none, a negative means now. */
+/**
+ * Throws unless `ms` is a number of milliseconds. Infinity means that there is no limit, a negative
+ * number means now.
+ */
 export function checkDuration(ms: unknown, caller: string): asserts ms is number {
   if (typeof ms !== "number") {
     throw new TypeError(
@@ -38,7 +18,10 @@ export function checkDuration(ms: unknown, caller: string): asserts ms is number
   }
 }
 
-/** Epoch milliseconds of a Date or number. Throws on anything else and on an invalid date. */
+/**
+ * Returns a Date or a number as milliseconds since the Unix epoch. Throws if `at` is neither, or is an
+ * invalid Date.
+ */
 export function checkInstant(at: unknown, caller: string): number {
   const isDate = Object.prototype.toString.call(at) === "[object Date]";
   if (!isDate && typeof at !== "number") {
@@ -55,7 +38,7 @@ export function checkInstant(at: unknown, caller: string): number {
   return wall;
 }
 
-/** `instead` says what to pass. */
+/** Throws a TypeError unless `fn` is a function. `instead` says what to pass. */
 export function checkFunction(fn: unknown, caller: string, instead: string): void {
   if (typeof fn !== "function") {
     throw new TypeError(`${caller} takes a function, got ${show(fn)}; pass ${instead}`);
@@ -68,15 +51,16 @@ export function checkFunction(fn: unknown, caller: string, instead: string): voi
  */
 export function checkOptions(options: unknown, caller: string, known: readonly string[]): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+  // Not an array, and not an Error that was meant as `{ cause }`.
+  if (Object.prototype.toString.call(options) !== "[object Object]") {
     throw new TypeError(
-      `${caller} takes its options in an object, got ${show(options)}; pass { ${known.join(", ")} } with the options you need, or nothing`,
+      `${caller} takes its options in an object, got ${show(options)}; pass { ${known.join(", ")} }`,
     );
   }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
+  for (const name of Object.keys(options as object)) {
+    if (known.includes(name)) continue;
     throw new TypeError(
-      `${caller} got the unknown option "${unknown}"; its options are: ${known.join(", ")}`,
+      `${caller} got the unknown option "${name}"; its options are: ${known.join(", ")}`,
     );
   }
 }

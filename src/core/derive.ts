@@ -1,5 +1,6 @@
 /** The functions that make contexts. None of them costs anything on its parent until watched. */
-import { checkContext, checkDuration, checkInstant } from "./check.ts";
+import { checkContext } from "./check-context.ts";
+import { checkDuration, checkInstant, checkOptions } from "./check.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import { scopeAfter, scopeUntil } from "./deadline.ts";
 import { trackDropped } from "./development.ts";
@@ -15,6 +16,8 @@ export interface DeadlineOptions {
   /** The cause when this very deadline passes; best an Error. */
   cause?: unknown;
 }
+
+const DEADLINE_OPTIONS = ["cause"];
 
 const backgroundContext = new RootContext("Background");
 const todoContext = new RootContext("TODO");
@@ -52,6 +55,7 @@ export function withDeadline(
 ): CancelableContext {
   checkContext(parent, "withDeadline");
   const wall = checkInstant(at, "withDeadline");
+  checkOptions(options, "withDeadline", DEADLINE_OPTIONS);
   return scoped(parent, scopeUntil(scopeOf(parent), wall, options?.cause));
 }
 
@@ -66,6 +70,7 @@ export function withTimeout(
 ): CancelableContext {
   checkContext(parent, "withTimeout");
   checkDuration(ms, "withTimeout");
+  checkOptions(options, "withTimeout", DEADLINE_OPTIONS);
   return scoped(parent, scopeAfter(scopeOf(parent), ms, options?.cause));
 }
 

@@ -1,5 +1,6 @@
 /** Development mode: says who forgot to cancel, and who canceled. Off, and free, by default. */
 import { channel } from "./channels.ts";
+import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
 import { endOf, isWatched, type Scope } from "./tree.ts";
 
@@ -23,9 +24,12 @@ let report: (dropped: DroppedContext) => void = warn;
  */
 export function developmentMode(
   on: boolean,
-  options: { onDropped?: (dropped: DroppedContext) => void } = {},
+  options?: { onDropped?: (dropped: DroppedContext) => void },
 ): void {
-  report = options.onDropped ?? warn;
+  checkOptions(options, "developmentMode", ["onDropped"]);
+  const { onDropped = warn } = options ?? {};
+  checkFunction(onDropped, "developmentMode", "a function for the option onDropped");
+  report = onDropped;
   recordCancelers(on);
   if (!on) registry = undefined;
   else

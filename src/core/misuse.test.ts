@@ -1,4 +1,9 @@
-/** Misuse explains itself: what was passed, and what to do. */
+/** Every error for a wrong argument says what was passed and what to do. */
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import fastify from "fastify";
+import { Hono } from "hono";
+import Koa from "koa";
 import { describe, expect, test } from "vitest";
 import * as eightysix from "../index.ts";
 import { background, withCancel } from "../index.ts";
@@ -38,6 +43,56 @@ describe.each(needContext)("%s", (name) => {
   test("with a signal says what to do with it", async () => {
     await expect(call(name, new AbortController().signal)).rejects.toThrow(
       "got an object of class AbortSignal; for a signal, use withSignal(background(), signal)",
+    );
+  });
+});
+
+describe("a function that is passed something other than a context says what to pass", () => {
+  const message = (x: unknown): string => {
+    try {
+      withCancel(x as never);
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  test("in place of a request of node:http", () => {
+    const req = new IncomingMessage(new Socket());
+    expect(message(req)).toBe(
+      'withCancel needs a Context as its first argument, got an object of class IncomingMessage; for a request, pass req.ctx, or requestContext(req) from "eightysix/http"',
+    );
+  });
+
+  test("in place of a Koa context", () => {
+    const koa = new Koa();
+    const req = new IncomingMessage(new Socket());
+    expect(message(koa.createContext(req, {} as never))).toContain(
+      "; for a Koa context, pass ctx.context",
+    );
+  });
+
+  test("in place of a Hono context", async () => {
+    const app = new Hono().get("/", (c) => c.text(message(c)));
+    const response = await app.request("/");
+    expect(await response.text()).toContain("; for a Hono context, pass c.var.ctx");
+  });
+
+  test("in place of a Fastify request", async () => {
+    const app = fastify().get("/", (request) => message(request));
+    const { body } = await app.inject("/");
+    expect(body).toContain("; for a Fastify request, pass request.ctx");
+  });
+
+  test("in place of a web Request", () => {
+    expect(message(new Request("http://localhost"))).toContain(
+      '; for a Request, use handler((ctx, request) => …) from "eightysix/web"',
+    );
+  });
+
+  test("in place of an AbortController", () => {
+    expect(message(new AbortController())).toContain(
+      "; for an AbortController, use withSignal(background(), controller.signal)",
     );
   });
 });
@@ -125,6 +180,78 @@ test.each([
   ["orDone", [bg, undefined], TypeError, "got undefined"],
   ["within", [bg, 10], TypeError, "within takes a function, got undefined; pass what to run"],
   ["shield", [bg, Infinity, () => 1], RangeError, "shield needs a finite budget in milliseconds"],
+  [
+    "withTimeout",
+    [bg, 1, { reason: 1 }],
+    TypeError,
+    'withTimeout got the unknown option "reason"; its options are: cause',
+  ],
+  [
+    "withTimeout",
+    [bg, 1, null],
+    TypeError,
+    "withTimeout takes its options in an object, got null; pass { cause }",
+  ],
+  [
+    "withTimeout",
+    [bg, 1, "slow"],
+    TypeError,
+    'takes its options in an object, got the string "slow"',
+  ],
+  [
+    "withTimeout",
+    [bg, 1, new Error("slow")],
+    TypeError,
+    "got an object of class Error; pass { cause }",
+  ],
+  [
+    "withDeadline",
+    [bg, 1, { causes: 1 }],
+    TypeError,
+    'withDeadline got the unknown option "causes"; its options are: cause',
+  ],
+  [
+    "key",
+    ["k", { value: 1 }],
+    TypeError,
+    'key got the unknown option "value"; its options are: default, secret',
+  ],
+  [
+    "key",
+    ["k", "en"],
+    TypeError,
+    'key takes its options in an object, got the string "en"; pass { default, secret }',
+  ],
+  [
+    "developmentMode",
+    [false, { onDrop: 1 }],
+    TypeError,
+    'developmentMode got the unknown option "onDrop"; its options are: onDropped',
+  ],
+  [
+    "developmentMode",
+    [false, { onDropped: 1 }],
+    TypeError,
+    "developmentMode takes a function, got number 1; pass a function for the option onDropped",
+  ],
+  [
+    "stopped",
+    [bg, { timeout: 1 }],
+    TypeError,
+    'stopped got the unknown option "timeout"; its options are: within',
+  ],
+  [
+    "stopped",
+    [bg, 100],
+    TypeError,
+    "stopped takes its options in an object, got number 100; pass { within }",
+  ],
+  [
+    "all",
+    [bg, [], { concurrency: 2 }],
+    TypeError,
+    'all got the unknown option "concurrency"; its options are: limit',
+  ],
   ["startWork", [bg], TypeError, 'startWork takes a kind such as "pg.query", got undefined'],
 ] as const)("%s(…): %#", async (name, args, Class, message) => {
   const error: unknown = await call(name, ...args).catch((e: unknown) => e);

@@ -1,5 +1,6 @@
 /** Request-scoped values: typed keys, and the chain that is searched for them. */
 
+import { checkOptions } from "./check.ts";
 import { show } from "./show.ts";
 
 const KEY: unique symbol = Symbol.for("eightysix.key") as never;
@@ -17,6 +18,8 @@ export interface Key<T, Default = undefined> {
   readonly [KEY]: T;
 }
 
+const KEY_OPTIONS = ["default", "secret"];
+
 /**
  * Makes a key. Keep it in a module-level constant: two keys of the same name are different keys.
  *
@@ -27,15 +30,16 @@ export function key<T>(name: string, options?: { secret?: boolean }): Key<T>;
 export function key<T>(name: string, options: { default: T; secret?: boolean }): Key<T, T>;
 export function key(
   name: string,
-  options: { default?: unknown; secret?: boolean } = {},
+  options?: { default?: unknown; secret?: boolean },
 ): Key<unknown, unknown> {
   if (typeof name !== "string") {
     throw new TypeError(`key() takes a name for messages, got ${show(name)}; pass a string`);
   }
+  checkOptions(options, "key", KEY_OPTIONS);
   return Object.freeze({
     name,
-    default: options.default,
-    secret: options.secret === true,
+    default: options?.default,
+    secret: options?.secret === true,
     [KEY]: undefined,
   });
 }

@@ -1,4 +1,5 @@
-import { checkContext, checkFunction } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
+import { checkFunction, checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
 import { finish } from "../core/handle.ts";
@@ -23,10 +24,11 @@ export interface AllOptions {
 export async function all<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
-  options: AllOptions = {},
+  options?: AllOptions,
 ): Promise<{ -readonly [I in keyof T]: T[I] extends Task<infer R> ? Awaited<R> : never }> {
   checkContext(ctx, "all");
-  const { limit = Infinity } = options;
+  checkOptions(options, "all", ["limit"]);
+  const { limit = Infinity } = options ?? {};
   if (!Array.isArray(tasks))
     throw new TypeError(
       `all takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,

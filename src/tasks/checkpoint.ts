@@ -1,4 +1,4 @@
-import { checkContext } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 import { scopeOf } from "../core/foreign.ts";

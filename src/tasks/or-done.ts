@@ -1,6 +1,6 @@
 import { afterFunc } from "../core/after-func.ts";
 import { throwIfDone } from "../core/ask.ts";
-import { checkContext } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { startWork } from "../work/ledger.ts";

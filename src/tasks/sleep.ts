@@ -1,5 +1,6 @@
 import { afterFunc } from "../core/after-func.ts";
-import { checkContext, checkDuration } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
+import { checkDuration } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 

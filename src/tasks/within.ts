@@ -1,4 +1,5 @@
-import { checkContext, checkDuration, checkFunction } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
+import { checkDuration, checkFunction } from "../core/check.ts";
 import type { CancelableContext, Context } from "../core/context.ts";
 import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";

@@ -1,5 +1,6 @@
 /** Proof of stop: what is being done for a context, and when it really ended. */
-import { checkContext, checkDuration } from "../core/check.ts";
+import { checkContext } from "../core/check-context.ts";
+import { checkDuration, checkOptions } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
 import { channel } from "../core/channels.ts";
 import type { Context } from "../core/context.ts";
@@ -169,9 +170,10 @@ export function working(ctx: Context): WorkInfo[] {
  * its context outlived not: stopped, and how long after. With `within` (milliseconds) it gives up
  * waiting then, and lists what is still running as such. Never rejects; empty without a ledger.
  */
-export async function stopped(ctx: Context, options: { within?: number } = {}): Promise<Receipt[]> {
+export async function stopped(ctx: Context, options?: { within?: number }): Promise<Receipt[]> {
   checkContext(ctx, "stopped");
-  const { within = Infinity } = options;
+  checkOptions(options, "stopped", ["within"]);
+  const { within = Infinity } = options ?? {};
   checkDuration(within, "stopped");
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined) return [];
