@@ -22,6 +22,7 @@ import {
   type Context,
 } from "../index.ts";
 import {
+  NothingCommittedError,
   withContext,
   type ContextConnection,
   type ContextInstance,
@@ -167,12 +168,23 @@ describe("a wrapped instance", () => {
   test("throws a RangeError for a max that is not a number from 1 on", () => {
     expect(() => withContext(instance, { max: 0 })).toThrow(RangeError);
     expect(() => withContext(instance, { max: NaN })).toThrow(RangeError);
+    expect(() => withContext(instance, { max: "3" as never })).toThrow(/got the string "3"/);
+  });
+
+  test("throws a TypeError for an unknown option", () => {
+    const misspelled = { maximum: 2 } as { max?: number };
+    expect(() => withContext(instance, misspelled)).toThrow(/unknown option "maximum".* max$/);
   });
 });
 
 test("withContext throws a TypeError for an argument that is neither a connection nor an instance", () => {
   expect(() => withContext({} as never)).toThrow(/DuckDBConnection or a DuckDBInstance/);
   expect(() => withContext(undefined as never)).toThrow(TypeError);
+});
+
+test("withContext throws a TypeError for a connection with options, which only an instance has", () => {
+  const wrap = withContext as unknown as (target: DuckDBConnection, options: object) => unknown;
+  expect(() => wrap(raw, { max: 2 })).toThrow(/max is for a DuckDBInstance/);
 });
 
 const chunks = (sql: string) => ({ sql, read: "chunks" as const });
@@ -322,7 +334,7 @@ describe.each([
       short.cancel();
       expect(await looping).toBe(short.err());
     });
-    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    await expect(work).rejects.toBeInstanceOf(NothingCommittedError);
     expect(await rows()).toEqual([]);
   });
 

@@ -15,6 +15,7 @@ import {
   working,
 } from "../index.ts";
 import {
+  NothingCommittedError,
   withContext,
   type ContextDatabase,
   type ContextQueries,
@@ -210,7 +211,7 @@ describe("a transaction", () => {
       expect(await failure(stop)).toBe(short.err());
       await expect(insert(tx, 2)).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
     });
-    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    await expect(work).rejects.toBeInstanceOf(NothingCommittedError);
     expect(await names()).toEqual([]);
   });
 

@@ -8,7 +8,7 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { background, withCancel, type Context, type WorkInfo } from "../../src/index.ts";
 
-export interface SteppedOperation<T> {
+export interface Operation<T> {
   /** The relay that its messages pass through. */
   relay?: Relay;
   /** Runs the operation once. `step` reports a step that only the operation can see, such as a row. */
@@ -27,7 +27,7 @@ const MAX_STEPS = 500;
  * which a run that was not canceled reports them. Every other run must either reject with its context's
  * own error or succeed, if it was faster than its cancellation.
  */
-export async function cancelAtEveryStep<T>(operation: SteppedOperation<T>): Promise<string[]> {
+export async function cancelAtEveryStep<T>(operation: Operation<T>): Promise<string[]> {
   const { relay } = operation;
   for (let last = 0; last < MAX_STEPS; last++) {
     using ctx = withCancel(background());
