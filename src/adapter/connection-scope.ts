@@ -48,8 +48,8 @@ export class ConnectionScope {
    * Ends the scope, after the function has returned or `failed`. Waits for the operations that still
    * run. If the function has failed, stops them first, and never rejects.
    *
-   * Rejects with a TypeError if the function has left a stream open, because nothing may read that
-   * stream to its end. The caller must then call `end` again, with this error.
+   * Rejects with a TypeError if the function has left a stream open, because that stream
+   * might never be read to its end. The caller must then call `end` again, with this error.
    */
   async end(failed?: { error: unknown }): Promise<void> {
     this.#hasEnded = true;

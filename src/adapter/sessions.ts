@@ -19,7 +19,7 @@ export interface Session<O = never> {
   /** Starts a query whose rows are read while they arrive. Throws a TypeError for wrong arguments. */
   open(ctx: Context, ...args: readonly never[]): Stream;
   /** The message for a transaction within a transaction, if the database has no savepoints. */
-  readonly savepoints?: string;
+  readonly noSavepointsMessage?: string;
   /** Runs a statement of the adapter itself, such as ROLLBACK. */
   execute(ctx: Context, sql: string): Promise<unknown>;
   /** Returns the steps of a transaction with these options. Throws a TypeError if one is wrong. */
@@ -123,7 +123,8 @@ function runInTransaction<O>(
 ): Promise<unknown> {
   const runFunction = (connectionScope: ConnectionScope): unknown => {
     const transaction = (ctx: Context, fn: Fn, options?: unknown): Promise<unknown> => {
-      if (session.savepoints !== undefined) throw new TypeError(session.savepoints);
+      if (session.noSavepointsMessage !== undefined)
+        throw new TypeError(session.noSavepointsMessage);
       if (options !== undefined) {
         throw new TypeError(
           "a nested transaction takes no options: it is a savepoint, and has the options of the transaction around it",

@@ -7,8 +7,8 @@ export interface StopOptions {
   onCancel?: "reuse" | "destroy";
   /**
    * Milliseconds that the other side may take to stop. With zero or a negative number the connection
-   * is destroyed as soon as the context ends. A server that is told of the deadline stops by itself
-   * this much later than the context ends, which is earlier if the number is negative.
+   * is destroyed as soon as the context ends. If the server is told of the deadline, its limit is the
+   * remaining time plus this number.
    */
   stopTimeout?: number;
   /** Whether the server is told of deadlines. The default is true. */
@@ -23,8 +23,8 @@ export interface Settings {
 }
 
 /**
- * Checks the options and adds the defaults. Throws a TypeError if an option is unknown or wrong, which
- * names `caller`.
+ * Checks the options and adds the defaults. Throws a TypeError if an option is unknown or wrong.
+ * `caller` is the function that the message names.
  */
 export function settingsOf(
   options: StopOptions,

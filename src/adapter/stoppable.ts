@@ -38,8 +38,8 @@ export interface Operation<T> {
    *
    * Called when the context ends while the operation runs. Called again, after a pause that doubles
    * each time, for as long as the operation runs, because most servers forget a request that
-   * overtook its operation. Calls do not overlap. If it throws or rejects, nobody knows what the
-   * request still does, so the resource is destroyed.
+   * overtook its operation. Calls do not overlap. If it throws or rejects, the effect of the request
+   * is unknown, so the resource is destroyed.
    */
   stop(): PromiseLike<unknown>;
   /**
@@ -70,7 +70,7 @@ export interface Resolver<T> {
 /** The default stop timeout, in milliseconds. */
 export const STOP_TIMEOUT = 2_000;
 
-/** Milliseconds from the first stop to the second. Each later pause is twice as long. */
+/** Milliseconds between the first stop and the second. Each later pause is twice as long. */
 const REPEAT_AFTER = 50;
 
 /**

@@ -67,7 +67,7 @@ export function savepoint(
   const name = `eightysix_${depth}`;
   let exists = false;
   return {
-    // Not stopped: after a stop nobody would know whether the savepoint exists, and a rollback to one
+    // Not stopped: after a stop it would be unknown whether the savepoint exists, and a rollback to one
     // that does not exist would abort the transaction around it.
     async begin(ctx) {
       await runDetached(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`));

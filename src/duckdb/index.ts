@@ -46,7 +46,7 @@ export function withContext<C extends ConnectionLike>(connection: C): ContextCon
 /**
  * Wraps an instance. Each call opens a connection and closes it afterwards, which takes 0.1 ms, so
  * up to `max` operations run at once. `transaction` and `connection` use one connection from their
- * beginning to their end; temporary tables and `SET` need `connection`.
+ * beginning to their end. Use `connection` for temporary tables and `SET`.
  *
  * Throws a RangeError if `max` is not a number from 1 on, and a TypeError for an unknown option.
  *

@@ -16,7 +16,7 @@ export function sessionsOf<C extends ConnectionLike>(
 
 class ConnectionSession<C extends ConnectionLike> extends EngineSession<C> {
   readonly statements: Readonly<Record<string, Statement>> = driverMethods(this.turns);
-  readonly savepoints =
+  readonly noSavepointsMessage =
     "DuckDB has no savepoints, so a transaction cannot contain another; use the transaction that is open";
 
   open(ctx: Context, ...args: readonly never[]): Stream {

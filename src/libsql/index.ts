@@ -29,10 +29,11 @@ export type { DatabaseLike, Parameter, Parameters, Row, StatementLike, Value } f
  * Wraps a database. One operation runs at a time, and the others wait in order. Open another
  * `Database` to run several at once, and for transactions whose changes other requests must not see.
  *
- * Use the database only through what this returns, for three reasons: an interrupt hits everything
- * that the database is doing; an iterator of the driver that was not read to its end keeps an
- * interrupt in force for all later statements; and a statement of the driver that is garbage
- * collected while a query runs blocks the event loop.
+ * Use the database only through what this returns:
+ * - An interrupt hits everything that the database is doing.
+ * - An iterator of the driver that was not read to its end keeps an interrupt in force for all later
+ *   statements.
+ * - A statement of the driver that is garbage collected while a query runs blocks the event loop.
  *
  * Pass values as parameters and not in the SQL: a thousand prepared statements are kept, by their SQL.
  *

@@ -29,8 +29,8 @@ export class PausedStatements {
 
   /**
    * Finishes the paused statements: each is run again while an interrupt is in force, so that it fails
-   * before it does anything. Does nothing inside a transaction, which the interrupt would end too; the
-   * statements are then finished after the transaction.
+   * before it does anything. Does nothing inside a transaction, which the interrupt would end too. Call it
+   * again after the transaction.
    */
   async finish(): Promise<void> {
     if (this.#paused.size === 0 || this.#db.inTransaction === true) return;

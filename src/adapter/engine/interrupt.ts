@@ -13,7 +13,7 @@ import { runStoppable } from "../stoppable.ts";
 
 /**
  * What an engine's adapter says about one operation. `R` is the resource that the operation uses,
- * such as a connection or a prepared statement. Each method is called once at most, except `interrupt`.
+ * such as a connection or a prepared statement. `open`, `use` and `release` are called at most once.
  */
 export interface InterruptibleOperation<R, T> {
   /** The kind of work for the ledger, such as "duckdb.query". */
@@ -22,7 +22,10 @@ export interface InterruptibleOperation<R, T> {
   readonly what: string;
   /** Where the operation waits for its turn. Operations on one connection share a single place. */
   readonly places: Places;
-  /** Returns the resource, when it is the operation's turn. Never interrupted, so it must be short. */
+  /**
+   * Returns the resource, when it is the operation's turn. Never interrupted, so it must be short. If
+   * it fails, neither `use` nor `release` is called.
+   */
   open(): R | PromiseLike<R>;
   /** Runs the operation. Not called if the context has ended by then. */
   use(resource: R): PromiseLike<T>;

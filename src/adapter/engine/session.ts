@@ -1,4 +1,4 @@
-/** A connection to an engine inside this process, while it serves a transaction, a stream or a function. */
+/** A connection to an engine while it serves a transaction, a stream or a function. */
 import { background, throwIfDone, type Context } from "../../index.ts";
 import { Places } from "../places.ts";
 import type { Session, SessionSource, Statement, Stream } from "../sessions.ts";
@@ -32,8 +32,9 @@ export function engineSessions<C, O>(
 }
 
 /**
- * The life of a session, for every engine. An engine's adapter adds its statements. They take their
- * connection from `turns`, so that they run one at a time.
+ * A session of an engine, from the moment it has its connection until it gives the connection back. An
+ * engine's adapter adds its statements. They take their connection from `turns`, so that they run one
+ * at a time.
  */
 export abstract class EngineSession<C, O = never> implements Session<O> {
   abstract readonly statements: Readonly<Record<string, Statement>>;
@@ -78,12 +79,12 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
 
   /** Throws if the engine has ended the transaction of this session, before each operation. */
   protected checkTransaction(): void {
-    // Engines differ.
+    // Some engines report that themselves.
   }
 
   /** Rejects if a COMMIT would succeed and yet commit nothing. */
   protected async checkCommit(): Promise<void> {
-    // Engines differ.
+    // In some engines such a COMMIT fails.
   }
 
   transactionSteps(options: O | undefined): TransactionSteps {
@@ -93,7 +94,7 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
         await this.execute(ctx, begin);
         this.isInTransaction = true;
       },
-      // Under `background()`: after an interrupt nobody could say whether the COMMIT took effect.
+      // Under `background()`: after an interrupt it would be unknown whether the COMMIT took effect.
       commit: async (ctx) => {
         throwIfDone(ctx);
         await this.checkCommit();
