@@ -254,7 +254,7 @@ describe.each(drivers)("%s", (_, open) => {
     const db = await database();
     const error = await failure(db.blpop("jobs" as unknown as Context, "0"));
     expect(error).toBeInstanceOf(TypeError);
-    expect(String(error)).toMatch(/needs a Context as its first argument, got a string/);
+    expect(String(error)).toMatch(/needs a Context as its first argument, got the string "jobs"/);
   });
 
   test("somebody else's UNBLOCK is the driver's error, and a timeout is no error", async () => {

@@ -1,67 +1,71 @@
-/** A connection that a function has for its own while it runs: a transaction, say. */
+/** The use of a connection by one function, such as that of a transaction. */
 import { merge, withCancel, type CancelableContext, type Context } from "../index.ts";
 
-/** As `aside` of `Loan.run`. */
+/** The `exclusiveUse` of a stream, for `ConnectionScope.run`. */
 export const STREAM = "a stream";
 
 /**
- * What is started on the connection ends with the function: nothing of it can reach whoever has the
- * connection next. Also tells misuse that would otherwise wait for ever, or write into the wrong
- * savepoint.
+ * Ends everything that a function starts on its connection when the function ends, so that none of it
+ * reaches the next user of the connection. Also rejects misuse that would wait for ever or write into
+ * the wrong savepoint.
  */
 export class ConnectionScope {
-  readonly #what: string;
+  readonly #purpose: string;
   readonly #ctx: Context;
-  readonly #scope: CancelableContext;
-  readonly #inFlight = new Set<Promise<unknown>>();
-  #busyWith: string | undefined;
-  #over = false;
+  /** Ends with `#ctx`, and when the function has failed. */
+  readonly #scopeCtx: CancelableContext;
+  readonly #running = new Set<Promise<unknown>>();
+  #exclusiveUse: string | undefined;
+  #hasEnded = false;
 
-  /** `what` it is for, in messages: "transaction". */
-  constructor(ctx: Context, what: string) {
-    this.#what = what;
+  /** `purpose` names the use in messages, such as "transaction". */
+  constructor(ctx: Context, purpose: string) {
+    this.#purpose = purpose;
     this.#ctx = ctx;
-    this.#scope = withCancel(ctx);
+    this.#scopeCtx = withCancel(ctx);
   }
 
   /**
-   * Starts an operation under a context that ends with `ctx` and with the loan. `aside`, as "a
-   * stream", is one that needs the connection to itself: until it is over, others are refused.
+   * Starts an operation under a context that ends with `ctx` and with this scope. An operation that
+   * needs the connection for itself passes its name as `exclusiveUse`, such as "a stream". Until it
+   * has ended, all others reject with a TypeError.
    */
-  run<T>(ctx: Context, start: (ctx: Context) => Promise<T>, aside?: string): Promise<T> {
+  run<T>(ctx: Context, start: (ctx: Context) => Promise<T>, exclusiveUse?: string): Promise<T> {
     const misuse = this.#misuse();
     if (misuse !== undefined) return Promise.reject(new TypeError(misuse));
-    const running = this.#under(ctx, start);
-    this.#inFlight.add(running);
-    if (aside !== undefined) this.#busyWith = aside;
-    const over = (): void => {
-      this.#inFlight.delete(running);
-      if (aside !== undefined) this.#busyWith = undefined;
+    const running = this.#startUnderBoth(ctx, start);
+    this.#running.add(running);
+    if (exclusiveUse !== undefined) this.#exclusiveUse = exclusiveUse;
+    const end = (): void => {
+      this.#running.delete(running);
+      if (exclusiveUse !== undefined) this.#exclusiveUse = undefined;
     };
-    running.then(over, over);
+    running.then(end, end);
     return running;
   }
 
   /**
-   * The function is over. Waits for what it left running, or stops it if it has `failed`; then it
-   * never rejects. Rejects with a TypeError if it has left a stream open, which nobody may be
-   * reading: then call it again, with that.
+   * Ends the scope, after the function has returned or `failed`. Waits for the operations that still
+   * run. If the function has failed, stops them first, and never rejects.
+   *
+   * Rejects with a TypeError if the function has left a stream open, because that stream
+   * might never be read to its end. The caller must then call `end` again, with this error.
    */
   async end(failed?: { error: unknown }): Promise<void> {
-    this.#over = true;
-    if (failed === undefined && this.#busyWith === STREAM) {
+    this.#hasEnded = true;
+    if (failed === undefined && this.#exclusiveUse === STREAM) {
       throw new TypeError(
-        `the function of this ${this.#what} has returned and left a stream open; read it to its end, or leave its loop`,
+        `the function of this ${this.#purpose} has returned and left a stream open; read it to its end, or leave its loop`,
       );
     }
-    if (failed !== undefined) this.#scope.cancel(failed.error);
-    while (this.#inFlight.size > 0) await Promise.allSettled(this.#inFlight);
-    this.#scope[Symbol.dispose]();
+    if (failed !== undefined) this.#scopeCtx.cancel(failed.error);
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    this.#scopeCtx[Symbol.dispose]();
   }
 
-  async #under<T>(ctx: Context, start: (ctx: Context) => Promise<T>): Promise<T> {
-    if (ctx === this.#ctx) return await start(this.#scope);
-    const both = merge(ctx, this.#scope);
+  async #startUnderBoth<T>(ctx: Context, start: (ctx: Context) => Promise<T>): Promise<T> {
+    if (ctx === this.#ctx) return await start(this.#scopeCtx);
+    const both = merge(ctx, this.#scopeCtx);
     try {
       return await start(both);
     } finally {
@@ -70,11 +74,11 @@ export class ConnectionScope {
   }
 
   #misuse(): string | undefined {
-    if (this.#over) {
-      return `the ${this.#what} is over; await everything that uses it before its function returns`;
+    if (this.#hasEnded) {
+      return `the ${this.#purpose} has ended; await everything that uses it before its function returns`;
     }
-    if (this.#busyWith !== undefined) {
-      return `the connection of this ${this.#what} is busy with ${this.#busyWith}; finish that first, or use what it was given`;
+    if (this.#exclusiveUse !== undefined) {
+      return `the connection of this ${this.#purpose} is busy with ${this.#exclusiveUse}; finish that first, or use what its function was given`;
     }
     return undefined;
   }

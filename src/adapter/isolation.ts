@@ -1,20 +1,25 @@
-/** The isolation levels of SQL, and options of transactions that are none. */
+/** The isolation levels of SQL, and unknown options of transactions. */
+import { show } from "../internal.ts";
 
 const LEVELS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
 
-export type Isolation = "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+/** An isolation level of SQL. */
+export type IsolationLevel = (typeof LEVELS)[number];
 
-/** As it stands in SQL. Throws a TypeError for anything else. */
-export function isolationLevel(isolation: Isolation): string {
-  if (!LEVELS.includes(isolation)) {
-    throw new TypeError(`isolation is one of ${LEVELS.join(", ")}, got ${isolation as string}`);
+/** Returns the SQL for an isolation level. Throws a TypeError for anything else. */
+export function isolationLevel(level: IsolationLevel): string {
+  if (!LEVELS.includes(level)) {
+    throw new TypeError(`isolation is one of ${LEVELS.join(", ")}; got ${show(level)}`);
   }
-  return `ISOLATION LEVEL ${isolation.toUpperCase()}`;
+  return `ISOLATION LEVEL ${level.toUpperCase()}`;
 }
 
-/** Throws a TypeError if `unknown`, what is left of the options, is not empty. `known` for its words. */
-export function needNoMore(unknown: object, known: string): void {
-  for (const name of Object.keys(unknown)) {
-    throw new TypeError(`transaction has no option ${name}; it has ${known}`);
+/**
+ * Throws a TypeError if `rest` has a property. `rest` is what remains of the options after the known
+ * ones were taken out, and `known` lists those for the message.
+ */
+export function needNoMore(rest: object, known: string): void {
+  for (const name of Object.keys(rest)) {
+    throw new TypeError(`transaction has no option ${name}; its options are: ${known}`);
   }
 }

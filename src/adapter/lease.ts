@@ -1,40 +1,43 @@
-/** Waiting for a connection of a pool. */
+/** The wait for a connection of a pool. */
 import { afterFunc, startWork, throwIfDone, type Context } from "../index.ts";
 
 export interface LeaseOptions<C> {
-  /** For the ledger, as "pg.wait". */
+  /** The kind of work for the ledger while the caller waits, such as "pg.wait". */
   readonly kind: string;
-  /** Asks the pool for a connection; called once. */
+  /** Asks the pool for a connection. Called once. */
   take(): PromiseLike<C>;
-  /** Gives back, unused, one that was granted too late. */
+  /** Gives a connection back that was granted after the context had ended. Must not throw. */
   giveBack(connection: C): void;
 }
 
 /**
- * Resolves with a connection, which is then the caller's to give back. Rejects with `ctx.err()` as
- * soon as `ctx` is done. Pools cannot take a waiter back, so one that has left is granted its
- * connection in its turn all the same, and it goes straight back.
+ * Takes a connection from a pool. The caller must give it back. Rejects with `ctx.err()` as soon as
+ * `ctx` ends, and with the pool's own error if the pool refuses.
+ *
+ * A pool cannot remove a caller from its queue. If the context ends while the caller waits, the pool
+ * still grants the connection when it is the caller's turn, and it goes straight back to the pool.
  */
 export function lease<C>(ctx: Context, options: LeaseOptions<C>): Promise<C> {
   return new Promise((resolve, reject) => {
     throwIfDone(ctx);
     const work = startWork(ctx, options.kind);
-    const stay = afterFunc(ctx, (err) => {
+    const unregister = afterFunc(ctx, (err) => {
       work.end();
       reject(err);
     });
-    // A promise of ours: some pools throw, and a grant must be over before its connection goes back,
-    // or the next grants happen within it, once for each waiter that has left.
+    // In an async function, for two reasons. Some pools throw. And a pool must have finished one grant
+    // before that connection goes back, or it makes the next grants from within this one, nested once
+    // for each caller that no longer waits.
     void (async () => options.take())().then(
       (connection) => {
-        if (!stay()) options.giveBack(connection);
+        if (!unregister()) options.giveBack(connection);
         else {
           work.end();
           resolve(connection);
         }
       },
       (error: unknown) => {
-        if (!stay()) return;
+        if (!unregister()) return;
         work.end();
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the driver's own
         reject(error);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { background, withCancel } from "../index.ts";
 import { Places } from "./places.ts";
 
-test("places go to those who wait, in order", async () => {
+test("places go to the callers that wait, in the order in which they asked", async () => {
   const places = new Places(2);
   const order: number[] = [];
   const take = (n: number) => places.take(background()).then(() => order.push(n));
@@ -15,28 +15,28 @@ test("places go to those who wait, in order", async () => {
   expect(order).toEqual([1, 2, 3, 4, 5]);
 });
 
-test("a place is not lost on one whose context ends in the same moment", async () => {
+test("a place that is given back in the moment in which a waiter's context ends goes to the next waiter", async () => {
   const places = new Places(1);
   await places.take(background());
-  using leaves = withCancel(background());
-  const left = places.take(leaves);
+  using ctx = withCancel(background());
+  const canceled = places.take(ctx);
   const next = places.take(background());
-  leaves.cancel(); // its callback runs in a microtask, after this give
+  ctx.cancel(); // its callback runs in a microtask, after this give
   places.give();
-  await expect(left).rejects.toBe(leaves.err());
+  await expect(canceled).rejects.toBe(ctx.err());
   await next;
   places.give();
   await places.take(background());
 });
 
-test("those who leave together leave nothing behind", async () => {
+test("when a context ends, all its waiters leave the queue, and a later waiter gets the place", async () => {
   const places = new Places(1);
   await places.take(background());
   using ctx = withCancel(background());
-  const all = Array.from({ length: 200 }, () => places.take(ctx));
-  const patient = places.take(background());
+  const canceled = Array.from({ length: 200 }, () => places.take(ctx));
+  const next = places.take(background());
   ctx.cancel();
-  for (const answer of all) await expect(answer).rejects.toBe(ctx.err());
+  for (const place of canceled) await expect(place).rejects.toBe(ctx.err());
   places.give();
-  await patient;
+  await next;
 });

@@ -1,9 +1,9 @@
-/** A bounded number of places, taken in the order in which they were asked for. */
+/** A limited number of places, which callers take in the order in which they asked. */
 import { afterFunc, throwIfDone, type Context } from "../index.ts";
 
 interface Waiter {
-  /** False if the waiter's context is done, and it is leaving. */
-  stop(): boolean;
+  /** Returns false if the waiter's context has ended, so that it no longer waits. */
+  unregister(): boolean;
   resolve(): void;
 }
 
@@ -15,19 +15,19 @@ export class Places {
     this.#free = count;
   }
 
-  /** How many can be taken at once. */
+  /** The number of places that can be taken without a wait. */
   get free(): number {
     return this.#free;
   }
 
-  /** How many wait for one. */
+  /** The number of callers that wait for a place. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
   /**
-   * Resolves when a place is the caller's, who must `give` it back. Rejects with `ctx.err()` as
-   * soon as `ctx` is done; then nothing was taken.
+   * Takes a place. Resolves when the caller has it, who must `give` it back. Rejects with `ctx.err()`
+   * as soon as `ctx` ends, and has taken no place then.
    */
   async take(ctx: Context): Promise<void> {
     throwIfDone(ctx);
@@ -36,20 +36,20 @@ export class Places {
       return;
     }
     await new Promise<void>((resolve, reject) => {
-      const leave = afterFunc(ctx, (err) => {
+      const unregister = afterFunc(ctx, (err) => {
         this.#waiting.delete(waiter);
         reject(err);
       });
-      const waiter: Waiter = { stop: leave, resolve };
+      const waiter: Waiter = { unregister, resolve };
       this.#waiting.add(waiter);
     });
   }
 
-  /** Hands a place to whoever has waited longest. */
+  /** Gives a place back: to the caller that has waited longest, if one waits. */
   give(): void {
     for (const waiter of this.#waiting) {
       this.#waiting.delete(waiter);
-      if (!waiter.stop()) continue;
+      if (!waiter.unregister()) continue;
       waiter.resolve();
       return;
     }

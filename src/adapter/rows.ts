@@ -1,62 +1,64 @@
-/** Results that are read as they come. */
+/** Streams: rows that are read while they arrive, in a `for await` loop. */
 import { throwIfDone, withCancel, type CancelableContext, type Context } from "../index.ts";
 
-/** An open result, which holds its connection until it is closed. */
+/** The rows of an open result. It uses its connection until it is closed. */
 export interface Rows<Row> {
-  /** The next rows, or `undefined` at the end. Not called again before it has settled. */
+  /** Returns the next rows, or `undefined` at the end. Not called while an earlier call is pending. */
   next(): PromiseLike<readonly Row[] | undefined>;
   /**
-   * Ends it, early or not, and resolves when the connection can do other work. Idempotent. Rejects
-   * only with what its early end has brought about, such as a COMMIT that failed.
+   * Ends the result, early or not. Resolves when the connection can do other work. May be called
+   * again. Rejects only with a failure that the early end has caused, such as that of a COMMIT.
    */
   close(): PromiseLike<void>;
 }
 
 /**
- * Row by row, until `ctx` is done. Opens with the first, under a context that also ends when somebody
- * leaves while rows are being fetched, as `Readable.from(…).destroy()` does; closes when the loop is
- * left, in whichever way.
+ * Returns a generator of the rows that `open` provides, and throws `ctx.err()` when `ctx` ends.
+ *
+ * Opens the result when the loop asks for its first row, and closes it when the loop is left in any
+ * way. `open` gets a context that also ends when the loop is left while rows are being fetched, as
+ * `Readable.from(…).destroy()` does.
  */
 export function rowsOf<Row>(
   ctx: Context,
   open: (ctx: Context) => PromiseLike<Rows<Row>>,
 ): AsyncGenerator<Row, void, undefined> {
-  let scope: CancelableContext | undefined;
-  let fetching = false;
-  let left = false;
+  let fetchCtx: CancelableContext | undefined;
+  let isFetching = false;
+  let wasLeft = false;
 
   async function* read(): AsyncGenerator<Row, void, undefined> {
     throwIfDone(ctx);
-    scope = withCancel(ctx);
+    fetchCtx = withCancel(ctx);
     try {
-      fetching = true;
-      const rows = await open(scope);
+      isFetching = true;
+      const rows = await open(fetchCtx);
       try {
-        for (let batch; (batch = await rows.next()) !== undefined; fetching = true) {
-          fetching = false;
+        for (let batch; (batch = await rows.next()) !== undefined; isFetching = true) {
+          isFetching = false;
           for (const row of batch) {
             throwIfDone(ctx);
             yield row;
           }
         }
       } finally {
-        fetching = false;
+        isFetching = false;
         await rows.close();
       }
     } catch (error) {
-      if (!left || error !== scope.err()) throw error;
+      if (!wasLeft || error !== fetchCtx.err()) throw error;
     } finally {
-      scope[Symbol.dispose]();
+      fetchCtx[Symbol.dispose]();
     }
   }
 
   const rows = read();
-  // A generator would keep whoever leaves waiting for the fetch.
+  // The generator's own `return` would wait until the rows that are being fetched have arrived.
   const leave = rows.return.bind(rows);
   rows.return = (value) => {
-    if (fetching) {
-      left = true;
-      scope?.cancel();
+    if (isFetching) {
+      wasLeft = true;
+      fetchCtx?.cancel();
     }
     return leave(value);
   };

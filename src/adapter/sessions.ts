@@ -1,6 +1,6 @@
 /**
- * What every SQL adapter offers beyond single statements, written once: transactions, connections
- * of one's own, and results that are read as they come.
+ * The methods that every SQL adapter offers beside single statements: `transaction`, `connection` and
+ * `stream`. An adapter provides a `Session` of one connection, and gets these methods for it.
  */
 import { shield, throwIfDone, type Context } from "../index.ts";
 import { ConnectionScope, STREAM as A_STREAM } from "./connection-scope.ts";
@@ -9,78 +9,81 @@ import { rowsOf, type Rows } from "./rows.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 import { runTransaction, savepoint, type TransactionSteps } from "./transaction.ts";
 
-/** One connection, taken from its pool or its owner. Statements run one at a time, in order. */
+/** One connection while it is in use. Its statements run one at a time, in order. */
 export interface Session<O = never> {
   /**
-   * What users call, by its name; each is stopped with its context, and settles when the connection
-   * can do other work. Bad arguments are rejected with a TypeError.
+   * The adapter's methods for statements, by name. Each stops its statement when the context ends, and
+   * settles when the connection can do other work. Rejects with a TypeError for wrong arguments.
    */
   readonly statements: Readonly<Record<string, Statement>>;
-  /** Sends a query whose rows are read as they come. Throws a TypeError for bad arguments. */
+  /** Starts a query whose rows are read while they arrive. Throws a TypeError for wrong arguments. */
   open(ctx: Context, ...args: readonly never[]): Stream;
-  /** Why there are no transactions within transactions, where there are none. */
-  readonly savepoints?: string;
-  /** One statement of the adapter's own, such as ROLLBACK. */
+  /** The message for a transaction within a transaction, if the database has no savepoints. */
+  readonly noSavepointsMessage?: string;
+  /** Runs a statement of the adapter itself, such as ROLLBACK. */
   execute(ctx: Context, sql: string): Promise<unknown>;
-  /** A transaction with these options, which are checked here: throws a TypeError. */
+  /** Returns the steps of a transaction with these options. Throws a TypeError if one is wrong. */
   transactionSteps(options: O | undefined, ctx: Context): TransactionSteps;
-  /** Rolls back what its borrower left open, if anything. */
+  /** Rolls back the transaction that the connection's user has left open, if there is one. */
   reset(ctx: Context): Promise<unknown>;
-  /** Ends the connection at once, whatever runs there. Never throws. */
+  /** Destroys the connection at once, even if an operation runs there. Must not throw. */
   destroy(reason: unknown): void;
-  /** Gives it back, if it was not destroyed. Called once, last. */
+  /** Gives the connection back, if it was not destroyed. Called once, after everything else. */
   end(): void;
 }
 
+/** An adapter's method for one statement. */
 export type Statement = (ctx: Context, ...args: readonly never[]) => Promise<unknown>;
 
-/** An open result. */
+/** A result that is open on a session. */
 export interface Stream extends Rows<unknown> {
-  /** Settles as a statement does. */
+  /** Settles when the connection can do other work. Rejects as a statement does. */
   readonly ended: Promise<unknown>;
 }
 
 /** Where an adapter's sessions come from. */
-export interface Sessions<O> {
-  /** Waits for a connection until `ctx` is done, and rejects with its error then. */
+export interface SessionSource<O> {
+  /** Waits for a connection. Rejects with `ctx.err()` when `ctx` ends. */
   take(ctx: Context): Promise<Session<O>>;
+  /** Milliseconds that a rollback may take before its connection is destroyed. */
   readonly stopTimeout?: number;
 }
 
 type Fn = (connectionApi: never) => unknown;
 
-/** The three that all have; an adapter adds its statements, and the types that its users see. */
+/** The common methods. Each adapter declares their exact types for its users. */
 export interface SessionMethods<O> {
   transaction(ctx: Context, fn: Fn, options?: O): Promise<unknown>;
   connection(ctx: Context, fn: Fn): Promise<unknown>;
   stream(ctx: Context, ...args: readonly never[]): AsyncGenerator<unknown, void, undefined>;
 }
 
-export function sessionMethods<O>(sessions: Sessions<O>): SessionMethods<O> {
-  const { stopTimeout = STOP_TIMEOUT } = sessions;
+/** Returns `transaction`, `connection` and `stream`, each on a session of its own. */
+export function sessionMethods<O>(source: SessionSource<O>): SessionMethods<O> {
+  const { stopTimeout = STOP_TIMEOUT } = source;
   return {
     async transaction(ctx, fn, options) {
       needContext(ctx, TRANSACTION);
       needFunction(fn, TRANSACTION);
-      return await withSession(sessions, ctx, (session) =>
+      return await withSession(source, ctx, (session) =>
         runInTransaction(ctx, session, session.transactionSteps(options, ctx), fn, 0, stopTimeout),
       );
     },
     async connection(ctx, fn) {
       needContext(ctx, CONNECTION);
       needFunction(fn, CONNECTION);
-      return await withSession(sessions, ctx, (session) =>
+      return await withSession(source, ctx, (session) =>
         runOnConnection(ctx, session, fn, stopTimeout),
       );
     },
     stream(ctx, ...args) {
       needContext(ctx, STREAM);
-      return rowsOf(ctx, async (scope) => {
-        const session = await sessions.take(scope);
+      return rowsOf(ctx, async (streamCtx) => {
+        const session = await source.take(streamCtx);
         const end = (): void => session.end();
         try {
-          const stream = session.open(scope, ...args);
-          // Not in `close`: a context can end while nobody reads.
+          const stream = session.open(streamCtx, ...args);
+          // Not in `close`, because the context can end while the loop does not ask for rows.
           stream.ended.then(end, end);
           return stream;
         } catch (error) {
@@ -97,11 +100,11 @@ const CONNECTION = "connection(ctx, async (db) => { … })";
 const STREAM = "stream(ctx, …)";
 
 async function withSession<O, T>(
-  sessions: Sessions<O>,
+  source: SessionSource<O>,
   ctx: Context,
   fn: (session: Session<O>) => Promise<T>,
 ): Promise<T> {
-  const session = await sessions.take(ctx);
+  const session = await source.take(ctx);
   try {
     return await fn(session);
   } finally {
@@ -109,36 +112,38 @@ async function withSession<O, T>(
   }
 }
 
-/** Runs `fn` in a transaction, or in a savepoint of the `depth`th level. */
+/** Runs `fn` in a transaction, or in a savepoint if `depth` is greater than zero. */
 function runInTransaction<O>(
   ctx: Context,
   session: Session<O>,
-  bracket: TransactionSteps,
+  steps: TransactionSteps,
   fn: Fn,
   depth: number,
   stopTimeout: number,
 ): Promise<unknown> {
-  const work = (loan: ConnectionScope): unknown => {
+  const runFunction = (connectionScope: ConnectionScope): unknown => {
     const transaction = (ctx: Context, fn: Fn, options?: unknown): Promise<unknown> => {
-      if (session.savepoints !== undefined) throw new TypeError(session.savepoints);
+      if (session.noSavepointsMessage !== undefined)
+        throw new TypeError(session.noSavepointsMessage);
       if (options !== undefined) {
         throw new TypeError(
-          "a nested transaction takes no options: it is a savepoint, and has those of the transaction around it",
+          "a nested transaction takes no options: it is a savepoint, and has the options of the transaction around it",
         );
       }
-      return loan.run(
+      const inner = depth + 1;
+      return connectionScope.run(
         ctx,
         (both) =>
-          runInTransaction(both, session, nested(session, depth + 1), fn, depth + 1, stopTimeout),
+          runInTransaction(both, session, savepointSteps(session, inner), fn, inner, stopTimeout),
         "a nested transaction",
       );
     };
-    return fn(given(session, loan, transaction) as never);
+    return fn(connectionApi(session, connectionScope, transaction) as never);
   };
-  return runTransaction(ctx, bracket, work, stopTimeout);
+  return runTransaction(ctx, steps, runFunction, stopTimeout);
 }
 
-function nested<O>(session: Session<O>, depth: number): TransactionSteps {
+function savepointSteps<O>(session: Session<O>, depth: number): TransactionSteps {
   return savepoint(
     depth,
     (ctx, sql) => session.execute(ctx, sql),
@@ -146,7 +151,7 @@ function nested<O>(session: Session<O>, depth: number): TransactionSteps {
   );
 }
 
-/** Runs `fn` on a connection of its own. */
+/** Runs `fn` with a connection that is used by nothing else, and rolls back what it leaves open. */
 async function runOnConnection<O>(
   ctx: Context,
   session: Session<O>,
@@ -154,21 +159,21 @@ async function runOnConnection<O>(
   stopTimeout: number,
 ): Promise<unknown> {
   throwIfDone(ctx);
-  const loan = new ConnectionScope(ctx, "connection");
+  const connectionScope = new ConnectionScope(ctx, "connection");
   const transaction = (ctx: Context, fn: Fn, options?: O): Promise<unknown> => {
-    const bracket = session.transactionSteps(options, ctx);
-    return loan.run(
+    const steps = session.transactionSteps(options, ctx);
+    return connectionScope.run(
       ctx,
-      (both) => runInTransaction(both, session, bracket, fn, 0, stopTimeout),
+      (both) => runInTransaction(both, session, steps, fn, 0, stopTimeout),
       "a transaction",
     );
   };
   try {
-    const result = await fn(given(session, loan, transaction) as never);
-    await loan.end();
+    const result = await fn(connectionApi(session, connectionScope, transaction) as never);
+    await connectionScope.end();
     return result;
   } catch (error) {
-    await loan.end({ error });
+    await connectionScope.end({ error });
     throw error;
   } finally {
     await shield(ctx, stopTimeout, (detached) => session.reset(detached)).catch((reason: unknown) =>
@@ -177,17 +182,17 @@ async function runOnConnection<O>(
   }
 }
 
-/** What `fn` gets: the statements, `stream` and `transaction`, for as long as the loan lasts. */
-function given<O>(
+/** Returns what `fn` is called with: the statements, `transaction` and `stream`, within the scope. */
+function connectionApi<O>(
   session: Session<O>,
-  loan: ConnectionScope,
+  connectionScope: ConnectionScope,
   transaction: (ctx: Context, fn: Fn, options?: O) => Promise<unknown>,
 ): object {
   const statements = Object.entries(session.statements).map(([name, statement]) => [
     name,
     async (ctx: Context, ...args: readonly never[]) => {
       needContext(ctx, `${name}(ctx, …)`);
-      return await loan.run(ctx, (both) => statement(both, ...args));
+      return await connectionScope.run(ctx, (both) => statement(both, ...args));
     },
   ]);
   return {
@@ -199,18 +204,18 @@ function given<O>(
     },
     stream(ctx: Context, ...args: readonly never[]) {
       needContext(ctx, STREAM);
-      return rowsOf(ctx, async (scope) => {
+      return rowsOf(ctx, async (streamCtx) => {
         let stream: Stream | undefined;
         const open = (both: Context): Promise<unknown> =>
           (stream = session.open(both, ...args)).ended;
-        const over = loan.run(scope, open, A_STREAM);
-        over.catch(ignore);
-        if (stream === undefined) await over;
+        const ended = connectionScope.run(streamCtx, open, A_STREAM);
+        ended.catch(ignore);
+        if (stream === undefined) await ended;
         const opened = stream as unknown as Stream;
         return {
           next: () => opened.next(),
-          // Until the loan knows as well: others are refused before that.
-          close: () => Promise.resolve(opened.close()).then(() => over.then(ignore, ignore)),
+          // Also waits for the connection scope, which rejects other operations until it knows.
+          close: () => Promise.resolve(opened.close()).then(() => ended.then(ignore, ignore)),
         };
       });
     },
@@ -218,5 +223,5 @@ function given<O>(
 }
 
 function ignore(): void {
-  // `next` says it
+  // The stream's `next` reports the error.
 }

@@ -1,30 +1,46 @@
-/** What `withContext` is told, the same for every SQL adapter. Their docs say what it means there. */
+/** The options that the SQL adapters of servers share. Each adapter documents what they mean for its server. */
+import { checkOptions, show } from "../internal.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 
 export interface StopOptions {
+  /** What happens to the connection after a stop. The default is "reuse". */
   onCancel?: "reuse" | "destroy";
-  /** Milliseconds. */
+  /**
+   * Milliseconds that the other side may take to stop. With zero or a negative number the connection
+   * is destroyed as soon as the context ends. If the server is told of the deadline, its limit is the
+   * remaining time plus this number.
+   */
   stopTimeout?: number;
+  /** Whether the server is told of deadlines. The default is true. */
   serverTimeout?: boolean;
 }
 
-/** The same, defaults included. */
+/** The same options with their defaults. */
 export interface Settings {
   readonly destroyOnCancel: boolean;
   readonly stopTimeout: number;
   readonly serverTimeout: boolean;
 }
 
-/** Throws a TypeError for what is none of them. */
-export function settingsOf(options: StopOptions, defaultStopTimeout = STOP_TIMEOUT): Settings {
+/**
+ * Checks the options and adds the defaults. Throws a TypeError if an option is unknown or wrong.
+ * `caller` is the function that the message names.
+ */
+export function settingsOf(
+  options: StopOptions,
+  defaultStopTimeout = STOP_TIMEOUT,
+  caller = "withContext",
+): Settings {
+  checkOptions(options, caller, ["onCancel", "stopTimeout", "serverTimeout"]);
   const { onCancel = "reuse", stopTimeout = defaultStopTimeout, serverTimeout = true } = options;
   if (onCancel !== "reuse" && onCancel !== "destroy") {
-    throw new TypeError(`onCancel is "reuse" or "destroy", got ${String(onCancel)}`);
+    throw new TypeError(`onCancel is "reuse" or "destroy", got ${show(onCancel)}`);
   }
   if (!Number.isFinite(stopTimeout)) {
-    throw new TypeError(
-      `stopTimeout is a finite number of milliseconds, got ${String(stopTimeout)}`,
-    );
+    throw new TypeError(`stopTimeout is a finite number of milliseconds, got ${show(stopTimeout)}`);
+  }
+  if (typeof serverTimeout !== "boolean") {
+    throw new TypeError(`serverTimeout is true or false, got ${show(serverTimeout)}`);
   }
   return { destroyOnCancel: onCancel === "destroy", stopTimeout, serverTimeout };
 }

@@ -1,62 +1,84 @@
 /**
- * The protocol of every adapter, written once: how one operation on a shared resource is stopped
- * for real, without ever hitting somebody else's.
+ * How every adapter runs one operation, and stops it when its context ends.
  *
- * The main hazard is the late stop: sent while the operation was ending by itself, it kills
- * whoever uses the connection next. So nothing settles here until the operation has settled *and*
- * its stop can do nothing more. That is bounded, because a server or a network may never answer:
- * then the resource is destroyed, which ends the doubt.
+ * The main hazard is a late stop. A cancel request names a connection, not an operation. If the
+ * operation ends by itself while the request is on its way, the request hits the next operation on
+ * the same connection, which is a wrong victim.
+ *
+ * So the caller's promise settles only when the operation has settled and its stop can do nothing
+ * more. A server or a network may never answer, so this wait is limited by the stop timeout. After
+ * that the resource is destroyed, and then no request can hit anything on it. The resource is what
+ * the operation runs on, which is a connection in most adapters.
  */
 import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } from "../index.ts";
 import type { Context, Work } from "../index.ts";
 import { DoneListener } from "../internal.ts";
 
+/**
+ * What an adapter says about one operation: how it starts, how it is stopped, and what happens to
+ * its resource. `runStoppable` calls the methods in the order in which they are listed here.
+ */
 export interface Operation<T> {
   /**
-   * For the ledger: what sort of work, as "pg.query", and which. Without a kind the operation keeps
-   * the ledger itself, because it is one work after another; see `over`.
+   * The kind of work for the ledger, such as "pg.query". An operation that consists of several
+   * pieces of work has no kind here. It records them itself, and ends the last one in `release`.
    */
   readonly kind?: string | undefined;
+  /** The description of the work for the ledger, such as the SQL text. */
   readonly what?: string | undefined;
   /**
-   * Starts it. Called once, unless the context is done already. It returns a promise of the result
-   * or, where a driver has callbacks and each promise would cost, uses `settle` itself.
+   * Starts the operation. Called once, or not at all if the context is done already. Reports the
+   * outcome by the promise that it returns. A driver with callbacks returns `undefined` and calls
+   * `resolver` instead, which saves a promise. If `start` throws, that error is the outcome.
    */
-  start(settle: Settle<T>): PromiseLike<T> | undefined;
+  start(resolver: Resolver<T>): PromiseLike<T> | undefined;
   /**
-   * Asks it to stop, and resolves when this request can do nothing more, to this operation or to the
-   * next one on the resource. Called again, after a pause, for as long as the operation goes on: most
-   * servers forget a request that overtook its operation. Rejects if it cannot be known what became
-   * of the request: then the resource is destroyed.
+   * Asks the other side to stop the operation. Resolves when this request can do nothing more,
+   * neither to this operation nor to the next one on the resource.
+   *
+   * Called when the context ends while the operation runs. Called again, after a pause that doubles
+   * each time, for as long as the operation runs, because most servers forget a request that
+   * overtook its operation. Calls do not overlap. If it throws or rejects, the effect of the request
+   * is unknown, so the resource is destroyed.
    */
   stop(): PromiseLike<unknown>;
-  /** Whether this failure is the work of `stop`, such as PostgreSQL's 57014. */
-  isStop(error: unknown): boolean;
-  /** Ends the resource at once: nothing of the operation can reach anybody afterwards. Never throws. */
+  /**
+   * Destroys the resource, so that nothing of the operation can reach anyone afterwards. Called at
+   * most once, if `stop` has failed or the stop timeout has passed. Must not throw.
+   */
   destroy(reason: unknown): void;
   /**
-   * Called last, once, if `start` was: from now on nothing of the operation can reach anybody, so
-   * the resource can be given back. Never throws.
+   * Gives the resource back, if it was not destroyed. Called once, if `start` was called: from then
+   * on neither the operation nor its stop can reach anyone. `state` is "abandoned" if the resource
+   * was destroyed before the operation had settled. Must not throw.
    */
   release?(state: "stopped" | "abandoned"): void;
+  /**
+   * Returns whether this error means that the other side stopped the operation, such as
+   * PostgreSQL's 57014. Called at most once, after `release`, if the operation has failed and its
+   * context is done: then the caller gets `ctx.err()` instead of the error. Must not throw.
+   */
+  isStop(error: unknown): boolean;
 }
 
-/** Takes the outcome of an operation; the first counts. */
-export interface Settle<T> {
+/** Takes the outcome of an operation. Only the first call counts. */
+export interface Resolver<T> {
   resolve(value: T): void;
   reject(error: unknown): void;
 }
 
-/** How long the other side has to stop, in milliseconds, before the resource is destroyed. */
+/** The default stop timeout, in milliseconds. */
 export const STOP_TIMEOUT = 2_000;
 
-/** Milliseconds until a stop is repeated, doubled each time. */
+/** Milliseconds between the first stop and the second. Each later pause is twice as long. */
 const REPEAT_AFTER = 50;
 
 /**
- * Runs an operation until it settles or `ctx` is done *and* it has been stopped. Resolves with its
- * result, even one that beat the stop; rejects with `ctx.err()` if the stop or the end of the
- * resource ended it, and with the operation's own error, untouched, in every other case.
+ * Runs an operation, and stops it when `ctx` ends. `stopTimeout` is in milliseconds.
+ *
+ * Resolves with the operation's result, even if the result came after `ctx` had ended. Rejects with
+ * `ctx.err()` if the stop or the destruction of the resource ended the operation. Rejects with the
+ * operation's own error, unchanged, in every other case.
  */
 export function runStoppable<T>(
   ctx: Context,
@@ -69,34 +91,39 @@ export function runStoppable<T>(
   });
 }
 
-/** One run. Not an async function, because operations that nobody cancels should cost little. */
-class RunningOperation<T> extends DoneListener implements Settle<T> {
+/**
+ * One operation between `start` and `release`. If it settles first, `#finish` follows at once. If
+ * its context ends first, `#stop` calls `#finish`.
+ *
+ * A class and not an async function, because an operation that is never canceled must cost little.
+ */
+class RunningOperation<T> extends DoneListener implements Resolver<T> {
   readonly #ctx: Context;
   readonly #operation: Operation<T>;
   readonly #stopTimeout: number;
-  readonly #fulfill: (value: T) => void;
-  readonly #fail: (error: unknown) => void;
+  readonly #resolveCaller: (value: T) => void;
+  readonly #rejectCaller: (error: unknown) => void;
   #work: Work | undefined;
-  #settled = false;
-  #failed = false;
+  #isSettled = false;
+  #hasFailed = false;
   #value: T | undefined;
   #error: unknown;
-  #stopSent = false;
+  #isStopping = false;
   #onSettled: (() => void) | undefined;
 
   constructor(
     ctx: Context,
     operation: Operation<T>,
     stopTimeout: number,
-    fulfill: (value: T) => void,
-    fail: (error: unknown) => void,
+    resolveCaller: (value: T) => void,
+    rejectCaller: (error: unknown) => void,
   ) {
     super();
     this.#ctx = ctx;
     this.#operation = operation;
     this.#stopTimeout = stopTimeout;
-    this.#fulfill = fulfill;
-    this.#fail = fail;
+    this.#resolveCaller = resolveCaller;
+    this.#rejectCaller = rejectCaller;
   }
 
   begin(): void {
@@ -110,25 +137,26 @@ class RunningOperation<T> extends DoneListener implements Settle<T> {
     } catch (error) {
       this.reject(error);
     }
-    if (!this.#settled) this.register(this.#ctx);
+    if (!this.#isSettled) this.register(this.#ctx);
   }
 
   resolve(value: T): void {
-    if (this.#settled) return;
+    if (this.#isSettled) return;
     this.#value = value;
     this.#settle();
   }
 
   reject(error: unknown): void {
-    if (this.#settled) return;
+    if (this.#isSettled) return;
     this.#error = error;
-    this.#failed = true;
+    this.#hasFailed = true;
     this.#settle();
   }
 
+  /** Finishes, unless a stop is under way: then `#stop` finishes. */
   #settle(): void {
-    this.#settled = true;
-    if (this.#stopSent) {
+    this.#isSettled = true;
+    if (this.#isStopping) {
       this.#onSettled?.();
       return;
     }
@@ -137,39 +165,43 @@ class RunningOperation<T> extends DoneListener implements Settle<T> {
   }
 
   onDone(): void {
-    if (!this.#settled) void this.#stop();
+    if (!this.#isSettled) void this.#stop();
   }
 
+  /** Never rejects. */
   async #stop(): Promise<void> {
-    this.#stopSent = true;
+    this.#isStopping = true;
     const settled = new Promise<void>((resolve) => (this.#onSettled = resolve));
-    using bound = withTimeout(background(), this.#stopTimeout);
-    const stopTimedOut = new Promise<void>((_, reject) => void afterFunc(bound, reject));
+    using limit = withTimeout(background(), this.#stopTimeout);
+    const timedOut = new Promise<void>((_, reject) => void afterFunc(limit, reject));
     try {
-      for (let pause = REPEAT_AFTER; !this.#settled; pause *= 2) {
-        await Promise.race([this.#operation.stop(), stopTimedOut]);
-        if (!this.#settled) await Promise.race([settled, sleep(bound, pause)]);
+      for (let pause = REPEAT_AFTER; !this.#isSettled; pause *= 2) {
+        await Promise.race([this.#operation.stop(), timedOut]);
+        if (!this.#isSettled) await Promise.race([settled, sleep(limit, pause)]);
       }
       this.#finish("stopped");
-    } catch (error) {
-      const known = this.#settled;
-      // What the end of the resource will say of the operation is not its outcome.
-      if (!known) this.reject(this.#ctx.err());
-      this.#operation.destroy(error);
-      this.#finish(known ? "stopped" : "abandoned");
+    } catch (reason) {
+      const wasSettled = this.#isSettled;
+      // Before `destroy`: the error that the destruction causes is not the operation's outcome.
+      if (!wasSettled) this.reject(this.#ctx.err());
+      this.#operation.destroy(reason);
+      this.#finish(wasSettled ? "stopped" : "abandoned");
     }
-  }
-
-  /** A server that was told of the deadline may be faster than our timer, as after a pause of the process. */
-  #outcome(): unknown {
-    const err = this.#ctx.err();
-    return err !== undefined && this.#operation.isStop(this.#error) ? err : this.#error;
   }
 
   #finish(state: "stopped" | "abandoned"): void {
     this.#work?.end(state);
     this.#operation.release?.(state);
-    if (!this.#failed) this.#fulfill(this.#value as T);
-    else this.#fail(this.#outcome());
+    if (!this.#hasFailed) this.#resolveCaller(this.#value as T);
+    else this.#rejectCaller(this.#failure());
+  }
+
+  /**
+   * Also looks at errors of operations that `stop` was not called for. A server that enforces the
+   * deadline itself can be faster than the timer here, such as after a pause of the process.
+   */
+  #failure(): unknown {
+    const err = this.#ctx.err();
+    return err !== undefined && this.#operation.isStop(this.#error) ? err : this.#error;
   }
 }

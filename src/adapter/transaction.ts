@@ -1,4 +1,4 @@
-/** Transactions, the same for every database that has them. */
+/** Transactions and savepoints, for every database that has them. */
 import {
   afterFunc,
   isContextError,
@@ -12,50 +12,52 @@ import {
 import { ConnectionScope } from "./connection-scope.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 
-/** One transaction, or one savepoint within it: what an adapter makes of each of its steps. */
+/** The steps of one transaction, or of one savepoint within it. */
 export interface TransactionSteps {
   begin(ctx: Context): Promise<unknown>;
   /** Rejects if nothing was committed. */
   commit(ctx: Context): Promise<unknown>;
   rollback(ctx: Context): Promise<unknown>;
-  /** Ends the connection at once: the server rolls back what is left of it. Never throws. */
+  /** Destroys the connection, so that the server rolls back what is left of it. Must not throw. */
   destroy(reason: unknown): void;
 }
 
 /**
- * Begins, runs `fn`, and commits; or rolls back when any of these fails or is stopped, and rejects
- * with that failure. What `fn` started and did not await is over before the commit, and stopped
- * before the rollback. The rollback is detached from `ctx`, and bounded: a connection that cannot
- * be rolled back within `stopTimeout` milliseconds is destroyed.
+ * Begins a transaction, runs `fn`, and commits. If one of these fails or is stopped, rolls back and
+ * rejects with that failure. Operations that `fn` started and did not await end before the commit, and
+ * are stopped before the rollback.
+ *
+ * The rollback does not end with `ctx`. If it takes more than `stopTimeout` milliseconds, the
+ * connection is destroyed.
  */
 export async function runTransaction<T>(
   ctx: Context,
-  bracket: TransactionSteps,
-  fn: (loan: ConnectionScope) => T | PromiseLike<T>,
+  steps: TransactionSteps,
+  fn: (connectionScope: ConnectionScope) => T | PromiseLike<T>,
   stopTimeout = STOP_TIMEOUT,
 ): Promise<T> {
   throwIfDone(ctx);
-  const loan = new ConnectionScope(ctx, "transaction");
+  const connectionScope = new ConnectionScope(ctx, "transaction");
   try {
-    await bracket.begin(ctx);
-    const result = await fn(loan);
-    await loan.end();
-    await bracket.commit(ctx);
+    await steps.begin(ctx);
+    const result = await fn(connectionScope);
+    await connectionScope.end();
+    await steps.commit(ctx);
     return result;
   } catch (error) {
-    await loan.end({ error });
+    await connectionScope.end({ error });
     try {
-      await shield(ctx, stopTimeout, (detached) => bracket.rollback(detached));
+      await shield(ctx, stopTimeout, (detached) => steps.rollback(detached));
     } catch (reason) {
-      bracket.destroy(reason);
+      steps.destroy(reason);
     }
     throw error;
   }
 }
 
 /**
- * A transaction inside another: a savepoint, in the SQL that databases share. `depth` counts from 1
- * and names it.
+ * Returns the steps of a savepoint, in the SQL that all databases share. `depth` is the level of
+ * nesting, from 1, and part of the savepoint's name.
  */
 export function savepoint(
   depth: number,
@@ -63,18 +65,19 @@ export function savepoint(
   destroy: (reason: unknown) => void,
 ): TransactionSteps {
   const name = `eightysix_${depth}`;
-  let begun = false;
+  let exists = false;
   return {
-    // Detached: a stop would leave nobody knowing whether it was made, and a rollback to one that was
-    // not would spoil the transaction around it.
+    // Not stopped: after a stop it would be unknown whether the savepoint exists, and a rollback to one
+    // that does not exist would abort the transaction around it.
     async begin(ctx) {
-      await unstopped(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`));
-      begun = true;
+      await runDetached(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`));
+      exists = true;
     },
     commit: (ctx) => execute(ctx, `RELEASE SAVEPOINT ${name}`),
-    // Released as well, or the next of this name would hide it until the end of the transaction.
+    // Also releases the savepoint. Otherwise the next one of the same name would hide it until the end
+    // of the transaction.
     async rollback(ctx) {
-      if (!begun) return;
+      if (!exists) return;
       await execute(ctx, `ROLLBACK TO SAVEPOINT ${name}`);
       await execute(ctx, `RELEASE SAVEPOINT ${name}`);
     },
@@ -82,10 +85,13 @@ export function savepoint(
   };
 }
 
-/** As `shield`, but its time begins when `ctx` ends: it may wait behind slow statements until then. */
-async function unstopped<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Promise<T> {
+/**
+ * Runs `fn` under a context that ends `STOP_TIMEOUT` milliseconds after `ctx`. Unlike that of `shield`,
+ * its time starts when `ctx` ends, because `fn` may wait behind slow statements until then.
+ */
+async function runDetached<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Promise<T> {
   const detached = withCancel(withoutCancel(ctx));
-  const takeBack = afterFunc(ctx, (err) => {
+  const unregister = afterFunc(ctx, (err) => {
     sleep(detached, STOP_TIMEOUT).then(
       () => detached.cancel(err),
       () => undefined,
@@ -96,12 +102,16 @@ async function unstopped<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Pro
   } catch (error) {
     throw (isContextError(error) ? ctx.err() : undefined) ?? error;
   } finally {
-    takeBack();
+    unregister();
     detached.cancel();
   }
 }
 
-/** Thrown when a COMMIT was answered, and yet nothing was committed. */
+/**
+ * Thrown when a COMMIT would commit, or has committed, nothing. PostgreSQL answers the COMMIT of a
+ * transaction in which a statement has failed with a rollback, and reports a success. Other databases
+ * end such a transaction earlier.
+ */
 export class NothingCommittedError extends Error {
   static {
     this.prototype.name = "NothingCommittedError";
@@ -109,7 +119,7 @@ export class NothingCommittedError extends Error {
   readonly code = "ERR_NOTHING_COMMITTED";
   constructor() {
     super(
-      "the COMMIT was answered with a rollback, because a statement of the transaction had failed; let its error leave the function that transaction() runs, or put it in a nested transaction",
+      "nothing was committed, because a statement of the transaction had failed or was stopped; let its error leave the function that transaction() runs, or run the statement in a nested transaction",
     );
   }
 }

@@ -1,49 +1,42 @@
-/** One operation on a DuckDB connection, and how it is stopped there. */
-import { runInterruptible, type Interruptible } from "../adapter/engine/interrupt.ts";
+/** One operation on a DuckDB connection: how it gets the connection, and how it is stopped. */
+import { runInterruptible, type InterruptibleOperation } from "../adapter/engine/interrupt.ts";
+import type { ConnectionSource } from "../adapter/engine/session.ts";
 import { Places } from "../adapter/places.ts";
 import type { Context } from "../index.ts";
 import type { ConnectionLike, InstanceLike } from "./types.ts";
 
-/** Where a connection comes from, and where it goes. */
-export interface Engine<C> {
-  readonly places: Places;
-  open(): C | PromiseLike<C>;
-  /** `hit` if what it did was stopped. */
-  close(connection: C, hit: boolean): void | PromiseLike<void>;
-}
-
-/** Runs `use` on a connection when it is its turn. */
-export function operate<C extends ConnectionLike, T>(
+/** Runs `use` on a connection of `source` when it is its turn. `what` describes it in the ledger. */
+export function runOperation<C extends ConnectionLike, T>(
   ctx: Context,
-  engine: Engine<C>,
+  source: ConnectionSource<C>,
   what: string,
   use: (connection: C) => PromiseLike<T>,
 ): Promise<T> {
-  return runInterruptible(ctx, { ...interruptible(engine, "duckdb.query", what), use });
+  return runInterruptible(ctx, { ...interruptible(source, "duckdb.query", what), use });
 }
 
+/** Returns all of an operation but its `use`. */
 export function interruptible<C extends ConnectionLike>(
-  engine: Engine<C>,
+  source: ConnectionSource<C>,
   kind: string,
   what: string,
-): Omit<Interruptible<C, never>, "use"> {
+): Omit<InterruptibleOperation<C, never>, "use"> {
   return {
     kind,
     what,
-    places: engine.places,
-    open: () => engine.open(),
+    places: source.places,
+    open: () => source.open(),
     interrupt: (connection) => connection.interrupt(),
     isInterrupt,
-    release: (connection, hit) => engine.close(connection, hit),
+    release: (connection, wasStopped) => source.close(connection, wasStopped),
   };
 }
 
-/** A connection of its own for each operation, `max` at once. */
-export function perCall<C extends ConnectionLike>(
+/** Opens a new connection for each operation and each session, and runs `max` of them at once. */
+export function connectionPerCall<C extends ConnectionLike>(
   instance: InstanceLike<C>,
   max: number,
-): Engine<C> {
-  if (!(max >= 1)) throw new RangeError(`withContext takes a max of at least 1, got ${max}`);
+): ConnectionSource<C> {
   return {
     places: new Places(max),
     open: () => instance.connect(),
@@ -51,32 +44,37 @@ export function perCall<C extends ConnectionLike>(
   };
 }
 
-// By the connection, so that two wrappers of one do not hit each other.
-const turns = new WeakMap<ConnectionLike, Places>();
+/**
+ * The place of each wrapped connection. Two wrappers of one connection share it, so that the
+ * interrupt of one cannot hit an operation of the other.
+ */
+const placesOfConnections = new WeakMap<ConnectionLike, Places>();
 
-export function shared<C extends ConnectionLike>(connection: C): Engine<C> {
-  let places = turns.get(connection);
-  if (places === undefined) turns.set(connection, (places = new Places(1)));
+/** Runs all operations and sessions on this connection, one at a time. */
+export function sharedConnection<C extends ConnectionLike>(connection: C): ConnectionSource<C> {
+  let places = placesOfConnections.get(connection);
+  if (places === undefined) placesOfConnections.set(connection, (places = new Places(1)));
   return {
     places,
     open: () => connection,
-    async close(_, hit) {
-      if (hit) await rollback(connection);
+    async close(_, mustRollBack) {
+      if (mustRollBack) await rollback(connection);
     },
   };
 }
 
-/** Fails when there is no transaction, which is as good. */
+/** Rolls back the transaction, if there is one. Never rejects. */
 export async function rollback(connection: ConnectionLike): Promise<void> {
+  // Without a transaction the ROLLBACK fails, which leaves the connection as it should be.
   await connection.run("ROLLBACK").catch(() => undefined);
 }
 
-/** The driver's errors carry nothing but their text. */
+/** The driver's errors carry nothing but a message. */
 export function isInterrupt(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("INTERRUPT Error:");
 }
 
-/** What every statement meets in a transaction in which one has failed or was interrupted. */
+/** The error of every statement in a transaction in which an earlier one has failed or was interrupted. */
 export function isAborted(error: unknown): boolean {
   return error instanceof Error && error.message.includes("Current transaction is aborted");
 }

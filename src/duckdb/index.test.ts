@@ -22,19 +22,21 @@ import {
   type Context,
 } from "../index.ts";
 import {
+  NothingCommittedError,
   withContext,
   type ContextConnection,
   type ContextInstance,
   type ContextQueries,
 } from "./index.ts";
 
-/** Minutes of computing. */
+/** SQL that computes for minutes. */
 const ENDLESS = `SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3`;
 
 let instance: DuckDBInstance;
+/** The driver's connection, which `connection` wraps. */
 let raw: DuckDBConnection;
 let connection: ContextConnection<DuckDBConnection>;
-
+/** Runs one operation at a time. */
 let single: ContextInstance<DuckDBConnection>;
 
 beforeAll(async () => {
@@ -52,7 +54,7 @@ async function select(db: ContextQueries<DuckDBConnection>, ctx: Context, sql: s
   return (await db.runAndReadAll(ctx, sql)).getRowsJS();
 }
 
-test("methods, parameters and results are the driver's own", async () => {
+test("methods have the driver's names, parameters and results", async () => {
   expectTypeOf(connection.run).returns.toEqualTypeOf<Promise<DuckDBMaterializedResult>>();
   expectTypeOf(connection.runAndReadAll).returns.toEqualTypeOf<Promise<DuckDBResultReader>>();
   expectTypeOf(connection.run).parameter(0).toEqualTypeOf<Context>();
@@ -100,7 +102,7 @@ type Face = ContextInstance<DuckDBConnection>;
 engineSuite(engine, "a connection", () => withContext(raw), { interrupt: () => raw.interrupt() });
 engineSuite(engine, "an instance", () => single);
 
-test("the ledger tells no parameters", async () => {
+test("the ledger holds the SQL of a query and none of its parameters", async () => {
   using ctx = withCancel(withLedger(background()));
   const sql = "SELECT $1 FROM range(1000000000000)";
   const answer = failure(connection.run(ctx, sql, ["secret"]));
@@ -111,8 +113,8 @@ test("the ledger tells no parameters", async () => {
   expect(JSON.stringify(await stopped(ctx))).not.toContain("secret");
 });
 
-describe("one connection", () => {
-  test("a stop inside a transaction rolls it back, and COMMIT does not pretend", async () => {
+describe("a wrapped connection", () => {
+  test("rolls back a transaction in which a query was stopped, and rejects its COMMIT", async () => {
     const ctx = background();
     await connection.run(ctx, "BEGIN");
     await connection.run(ctx, "CREATE TABLE half_done (n INT)");
@@ -127,8 +129,8 @@ describe("one connection", () => {
     expect(await select(connection, ctx, "FROM whole")).toEqual([]);
   });
 
-  // Why it is not left to the caller. If this fails the driver has changed, and so may we.
-  test("(the driver alone: a COMMIT after an interrupt succeeds, and commits nothing)", async () => {
+  // The reason for the rollback. If this test fails, the driver has changed and may not need it.
+  test("needs that rollback, because the driver alone lets the COMMIT succeed and commits nothing", async () => {
     const own = await instance.connect();
     await own.run("BEGIN; CREATE TABLE lost (n INT)");
     const answer = failure(own.run(ENDLESS));
@@ -141,8 +143,8 @@ describe("one connection", () => {
   });
 });
 
-describe("an instance", () => {
-  test("runs `max` at once; the others wait, and leave at once when canceled", async () => {
+describe("a wrapped instance", () => {
+  test("runs `max` operations at once, and one that waits leaves the queue as soon as it is canceled", async () => {
     const db = withContext(instance, { max: 2 });
     using ctx = withCancel(withLedger(background()));
     using waits = withCancel(background());
@@ -158,20 +160,31 @@ describe("an instance", () => {
     await quiet();
   });
 
-  test("results are whole after their connection is closed", async () => {
+  test("returns results that can be read after their connection is closed", async () => {
     const result = await withContext(instance).run(background(), "FROM range(100000)");
     expect((await result.getRowsJson()).length).toBe(100_000);
   });
 
-  test("a max of less than one is refused", () => {
+  test("throws a RangeError for a max that is not a number from 1 on", () => {
     expect(() => withContext(instance, { max: 0 })).toThrow(RangeError);
     expect(() => withContext(instance, { max: NaN })).toThrow(RangeError);
+    expect(() => withContext(instance, { max: "3" as never })).toThrow(/got the string "3"/);
+  });
+
+  test("throws a TypeError for an unknown option", () => {
+    const misspelled = { maximum: 2 } as { max?: number };
+    expect(() => withContext(instance, misspelled)).toThrow(/unknown option "maximum".* max$/);
   });
 });
 
-test("what is neither a connection nor an instance is refused", () => {
+test("withContext throws a TypeError for an argument that is neither a connection nor an instance", () => {
   expect(() => withContext({} as never)).toThrow(/DuckDBConnection or a DuckDBInstance/);
   expect(() => withContext(undefined as never)).toThrow(TypeError);
+});
+
+test("withContext throws a TypeError for a connection with options, which only an instance has", () => {
+  const wrap = withContext as unknown as (target: DuckDBConnection, options: object) => unknown;
+  expect(() => wrap(raw, { max: 2 })).toThrow(/max is for a DuckDBInstance/);
 });
 
 const chunks = (sql: string) => ({ sql, read: "chunks" as const });
@@ -180,7 +193,7 @@ describe.each([
   ["a connection", () => connection],
   ["an instance", () => withContext(instance, { max: 1 })],
 ])("a stream over %s", (_, make) => {
-  test("is read in chunks, in rows, in objects, and to its end", async () => {
+  test("yields chunks, rows or objects, to the end of the result", async () => {
     const db = make();
     const ctx = background();
     let rows = 0;
@@ -203,7 +216,7 @@ describe.each([
     expect(await select(db, ctx, "SELECT 42")).toEqual([[42]]);
   });
 
-  test("one that fails in the middle throws", async () => {
+  test("throws if it fails in the middle", async () => {
     const db = make();
     const sql =
       "SELECT CASE WHEN range = 5000000 THEN error('boom') ELSE range::VARCHAR END FROM range(10000000)";
@@ -216,7 +229,7 @@ describe.each([
     expect(rows).toBeLessThan(10_000_000);
   });
 
-  test("what it changes is committed, also when its loop is left", async () => {
+  test("commits its changes, even if its loop is left", async () => {
     const db = make();
     const name = `returned_${db === connection ? 1 : 2}`;
     await db.run(background(), `CREATE OR REPLACE TABLE ${name} (n INT)`);
@@ -227,7 +240,7 @@ describe.each([
   });
 });
 
-test("a stream in a transaction of the caller's leaves it open, unless it was stopped", async () => {
+test("a stream inside a transaction that BEGIN opened leaves it open, unless the stream is stopped", async () => {
   const ctx = background();
   await connection.run(ctx, "BEGIN; CREATE TABLE kept AS FROM range(10000)");
   for await (const chunk of connection.stream(ctx, chunks("FROM kept")))
@@ -242,7 +255,7 @@ test("a stream in a transaction of the caller's leaves it open, unless it was st
 });
 
 describe("a prepared statement", () => {
-  test("is taken instead of SQL, and binds its values in its own turn", async () => {
+  test("is accepted instead of SQL, and binds its values when it is its turn", async () => {
     const ctx = background();
     const sum = await connection.prepare(ctx, "SELECT $1::INT + $2::INT AS n");
     expectTypeOf(sum).toEqualTypeOf<DuckDBPreparedStatement>();
@@ -259,7 +272,7 @@ describe("a prepared statement", () => {
     sum.destroySync();
   });
 
-  test("is stopped", async () => {
+  test("stops when its context ends", async () => {
     const endless = await connection.prepare(background(), ENDLESS);
     using ctx = withCancel(background());
     const answer = failure(connection.run(ctx, endless));
@@ -269,7 +282,7 @@ describe("a prepared statement", () => {
     await quiet();
   });
 
-  test("of another connection is refused: the interrupt would miss it", async () => {
+  test("is rejected on another connection, which the interrupt would not hit", async () => {
     const statement = await connection.prepare(background(), "SELECT 1");
     const other = withContext(instance).run(background(), statement);
     await expect(other).rejects.toThrow(/on another connection/);
@@ -286,7 +299,7 @@ describe.each([
     (await select(connection, background(), "SELECT n FROM booked ORDER BY n")).flat();
   beforeEach(() => connection.run(background(), "CREATE OR REPLACE TABLE booked (n INT)"));
 
-  test("a stop between two statements rolls back", async () => {
+  test("rolls back if its context ends between two statements", async () => {
     using ctx = withCancel(background());
     const work = make().transaction(ctx, async (tx) => {
       await tx.run(ctx, "INSERT INTO booked VALUES (1)");
@@ -296,7 +309,7 @@ describe.each([
     expect(await rows()).toEqual([]);
   });
 
-  test("a statement that was stopped and swallowed: nothing is committed, nor done outside", async () => {
+  test("commits nothing if its function catches the error of a stopped statement, and rejects later statements", async () => {
     const ctx = background();
     const work = make().transaction(ctx, async (tx) => {
       await tx.run(ctx, "INSERT INTO booked VALUES (1)");
@@ -308,7 +321,7 @@ describe.each([
     expect(await rows()).toEqual([]);
   });
 
-  test("a stream that was stopped and swallowed: nothing is committed", async () => {
+  test("commits nothing if its function catches the error of a stopped stream", async () => {
     const ctx = background();
     const work = make().transaction(ctx, async (tx) => {
       await tx.run(ctx, "INSERT INTO booked VALUES (1)");
@@ -321,11 +334,11 @@ describe.each([
       short.cancel();
       expect(await looping).toBe(short.err());
     });
-    await expect(work).rejects.toMatchObject({ code: "ERR_NOTHING_COMMITTED" });
+    await expect(work).rejects.toBeInstanceOf(NothingCommittedError);
     expect(await rows()).toEqual([]);
   });
 
-  test("has none within: DuckDB has no savepoints", async () => {
+  test("rejects a transaction inside it, because DuckDB has no savepoints", async () => {
     const ctx = background();
     await make().transaction(ctx, async (tx) => {
       await tx.run(ctx, "INSERT INTO booked VALUES (1)");
@@ -336,7 +349,7 @@ describe.each([
   });
 });
 
-test("an error of the COMMIT passes untouched", async () => {
+test("a transaction whose COMMIT fails rejects with the driver's error", async () => {
   const ctx = background();
   const db = withContext(instance);
   await db.run(ctx, "CREATE TABLE once (n INT PRIMARY KEY)");
@@ -356,8 +369,8 @@ test("an error of the COMMIT passes untouched", async () => {
   ]);
 });
 
-describe("a connection of one's own", () => {
-  test("keeps its settings and temporary tables, and is closed afterwards", async () => {
+describe("connection()", () => {
+  test("keeps temporary tables until its function has ended, and closes its connection then", async () => {
     const db = withContext(instance, { max: 1 });
     const ctx = background();
     let kept!: ContextQueries<DuckDBConnection>;
@@ -371,18 +384,19 @@ describe("a connection of one's own", () => {
     });
     expect(count).toEqual([[7]]);
     await expect(db.run(ctx, "FROM mine")).rejects.toThrow("Catalog Error");
-    await expect(kept.run(ctx, "SELECT 1")).rejects.toThrow(/connection is over/);
+    await expect(kept.run(ctx, "SELECT 1")).rejects.toThrow(/connection has ended/);
   });
 });
 
-describe("the driver alone (if one of these fails it has changed, and so may we)", () => {
+// If one of these tests fails, the driver has changed and the adapter may become simpler.
+describe("the driver alone", () => {
   const read = async (connection: DuckDBConnection, sql: string) => {
     let rows = 0;
     for await (const chunk of await connection.stream(sql)) rows += chunk.rowCount;
     return rows;
   };
 
-  test("a stream that fails in the middle just ends", async () => {
+  test("ends a stream that fails in the middle as if it were complete", async () => {
     const own = await instance.connect();
     const sql =
       "SELECT CASE WHEN range = 5000000 THEN error('boom') ELSE range::VARCHAR END FROM range(10000000)";
@@ -390,7 +404,7 @@ describe("the driver alone (if one of these fails it has changed, and so may we)
     own.closeSync();
   });
 
-  test("a stream that is interrupted just ends", async () => {
+  test("ends a stream that is interrupted as if it were complete", async () => {
     const own = await instance.connect();
     const result = await own.stream("FROM range(1000000)");
     await result.fetchChunk();

@@ -1,25 +1,28 @@
-/** The driver's methods for one statement, given as SQL or prepared. */
+/** The driver's methods that run one statement, given as SQL or prepared. */
+import type { ConnectionSource } from "../adapter/engine/session.ts";
 import type { Statement } from "../adapter/sessions.ts";
 import type { Context } from "../index.ts";
-import { operate, type Engine } from "./engine.ts";
+import { show } from "../internal.ts";
+import { runOperation } from "./engine.ts";
 import type { ConnectionLike, PreparedLike, StreamConfig } from "./types.ts";
 
-/** Which connection it knows. */
-const prepared = new WeakMap<object, ConnectionLike>();
-const texts = new WeakMap<object, string>();
+/** The connection on which each statement was prepared, and its SQL. The driver tells neither. */
+const connectionOfPrepared = new WeakMap<object, ConnectionLike>();
+const textOfPrepared = new WeakMap<object, string>();
 
-export function statementsOf<C extends ConnectionLike>(
-  engine: Engine<C>,
+/** Returns the driver's methods for statements, with the context as their first parameter. */
+export function driverMethods<C extends ConnectionLike>(
+  source: ConnectionSource<C>,
 ): Readonly<Record<string, Statement>> {
   const read =
     (name: "run" | "runAndRead" | "runAndReadAll" | "runAndReadUntil") =>
-    async (ctx: Context, sql: string | PreparedLike, ...rest: never[]): Promise<unknown> => {
-      const what = needSql(sql);
-      return operate(ctx, engine, what, async (connection) => {
-        if (typeof sql === "string") return await connection[name](sql, ...rest);
+    async (ctx: Context, query: string | PreparedLike, ...rest: never[]): Promise<unknown> => {
+      const what = queryText(query);
+      return runOperation(ctx, source, what, async (connection) => {
+        if (typeof query === "string") return await connection[name](query, ...rest);
         const [until, ...values] = rest;
-        if (name !== "runAndReadUntil") return await bound(connection, sql, rest)[name]();
-        return await bound(connection, sql, values)[name](until as never);
+        if (name !== "runAndReadUntil") return await bindValues(connection, query, rest)[name]();
+        return await bindValues(connection, query, values)[name](until as never);
       });
     };
   return {
@@ -28,54 +31,62 @@ export function statementsOf<C extends ConnectionLike>(
     runAndReadAll: read("runAndReadAll"),
     runAndReadUntil: read("runAndReadUntil"),
     prepare: (ctx: Context, sql: string) =>
-      operate(ctx, engine, needSql(sql), async (connection) => {
+      runOperation(ctx, source, queryText(sql), async (connection) => {
         const statement = await connection.prepare(sql);
-        prepared.set(statement, connection);
-        texts.set(statement, sql);
+        connectionOfPrepared.set(statement, connection);
+        textOfPrepared.set(statement, sql);
         return statement;
       }),
   };
 }
 
-/** The batches of a stream: of the driver's objects for rows, or of what was asked for. */
-export async function batchesOf(
+/** Starts a stream of the driver, and returns its batches: rows as objects, or as `read` says. */
+export async function openBatches(
   connection: ConnectionLike,
   [query, ...rest]: readonly unknown[],
 ): Promise<AsyncIterator<readonly unknown[]>> {
-  const { sql, read = "yieldRowObjectJs" } = configOf(query);
+  const { sql, read = "yieldRowObjectJs" } = streamConfig(query);
   const values = rest as never[];
   const result =
     typeof sql === "string"
       ? await connection.stream(sql, ...values)
-      : await bound(connection, sql, values).stream();
+      : await bindValues(connection, sql, values).stream();
   if (read !== "chunks") return result[read]();
-  return chunksOf(result);
+  return wrapChunks(result);
 }
 
-async function* chunksOf(result: AsyncIterable<unknown>): AsyncGenerator<[chunk: unknown]> {
+/** Each chunk is a batch of its own, which contains one item. */
+async function* wrapChunks(result: AsyncIterable<unknown>): AsyncGenerator<[chunk: unknown]> {
   for await (const chunk of result) yield [chunk];
 }
 
-function configOf(query: unknown): StreamConfig<ConnectionLike> {
+function streamConfig(query: unknown): StreamConfig<ConnectionLike> {
   const { sql } = query as Partial<StreamConfig<ConnectionLike>>;
   return sql === undefined ? { sql: query as string | PreparedLike } : (query as never);
 }
 
-/** The text of a query, for people. Throws a TypeError if it is none. */
-export function needSql(query: unknown): string {
+/** Returns the SQL of a query, for the ledger. Throws a TypeError if `query` is none. */
+export function queryText(query: unknown): string {
   const { sql = query } = Object(query) as { sql?: unknown };
-  const text = typeof sql === "string" ? sql : texts.get(Object(sql) as object);
+  const text = typeof sql === "string" ? sql : textOfPrepared.get(Object(sql) as object);
   if (text !== undefined) return text;
   throw new TypeError(
-    `a query is SQL, or what prepare(ctx, sql) has given, got ${typeof sql}; write run(ctx, sql, values)`,
+    `a query is SQL or a statement that prepare(ctx, sql) returned, got ${show(sql)}; write run(ctx, sql, values)`,
   );
 }
 
-/** In the turn in which it runs, and without what the last caller has bound. */
-function bound(connection: ConnectionLike, statement: PreparedLike, values: never[]): PreparedLike {
-  if (prepared.get(statement) !== connection) {
+/**
+ * Binds the values and returns the statement. Called in the operation's turn, because a statement has
+ * one set of values. Clears the values of the last caller first.
+ */
+function bindValues(
+  connection: ConnectionLike,
+  statement: PreparedLike,
+  values: never[],
+): PreparedLike {
+  if (connectionOfPrepared.get(statement) !== connection) {
     throw new TypeError(
-      "this statement was prepared on another connection; a connection's own are those of its prepare(ctx, sql)",
+      "this statement was prepared on another connection; use it there, or prepare it on this one with prepare(ctx, sql)",
     );
   }
   statement.clearBindings();

@@ -1,65 +1,69 @@
 /**
- * Reading a result while it comes in.
+ * A result of DuckDB that is read while it arrives.
  *
- * The driver does not say when a stream fails in the middle, or is interrupted: the chunks just end
- * (its `fetchChunk` does not ask for the error). A transaction tells: one statement's failure aborts
- * it, and the next statement says so. Therefore a stream runs in a transaction, and at its end one
- * more statement asks whether that was the end.
+ * The driver does not tell when a stream fails in the middle or is interrupted: its chunks just end,
+ * because its `fetchChunk` does not ask for the error. A transaction does tell: the failure of one
+ * statement aborts it, and then the next statement fails. So a stream runs in a transaction, and after
+ * its last chunk one more statement finds out whether the stream was complete.
  */
+import type { ConnectionSource } from "../adapter/engine/session.ts";
 import { EngineStream } from "../adapter/engine/stream.ts";
 import type { Context } from "../index.ts";
-import { interruptible, isAborted, isInterrupt, rollback, type Engine } from "./engine.ts";
+import { interruptible, isAborted, isInterrupt, rollback } from "./engine.ts";
 import type { ConnectionLike } from "./types.ts";
 
-/** `start` begins the query; what it returns are its batches. */
-export function streamOf<C extends ConnectionLike>(
+/** Opens a stream on a connection of `source`. `start` begins the query and returns its batches. */
+export function openStream<C extends ConnectionLike>(
   ctx: Context,
-  engine: Engine<C>,
+  source: ConnectionSource<C>,
   what: string,
   start: (connection: C) => Promise<AsyncIterator<readonly unknown[]>>,
 ): EngineStream<C, unknown> {
-  let own = false;
+  let hasBegun = false;
   let batches: AsyncIterator<readonly unknown[]> | undefined;
   return new EngineStream(ctx, {
-    ...interruptible(engine, "duckdb.stream", what),
+    ...interruptible(source, "duckdb.stream", what),
     isInterrupt: (error) => isInterrupt(error) || error instanceof EndedEarlyError,
     async fetch(connection) {
       if (batches === undefined) {
         if (!(await isInTransaction(connection))) {
           await connection.run("BEGIN");
-          own = true;
+          hasBegun = true;
         }
         batches = await start(connection);
       }
       const step = await batches.next();
       if (step.done !== true) return step.value;
-      await connection.run("SELECT 1").catch(endedEarly);
+      await connection.run("SELECT 1").catch(throwEndedEarly);
       return undefined;
     },
     async finish(connection, end) {
-      // Each of these also ends a stream that was not read to its end.
-      if (!own) await connection.run("SELECT 1").catch(() => undefined);
+      // Each of these statements also ends a result that was not read to its end.
+      if (!hasBegun) await connection.run("SELECT 1").catch(() => undefined);
       else if (end === "failed") await rollback(connection);
       else await connection.run("COMMIT");
     },
   });
 }
 
-/** Not by a BEGIN that may fail: that would abort the transaction that there is. */
+/**
+ * Returns whether a transaction is open. Outside of one, each statement is a transaction with an id
+ * of its own. A BEGIN that fails would tell as well, but it would abort the open transaction.
+ */
 async function isInTransaction(connection: ConnectionLike): Promise<boolean> {
-  const ask = async (): Promise<unknown> => {
+  const readId = async (): Promise<unknown> => {
     const reader = await connection.runAndReadAll("SELECT txid_current()");
     return (reader as { getRows(): unknown[][] }).getRows()[0]?.[0];
   };
-  return (await ask()) === (await ask()); // without one, each statement is a transaction
+  return (await readId()) === (await readId());
 }
 
 class EndedEarlyError extends Error {}
 
-function endedEarly(error: unknown): never {
+function throwEndedEarly(error: unknown): never {
   if (!isAborted(error)) throw error;
   throw new EndedEarlyError(
-    "DuckDB's stream ended early, and its driver does not say why; the same query with run() would",
+    "the stream of DuckDB ended early, and its driver does not tell why; run the same query with run() to see the error",
     { cause: error },
   );
 }

@@ -1,29 +1,29 @@
-/** The public face of `@duckdb/node-api`, in structural types of our own: it is a peer. */
+/** The parts of `@duckdb/node-api` that the adapter uses, as structural types: the package is a peer. */
 import type { Context } from "../index.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
-type Read = (sql: string, ...rest: never[]) => Promise<unknown>;
+type ReadMethod = (sql: string, ...rest: never[]) => Promise<unknown>;
 
-/** What is needed of a `DuckDBConnection`. */
+/** The members of a `DuckDBConnection` that the adapter uses. */
 export interface ConnectionLike {
-  run: Read;
-  runAndRead: Read;
-  runAndReadAll: Read;
-  runAndReadUntil: Read;
+  run: ReadMethod;
+  runAndRead: ReadMethod;
+  runAndReadAll: ReadMethod;
+  runAndReadUntil: ReadMethod;
   stream: (sql: string, ...rest: never[]) => Promise<ResultLike>;
   prepare(sql: string): Promise<PreparedLike>;
   interrupt(): void;
   closeSync(): void;
 }
 
-/** What is needed of a `DuckDBInstance`. */
+/** The member of a `DuckDBInstance` that the adapter uses. */
 export interface InstanceLike<C extends ConnectionLike> {
   connect(): Promise<C>;
 }
 
 type Batches = () => AsyncIterableIterator<readonly unknown[]>;
 
-/** What is needed of a `DuckDBResult`. */
+/** The members of a `DuckDBResult` that the adapter uses. */
 export interface ResultLike extends AsyncIterable<unknown> {
   yieldRows: Batches;
   yieldRowObjects: Batches;
@@ -33,7 +33,7 @@ export interface ResultLike extends AsyncIterable<unknown> {
   yieldRowObjectJson: Batches;
 }
 
-/** What is needed of a `DuckDBPreparedStatement`. */
+/** The members of a `DuckDBPreparedStatement` that the adapter uses. */
 export interface PreparedLike {
   bind: AnyFunction;
   clearBindings(): void;
@@ -44,45 +44,48 @@ export interface PreparedLike {
   stream(): Promise<ResultLike>;
 }
 
+/** The driver's class for prepared statements. */
 export type PreparedOf<C extends ConnectionLike> = Awaited<ReturnType<C["prepare"]>>;
+/** The driver's class for the result of a stream. */
 export type ResultOf<C extends ConnectionLike> = Awaited<ReturnType<C["stream"]>>;
 
-/** A method of the driver, with the context first; instead of SQL it takes what was prepared. */
-export type CtxFirst<C extends ConnectionLike, F extends Read> =
+/** A method of the driver with the context first. Takes a prepared statement instead of SQL too. */
+export type ContextMethod<C extends ConnectionLike, F extends ReadMethod> =
   Parameters<F> extends [sql: string, ...rest: infer Rest]
     ? (ctx: Context, sql: string | PreparedOf<C>, ...rest: Rest) => ReturnType<F>
     : never;
 
-type Reads = Exclude<keyof ResultLike, typeof Symbol.asyncIterator>;
+type RowMethod = Exclude<keyof ResultLike, typeof Symbol.asyncIterator>;
 
-/** A query whose rows are to be read in some other way than as objects of JavaScript values. */
+/** A query for `stream` whose rows are not read as objects of JavaScript values. */
 export interface StreamConfig<
   C extends ConnectionLike,
-  M extends Reads | "chunks" = Reads | "chunks",
+  M extends RowMethod | "chunks" = RowMethod | "chunks",
 > {
   sql: string | PreparedOf<C>;
-  /** The driver's method that makes rows, or "chunks" for its chunks as they are. */
+  /** The driver's method that makes the rows, or "chunks" for the driver's chunks, unchanged. */
   read?: M;
 }
 
-type Items<T> = T extends AsyncIterable<infer I> ? I : never;
-type Rows<T> = T extends AsyncIterable<readonly (infer R)[]> ? R : never;
-type Values<C extends ConnectionLike> =
+type ItemOf<T> = T extends AsyncIterable<infer Item> ? Item : never;
+type RowOf<T> = T extends AsyncIterable<readonly (infer Row)[]> ? Row : never;
+type ValuesOf<C extends ConnectionLike> =
   Parameters<C["stream"]> extends [sql: string, ...rest: infer Rest] ? Rest : never;
 
-export interface StreamOf<C extends ConnectionLike> {
-  <M extends Reads | "chunks">(
+/** The method `stream`. */
+export interface ContextStream<C extends ConnectionLike> {
+  <M extends RowMethod | "chunks">(
     ctx: Context,
     config: StreamConfig<C, M> & { read: M },
-    ...values: Values<C>
+    ...values: ValuesOf<C>
   ): AsyncGenerator<
-    M extends Reads ? Rows<ReturnType<ResultOf<C>[M]>> : Items<ResultOf<C>>,
+    M extends RowMethod ? RowOf<ReturnType<ResultOf<C>[M]>> : ItemOf<ResultOf<C>>,
     void,
     undefined
   >;
   (
     ctx: Context,
     sql: string | PreparedOf<C>,
-    ...values: Values<C>
-  ): AsyncGenerator<Rows<ReturnType<ResultOf<C>["yieldRowObjectJs"]>>, void, undefined>;
+    ...values: ValuesOf<C>
+  ): AsyncGenerator<RowOf<ReturnType<ResultOf<C>["yieldRowObjectJs"]>>, void, undefined>;
 }

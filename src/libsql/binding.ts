@@ -1,8 +1,9 @@
 /**
- * What the driver binds, an array or an object of named ones, and how many. Never a bare value,
- * which it would take for an object: one `Uint8Array`, or a boolean anywhere, aborts the process.
+ * Returns what to pass to the driver as parameters, and their shape for the statement cache. The
+ * driver takes an array or an object of named parameters. It takes any single value for an object,
+ * and one `Uint8Array` aborts the process then. A boolean aborts the process in any position.
  */
-export function binding(params: readonly unknown[]): [shape: string, bound: unknown] {
+export function bindParameters(params: readonly unknown[]): [shape: string, bound: unknown] {
   const [first] = params;
   const named = params.length === 1 && isRecord(first);
   for (const value of named ? Object.values(first) : params) {

@@ -1,39 +1,44 @@
-/** Fetching rows, which the driver does on the event loop. */
+/** Fetching the rows of a statement, which the driver does on the event loop. */
 import { setImmediate } from "node:timers/promises";
-import type { Row, StatementLike } from "./index.ts";
+import type { Row, StatementLike } from "./types.ts";
 
-export type Rows = Iterator<unknown>;
+export type RowIterator = Iterator<unknown>;
 
-/** A statement, and what is bound to it. */
-export interface Bound {
+/** A statement and its parameters. */
+export interface BoundStatement {
   readonly statement: StatementLike;
   readonly params: unknown;
 }
 
-export async function start({ statement, params }: Bound): Promise<Rows> {
+/** Starts the statement. Resolves when the engine has its first row. */
+export async function startStatement({ statement, params }: BoundStatement): Promise<RowIterator> {
   return (await statement.iterate(params))[Symbol.iterator]();
 }
 
-/** How long rows are fetched before others get their turn, in milliseconds. */
+/** Milliseconds for which rows are fetched before the event loop gets its turn. */
 const SLICE = 10;
 
-/** The next rows, as many as a slice allows. Not to be asked again once it was `done`. */
-export function nextRows(rows: Rows): { slice: Row[]; done: boolean } {
+/**
+ * Returns the rows that can be fetched within one slice, and whether those were the last. Must not be
+ * called again after that, because the driver would run the statement again.
+ */
+export function nextRows(rows: RowIterator): { slice: Row[]; done: boolean } {
   const slice: Row[] = [];
-  const ends = performance.now() + SLICE;
+  const sliceEnd = performance.now() + SLICE;
   do {
     const step = rows.next();
     if (step.done === true) return { slice, done: true };
     slice.push(step.value as Row);
-  } while (performance.now() < ends);
+  } while (performance.now() < sliceEnd);
   return { slice, done: false };
 }
 
 /**
- * To the end or to an error, whatever the context says: a statement left in the middle would hold
- * its locks and keep interrupts in force until it is collected. A stop reaches us as an interrupt.
+ * Returns all rows. Reads to the end or to an error even if the context ends: a statement that is not
+ * finished holds its locks and keeps interrupts in force until it is garbage collected. A stop arrives
+ * here as an error, which the interrupt causes.
  */
-export async function allRows(rows: Rows): Promise<Row[]> {
+export async function allRows(rows: RowIterator): Promise<Row[]> {
   const all: Row[] = [];
   for (;;) {
     const { slice, done } = nextRows(rows);

@@ -1,82 +1,50 @@
-/** The database for several statements: a transaction's, a stream's, a function's. */
+/** A database while it serves a transaction, a stream or a function. */
 import { setImmediate } from "node:timers/promises";
+import { EngineSession, engineSessions } from "../adapter/engine/session.ts";
 import { EngineStream } from "../adapter/engine/stream.ts";
-import { Places } from "../adapter/places.ts";
-import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
-import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
-import { background, throwIfDone, type Context } from "../index.ts";
-import { interruptible, query, rollback, type Handle } from "./handle.ts";
-import { allRows, nextRows, start, type Rows } from "./rows.ts";
-
-export interface TransactionOptions {
-  /**
-   * When it locks: "deferred", the default, when it first reads or writes; "immediate" against
-   * other writers at once; "exclusive" against readers too.
-   */
-  mode?: "deferred" | "immediate" | "exclusive";
-}
+import type { SessionSource, Stream } from "../adapter/sessions.ts";
+import { NothingCommittedError } from "../adapter/transaction.ts";
+import type { Context } from "../index.ts";
+import { checkOptions, show } from "../internal.ts";
+import type { TransactionOptions } from "./database.ts";
+import { allRows, nextRows, startStatement, type RowIterator } from "./rows.ts";
+import { interruptible, query, rollback, type SharedDatabase } from "./shared-database.ts";
+import type { DatabaseLike } from "./types.ts";
 
 const MODES = ["deferred", "immediate", "exclusive"];
 
-export function sessionsOf(handle: Handle): Sessions<TransactionOptions> {
-  return {
-    async take(ctx) {
-      await handle.places.take(ctx);
-      try {
-        handle.enter();
-        return new DatabaseSession(handle);
-      } catch (error) {
-        handle.places.give();
-        throw error;
-      }
-    },
-  };
+export function sessionsOf(shared: SharedDatabase): SessionSource<TransactionOptions> {
+  return engineSessions(shared, () => new DatabaseSession(shared));
 }
 
-class DatabaseSession implements Session<TransactionOptions> {
-  readonly #outer: Handle;
-  readonly #inner: Handle;
-  #inTransaction = false;
-  #over = false;
-  #doomed = false;
+class DatabaseSession extends EngineSession<DatabaseLike, TransactionOptions> {
+  readonly #shared: SharedDatabase;
 
-  constructor(outer: Handle) {
-    this.#outer = outer;
-    this.#inner = {
-      ...outer,
-      places: new Places(1),
-      enter: () => {
-        if (this.#over) throw new TypeError("the database was given back");
-        // SQLite ends a transaction by itself when a write is stopped, and for other reasons.
-        const gone = this.#inTransaction && outer.db.inTransaction === false;
-        if (gone || this.#doomed) throw new NothingCommittedError();
-      },
-      leave: async (hit) => {
-        if (hit && !this.#inTransaction) await rollback(outer);
-        await outer.paused.end();
-      },
-    };
+  constructor(shared: SharedDatabase) {
+    super(shared, shared.db);
+    this.#shared = shared;
   }
 
   readonly statements = {
     all: (ctx: Context, sql: string, ...params: readonly unknown[]) =>
-      query(ctx, this.#inner, sql, params),
+      query(ctx, this.#shared, sql, params, this.turns),
   };
 
   open(ctx: Context, sql: string, ...params: readonly unknown[]): Stream {
-    let rows: Rows | undefined;
-    let ended = false;
-    const { db, paused } = this.#outer;
+    let rows: RowIterator | undefined;
+    let hasEnded = false;
+    const { db, paused } = this.#shared;
     return new EngineStream(ctx, {
-      ...interruptible(this.#inner, "libsql.stream", sql, params),
+      ...interruptible(this.#shared, this.turns, "libsql.stream", sql, params),
       async fetch(bound) {
-        if (ended) return undefined;
-        if (rows !== undefined) await setImmediate(); // not every loop waits
-        ended = true; // also by an error
+        if (hasEnded) return undefined;
+        // The event loop gets its turn even if the caller's loop does not wait for anything.
+        if (rows !== undefined) await setImmediate();
+        hasEnded = true; // An error ends the statement as well.
         try {
-          rows ??= await start(bound);
+          rows ??= await startStatement(bound);
           const { slice, done } = nextRows(rows);
-          ended = done;
+          hasEnded = done;
           return slice;
         } catch (error) {
           paused.note(bound, error);
@@ -84,65 +52,45 @@ class DatabaseSession implements Session<TransactionOptions> {
         }
       },
       finish: async (_, end) => {
-        if (rows === undefined || ended) return;
-        // What a loop that is left has changed is to stay; SQLite has done it before the first row.
-        const keep = end === "left" && /\breturning\b/i.test(sql);
-        if (!keep) db.interrupt();
+        if (rows === undefined || hasEnded) return;
+        // SQLite has made all changes before the first row. If the loop was left, they are kept, and
+        // an interrupt would undo them.
+        const keepsChanges = end === "left" && /\breturning\b/i.test(sql);
+        if (!keepsChanges) db.interrupt();
         await allRows(rows).catch(() => undefined);
       },
     });
   }
 
   execute(ctx: Context, sql: string): Promise<unknown> {
-    return query(ctx, this.#inner, sql);
+    return query(ctx, this.#shared, sql, [], this.turns);
   }
 
-  transactionSteps(options: TransactionOptions = {}): TransactionSteps {
-    const { mode = "deferred", ...unknown } = options;
-    if (!MODES.includes(mode)) {
-      throw new TypeError(`mode is one of ${MODES.join(", ")}, got ${mode as string}`);
-    }
-    for (const name of Object.keys(unknown)) {
-      throw new TypeError(`transaction has no option ${name}; it has mode`);
-    }
-    return {
-      begin: async (ctx) => {
-        await this.execute(ctx, `BEGIN ${mode.toUpperCase()}`);
-        this.#inTransaction = true;
-      },
-      commit: async (ctx) => {
-        throwIfDone(ctx);
-        await this.execute(background(), "COMMIT");
-        this.#inTransaction = false;
-      },
-      rollback: (ctx) => this.reset(ctx),
-      destroy: () => this.destroy(),
-    };
-  }
-
-  /** It is not interrupted, and waits for what is. */
+  /** Waits for the statement that runs. The rollback is not interrupted. */
   async reset(ctx: Context): Promise<void> {
-    await this.#inner.places.take(ctx);
-    this.#inTransaction = false;
-    await rollback(this.#outer);
-    await this.#outer.paused.end();
-    this.#inner.places.give();
+    await this.turns.places.take(ctx);
+    this.isInTransaction = false;
+    await this.tidy(true);
+    this.turns.places.give();
   }
 
-  /** It cannot be: it is rolled back when the engine has let go of it. */
-  destroy(): void {
-    this.#doomed = true;
+  protected override beginStatement(options?: TransactionOptions): string {
+    checkOptions(options, "transaction(ctx, fn, options)", ["mode"]);
+    const { mode = "deferred" } = options ?? {};
+    if (!MODES.includes(mode)) {
+      throw new TypeError(`mode must be one of ${MODES.join(", ")}, got ${show(mode)}`);
+    }
+    return `BEGIN ${mode.toUpperCase()}`;
   }
 
-  end(): void {
-    void this.#end();
+  protected override async tidy(mustRollBack: boolean): Promise<void> {
+    if (mustRollBack) await rollback(this.#shared);
+    await this.#shared.paused.finish();
   }
 
-  async #end(): Promise<void> {
-    await this.#inner.places.take(background());
-    this.#over = true;
-    await this.#outer.leave(this.#doomed);
-    this.#outer.places.give();
-    this.#inner.places.give();
+  /** SQLite ends a transaction by itself when a write is stopped, and for other reasons. */
+  protected override checkTransaction(): void {
+    const hasEnded = this.isInTransaction && this.connection.inTransaction === false;
+    if (hasEnded || this.isDestroyed) throw new NothingCommittedError();
   }
 }

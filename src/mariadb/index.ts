@@ -22,6 +22,7 @@ export type {
   TransactionOptions,
   ContextTransactional,
 } from "../adapter/mysql/database.ts";
+export { NothingCommittedError } from "../adapter/transaction.ts";
 export type { DriverLike, SqlOf, UpsertResult } from "./types.ts";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- what the driver says, if nobody says more */

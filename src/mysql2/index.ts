@@ -21,6 +21,7 @@ export type {
   TransactionOptions,
   ContextTransactional,
 } from "../adapter/mysql/database.ts";
+export { NothingCommittedError } from "../adapter/transaction.ts";
 export type { AnswerOf, DriverLike, OptionsOf, ResultOf, ValuesOf } from "./types.ts";
 
 /** The driver's own statements, with a context. */

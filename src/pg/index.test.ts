@@ -478,7 +478,7 @@ describe("misuse says what to do", () => {
   test.each([
     [
       ["select 1"],
-      /query needs a Context as its first argument, got a string; write query\(ctx, sql, values\)/,
+      /query needs a Context as its first argument, got the string "select 1"; write query\(ctx, sql, values\)/,
     ],
     [[undefined, "select 1"], /got undefined/],
     [[background()], /takes SQL or a config object, got undefined/],

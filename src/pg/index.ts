@@ -22,6 +22,7 @@ export { bind } from "./orm/bind.ts";
 export { contextPool } from "./orm/context-pool.ts";
 export { prismaExtension } from "./orm/prisma.ts";
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
+export { NothingCommittedError } from "../adapter/transaction.ts";
 export type {
   ContextDatabase,
   ContextQueries,

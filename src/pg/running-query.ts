@@ -1,7 +1,7 @@
 /** One query, from the wait for its connection to the end: an operation that can be stopped. */
 import { startWork, type Context, type Work } from "../index.ts";
 import type { Settings } from "../adapter/settings.ts";
-import type { Operation, Settle } from "../adapter/stoppable.ts";
+import type { Operation, Resolver } from "../adapter/stoppable.ts";
 import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
 import { cancel } from "./cancel-request.ts";
 import { queryClassOf, type Callback, type Client, type Query, type Result } from "./driver.ts";
@@ -17,7 +17,7 @@ export abstract class RunningQuery implements Operation<Result> {
   protected readonly settings: Settings;
   readonly #text: string;
   #work: Work | undefined;
-  #settle: Settle<Result> | undefined;
+  #settle: Resolver<Result> | undefined;
   /** The connection, from when the query is sent there. */
   #client: Client | undefined;
   #running = true;
@@ -44,7 +44,7 @@ export abstract class RunningQuery implements Operation<Result> {
   /** Ends the connection, at once and whatever runs there. */
   abstract destroyConnection(): void;
 
-  start(settle: Settle<Result>): undefined {
+  start(settle: Resolver<Result>): undefined {
     this.#settle = settle;
     this.#work = startWork(this.ctx, "pg.wait", this.#text);
     this.obtain();

@@ -3,7 +3,7 @@ import type { Context } from "../index.ts";
 import { lease } from "../adapter/lease.ts";
 import { showCaller } from "../adapter/misuse.ts";
 import { Places } from "../adapter/places.ts";
-import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
+import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
@@ -17,7 +17,7 @@ import { StreamQuery } from "./stream-query.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
 /** Each has a connection of the pool. */
-export function sessionsOfPool(pool: Pool, settings: Settings): Sessions<TransactionOptions> {
+export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
   const take = (): Promise<PoolClient> =>
     new Promise((resolve, reject) => {
       pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
@@ -36,7 +36,7 @@ export function sessionsOfPool(pool: Pool, settings: Settings): Sessions<Transac
 const turns = new WeakMap<Client, Places>();
 
 /** They take turns on the one connection. */
-export function sessionsOfClient(client: Client, settings: Settings): Sessions<TransactionOptions> {
+export function sessionsOfClient(client: Client, settings: Settings): SessionSource<TransactionOptions> {
   let places = turns.get(client);
   if (places === undefined) turns.set(client, (places = new Places(1)));
   const turn = places;

@@ -198,7 +198,7 @@ describe("a transaction", () => {
     const ctx = background();
     const db = withContext(pool);
     const tx = await db.transaction(ctx, (tx) => tx);
-    await expect(tx.query(ctx, "select 1")).rejects.toThrow(/the transaction is over; await/);
+    await expect(tx.query(ctx, "select 1")).rejects.toThrow(/the transaction has ended; await/);
   });
 
   test("nested ones are savepoints, and siblings and outer statements keep out meanwhile", async () => {

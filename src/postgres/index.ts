@@ -18,6 +18,7 @@ import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike } from "./types.ts";
 
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
+export { NothingCommittedError } from "../adapter/transaction.ts";
 export type {
   ContextDatabase,
   ContextQueries,

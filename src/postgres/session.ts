@@ -4,7 +4,7 @@ import { Places } from "../adapter/places.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
 import type { Settings } from "../adapter/settings.ts";
-import type { Session, Sessions, Stream } from "../adapter/sessions.ts";
+import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { Cursor } from "./cursor.ts";
@@ -26,7 +26,7 @@ const IS_OPEN = "select where now() < statement_timestamp()";
 /** SQLSTATE in_failed_sql_transaction. */
 const ABORTED = "25P02";
 
-export function sessionsOf(pool: Pool, settings: Settings): Sessions<TransactionOptions> {
+export function sessionsOf(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
   return {
     stopTimeout: settings.stopTimeout,
     take: async (ctx) =>

@@ -1,4 +1,4 @@
-/** What holds for every engine that runs inside this process and is stopped by interrupts. */
+/** Tests for every engine that runs inside this process and is stopped by interrupts. */
 import { beforeEach, describe, expect, test } from "vitest";
 import {
   background,
@@ -14,24 +14,25 @@ import { computing, delay, failure, longestBlock, quiet, until } from "../embedd
 import { CANCELS, race } from "./race.ts";
 import { cancelAtEveryStep } from "./steps.ts";
 
-/** `Q` runs statements, `T` transactions as well, and `D` lends connections, too. */
+/** One engine and its adapter. `Q` has statements, `T` also `transaction`, and `D` also `connection`. */
 export interface EngineUnderTest<Q, T extends Q, D extends T> {
-  /** As the ledger's kinds begin. */
+  /** The prefix of the adapter's kinds of work, such as "duckdb". */
   readonly name: string;
-  /** Minutes of computing, before the first row. */
+  /** SQL that computes for minutes before its first row. */
   readonly endless: string;
-  /** SQL for `value` after so many milliseconds of computing. */
+  /** Returns SQL that computes for `ms` milliseconds and then has the row `value`. */
   after(ms: number, value: number): string;
-  /** Answers `value` after so many milliseconds of computing, or at once. */
+  /** Resolves with `value` after `ms` milliseconds of computing, or at once if `ms` is 0. */
   compute(db: Q, ctx: Context, value: number, ms: number): Promise<number>;
-  /** SQL for the numbers below `n`. */
+  /** Returns SQL for the numbers from 0 to `n` - 1. */
   below(n: number): string;
-  /** SQL for numbers without end, each of which takes a while. */
+  /** SQL for an endless series of numbers, each of which takes a while. */
   readonly drip: string;
-  /** A statement that is no SQL, and the driver's own error. */
+  /** A statement with a syntax error, and the driver's error for it. */
   readonly nonsense: readonly [sql: string, error: RegExp];
+  /** The driver's error for a table that does not exist. */
   readonly noTable: RegExp;
-  /** The first column, as numbers. */
+  /** Resolves with the first column, as numbers. */
   select(db: Q, ctx: Context, sql: string): Promise<number[]>;
   stream(db: Q, ctx: Context, sql: string): AsyncIterable<number>;
   transaction<R>(db: T, ctx: Context, fn: (tx: Q) => Promise<R>): Promise<R>;
@@ -41,11 +42,11 @@ export interface EngineUnderTest<Q, T extends Q, D extends T> {
 export function engineSuite<Q, T extends Q, D extends T>(
   engine: EngineUnderTest<Q, T, D>,
   title: string,
-  /** A face, each time anew. */
+  /** Returns a new wrapper. */
   make: () => D,
-  /** For one handle that all faces share. */
+  /** Set if all wrappers share one connection. */
   shared?: {
-    /** Behind our back. */
+    /** Interrupts the engine without the adapter. */
     interrupt(): void;
   },
 ): void {
@@ -58,7 +59,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
   const counting = (n: number) => Array.from({ length: n }, (_, i) => i);
 
   describe(`${title}: a query`, () => {
-    test("that is canceled stops: its promise settles and the CPU goes quiet", async () => {
+    test("that is canceled stops in the engine, and rejects with its context's error", async () => {
       const db = make();
       using ctx = withCancel(background());
       const answer = failure(select(db, ctx, endless));
@@ -69,7 +70,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await works(db);
     });
 
-    test("stops at its deadline too", async () => {
+    test("stops at the deadline of its context", async () => {
       using ctx = withTimeout(background(), 50);
       const error = await failure(select(make(), ctx, endless));
       expect(isDeadlineExceeded(error)).toBe(true);
@@ -77,7 +78,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await quiet();
     });
 
-    test("that is canceled before the engine has begun stops all the same", async () => {
+    test("stops even if its context ends before the engine has begun", async () => {
       const db = make();
       for (let i = 0; i < 200; i++) {
         using ctx = withCancel(withLedger(background()));
@@ -91,7 +92,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await quiet();
     });
 
-    test("is never hit by the cancel of another", async () => {
+    test("is never hit by the stop of another query", async () => {
       const db = make();
       const cancels = Math.ceil(CANCELS / 2);
       const result = await race({
@@ -104,7 +105,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(result.canceled).toBeGreaterThan(cancels / 20);
     });
 
-    test("does nothing when its context is done", async () => {
+    test("is not started if its context is done, and rejects with the context's error", async () => {
       const db = make();
       using ctx = withCancel(background());
       ctx.cancel();
@@ -112,21 +113,21 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await expect(select(db, background(), "SELECT * FROM never")).rejects.toThrow(engine.noTable);
     });
 
-    test("without a context is a TypeError", async () => {
+    test("rejects with a TypeError if its first argument is not a context", async () => {
       const db = make();
       await expect(select(db, "SELECT 1" as never, "SELECT 1")).rejects.toThrow(TypeError);
       await expect(select(db, undefined as never, "SELECT 1")).rejects.toThrow(/got undefined/);
     });
 
-    test("fails with the driver's own error, untouched", async () => {
+    test("that fails rejects with the driver's own error", async () => {
       const [sql, error] = engine.nonsense;
       using ctx = withCancel(background());
       await expect(select(make(), ctx, sql)).rejects.toThrow(error);
     });
 
-    test("leaves the event loop free while it computes", async () => {
+    test("does not block the event loop while the engine computes", async () => {
       let longest = Infinity;
-      // What blocks the loop does so every time; a busy machine does not hold it up five times.
+      // Code that blocks the loop does so every time. A busy machine delays it once, but not five times.
       for (let i = 0; i < 5 && longest >= 500; i++) {
         using ctx = withTimeout(background(), 1_000);
         longest = await longestBlock(() => failure(select(make(), ctx, endless)));
@@ -134,7 +135,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(longest).toBeLessThan(500);
     });
 
-    test("is in the ledger, which has a receipt when it has stopped", async () => {
+    test('appears in the ledger, and has the receipt "stopped" after its context has ended', async () => {
       using ctx = withCancel(withLedger(background()));
       const answer = failure(select(make(), ctx, endless));
       await until(() => working(ctx).length === 1);
@@ -149,25 +150,25 @@ export function engineSuite<Q, T extends Q, D extends T>(
   });
 
   const whenShared = (interrupt: () => void): void => {
-    test("waits in order, and whoever is canceled leaves at once", async () => {
-      const [db, other] = [make(), make()]; // they stand in the same line
+    test("queries wait in order, and one that is canceled leaves the queue at once", async () => {
+      const [db, other] = [make(), make()]; // they share one queue
       using first = withCancel(background());
-      using leaves = withCancel(background());
+      using canceled = withCancel(background());
       const order: number[] = [];
       const running = failure(select(db, first, endless)).then(() => order.push(1));
-      const left = failure(select(other, leaves, "SELECT 2"));
+      const left = failure(select(other, canceled, "SELECT 2"));
       const third = select(db, background(), "SELECT 3").then(() => order.push(3));
       const fourth = select(other, background(), "SELECT 4").then(() => order.push(4));
       await computing();
-      leaves.cancel();
-      expect(await left).toBe(leaves.err());
+      canceled.cancel();
+      expect(await left).toBe(canceled.err());
       expect(order).toEqual([]);
       first.cancel();
       await Promise.all([running, third, fourth]);
       expect(order).toEqual([1, 3, 4]);
     });
 
-    test("passes somebody else's interrupt on: it is not ours", async () => {
+    test("a query that foreign code interrupts rejects with the driver's error", async () => {
       using ctx = withCancel(background());
       const answer = failure(select(make(), ctx, endless));
       await computing();
@@ -177,10 +178,10 @@ export function engineSuite<Q, T extends Q, D extends T>(
     });
   };
   if (shared !== undefined)
-    describe(`${title}, shared`, () => whenShared(() => shared.interrupt()));
+    describe(`${title} that is shared:`, () => whenShared(() => shared.interrupt()));
 
   describe(`${title}: a stream`, () => {
-    test("yields every row, and does nothing before the first is asked for", async () => {
+    test("yields every row, and does not start before the first row is requested", async () => {
       const db = make();
       engine.stream(db, background(), "CREATE TABLE never (n INT)");
       const seen: number[] = [];
@@ -189,7 +190,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await expect(select(db, background(), "SELECT * FROM never")).rejects.toThrow(engine.noTable);
     });
 
-    test("is stopped while the engine computes", async () => {
+    test("that is canceled while the engine computes stops in the engine", async () => {
       const db = make();
       using ctx = withCancel(withLedger(background()));
       let seen = 0;
@@ -205,7 +206,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await works(db);
     });
 
-    test("whose context ends while nobody reads gives its place back at once", async () => {
+    test("gives its place back at once if its context ends while the loop does not ask for rows", async () => {
       const db = make();
       using ctx = withTimeout(background(), 100);
       const rows = engine.stream(db, ctx, engine.below(100_000))[Symbol.asyncIterator]();
@@ -214,7 +215,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(await failure(rows.next())).toBe(ctx.err());
     });
 
-    test("holds its place until its loop is left", async () => {
+    test("keeps its place until its loop is left", async () => {
       const db = make();
       const order: string[] = [];
       let next: Promise<unknown> | undefined;
@@ -228,7 +229,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(order).toEqual(["row 0", "row 1", "row 2", "next"]);
     });
 
-    test("that is canceled throws or ends, and is never cut short; its neighbours are whole", async () => {
+    test("that is canceled throws or yields every row, and does not disturb the next query", async () => {
       const db = make();
       let ended = 0;
       for (let i = 0; i < 100; i++) {
@@ -256,7 +257,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(ended).toBeLessThan(100);
     });
 
-    test("gives the event loop its turn, however fast the loop", async () => {
+    test("does not block the event loop, even if the loop reads as fast as it can", async () => {
       let seen = 0;
       const longest = await longestBlock(async () => {
         const rows = engine.stream(make(), background(), engine.below(300_000));
@@ -274,20 +275,20 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await select(db, background(), "CREATE TABLE suite (n INT)");
     });
 
-    test("commits what its function did, and returns what it returns", async () => {
+    test("commits the changes of its function, and resolves with the function's result", async () => {
       const db = make();
       const ctx = background();
       const seen = await engine.transaction(db, ctx, async (tx) => {
         await insert(tx, ctx, 1);
         const sql = "INSERT INTO suite VALUES (2), (3) RETURNING n";
-        for await (const n of engine.stream(tx, ctx, sql)) if (n > 0) break; // it stays changed
+        for await (const n of engine.stream(tx, ctx, sql)) if (n > 0) break; // all three rows are kept
         return await select(tx, ctx, "SELECT n FROM suite ORDER BY n");
       });
       expect(seen).toEqual([1, 2, 3]);
       expect(await numbers(db)).toEqual([1, 2, 3]);
     });
 
-    test("rolls back when its function throws, and throws that", async () => {
+    test("rolls back if its function throws, and rejects with that error", async () => {
       const db = make();
       const mistake = new Error("mistake");
       const work = engine.transaction(db, background(), async (tx) => {
@@ -298,13 +299,13 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(await numbers(db)).toEqual([]);
     });
 
-    test("that is stopped in the middle of a statement rolls back", async () => {
+    test("rolls back if its context ends while a statement runs", async () => {
       const db = make();
       using ctx = withCancel(background());
       const work = failure(
         engine.transaction(db, ctx, async (tx) => {
           await insert(tx, ctx, 1);
-          await select(tx, background(), endless); // stops with the transaction all the same
+          await select(tx, background(), endless); // under its own context, and yet it stops with the transaction
         }),
       );
       await computing();
@@ -314,7 +315,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(await numbers(db)).toEqual([]);
     });
 
-    test("of which a write was stopped, and that was swallowed, commits nothing, nor is anything done outside of it", async () => {
+    test("commits nothing if its function catches the error of a stopped write, and rejects later statements", async () => {
       const db = make();
       const ctx = background();
       let next: unknown;
@@ -331,7 +332,7 @@ export function engineSuite<Q, T extends Q, D extends T>(
       await works(db);
     });
 
-    test("waits for what its function did not, and is over then", async () => {
+    test("waits for statements that its function did not await, and rejects statements after its end", async () => {
       const db = make();
       let kept!: Q;
       await engine.transaction(db, background(), async (tx) => {
@@ -340,10 +341,10 @@ export function engineSuite<Q, T extends Q, D extends T>(
         await Promise.resolve();
       });
       expect(await numbers(db)).toEqual([1]);
-      await expect(select(kept, background(), "SELECT 1")).rejects.toThrow(/transaction is over/);
+      await expect(select(kept, background(), "SELECT 1")).rejects.toThrow(/transaction has ended/);
     });
 
-    test("is whole or nothing, at whichever step it is canceled", async () => {
+    test("commits everything or nothing, at whichever step it is canceled", async () => {
       const db = make();
       const steps = await cancelAtEveryStep({
         run: (ctx, step) =>
@@ -361,30 +362,30 @@ export function engineSuite<Q, T extends Q, D extends T>(
       expect(steps).toEqual(expect.arrayContaining([`${name}.query begins`, "row 2", "returns"]));
     });
 
-    test("and a connection keep others waiting, who leave the line at once", async () => {
+    test("and a connection make other queries wait, and a canceled query leaves the queue at once", async () => {
       const db = make();
       let released = false;
       let waited: Promise<unknown> | undefined;
       await engine.connection(db, background(), async (own) => {
-        using leaves = withCancel(background());
-        const left = failure(select(db, leaves, "SELECT 2"));
+        using canceled = withCancel(background());
+        const left = failure(select(db, canceled, "SELECT 2"));
         waited = works(db).then(() => expect(released).toBe(true));
-        leaves.cancel();
-        expect(await left).toBe(leaves.err());
+        canceled.cancel();
+        expect(await left).toBe(canceled.err());
         await engine.transaction(own, background(), (tx) => insert(tx, background(), 1));
         await select(own, background(), "BEGIN");
-        await insert(own, background(), 2); // left open, so it is rolled back
+        await insert(own, background(), 2); // not committed, so it is rolled back
         released = true;
       });
       await waited;
       expect(await numbers(db)).toEqual([1]);
     });
 
-    test("or a connection stops what its function left running when it throws", async () => {
+    test("or a connection stops the statements that its function did not await, if the function throws", async () => {
       const db = make();
-      for (const lend of [engine.transaction.bind(engine), engine.connection.bind(engine)]) {
+      for (const run of [engine.transaction.bind(engine), engine.connection.bind(engine)]) {
         let forgotten: Promise<unknown> | undefined;
-        const failed = lend(db, background(), async (own: Q) => {
+        const failed = run(db, background(), async (own: Q) => {
           forgotten = failure(select(own, background(), endless));
           await computing();
           throw new Error("mine");

@@ -1,20 +1,20 @@
-/** What the proxy's users rely on. */
+/** What other tests rely on in the proxy. */
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { startProxy, type Side } from "./proxy.ts";
 import { until } from "./wait.ts";
 
-/** One side of a connection, with what it has heard. */
+/** One side of a connection, and what it has received. */
 interface End {
   socket: Socket;
-  heard: string;
+  received: string;
   ended: boolean;
   closed: boolean;
 }
 
 function listenTo(socket: Socket): End {
-  const end: End = { socket, heard: "", ended: false, closed: false };
-  socket.on("data", (chunk) => (end.heard += String(chunk)));
+  const end: End = { socket, received: "", ended: false, closed: false };
+  socket.on("data", (chunk) => (end.received += String(chunk)));
   socket.on("end", () => (end.ended = true));
   socket.on("close", () => (end.closed = true));
   socket.on("error", () => undefined);
@@ -42,18 +42,18 @@ async function through(options: Parameters<typeof startProxy>[1] = {}) {
   return { proxy, client, server: target.ends[0]!, link: proxy.links[0]! };
 }
 
-test("passes on what both sides say, and that they have ended", async () => {
+test("the proxy passes on the data and the FIN of both sides", async () => {
   const { client, server, proxy } = await through();
   client.socket.write("question");
-  await until(() => server.heard === "question");
+  await until(() => server.received === "question");
   server.socket.end("answer");
-  await until(() => client.heard === "answer" && client.ended);
+  await until(() => client.received === "answer" && client.ended);
   client.socket.end();
   await until(() => server.ended);
   expect(proxy.open).toBe(0);
 });
 
-test("delays both directions, in order", async () => {
+test("link.delay() delays both directions and keeps the order", async () => {
   const { link, ...ends } = await through();
   link.delay(200);
   for (const [from, to] of [
@@ -65,34 +65,37 @@ test("delays both directions, in order", async () => {
       from.socket.write(word);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    await until(() => to.heard !== "");
+    await until(() => to.received !== "");
     expect(performance.now() - start).toBeGreaterThan(195);
-    await until(() => to.heard === "one two three");
+    await until(() => to.received === "one two three");
   }
 });
 
 test.each<[Side, Side]>([
   ["client", "server"],
   ["server", "client"],
-])("closes one half, to the %s, and the other direction goes on", async (side, other) => {
-  const { link, ...ends } = await through();
-  link.halfClose(side);
-  await until(() => ends[side].ended);
-  ends[side].socket.write("still here");
-  await until(() => ends[other].heard === "still here");
-  ends[other].socket.write("nobody hears this");
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(ends[side].heard).toBe("");
-  expect(ends[other].ended).toBe(false);
-});
+])(
+  "link.halfClose() sends a FIN to the %s, and the other direction goes on",
+  async (side, other) => {
+    const { link, ...ends } = await through();
+    link.halfClose(side);
+    await until(() => ends[side].ended);
+    ends[side].socket.write("still here");
+    await until(() => ends[other].received === "still here");
+    ends[other].socket.write("not passed on");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(ends[side].received).toBe("");
+    expect(ends[other].ended).toBe(false);
+  },
+);
 
-test("resets", async () => {
+test("link.reset() closes both sides", async () => {
   const { client, server, link } = await through();
   link.reset();
   await until(() => client.closed && server.closed);
 });
 
-test("refuses new connections and keeps old ones, until it accepts again", async () => {
+test("proxy.refuse() refuses new connections and keeps existing ones, until it accepts again", async () => {
   const { proxy, client, server } = await through();
   const attempt = () =>
     new Promise<string>((resolve) => {
@@ -104,40 +107,40 @@ test("refuses new connections and keeps old ones, until it accepts again", async
   await proxy.refuse();
   expect(await attempt()).toBe("ECONNREFUSED");
   client.socket.write("still here");
-  await until(() => server.heard === "still here");
+  await until(() => server.received === "still here");
   await proxy.refuse(false);
   expect(await attempt()).toBe("connected");
 });
 
-test("shows each chunk before it is passed on, and waits for the answer", async () => {
+test("onChunk sees each chunk before the proxy passes it on, and can delay it", async () => {
   const seen: string[] = [];
-  let goOn = (): void => undefined;
+  let passOn = (): void => undefined;
   const { client, server } = await through({
     onChunk(link, from, chunk) {
       seen.push(`${link.index} ${from} ${String(chunk)}`);
-      return from === "server" ? undefined : new Promise<void>((resolve) => (goOn = resolve));
+      return from === "server" ? undefined : new Promise<void>((resolve) => (passOn = resolve));
     },
   });
   client.socket.write("question");
   await until(() => seen.length === 1);
   server.socket.write("beside");
-  await until(() => client.heard === "beside"); // the directions do not wait for each other
+  await until(() => client.received === "beside"); // the directions do not wait for each other
   client.socket.end(" more");
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(server.heard).toBe("");
-  goOn();
-  await until(() => seen.length === 3 && server.heard !== "");
-  expect(server.heard).toBe("question");
+  expect(server.received).toBe("");
+  passOn();
+  await until(() => seen.length === 3 && server.received !== "");
+  expect(server.received).toBe("question");
   expect(server.ended).toBe(false);
-  goOn();
+  passOn();
   await until(() => server.ended);
-  expect(server.heard).toBe("question more");
+  expect(server.received).toBe("question more");
   expect(seen).toEqual(["0 client question", "0 server beside", "0 client  more"]);
 });
 
-test("resets a connection whose chunk is rejected", async () => {
+test("the proxy resets a connection whose onChunk rejects", async () => {
   const { client, server } = await through({ onChunk: () => Promise.reject(new Error("no")) });
   client.socket.write("question");
   await until(() => client.closed && server.closed);
-  expect(server.heard).toBe("");
+  expect(server.received).toBe("");
 });

@@ -1,21 +1,21 @@
-/** A TCP proxy that behaves as badly as networks do. */
+/** A TCP proxy that can delay, stall and break connections, as networks do. */
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** Of a connection through the proxy: who listens to the proxy's client, who to the server. */
+/** One side of a connection through the proxy: the client that connected to it, or the server behind it. */
 export type Side = "client" | "server";
 
-/** What becomes of one connection. */
+/** One connection through the proxy. */
 export interface Link {
   /** Its place in the order of arrival, from 0. */
   readonly index: number;
-  /** From now on passes nothing on, and says nothing. */
+  /** Passes nothing on from now on, and closes nothing. */
   stall(): void;
-  /** What arrives from now on is passed on so many milliseconds later, in both directions. */
+  /** Delays everything that arrives from now on by `ms` milliseconds, in both directions. */
   delay(ms: number): void;
   /**
-   * Says to one side that the other will send no more (a FIN, after what is on its way already). It
-   * may go on sending.
+   * Tells one side that the other will send no more: sends a FIN after everything that is on its way
+   * already. That side may go on sending.
    */
   halfClose(side: Side): void;
   /** Breaks both sides with a TCP reset. */
@@ -26,9 +26,9 @@ export interface ProxyOptions {
   /** Called for each connection before anything is passed on. */
   onLink?: ((link: Link) => void) | undefined;
   /**
-   * Called with what one side has sent, before it is passed on: when the promise, if it returns
-   * one, resolves. Nothing overtakes: what the same side sends next waits, and its end too. If it
-   * throws or rejects, the connection is reset.
+   * Called with each chunk that one side has sent, before the chunk is passed on. If it returns a
+   * promise, the chunk is passed on when the promise resolves, and everything that the same side sends
+   * later waits, including its FIN. If it throws or rejects, the connection is reset.
    */
   onChunk?: ((link: Link, from: Side, chunk: Buffer) => void | PromiseLike<void>) | undefined;
 }
@@ -37,13 +37,13 @@ export interface Proxy {
   readonly host: string;
   readonly port: number;
   readonly links: readonly Link[];
-  /** How many of them the client has not closed. */
+  /** How many connections the client has not closed. */
   readonly open: number;
-  /** From now on new connections are refused, or accepted again. Old ones stay. */
-  refuse(wanted?: boolean): Promise<void>;
+  /** Refuses new connections from now on, or accepts them again. Existing connections stay. */
+  refuse(isRefusing?: boolean): Promise<void>;
 }
 
-/** Starts a proxy to `target` that ends with the test. A function is the option `onLink`. */
+/** Starts a proxy to `target` that ends with the test. A function instead of options is `onLink`. */
 export async function startProxy(
   target: { host: string; port: number },
   options: ProxyOptions | ((link: Link) => void) = {},
@@ -57,21 +57,21 @@ export async function startProxy(
     const far = connect({ ...target, allowHalfOpen: true });
     for (const socket of [near, far]) {
       sockets.add(socket);
-      socket.setNoDelay(true); // late is what the test says is late
-      socket.on("error", () => undefined); // resets are what this is for
+      socket.setNoDelay(true); // the only delay is the one that the test asks for
+      socket.on("error", () => undefined); // the proxy causes resets on purpose
     }
-    let counted = true;
-    const left = (): void => {
-      if (counted) open--;
-      counted = false;
+    let isOpen = true;
+    const closeLink = (): void => {
+      if (isOpen) open--;
+      isOpen = false;
     };
-    near.once("end", left);
+    near.once("end", closeLink);
     near.once("close", () => {
-      left();
+      closeLink();
       far.destroy();
     });
     let stalled = false;
-    let late = 0;
+    let delay = 0;
     const reset = (): void => {
       near.resetAndDestroy();
       far.resetAndDestroy();
@@ -80,12 +80,12 @@ export async function startProxy(
       const queue = new Queue(reset);
       from.on("data", (chunk: Buffer) => {
         const before = onChunk && (() => onChunk(link, side, chunk));
-        queue.add(late, before, () => {
+        queue.add(delay, before, () => {
           if (!stalled && to.writable) to.write(chunk);
         });
       });
       from.on("end", () =>
-        queue.add(late, undefined, () => {
+        queue.add(delay, undefined, () => {
           if (!stalled) to.end();
         }),
       );
@@ -101,7 +101,7 @@ export async function startProxy(
     const link: Link = {
       index: links.length,
       stall: () => void (stalled = true),
-      delay: (ms) => void (late = ms),
+      delay: (ms) => void (delay = ms),
       halfClose(side) {
         if (side === "client") toClient.add(0, undefined, () => near.end());
         else toServer.add(0, undefined, () => far.end());
@@ -126,39 +126,43 @@ export async function startProxy(
     get open() {
       return open;
     },
-    async refuse(wanted = true) {
-      if (wanted) server.close();
+    async refuse(isRefusing = true) {
+      if (isRefusing) server.close();
       else if (!server.listening) await listen(port);
     },
   };
 }
 
-/** What goes one way, in order. */
+/** Everything that one side sends, in order. */
 class Queue {
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
-  readonly #failed: () => void;
+  readonly #onFailure: () => void;
 
-  constructor(failed: () => void) {
-    this.#failed = failed;
+  constructor(onFailure: () => void) {
+    this.#onFailure = onFailure;
   }
 
-  /** Does `what` after everything before it, `late` milliseconds from now and `before`. */
-  add(late: number, before: (() => void | PromiseLike<void>) | undefined, what: () => void): void {
-    if (this.#waiting === 0 && late === 0 && before === undefined) {
-      what();
+  /** Calls `action` when all earlier actions are done, `delay` milliseconds have passed, and `before` has resolved. */
+  add(
+    delay: number,
+    before: (() => void | PromiseLike<void>) | undefined,
+    action: () => void,
+  ): void {
+    if (this.#waiting === 0 && delay === 0 && before === undefined) {
+      action();
       return;
     }
-    const due = performance.now() + late;
+    const due = performance.now() + delay;
     this.#waiting++;
     this.#last = this.#last
       .then(async () => {
         const left = due - performance.now();
         if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
         await before?.();
-        what();
+        action();
       })
-      .catch(this.#failed)
+      .catch(this.#onFailure)
       .finally(() => this.#waiting--);
   }
 }

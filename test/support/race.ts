@@ -1,16 +1,17 @@
 /**
- * Late cancels are the main hazard: one that misses its query kills whatever runs next on that
- * connection. So: many late cancels among innocent queries on few connections, and no victims.
+ * A race that provokes late stops. A late stop misses its operation and hits the next one on the same
+ * connection. So many operations are canceled close to their end, among innocent ones on few
+ * connections. None of the innocent ones may become a wrong victim.
  */
 import { appendFileSync } from "node:fs";
 import { afterAll, beforeAll, expect } from "vitest";
 import { background, withCancel, withLedger, working, type Context } from "../../src/index.ts";
 
-/** How many contexts are canceled in each race; `npm run soak` asks for more. */
+/** How many contexts are canceled in each race. `npm run soak` sets a greater number. */
 export const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
 const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
 
-/** mulberry32: the same numbers for the same seed. */
+/** Returns a generator of random numbers (mulberry32) that repeats itself for the same seed. */
 export function random(seed: number): () => number {
   let a = seed;
   return () => {
@@ -21,7 +22,7 @@ export function random(seed: number): () => number {
   };
 }
 
-/** What is reported as unhandled from now until the end of the file. */
+/** Returns the reasons of all unhandled rejections of this test file. The list grows while the tests run. */
 export function unhandledRejections(): readonly unknown[] {
   const unhandled: unknown[] = [];
   const listen = (reason: unknown): void => void unhandled.push(reason);
@@ -31,41 +32,41 @@ export function unhandledRejections(): readonly unknown[] {
 }
 
 export interface Race {
-  /** Races that differ should differ in this, too. */
+  /** Give each race a seed of its own. */
   seed: number;
   cancels?: number;
-  /** How many of them at once: several for each connection. */
+  /** How many operations run at once. Choose several for each connection. */
   workers: number;
-  /** Takes this many seconds on the server, and resolves with `i`. Its context is going to end. */
+  /** Runs an operation that takes `seconds` on the server and resolves with `i`. Its context will end. */
   guilty(ctx: Context, i: number, seconds: number): Promise<unknown>;
-  /** As short as can be; resolves with `i`. Nobody cancels it. */
+  /** Runs an operation that is as short as possible and resolves with `i`. It is never canceled. */
   innocent(ctx: Context, i: number): Promise<unknown>;
 }
 
 export interface RaceResult {
   canceled: number;
-  /** Cancels that came after the answer. */
+  /** How many were canceled after their answer had arrived. */
   late: number;
   innocent: number;
 }
 
-/** What one race came to, for `npm run soak`. */
-export interface Told extends RaceResult {
-  /** Innocent ones that were not answered, or not with their own answer. */
+/** The result of one race, for `npm run soak`. */
+export interface SoakResult extends RaceResult {
+  /** Innocent operations that failed, or resolved with the answer of another operation. */
   victims: number;
-  /** Pieces of work that the ledger still lists when everybody has been answered. */
+  /** Pieces of work that the ledger still lists after all operations have settled. */
   leaked: number;
 }
 
-/** Adds a line to the file that `npm run soak` reads. Before anything is judged: it counts, too. */
-export function tell(told: object): void {
+/** Appends a line to the file that `npm run soak` reads. Call it before the first assertion, so that a failed race is counted too. */
+export function tell(result: object): void {
   const file = process.env["EIGHTYSIX_TEST_TOLD"];
-  if (file) appendFileSync(file, `${JSON.stringify(told)}\n`);
+  if (file) appendFileSync(file, `${JSON.stringify(result)}\n`);
 }
 
 /**
- * Every guilty one is either canceled, with its context's own error, or answered; every innocent
- * one is answered, and with its own answer.
+ * Runs the race. Each guilty operation must either reject with its context's own error or resolve with
+ * its own answer. Each innocent one must resolve with its own answer.
  */
 export async function race(options: Race): Promise<RaceResult> {
   const { seed, cancels = CANCELS, workers } = options;
@@ -76,7 +77,7 @@ export async function race(options: Race): Promise<RaceResult> {
 
   const guilty = async (i: number): Promise<void> => {
     using ctx = withCancel(root);
-    // Every twentieth would take a minute, so that there is always something to cancel.
+    // Every twentieth operation would take a minute, so that some are certainly canceled.
     const query = options.guilty(ctx, i, i % 20 === 0 ? 60 : draw() * 0.001);
     const delay = draw() * 4;
     if (delay < 1) setImmediate(() => ctx.cancel());
@@ -90,7 +91,7 @@ export async function race(options: Race): Promise<RaceResult> {
     }
   };
   const innocent = async (i: number): Promise<void> => {
-    victims++; // until it is answered
+    victims++; // taken back when it has its answer
     expect(await options.innocent(root, i)).toBe(i);
     victims--;
     count.innocent++;
@@ -101,10 +102,10 @@ export async function race(options: Race): Promise<RaceResult> {
     while (left-- > 0)
       await (draw() < 0.5 ? Promise.all([guilty(left), innocent(left)]) : guilty(left));
   };
-  const over = await Promise.allSettled(Array.from({ length: workers }, worker));
+  const outcomes = await Promise.allSettled(Array.from({ length: workers }, worker));
   const leaked = working(root);
   tell({ ...count, victims, leaked: leaked.length });
-  for (const one of over) if (one.status === "rejected") throw one.reason;
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   expect(leaked).toEqual([]);
   expect(count.canceled + count.late).toBe(cancels);
   expect(count.canceled).toBeGreaterThan(0);

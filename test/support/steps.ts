@@ -1,7 +1,7 @@
 /**
- * Cancels one operation at every point: runs it again and again, and ends its context at the 1st,
- * the 2nd, … the last step that can be seen. A step is a message on its way between client and
- * server, a work that begins or ends, and what the operation itself calls one.
+ * Cancels one operation at every step. The operation runs once for each of its steps, and its context
+ * ends at the first step, at the second step, and so on to the last. A step is a message between client
+ * and server, the beginning or the end of a piece of work, or an event that the operation reports.
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
@@ -9,55 +9,58 @@ import { expect, onTestFinished } from "vitest";
 import { background, withCancel, type Context, type WorkInfo } from "../../src/index.ts";
 
 export interface Operation<T> {
-  /** Where its messages pass. */
+  /** The relay that its messages pass through. */
   relay?: Relay;
-  /** One run; `step` tells of a step that only it can see, such as a row. */
+  /** Runs the operation once. `step` reports a step that only the operation can see, such as a row. */
   run(ctx: Context, step: (name: string) => void): Promise<T>;
-  /** After each run: is the result right, and is everything as it was before? */
+  /** Called after each run. Throws if the outcome is wrong, or if the run has left something behind. */
   check(outcome: Outcome<T>): Promise<void> | void;
 }
 
 export type Outcome<T> = { readonly value: T } | { readonly stopped: unknown };
 
-/** Far more than any operation of ours takes. */
-const MOST_STEPS = 500;
+/** More steps than any operation in the tests has. */
+const MAX_STEPS = 500;
 
 /**
- * Resolves with the names of the steps of the run that nothing stopped. Each other run must reject
- * with its context's own error, or have been faster.
+ * Cancels the operation at each of its steps. Resolves with the names of all steps, in the order in
+ * which a run that was not canceled reports them. Every other run must either reject with its context's
+ * own error or succeed, if it was faster than its cancellation.
  */
 export async function cancelAtEveryStep<T>(operation: Operation<T>): Promise<string[]> {
   const { relay } = operation;
-  for (let last = 0; last < MOST_STEPS; last++) {
+  for (let last = 0; last < MAX_STEPS; last++) {
     using ctx = withCancel(background());
     const steps: string[] = [];
     const step = (name: string): void => {
       steps.push(name);
       if (steps.length === last + 1) ctx.cancel(new Error(`at step ${last}, ${name}`));
     };
-    const begins = (work: unknown): void => step(`${(work as WorkInfo).kind} begins`);
-    const ends = (message: unknown): void =>
+    const onStart = (work: unknown): void => step(`${(work as WorkInfo).kind} begins`);
+    const onEnd = (message: unknown): void =>
       step(`${(message as { work: WorkInfo }).work.kind} ends`);
-    subscribe("eightysix:work.start", begins);
-    subscribe("eightysix:work.end", ends);
+    subscribe("eightysix:work.start", onStart);
+    subscribe("eightysix:work.end", onEnd);
     if (relay !== undefined) relay.onMessage = step;
     const outcome = await operation.run(ctx, step).then(
       (value) => ({ value }),
       (error: unknown) => ({ stopped: error }),
     );
-    unsubscribe("eightysix:work.start", begins);
-    unsubscribe("eightysix:work.end", ends);
+    unsubscribe("eightysix:work.start", onStart);
+    unsubscribe("eightysix:work.end", onEnd);
     if (relay !== undefined) relay.onMessage = undefined;
     const at = `canceled at ${String(ctx.err()?.cause)}`;
     if ("stopped" in outcome) expect(outcome.stopped, at).toBe(ctx.err());
     try {
       await operation.check(outcome);
     } catch (error) {
-      throw new Error(`not whole after it was ${at}: ${String(error)}`, { cause: error });
+      throw new Error(`the check failed after the run was ${at}: ${String(error)}`, {
+        cause: error,
+      });
     }
     if (steps.length <= last) return steps;
   }
-  throw new Error(`more than ${MOST_STEPS} steps`);
+  throw new Error(`more than ${MAX_STEPS} steps`);
 }
 
 export interface Relay {
@@ -67,7 +70,10 @@ export interface Relay {
   onMessage: ((name: string) => void) | undefined;
 }
 
-/** Cuts what has come so far into messages, and says how many bytes they are; see `postgresMessages`. */
+/**
+ * Returns the name and the length of the first message in `bytes`, or `undefined` if it has not arrived
+ * completely. `isFirst` says whether it is the first message of this side on its connection.
+ */
 export type Split = (
   bytes: Buffer,
   from: "client" | "server",
@@ -75,8 +81,8 @@ export type Split = (
 ) => { readonly name: string; readonly length: number } | undefined;
 
 /**
- * Starts a TCP relay that ends with the test and passes messages on one at a time, each when the
- * one before has had time to have its effects.
+ * Starts a TCP relay to `target` that ends with the test. It passes on one message at a time. The next
+ * message follows after one turn of the event loop, so that the effects of the first one come before.
  */
 export async function startRelay(
   target: { host: string; port: number },
@@ -123,9 +129,9 @@ export async function startRelay(
   return Object.assign(relay, { host: "127.0.0.1", port });
 }
 
-/** https://www.postgresql.org/docs/current/protocol-message-formats.html */
+/** Splits PostgreSQL's protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html */
 export const postgresMessages: Split = (bytes, from, isFirst) => {
-  // The first of a connection has no type.
+  // The client's first message on a connection has no type.
   const start = from === "client" && isFirst ? 0 : 1;
   if (bytes.length < start + 4) return undefined;
   const length = start + bytes.readInt32BE(start);
@@ -133,7 +139,7 @@ export const postgresMessages: Split = (bytes, from, isFirst) => {
   return { name: start === 0 ? "first" : String.fromCharCode(bytes[0] ?? 0), length };
 };
 
-/** https://mariadb.com/docs/server/reference/clientserver-protocol/0-packet */
+/** Splits MySQL's protocol: https://mariadb.com/docs/server/reference/clientserver-protocol/0-packet */
 export const mysqlPackets: Split = (bytes) => {
   if (bytes.length < 4) return undefined;
   const length = 4 + bytes.readUIntLE(0, 3);
@@ -141,6 +147,6 @@ export const mysqlPackets: Split = (bytes) => {
   return { name: `packet ${bytes[3]}`, length };
 };
 
-/** Whatever came at once: for protocols whose messages do not matter. */
+/** Takes each chunk for a message, for protocols whose messages do not matter. */
 export const chunks: Split = (bytes) =>
   bytes.length === 0 ? undefined : { name: "chunk", length: bytes.length };

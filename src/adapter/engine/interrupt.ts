@@ -1,73 +1,92 @@
 /**
- * Stopping an engine that runs inside this process and whose only means is an `interrupt()` that
- * hits whatever its handle is doing. Two things make that safe:
+ * How an operation of an engine inside this process is stopped. Such an engine has only an
+ * `interrupt()`, which hits whatever its connection is doing at that moment. Two rules make it safe:
  *
- * - A handle does one operation at a time, and nothing is interrupted from the moment the driver's
- *   promise has settled. `interrupt()` is synchronous, so no interrupt can be on its way then.
- * - An interrupt that comes before the engine has begun is lost: it is repeated.
+ * - A connection runs one operation at a time, and is not interrupted after the driver's promise has
+ *   settled. `interrupt()` is synchronous, so no interrupt can be on its way by then.
+ * - An engine ignores an interrupt that comes before the operation has begun. So the interrupt is
+ *   repeated until the operation ends.
  */
 import { throwIfDone, type Context } from "../../index.ts";
 import type { Places } from "../places.ts";
 import { runStoppable } from "../stoppable.ts";
 
-export interface Interruptible<H, T> {
+/**
+ * What an engine's adapter says about one operation. `R` is the resource that the operation uses,
+ * such as a connection or a prepared statement. `open`, `use` and `release` are called at most once.
+ */
+export interface InterruptibleOperation<R, T> {
+  /** The kind of work for the ledger, such as "duckdb.query". */
   readonly kind: string;
+  /** The description of the work for the ledger: the SQL text. */
   readonly what: string;
-  /** Whose turn it must be: one place per handle. */
+  /** Where the operation waits for its turn. Operations on one connection share a single place. */
   readonly places: Places;
-  /** What `use` works with. Never interrupted, so it must be short. */
-  open(): H | PromiseLike<H>;
-  use(handle: H): PromiseLike<T>;
-  /** Hits whatever `use` is doing, if it is doing anything. */
-  interrupt(handle: H): void;
+  /**
+   * Returns the resource, when it is the operation's turn. Never interrupted, so it must be short. If
+   * it fails, neither `use` nor `release` is called.
+   */
+  open(): R | PromiseLike<R>;
+  /** Runs the operation. Not called if the context has ended by then. */
+  use(resource: R): PromiseLike<T>;
+  /**
+   * Interrupts whatever the engine does with the resource. Called repeatedly, only while `use` runs.
+   * If it throws, the error is ignored.
+   */
+  interrupt(resource: R): void;
+  /** Returns whether this error of `use` is the effect of an interrupt. Must not throw. */
   isInterrupt(error: unknown): boolean;
-  /** After `use`, before the next one's turn; `hit` if it was stopped. Never interrupted. */
-  release(handle: H, hit: boolean): void | PromiseLike<void>;
+  /**
+   * Takes the resource back after `use`, before the next operation's turn. `wasStopped` says whether
+   * an interrupt of this operation has ended it. Never interrupted.
+   */
+  release(resource: R, wasStopped: boolean): void | PromiseLike<void>;
 }
 
-/** Between two interrupts, in milliseconds: while stopping is fresh, and when it has been given up. */
-const EVERY = 3;
-const SELDOM = 100;
+/** Milliseconds between two interrupts until the stop timeout. */
+const INTERVAL = 3;
+/** Milliseconds between two interrupts after the stop timeout. */
+const INTERVAL_AFTER_TIMEOUT = 100;
 
 /**
- * Waits for its turn, then does `use(open())` until it settles or `ctx` is done *and* it has been
- * stopped; see `runStoppable`.
+ * Waits for a place, then runs `use(open())`. Stops it when `ctx` ends, and settles as
+ * `runStoppable` does.
  *
- * An operation that ignores its interrupts cannot be destroyed, short of ending the process. After
- * the stop timeout its caller is told `ctx.err()` and its work is "abandoned"; its place stays taken, and the
- * interrupts go on, until the engine lets go. So nobody is ever hit in its stead.
+ * An operation that ignores its interrupts cannot be destroyed without ending the process. After
+ * the stop timeout its caller gets `ctx.err()`, and the receipt says "abandoned". Its place stays
+ * taken and the interrupts go on until the operation has ended, so they cannot hit another one.
  */
-export async function runInterruptible<H, T>(
+export async function runInterruptible<R, T>(
   ctx: Context,
-  operation: Interruptible<H, T>,
+  operation: InterruptibleOperation<R, T>,
 ): Promise<T> {
   const { kind, what, places } = operation;
   await places.take(ctx);
-  let used: { handle: H } | undefined;
-  let stopping = false;
-  let over: Promise<unknown> = Promise.resolve();
+  let inUse: { resource: R } | undefined;
+  let isStopping = false;
+  let released: Promise<unknown> = Promise.resolve();
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const run = async (): Promise<T> => {
-    const handle = await operation.open();
-    let hit = false;
+    const resource = await operation.open();
+    let wasStopped = false;
     try {
       throwIfDone(ctx);
-      used = { handle };
-      return await operation.use(handle);
+      inUse = { resource };
+      return await operation.use(resource);
     } catch (error) {
-      hit = stopping && operation.isInterrupt(error);
+      wasStopped = isStopping && operation.isInterrupt(error);
       throw error;
     } finally {
-      used = undefined;
-      await operation.release(handle, hit);
+      inUse = undefined;
+      await operation.release(resource, wasStopped);
     }
   };
   const interrupt = (): void => {
     try {
-      if (used !== undefined) operation.interrupt(used.handle);
+      if (inUse !== undefined) operation.interrupt(inUse.resource);
     } catch {
-      // A handle that was closed meanwhile: the operation itself will say so.
+      // The connection was closed in the meantime. The operation itself fails with that.
     }
   };
 
@@ -77,23 +96,23 @@ export async function runInterruptible<H, T>(
       what,
       start() {
         const running = run();
-        over = running.catch(() => undefined);
+        released = running.catch(() => undefined);
         return running;
       },
       async stop() {
-        stopping = true;
+        isStopping = true;
         interrupt();
-        timer = setInterval(interrupt, EVERY);
-        await over;
+        timer = setInterval(interrupt, INTERVAL);
+        await released;
         clearInterval(timer);
       },
       isStop: (error) => operation.isInterrupt(error),
       destroy() {
         clearInterval(timer);
-        timer = setInterval(interrupt, SELDOM).unref();
+        timer = setInterval(interrupt, INTERVAL_AFTER_TIMEOUT).unref();
       },
     });
   } finally {
-    void over.then(() => places.give());
+    void released.then(() => places.give());
   }
 }

@@ -1,96 +1,99 @@
-/** A result that is read as it comes, from an engine inside this process. */
+/** A result of an engine inside this process, read while it arrives. */
 import type { Context } from "../../index.ts";
-import { runInterruptible, type Interruptible } from "./interrupt.ts";
+import { RowBuffer } from "../row-buffer.ts";
 import type { Stream } from "../sessions.ts";
+import { runInterruptible, type InterruptibleOperation } from "./interrupt.ts";
 
-export interface Reading<H, T> extends Omit<Interruptible<H, void>, "use"> {
-  /** The next batch, undefined at the end. This is what is interrupted. */
-  fetch(handle: H): PromiseLike<readonly T[] | undefined>;
-  /** After the end, when the loop was left, or after a failure or a stop. Never interrupted. */
-  finish(handle: H, end: "done" | "left" | "failed"): PromiseLike<void>;
+/** How a stream ended: after its last row, because its loop was left, or by an error or a stop. */
+export type StreamEnd = "complete" | "left" | "failed";
+
+/** What an engine's adapter says about one stream. */
+export interface StreamOperation<R, Row> extends Omit<InterruptibleOperation<R, void>, "use"> {
+  /** Returns the next batch, or `undefined` at the end. This is what `interrupt` interrupts. */
+  fetch(resource: R): PromiseLike<readonly Row[] | undefined>;
+  /** Closes the result. Called once, after the last `fetch`. Never interrupted. */
+  finish(resource: R, end: StreamEnd): PromiseLike<void>;
 }
 
 /**
- * The whole stream is one operation, from its first batch to its end, so that it has its handle to
- * itself. Between two batches nothing runs, and an interrupt might hit what comes later: a stop
- * then just ends it.
+ * The whole stream is one operation, from its first batch to its end, so that no other operation can
+ * use its connection. Between two batches the engine does nothing, so a stop that comes then ends
+ * the stream without an interrupt.
  */
-export class EngineStream<H, T> implements Stream {
+export class EngineStream<R, Row> implements Stream {
   readonly ended: Promise<void>;
-  readonly #reading: Reading<H, T>;
-  #asked: "next" | "close" | "stop" | undefined;
-  #wake: (() => void) | undefined;
-  #reply: ((batch: readonly T[] | undefined) => void) | undefined;
-  #refuse: ((error: unknown) => void) | undefined;
+  readonly #operation: StreamOperation<R, Row>;
+  readonly #rows = new RowBuffer<Row>({
+    resume: () => this.#request("batch"),
+    close: () => this.#request("close"),
+  });
+  #requested: "batch" | "close" | "stop" | undefined;
+  #announceRequest: (() => void) | undefined;
   #state: "waiting" | "fetching" | "finishing" = "waiting";
-  #left = false;
+  #wasLeft = false;
 
-  constructor(ctx: Context, reading: Reading<H, T>) {
-    this.#reading = reading;
+  constructor(ctx: Context, operation: StreamOperation<R, Row>) {
+    this.#operation = operation;
     this.ended = runInterruptible(ctx, {
-      ...reading,
-      use: (handle) => this.#use(handle),
-      interrupt: (handle) => {
-        if (this.#state === "fetching") reading.interrupt(handle);
-        else if (this.#state === "waiting") this.#ask("stop");
+      ...operation,
+      use: (resource) => this.#serve(resource),
+      interrupt: (resource) => {
+        if (this.#state === "fetching") operation.interrupt(resource);
+        else if (this.#state === "waiting") this.#request("stop");
       },
-      isInterrupt: (error) => error === STOPPED || reading.isInterrupt(error),
+      isInterrupt: (error) => error === STOPPED || operation.isInterrupt(error),
     });
     this.ended.then(
-      () => this.#reply?.(undefined),
-      (error: unknown) => this.#refuse?.(error),
+      () => this.#rows.end(),
+      (error: unknown) => this.#rows.fail(error),
     );
   }
 
-  next(): Promise<readonly T[] | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#reply = resolve;
-      this.#refuse = reject;
-      if (this.#state === "finishing") this.ended.then(() => resolve(undefined), reject);
-      else this.#ask("next");
-    });
+  next(): Promise<readonly Row[] | undefined> {
+    return this.#rows.next();
   }
 
   async close(): Promise<void> {
-    this.#ask("close");
-    // A failure is what `next` has said, except for what only the leaving brought about.
-    await this.ended.catch((error: unknown) => {
-      if (this.#left) throw error;
-    });
+    await this.#rows.close();
+    // `next` has reported any other failure. This one was caused by leaving the loop.
+    if (this.#wasLeft) await this.ended;
   }
 
-  #ask(what: "next" | "close" | "stop"): void {
-    this.#asked = what;
-    this.#wake?.();
+  #request(what: "batch" | "close" | "stop"): void {
+    this.#requested = what;
+    this.#announceRequest?.();
   }
 
-  async #use(handle: H): Promise<void> {
-    let end: "done" | "left" | "failed" = "failed";
+  /** Fetches a batch each time that one is requested, until the end. */
+  async #serve(resource: R): Promise<void> {
+    let end: StreamEnd = "failed";
     try {
       for (;;) {
-        while (this.#asked === undefined) await new Promise<void>((r) => (this.#wake = r));
-        const asked = this.#asked;
-        this.#asked = undefined;
-        if (asked === "stop") throw STOPPED;
-        if (asked === "close") {
-          this.#left = true;
+        while (this.#requested === undefined) {
+          await new Promise<void>((resolve) => (this.#announceRequest = resolve));
+        }
+        const requested = this.#requested;
+        this.#requested = undefined;
+        if (requested === "stop") throw STOPPED;
+        if (requested === "close") {
+          this.#wasLeft = true;
           end = "left";
           return;
         }
         this.#state = "fetching";
-        const batch = await this.#reading.fetch(handle);
+        const batch = await this.#operation.fetch(resource);
         this.#state = "waiting";
         if (batch === undefined) {
-          end = "done";
+          end = "complete";
           return;
         }
-        this.#reply?.(batch);
+        this.#rows.pushAll(batch);
       }
     } finally {
       this.#state = "finishing";
-      await this.#reading.finish(handle, end);
+      await this.#operation.finish(resource, end);
     }
   }
 }
 
-const STOPPED = new Error("stopped while nobody was reading");
+const STOPPED = new Error("the stream was stopped between two batches");

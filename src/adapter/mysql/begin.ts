@@ -1,11 +1,11 @@
 /** How transactions begin in MySQL and MariaDB, and how they can be lost. */
-import { isolationLevel, needNoMore } from "../isolation.ts";
+import { isolationLevel, needNoMore, type IsolationLevel } from "../isolation.ts";
 import { NothingCommittedError } from "../transaction.ts";
 
 /** As in SQL; what is left out is the server's default. */
 export interface TransactionOptions {
   /** Costs a round trip of its own: the server takes it in a statement of its own. */
-  isolation?: "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+  isolation?: IsolationLevel;
   readOnly?: boolean;
 }
 

@@ -1,10 +1,10 @@
 /** BEGIN, with what can be said of a transaction. */
-import { isolationLevel, needNoMore } from "../isolation.ts";
+import { isolationLevel, needNoMore, type IsolationLevel } from "../isolation.ts";
 import { setTimeoutTo } from "./server-timeout.ts";
 
 /** As in SQL; what is left out is the server's default. */
 export interface TransactionOptions {
-  isolation?: "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+  isolation?: IsolationLevel;
   readOnly?: boolean;
   /** With serializable and read only: waits for a snapshot that cannot fail. */
   deferrable?: boolean;

@@ -367,12 +367,12 @@ test("a refusal is 503, by itself and as a cause", () => {
 });
 
 test.each([
-  [{ concurrency: 0 }, "concurrency is a whole number from 1 on, or Infinity, got 0"],
-  [{ concurrency: 1.5 }, "got 1.5"],
+  [{ concurrency: 0 }, "concurrency is a whole number from 1 on, or Infinity, got number 0"],
+  [{ concurrency: 1.5 }, "got number 1.5"],
   [{ concurrency: "4" }, 'got the string "4"'],
-  [{ maxQueue: -1 }, "maxQueue is a whole number from 0 on, or Infinity, got -1"],
-  [{ maxQueue: Number.NaN }, "got NaN"],
-  [{ cost: -1 }, "cost is a finite number of milliseconds from 0 on, got -1"],
+  [{ maxQueue: -1 }, "maxQueue is a whole number from 0 on, or Infinity, got number -1"],
+  [{ maxQueue: Number.NaN }, "got number NaN"],
+  [{ cost: -1 }, "cost is a finite number of milliseconds from 0 on, got number -1"],
   [{ cost: Infinity }, "leave it out if it is not known"],
 ])("%j is refused in words", (options, words) => {
   expect(() => admission(options as never)).toThrow(RangeError);
@@ -382,7 +382,7 @@ test.each([
 test("what is no context and what is no function is refused in words", async () => {
   const gate = admission();
   await expect(gate.run("ctx" as never, () => 1)).rejects.toThrow(
-    "run needs a Context as its first argument, got a string; write run(ctx, fn)",
+    'run needs a Context as its first argument, got the string "ctx"; write run(ctx, fn)',
   );
   await expect(gate.run(background(), 7 as never)).rejects.toThrow("run needs a function to run");
 });

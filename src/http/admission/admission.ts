@@ -1,8 +1,8 @@
 /** `admission`: work that would not be over in time does not begin. */
 import { needContext, needFunction, needOptions, show } from "../../adapter/misuse.ts";
 import { Places } from "../../adapter/places.ts";
-import { stopwatch } from "../../adapter/stopwatch.ts";
 import { isContextError, remaining, startWork, throwIfDone, type Context } from "../../index.ts";
+import { now } from "../../internal.ts";
 import { Cost } from "./cost.ts";
 import { OverloadedError } from "../request/causes.ts";
 import { statusOf } from "../respond/status.ts";
@@ -77,10 +77,10 @@ class Gate implements Admission {
   readonly #name: string | undefined;
   readonly #places: Places;
   readonly #cost = new Cost();
-  readonly #now = stopwatch();
+  readonly #now = now;
   #running = 0;
   /** When work began or ended. */
-  #tested = 0;
+  #tested = now();
 
   constructor({ concurrency = Infinity, maxQueue = Infinity, cost, name }: AdmissionOptions) {
     if (cost !== undefined && !(typeof cost === "number" && cost >= 0 && cost < Infinity)) {

@@ -1,0 +1,130 @@
+/** A connection to an engine while it serves a transaction, a stream or a function. */
+import { background, throwIfDone, type Context } from "../../index.ts";
+import { Places } from "../places.ts";
+import type { Session, SessionSource, Statement, Stream } from "../sessions.ts";
+import type { TransactionSteps } from "../transaction.ts";
+
+/** Where operations and sessions get their connection, and how they return it. */
+export interface ConnectionSource<C> {
+  /** As many places as operations and sessions may run at once. Each takes one before `open`. */
+  readonly places: Places;
+  open(): C | PromiseLike<C>;
+  /** Takes the connection back, before the place is given back. Rolls back if `mustRollBack`. */
+  close(connection: C, mustRollBack: boolean): void | PromiseLike<void>;
+}
+
+/** Returns sessions that `create` makes, each of one connection of `source`. */
+export function engineSessions<C, O>(
+  source: ConnectionSource<C>,
+  create: (connection: C) => EngineSession<C, O>,
+): SessionSource<O> {
+  return {
+    async take(ctx) {
+      await source.places.take(ctx);
+      try {
+        return create(await source.open());
+      } catch (error) {
+        source.places.give();
+        throw error;
+      }
+    },
+  };
+}
+
+/**
+ * A session of an engine, from the moment it has its connection until it gives the connection back. An
+ * engine's adapter adds its statements. They take their connection from `turns`, so that they run one
+ * at a time.
+ */
+export abstract class EngineSession<C, O = never> implements Session<O> {
+  abstract readonly statements: Readonly<Record<string, Statement>>;
+  protected readonly connection: C;
+  /** The connection for each operation of this session, one operation at a time. */
+  protected readonly turns: ConnectionSource<C>;
+  /** Whether a transaction that this session began is open. */
+  protected isInTransaction = false;
+  readonly #source: ConnectionSource<C>;
+  #isReturned = false;
+  #isDestroyed = false;
+
+  constructor(source: ConnectionSource<C>, connection: C) {
+    this.#source = source;
+    this.connection = connection;
+    this.turns = {
+      places: new Places(1),
+      open: () => {
+        if (this.#isReturned) {
+          throw new TypeError(
+            "this connection was given back; await everything that uses it before its function returns",
+          );
+        }
+        this.checkTransaction();
+        return connection;
+      },
+      // An aborted transaction of this session stays open: what its function does next must fail
+      // instead of being done outside of it.
+      close: (_, wasStopped) => this.tidy(wasStopped && !this.isInTransaction),
+    };
+  }
+
+  abstract open(ctx: Context, ...args: readonly never[]): Stream;
+  abstract execute(ctx: Context, sql: string): Promise<unknown>;
+  abstract reset(ctx: Context): Promise<void>;
+
+  /** Returns the statement that begins a transaction. Throws a TypeError if `options` has a mistake. */
+  protected abstract beginStatement(options: O | undefined): string;
+
+  /** Leaves the connection fit for the next operation, after one of this session. */
+  protected abstract tidy(mustRollBack: boolean): Promise<void>;
+
+  /** Throws if the engine has ended the transaction of this session, before each operation. */
+  protected checkTransaction(): void {
+    // Some engines report that themselves.
+  }
+
+  /** Rejects if a COMMIT would succeed and yet commit nothing. */
+  protected async checkCommit(): Promise<void> {
+    // In some engines such a COMMIT fails.
+  }
+
+  transactionSteps(options: O | undefined): TransactionSteps {
+    const begin = this.beginStatement(options);
+    return {
+      begin: async (ctx) => {
+        await this.execute(ctx, begin);
+        this.isInTransaction = true;
+      },
+      // Under `background()`: after an interrupt it would be unknown whether the COMMIT took effect.
+      commit: async (ctx) => {
+        throwIfDone(ctx);
+        await this.checkCommit();
+        throwIfDone(ctx);
+        await this.execute(background(), "COMMIT");
+        this.isInTransaction = false;
+      },
+      rollback: (ctx) => this.reset(ctx),
+      destroy: () => this.destroy(),
+    };
+  }
+
+  /** Marks the connection. It is rolled back as soon as the engine has finished with it. */
+  destroy(): void {
+    this.#isDestroyed = true;
+  }
+
+  protected get isDestroyed(): boolean {
+    return this.#isDestroyed;
+  }
+
+  end(): void {
+    void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.turns.places.take(background());
+    this.#isReturned = true;
+    await this.#source.close(this.connection, this.#isDestroyed);
+    this.#source.places.give();
+    this.turns.places.give();
+  }
+}
