@@ -143,7 +143,7 @@ describe("the main job", () => {
       "fits a narrow window, and every button has a name of its own",
       { timeout: 120_000 },
       async () => {
-        const browser = await launch({ executablePath: chromium, args: chromiumOptions });
+        const browser = await launch({ executablePath: chromium ?? "", args: chromiumOptions });
         try {
           const page = await browser.newPage({ viewport: { width: 375, height: 800 } });
           await page.goto(url, { waitUntil: "domcontentloaded" });
