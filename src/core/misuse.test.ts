@@ -107,7 +107,12 @@ test.each([
     TypeError,
     'made by key(), got the string "id"; write const K = key<T>("name")',
   ],
-  ["key", [], TypeError, "key() takes a name for messages, got undefined; pass a string"],
+  [
+    "key",
+    [],
+    TypeError,
+    "key takes a name, got undefined; pass a string, which appears in messages and logs",
+  ],
   [
     "withTimeout",
     [bg, "5s"],
@@ -167,7 +172,7 @@ test.each([
     "all",
     [bg, [task]],
     TypeError,
-    "all takes a function, got an object of class Promise; pass tasks that are yet to start: (ctx) => …",
+    "all takes a function, got an object of class Promise; pass functions that start the tasks: (ctx) => …",
   ],
   ["all", [bg, [], { limit: 0 }], RangeError, "all takes a limit of at least 1, got number 0"],
   ["all", [bg, [], { limit: NaN }], RangeError, "all takes a limit of at least 1, got number NaN"],
@@ -175,10 +180,10 @@ test.each([
     "orDone",
     [bg, () => task],
     TypeError,
-    "orDone takes a promise or an async iterable, got a function; call the function first",
+    "orDone takes a promise or an async iterable, got a function; call the function and pass what it returns",
   ],
   ["orDone", [bg, undefined], TypeError, "got undefined"],
-  ["within", [bg, 10], TypeError, "within takes a function, got undefined; pass what to run"],
+  ["within", [bg, 10], TypeError, "within takes a function, got undefined; pass a function to run"],
   ["shield", [bg, Infinity, () => 1], RangeError, "shield needs a finite budget in milliseconds"],
   [
     "withTimeout",
@@ -262,7 +267,7 @@ test.each([
 test("cancel without its context says how to pass it on", () => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- the mistake in question
   const { cancel } = withCancel(bg);
-  const mistake = "cancel() was called without its context; pass () => ctx.cancel() instead";
+  const mistake = "cancel() was called without its context; pass () => ctx.cancel()";
   expect(() => cancel()).toThrow(mistake);
   expect(() => cancel.call({} as never)).toThrow(mistake);
 });

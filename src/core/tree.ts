@@ -70,7 +70,7 @@ export function currentEndEpoch(): number {
 
 /**
  * A node of the tree that can end. Several contexts can share one. A context is a handle on a scope, and
- * no scope refers to a context, so that a context nobody holds can be collected.
+ * no scope refers to a context, so that a dropped context can be collected.
  */
 export class Scope {
   readonly parent: Scope | undefined;
@@ -467,7 +467,7 @@ function disarm(watch: Watch): void {
 }
 
 /** Returns whether `signal` is the signal of `scope`. Creates none. */
-export function gives(scope: Scope, signal: AbortSignal): boolean {
+export function isSignalOf(scope: Scope, signal: AbortSignal): boolean {
   return scope.watch?.controller?.signal === signal;
 }
 
