@@ -10,7 +10,7 @@ import { entries, root } from "./entries.js";
 
 // What it weighs today and a little: growth shows here. The wish was 4000; a third of the weight are
 // messages that explain misuse, foreign contexts, and what keeps foreign code from harming the tree.
-const LIMIT = 6800; // bytes
+const LIMIT = 7000; // bytes
 
 const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, root));
 

@@ -23,14 +23,16 @@ const backgroundContext = new RootContext("Background");
 const todoContext = new RootContext("TODO");
 
 /**
- * Returns the root context: it is never done and has no deadline and no values. Use it in `main`, at
- * startup, in tests and at the top of a job.
+ * Returns the root context: it is never done and has no deadline and no values. Use it in `main`,
+ * at startup, in tests and at the top of a job.
  */
 export function background(): Context {
   return backgroundContext;
 }
 
-/** Returns a context like `background()`. Use it where a context should be passed and is not yet. */
+/**
+ * Returns a context like `background()`. Use it where a context should be passed and is not yet.
+ */
 export function todo(): Context {
   return todoContext;
 }
@@ -55,14 +57,15 @@ export function withCancel(parent: Context): CancelableContext {
 }
 
 /**
- * Returns a child of `parent` that ends at a time of the wall clock: a Date, or milliseconds since the
- * Unix epoch. Infinity means no deadline of its own. If `parent` has an earlier deadline, that one counts.
+ * Returns a child of `parent` that ends at a time of the wall clock: a Date, or milliseconds since
+ * the Unix epoch. Infinity means no deadline of its own. If `parent` has an earlier deadline, that
+ * one counts.
  *
- * The deadline passes by the monotonic clock, so a later change of the wall clock does not move it. It
- * is never later than the wall clock says, and up to 2 ms earlier.
+ * The deadline passes by the monotonic clock, so a later change of the wall clock does not move it.
+ * It is never later than the wall clock says, and up to 2 ms earlier.
  *
- * Throws a TypeError if `at` is neither a Date nor a number, and a RangeError if it is NaN or an invalid
- * Date.
+ * Throws a TypeError if `at` is neither a Date nor a number, and a RangeError if it is NaN or an
+ * invalid Date.
  *
  * @example
  * using ctx = withDeadline(parent, new Date("2030-01-01T00:00:00Z"));
@@ -80,8 +83,9 @@ export function withDeadline(
 }
 
 /**
- * Returns a child of `parent` that ends `ms` milliseconds from now. Infinity means no deadline of its own.
- * Zero and negative numbers mean now. If `parent` has an earlier deadline, that one counts.
+ * Returns a child of `parent` that ends `ms` milliseconds from now. Infinity means no deadline of
+ * its own. Zero and negative numbers mean now. If `parent` has an earlier deadline, that one
+ * counts.
  *
  * Throws a TypeError if `ms` is not a number, and a RangeError if it is NaN.
  *
@@ -101,8 +105,8 @@ export function withTimeout(
 }
 
 /**
- * Returns a child of `parent` with one more value. Use it for data that belongs to the request, not for
- * the parameters of a function.
+ * Returns a child of `parent` with one more value. Use it for data that belongs to the request, not
+ * for the parameters of a function.
  *
  * @example
  * const RequestId = key<string>("requestId");
@@ -116,7 +120,8 @@ export function withValue<T>(parent: Context, key: Key<T, unknown>, value: T): C
 
 /**
  * Returns a context that has the values of `parent` but does not end with it. Use it for work that
- * continues after the request, such as a rollback. It has no deadline: `shield` has one, so prefer it.
+ * continues after the request, such as a rollback. It has no deadline: `shield` has one, so prefer
+ * it.
  */
 export function withoutCancel(parent: Context): Context {
   checkContext(parent, "withoutCancel");
@@ -124,11 +129,12 @@ export function withoutCancel(parent: Context): Context {
 }
 
 /**
- * Returns a child of `parent` that also ends when one of the signals aborts, with the signal's reason as
- * its cause. `undefined` and `null` are ignored, so an optional signal needs no special case.
+ * Returns a child of `parent` that also ends when one of the signals aborts, with the signal's
+ * reason as its cause. `undefined` and `null` are ignored, so an optional signal needs no special
+ * case.
  *
- * The child listens to the signals from the start, because a signal does not record when it aborted. End
- * the child when its work has finished.
+ * The child listens to the signals from the start, because a signal does not record when it
+ * aborted. End the child when its work has finished.
  *
  * @example
  * using ctx = withSignal(background(), controller.signal);
@@ -154,8 +160,8 @@ export function withSignal(
 }
 
 /**
- * Returns a child of `parent` that also ends when one of `contexts` ends, with the error of the context
- * that ended first. It has the values of `parent`, and the earliest deadline of them all.
+ * Returns a child of `parent` that also ends when one of `contexts` ends, with the error of the
+ * context that ended first. It has the values of `parent`, and the earliest deadline of them all.
  *
  * The child listens to all of them from the start. End it when its work has finished.
  *

@@ -1,7 +1,7 @@
 /**
- * Foreign contexts: a class of the program, a wrapper around a context of this package, or a context
- * of a second copy of the package. Only the four members of `Context` are used, and `afterFunc` if the
- * context has it.
+ * Foreign contexts: a class of the program, a wrapper around a context of this package, or a
+ * context of a second copy of the package. Only the four members of `Context` are used, and
+ * `afterFunc` if the context has it.
  */
 import { monotonicOf, now } from "./clock.ts";
 import type { Context, OffersAfterFunc } from "./context.ts";
@@ -20,7 +20,10 @@ import {
   type Limit,
 } from "./tree.ts";
 
-/** Stands for a foreign context in the tree. All children of the context share it and its one listener. */
+/**
+ * Stands for a foreign context in the tree. All children of the context share it and its one
+ * listener.
+ */
 class ForeignScope extends Scope implements Limit {
   readonly #context: Context;
   readonly #deadline: number;

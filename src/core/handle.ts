@@ -1,4 +1,7 @@
-/** The contexts of this package. Each is a handle: a scope that can end, and the values visible there. */
+/**
+ * The contexts of this package. Each is a handle: a scope that can end, and the values visible
+ * there.
+ */
 import { newController } from "./controller.ts";
 import { DESCRIBE, inspectContext, printContext } from "./print.ts";
 import type { CancelableContext, Context } from "./context.ts";
@@ -110,7 +113,9 @@ export function finish(ctx: CancelableContext): void {
   ctx[DISPOSE]();
 }
 
-/** A context with one more value. It is also the entry in the chain of values, to save an object. */
+/**
+ * A context with one more value. It is also the entry in the chain of values, to save an object.
+ */
 export class ValueContext extends Handle implements Values {
   readonly parent: Context;
   readonly scope: Scope | undefined;
@@ -154,7 +159,9 @@ export class DetachedContext extends Handle {
   }
 }
 
-/** Returns a value for a log. Of an object it shows only the class, because its data may be private. */
+/**
+ * Returns a value for a log. Of an object it shows only the class, because its data may be private.
+ */
 function brief(value: unknown): string {
   // A control character that a client sent must not start a new line in a log.
   if (typeof value === "string") return clip(value).replace(/\p{Cc}/gu, "\uFFFD");

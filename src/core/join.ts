@@ -24,7 +24,9 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** A scope that ends with the first of its parent and its sources. It listens to them from birth. */
+/**
+ * A scope that ends with the first of its parent and its sources. It listens to them from birth.
+ */
 class JoinScope extends Scope {
   readonly #name: string;
   readonly #sources: readonly Scope[];
@@ -68,7 +70,8 @@ function earlierLimit(a: Limit | undefined, b: Limit | undefined): Limit | undef
 /** Creates a scope that ends with the first of its parent and `sources`. `name` is for logs. */
 export function join(name: string, parent: Scope | undefined, sources: readonly Scope[]): Scope {
   const scope = new JoinScope(name, parent, sources);
-  // Ends before the birth of this scope count as simultaneous: the parent's first, then by position.
+  // Ends before the birth of this scope count as simultaneous: the parent's first, then by
+  // position.
   for (const above of [parent, ...sources]) endAtBirth(scope, above && endOf(above), undefined);
   if (scope.end === undefined) {
     const watch = watchOf(scope);
@@ -79,7 +82,10 @@ export function join(name: string, parent: Scope | undefined, sources: readonly 
   return scope;
 }
 
-/** Stands for an AbortSignal in the tree. All contexts that depend on it share it and its one listener. */
+/**
+ * Stands for an AbortSignal in the tree. All contexts that depend on it share it and its one
+ * listener.
+ */
 class SignalScope extends Scope {
   readonly #signal: AbortSignalLike;
 

@@ -257,7 +257,12 @@ test.each([
     TypeError,
     'all got the unknown option "concurrency"; its options are: limit',
   ],
-  ["startWork", [bg], TypeError, 'startWork takes a kind such as "pg.query", got undefined'],
+  [
+    "startWork",
+    [bg],
+    TypeError,
+    'startWork takes the kind of work, got undefined; pass a string such as "pg.query"',
+  ],
 ] as const)("%s(…): %#", async (name, args, Class, message) => {
   const error: unknown = await call(name, ...args).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(Class);

@@ -34,7 +34,9 @@ function isDescribed(ctx: Context): ctx is Described {
   return typeof (ctx as Partial<Described>)[DESCRIBE] === "function";
 }
 
-/** Prints a foreign context as the name of its class, because its `toString` could show a secret. */
+/**
+ * Prints a foreign context as the name of its class, because its `toString` could show a secret.
+ */
 function name(ctx: Context): string {
   return isDescribed(ctx) ? ctx[DESCRIBE]() : (classOf(ctx) ?? "context");
 }

@@ -1,4 +1,7 @@
-/** Describes an argument in a few words, for messages. It shows no data of objects and no long string. */
+/**
+ * Describes an argument in a few words, for messages. It shows no data of objects and no long
+ * string.
+ */
 export function show(x: unknown): string {
   if (x === null || x === undefined) return String(x);
   if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;

@@ -5,8 +5,8 @@ import { show } from "./show.ts";
 const KEY: unique symbol = Symbol.for("eightysix.key") as never;
 
 /**
- * The name of a value of type `T`, created by `key()`. Keys are compared by identity. `Default` is the type
- * that a look-up returns if no context sets a value.
+ * The name of a value of type `T`, created by `key()`. Keys are compared by identity. `Default` is
+ * the type that a look-up returns if no context sets a value.
  */
 export interface Key<T, Default = undefined> {
   readonly name: string;
@@ -22,8 +22,8 @@ const KEY_OPTIONS = ["default", "secret"];
 /**
  * Creates a key. Keep it in a constant of a module: two keys of the same name are different keys.
  *
- * `name` appears in messages and logs. `default` is returned if no context sets a value. `secret` hides
- * the value in logs.
+ * `name` appears in messages and logs. `default` is returned if no context sets a value. `secret`
+ * hides the value in logs.
  *
  * @example
  * const RequestId = key<string>("requestId");
@@ -63,7 +63,9 @@ export interface Values {
 
 export const FOREIGN = Symbol("foreign");
 
-/** Returns the innermost value of `key`. A value that was set to `undefined` hides the outer ones. */
+/**
+ * Returns the innermost value of `key`. A value that was set to `undefined` hides the outer ones.
+ */
 export function lookUp(values: Values | undefined, key: Key<unknown, unknown>): unknown {
   let at = values;
   while (at !== undefined) {

@@ -10,21 +10,24 @@ export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
 
 /** The options of `all`. */
 export interface AllOptions {
-  /** The most tasks that run at the same time. The others start in order. The default is no limit. */
+  /**
+   * The most tasks that run at the same time. The others start in order. The default is no limit.
+   */
   limit?: number;
 }
 
 /**
  * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
  *
- * If a task fails, `all` cancels the context of the others with that error as the cause, waits until they
- * have settled, and then rejects with the error. So no task outlives the call. A task that has not started
- * by then does not start.
+ * If a task fails, `all` cancels the context of the others with that error as the cause, waits
+ * until they have settled, and then rejects with the error. So no task outlives the call. A task
+ * that has not started by then does not start.
  *
- * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns their
- * results.
+ * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns
+ * their results.
  *
- * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is less than 1.
+ * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is less
+ * than 1.
  *
  * @example
  * const [user, orders] = await all(ctx, [

@@ -6,11 +6,13 @@ import { dependOn, currentEndEpoch } from "../core/tree.ts";
 
 /** How long a loop may hold the event loop, in milliseconds, before `checkpoint` makes it yield. */
 const SLICE = 10;
-/** The time between two reads of the clock, in milliseconds. The stride grows until it is reached. */
+/**
+ * The time between two reads of the clock, in milliseconds. The stride grows until it is reached.
+ */
 const INTERVAL = 0.5;
 /**
- * The most calls between two reads of the clock. A read costs 100 ns, so a longer stride gains nothing, and
- * a later turn of the loop can take a thousand times as long as the one before.
+ * The most calls between two reads of the clock. A read costs 100 ns, so a longer stride gains
+ * nothing, and a later turn of the loop can take a thousand times as long as the one before.
  */
 const LONGEST_STRIDE = 256;
 
@@ -31,8 +33,9 @@ let sliceEnds = 0;
  * Makes a loop that computes stoppable, and lets other work run in between.
  *
  * - If `ctx` is done, it throws `ctx.err()`.
- * - If the loop has held the event loop for 10 ms, it returns a promise. Await the promise, so that timers
- *   and connections get their turn. It rejects with `ctx.err()` if `ctx` has ended in the meantime.
+ * - If the loop has held the event loop for 10 ms, it returns a promise. Await the promise, so that
+ *   timers and connections get their turn. It rejects with `ctx.err()` if `ctx` has ended in the
+ *   meantime.
  * - Otherwise it returns `undefined`. That takes about a nanosecond.
  *
  * @example

@@ -6,11 +6,13 @@ import { show } from "../core/show.ts";
 import { startWork } from "../work/ledger.ts";
 
 /**
- * Waits for a promise, or iterates an async iterable, until `ctx` is done. Then the returned promise rejects,
- * or the loop throws, with `ctx.err()`. If the promise has settled by then, its result counts.
+ * Waits for a promise, or iterates an async iterable, until `ctx` is done. Then the returned
+ * promise rejects, or the loop throws, with `ctx.err()`. If the promise has settled by then, its
+ * result counts.
  *
- * `orDone` stops the waiting and not the work behind it. The work continues, and stays in the ledger as work
- * of the kind "orDone" until it settles. The `return()` of an iterable is called and not awaited.
+ * `orDone` stops the waiting and not the work behind it. The work continues, and stays in the
+ * ledger as work of the kind "orDone" until it settles. The `return()` of an iterable is called and
+ * not awaited.
  *
  * Throws a TypeError if `source` is neither a promise nor an async iterable.
  *
@@ -55,7 +57,9 @@ function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
 
 async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = iterable[Symbol.asyncIterator]();
-  /** As in a for-await loop, an iterator that has finished or failed by itself needs no return(). */
+  /**
+   * As in a for-await loop, an iterator that has finished or failed by itself needs no return().
+   */
   let isFinished = false;
   const next = async (): Promise<IteratorResult<T, unknown>> => {
     try {

@@ -5,10 +5,11 @@ import { callAt, now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 
 /**
- * Resolves after `ms` milliseconds. If `ctx` ends first, it clears its timer and rejects with `ctx.err()`.
+ * Resolves after `ms` milliseconds. If `ctx` ends first, it clears its timer and rejects with
+ * `ctx.err()`.
  *
- * Zero and negative durations resolve at once. `Infinity` waits until `ctx` ends. The timer keeps the process
- * running while it waits.
+ * Zero and negative durations resolve at once. `Infinity` waits until `ctx` ends. The timer keeps
+ * the process running while it waits.
  *
  * @example
  * await sleep(ctx, 1_000);

@@ -5,8 +5,9 @@ import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
 
 /**
- * Runs `fn` under a child of `ctx` that ends after `ms` milliseconds, and returns the result of `fn`. The
- * child ends when `fn` has finished, so unlike with `withTimeout` you cannot forget to end it.
+ * Runs `fn` under a child of `ctx` that ends after `ms` milliseconds, and returns the result of
+ * `fn`. The child ends when `fn` has finished, so unlike with `withTimeout` you cannot forget to
+ * end it.
  *
  * It waits until `fn` has settled, also if the time has passed before.
  *
@@ -25,11 +26,11 @@ export async function within<T>(
 }
 
 /**
- * Runs `fn` under a context that has the values of `ctx` but does not end with it, and returns the result of
- * `fn`. Use it for a step that must happen even if `ctx` is done, such as a rollback.
+ * Runs `fn` under a context that has the values of `ctx` but does not end with it, and returns the
+ * result of `fn`. Use it for a step that must happen even if `ctx` is done, such as a rollback.
  *
- * The context of `fn` ends after `budgetMs` milliseconds, so that no step runs without a limit. It ends when
- * `fn` has finished, too.
+ * The context of `fn` ends after `budgetMs` milliseconds, so that no step runs without a limit. It
+ * ends when `fn` has finished, too.
  *
  * Rejects with a RangeError if `budgetMs` is Infinity.
  *
@@ -55,7 +56,10 @@ export async function shield<T>(
   return await runAndEnd(withTimeout(withoutCancel(ctx), budgetMs), fn);
 }
 
-/** Runs `fn` and ends its context. It does without `using`, because some platforms have no `Symbol.dispose`. */
+/**
+ * Runs `fn` and ends its context. It does without `using`, because some platforms have no
+ * `Symbol.dispose`.
+ */
 async function runAndEnd<T>(
   inner: CancelableContext,
   fn: (ctx: Context) => T | PromiseLike<T>,
