@@ -22,7 +22,7 @@ const needContext = [
 ];
 
 describe.each(needContext)("%s", (name) => {
-  test.each([undefined, null])("without a context (%s) says so", async (nil) => {
+  test.each([undefined, null])("rejects %s in place of a context and says so", async (nil) => {
     await expect(call(name, nil, 1, () => 1)).rejects.toThrow(
       new RegExp(`^cannot create context from nil parent: ${name} got ${String(nil)} .*; pass `),
     );
@@ -34,13 +34,13 @@ describe.each(needContext)("%s", (name) => {
     ["ctx", 'the string "ctx"'],
     [{ err: () => undefined }, "an object of class Object"],
     [() => undefined, "a function"],
-  ])("with something else (%s) says what it got", async (x, shown) => {
+  ])("rejects another value (%s) in place of a context and says what it got", async (x, shown) => {
     await expect(call(name, x, 1, () => 1)).rejects.toThrow(
       `${name} needs a Context as its first argument, got ${shown}; pass the caller's ctx`,
     );
   });
 
-  test("with a signal says what to do with it", async () => {
+  test("rejects a signal in place of a context and names withSignal", async () => {
     await expect(call(name, new AbortController().signal)).rejects.toThrow(
       "got an object of class AbortSignal; for a signal, use withSignal(background(), signal)",
     );
@@ -263,13 +263,16 @@ test.each([
     TypeError,
     'startWork takes the kind of work, got undefined; pass a string such as "pg.query"',
   ],
-] as const)("%s(…): %#", async (name, args, Class, message) => {
-  const error: unknown = await call(name, ...args).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(Class);
-  expect((error as Error).message).toContain(message);
-});
+] as const)(
+  "%s(…) rejects wrong arguments and says what to pass: %#",
+  async (name, args, Class, message) => {
+    const error: unknown = await call(name, ...args).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(Class);
+    expect((error as Error).message).toContain(message);
+  },
+);
 
-test("cancel without its context says how to pass it on", () => {
+test("cancel() that is called without its context throws and says how to pass it on", () => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- the mistake in question
   const { cancel } = withCancel(bg);
   const mistake = "cancel() was called without its context; pass () => ctx.cancel()";
@@ -277,7 +280,7 @@ test("cancel without its context says how to pass it on", () => {
   expect(() => cancel.call({} as never)).toThrow(mistake);
 });
 
-test("value() with no key, or a string, says so", () => {
+test("value() throws for undefined and for a string, and names key()", () => {
   const { value } = { value: bg.value.bind(bg) as Anything };
   expect(() => value(undefined)).toThrow("nil key: value needs a key made by key(), got undefined");
   expect(() => value("id")).toThrow('value needs a key made by key(), got the string "id"');
