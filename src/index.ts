@@ -1,5 +1,5 @@
 /**
- * eightysix: Go's `context` for TypeScript, carried all the way down.
+ * eightysix: Go's `context` for TypeScript. When a request ends, everything it started stops.
  *
  * @packageDocumentation
  */
@@ -21,7 +21,7 @@ export {
 export { key, type Key } from "./core/values.ts";
 export type { AbortSignalLike } from "./core/join.ts";
 
-// Asking
+// The state of a context
 export { cause, endedHere, hasBudget, remaining, throwIfDone } from "./core/context-state.ts";
 export { afterFunc, type Stop } from "./core/after-func.ts";
 
@@ -35,10 +35,10 @@ export {
   isDeadlineExceeded,
 } from "./core/errors.ts";
 
-// While developing
+// Development
 export { developmentMode, type DroppedContext } from "./core/development.ts";
 
-// Proof of stop
+// The ledger of work
 export {
   startWork,
   stopped,

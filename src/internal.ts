@@ -1,6 +1,6 @@
 /**
- * What the integrations may take from the core beyond the public root. Not an entry point of the
- * package: only files in src import it.
+ * The part of the core that integrations may use beyond the public root. It is not an entry point
+ * of the package: only files in src import it.
  */
 export { checkContext, contextHint } from "./core/check-context.ts";
 export { checkDuration, checkFunction, checkOptions } from "./core/check.ts";

@@ -4,7 +4,7 @@ import { afterFunc, background, isDeadlineExceeded, withCancel, withTimeout } fr
 import { ManualClock, useClock } from "../testing/index.ts";
 
 describe("afterFunc", () => {
-  test("runs once with the error, never inside cancel()", async () => {
+  test("calls the callback once with the context's error, and not inside cancel()", async () => {
     const ctx = withCancel(background());
     const got: unknown[] = [];
     afterFunc(ctx, (err) => got.push(err));
@@ -16,7 +16,7 @@ describe("afterFunc", () => {
     expect(got).toEqual([ctx.err()]);
   });
 
-  test("runs soon, and not at once, when the context is done already", async () => {
+  test("calls the callback in a microtask if the context is done already", async () => {
     const ctx = withTimeout(background(), 0);
     let err: unknown;
     const stop = afterFunc(ctx, (e) => (err = e));
@@ -26,7 +26,7 @@ describe("afterFunc", () => {
     expect(isDeadlineExceeded(err)).toBe(true);
   });
 
-  test("keeps the order of registration, also of what an abort listener registers", async () => {
+  test("calls callbacks in the order of registration, also those that an abort listener registers", async () => {
     const ctx = withCancel(background());
     const order: number[] = [];
     afterFunc(ctx, () => order.push(1));
@@ -37,7 +37,7 @@ describe("afterFunc", () => {
     expect(order).toEqual([1, 2, 3]);
   });
 
-  test("keeps it also for what is registered after somebody has looked at a passed deadline", async () => {
+  test("calls callbacks in the order of registration if one is registered after err() has found a passed deadline", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 10);
@@ -51,7 +51,7 @@ describe("afterFunc", () => {
     expect(order).toEqual([1, 2]);
   });
 
-  test("takes back only its own registration, and only before the end", async () => {
+  test("takes back one registration only, and only before the context ends", async () => {
     const ctx = withCancel(background());
     const ran: string[] = [];
     const fn = (name: string) => () => void ran.push(name);
@@ -67,7 +67,7 @@ describe("afterFunc", () => {
     expect(b()).toBe(false);
   });
 
-  test("stop() looks at the clock", async () => {
+  test("stop() returns false if the deadline has passed and its timer has not fired", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 10);
@@ -80,7 +80,7 @@ describe("afterFunc", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("a throwing or rejecting callback reaches neither canceler nor neighbours, and is reported once", async () => {
+  test("reports what a callback throws or rejects with once, and passes it neither to the canceler nor to other callbacks", async () => {
     const thrown = new Error("thrown");
     const rejected = new Error("rejected");
     const ran: string[] = [];
@@ -108,7 +108,7 @@ describe("afterFunc", () => {
     expect(errors.sort()).toEqual([thrown, thrown, rejected].sort());
   });
 
-  test("finished waits for the promise of a slow callback", async () => {
+  test("stop.finished waits for the promise that a callback returns", async () => {
     const ctx = withCancel(background());
     let resolve = (): void => undefined;
     const slow = new Promise<void>((r) => (resolve = r));
@@ -125,7 +125,7 @@ describe("afterFunc", () => {
     await stop.finished;
   });
 
-  test("finished resolves when the callback was taken back, asked before or after", async () => {
+  test("stop.finished resolves if the callback is taken back, whether it is read before or after", async () => {
     const stop = afterFunc(withCancel(background()), () => undefined);
     const before = stop.finished;
     stop();
@@ -136,7 +136,7 @@ describe("afterFunc", () => {
     await never.finished;
   });
 
-  test("one callback may take back, register and cancel from inside", async () => {
+  test("a callback may take back callbacks, register new ones and cancel", async () => {
     const root = withCancel(background());
     const other = withCancel(background());
     const ran: string[] = [];

@@ -17,7 +17,8 @@ export interface Stop {
   (): boolean;
   /**
    * Resolves when the callback and the promise that it returned have finished, or when the callback
-   * will never run. Never rejects. An adapter waits for it before it returns a connection to its pool.
+   * will never run. Never rejects. An adapter waits for it before it returns a connection to its
+   * pool.
    */
   readonly finished: Promise<void>;
 }
@@ -91,11 +92,12 @@ const stopPrototype = Object.create(Function.prototype, {
 }) as object;
 
 /**
- * Calls `fn` once with `ctx.err()`, in a microtask after `ctx` and all its children are done. If `ctx`
- * is done already, it calls `fn` in a microtask from now. Callbacks run in the order of registration.
+ * Calls `fn` once with `ctx.err()`, in a microtask after `ctx` and all its children are done. If
+ * `ctx` is done already, it calls `fn` in a microtask from now. Callbacks run in the order of
+ * registration.
  *
- * If `fn` throws or rejects, the error is reported as an unhandled rejection. It reaches neither the
- * code that canceled nor other callbacks.
+ * If `fn` throws or rejects, the error is reported as an unhandled rejection. It reaches neither
+ * the code that canceled nor other callbacks.
  *
  * Watches `ctx` until `ctx` is done or the returned function is called. The caller must call that
  * function when its work has finished.

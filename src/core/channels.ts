@@ -1,7 +1,7 @@
 /**
- * The channels of `node:diagnostics_channel` on which this package publishes. The module is looked up
- * without an import, so that this file also runs on platforms that do not have it. A channel without
- * subscribers costs one branch.
+ * The channels of `node:diagnostics_channel` on which this package publishes. The module is looked
+ * up without an import, so that this file also runs on platforms that do not have it. A channel
+ * without subscribers costs one branch.
  */
 import type { End } from "./end.ts";
 
@@ -18,7 +18,10 @@ interface Builtins {
 
 const silent: Channel = { hasSubscribers: false, publish: () => undefined };
 
-/** Returns the channel `eightysix:<name>`, or one without subscribers if the platform has no channels. */
+/**
+ * Returns the channel `eightysix:<name>`, or one without subscribers if the platform has no
+ * channels.
+ */
 export function channel(name: string): Channel {
   const { process } = globalThis as Builtins;
   const module = process?.getBuiltinModule?.("node:diagnostics_channel");
@@ -29,8 +32,8 @@ const done = channel("context.done");
 
 /**
  * Publishes `{ kind, cause, error }` on `eightysix:context.done`, once for all contexts that ended
- * together. It publishes in a microtask, because a subscriber is code of the program and `err()` must
- * not run any.
+ * together. It publishes in a microtask, because a subscriber is code of the program and `err()`
+ * must not run any.
  */
 export function announce(end: End): void {
   if (!done.hasSubscribers) return;

@@ -16,7 +16,9 @@ export function checkContext(ctx: unknown, caller: string): asserts ctx is Conte
   );
 }
 
-/** Returns what to pass in place of `x`, which is not a context, as the last clause of a message. */
+/**
+ * Returns what to pass in place of `x`, which is not a context, as the last clause of a message.
+ */
 export function contextHint(x: unknown): string {
   const has = (...names: string[]): boolean =>
     typeof x === "object" && x !== null && names.every((name) => name in x);

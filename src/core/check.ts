@@ -19,8 +19,8 @@ export function checkDuration(ms: unknown, caller: string): asserts ms is number
 }
 
 /**
- * Returns a Date or a number as milliseconds since the Unix epoch. Throws if `at` is neither, or is an
- * invalid Date.
+ * Returns a Date or a number as milliseconds since the Unix epoch. Throws if `at` is neither, or is
+ * an invalid Date.
  */
 export function checkInstant(at: unknown, caller: string): number {
   const isDate = Object.prototype.toString.call(at) === "[object Date]";

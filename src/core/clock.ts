@@ -2,8 +2,8 @@
  * The source of time for the whole package.
  *
  * It looks up the globals at each use, so fake timers that replace them (vitest, sinon) work. Fake
- * timers that replace only some of them (`node:test` does not replace `performance`) need a clock from
- * `eightysix/testing`.
+ * timers that replace only some of them (`node:test` does not replace `performance`) need a clock
+ * from `eightysix/testing`.
  */
 
 /** The source of a context's time and timers. All times and durations are in milliseconds. */
@@ -19,7 +19,9 @@ export interface Clock {
   setTimer(fn: () => void, ms: number, keepAlive: boolean): () => void;
 }
 
-/** The globals of every JavaScript platform, declared here so that no platform's types are needed. */
+/**
+ * The globals of every JavaScript platform, declared here so that no platform's types are needed.
+ */
 interface Platform {
   performance: { now(): number };
   setTimeout(fn: () => void, ms: number): unknown;
@@ -55,7 +57,10 @@ export function now(): number {
   return clock.now();
 }
 
-/** The longest delay of a platform timer, in milliseconds. A timer with a longer delay fires at once. */
+/**
+ * The longest delay of a platform timer, in milliseconds. A timer with a longer delay fires at
+ * once.
+ */
 const LONGEST = 2 ** 31 - 1;
 
 /**
@@ -80,9 +85,12 @@ export function callAt(at: number, fn: () => void, keepAlive: boolean): () => vo
 
 /** How far the platform's wall clock may lag, in milliseconds: it drops the fraction. */
 const LAG = 1;
-/** How far two readings of the difference may lie apart, in milliseconds, before the clock counts as set. */
+/**
+ * How far two readings of the difference may lie apart, in milliseconds, before the clock counts as
+ * set.
+ */
 const JITTER = 2 * LAG;
-/** Smaller errors come from rounding. */
+/** More than the rounding error of a difference between the clocks, in milliseconds. */
 const ROUNDING = 0.01;
 
 /**
@@ -92,9 +100,9 @@ const ROUNDING = 0.01;
  * jitter between the two clocks would decide which of two equal deadlines came first.
  *
  * It is never less than the difference that the clocks show, so that no deadline is later than the
- * wall clock says. A monotonic clock that shows fractions can show a difference that is greater by up
- * to `LAG` a moment later, so `LAG` is added when the difference is latched. A fake clock counts whole
- * milliseconds and is exact.
+ * wall clock says. A monotonic clock that shows fractions can show a difference that is greater by
+ * up to `LAG` a moment later, so `LAG` is added when the difference is latched. A fake clock counts
+ * whole milliseconds and is exact.
  */
 let difference = Number.NaN;
 
@@ -111,7 +119,9 @@ function updateDifference(): void {
   }
 }
 
-/** Converts a time of the wall clock. If the wall clock has reached it, so has the monotonic clock. */
+/**
+ * Converts a time of the wall clock. If the wall clock has reached it, so has the monotonic clock.
+ */
 export function monotonicOf(wall: number): number {
   updateDifference();
   return wall - difference;

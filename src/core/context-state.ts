@@ -7,8 +7,8 @@ import { scopeOf } from "./foreign.ts";
 import { endOf } from "./tree.ts";
 
 /**
- * Returns why `ctx` is done: `err().cause`, or `err()` itself if it has no cause. Returns `undefined`
- * while `ctx` is live.
+ * Returns why `ctx` is done: `err().cause`, or `err()` itself if it has no cause. Returns
+ * `undefined` while `ctx` is live.
  */
 export function cause(ctx: Context): unknown {
   checkContext(ctx, "cause");
@@ -24,7 +24,8 @@ export function throwIfDone(ctx: Context): void {
 }
 
 /**
- * Returns the milliseconds until the deadline of `ctx`: `Infinity` if it has none, 0 if `ctx` is done.
+ * Returns the milliseconds until the deadline of `ctx`: `Infinity` if it has none, 0 if `ctx` is
+ * done.
  */
 export function remaining(ctx: Context): number {
   checkContext(ctx, "remaining");
@@ -45,8 +46,8 @@ export function hasBudget(ctx: Context, ms: number): boolean {
 }
 
 /**
- * Returns whether `ctx` is done for a reason of its own, such as its own timeout, and not because its
- * parent ended.
+ * Returns whether `ctx` is done for a reason of its own, such as its own timeout, and not because
+ * its parent ended.
  *
  * @example
  * // A retry loop continues after its own timeout, and stops if the caller's context ended.

@@ -7,10 +7,10 @@ import type { Key } from "./values.ts";
  * The request ticket: a deadline, a cancellation and a few values. Every function takes it as its
  * first parameter and passes it on. It has these four members and no others.
  *
- * Any object with the four members may be used as a context. If you implement one, let `err()` return
- * an error from the moment at which `signal` aborts: `err()` is what a child asks. An aborted signal
- * ends a child by itself only while the child is watched, because nothing reads the signal for an
- * unwatched child.
+ * Any object with the four members may be used as a context. If you implement one, let `err()`
+ * return an error from the moment at which `signal` aborts: `err()` is what a child asks. An
+ * aborted signal ends a child by itself only while the child is watched, because nothing reads the
+ * signal for an unwatched child.
  */
 export interface Context {
   /**
@@ -19,11 +19,11 @@ export interface Context {
    */
   deadline(): Date | undefined;
   /**
-   * A real `AbortSignal` that aborts when the context ends, with `err()` as its reason. It is created
-   * on the first read.
+   * A real `AbortSignal` that aborts when the context ends, with `err()` as its reason. It is
+   * created on the first read.
    *
-   * Reading it watches the context, which takes about 1 KB until the context ends. To find out whether
-   * the context is done, call `err()`. To pass the cancellation on, use `signal`.
+   * Reading it watches the context, which takes about 1 KB until the context ends. To find out
+   * whether the context is done, call `err()`. To pass the cancellation on, use `signal`.
    */
   readonly signal: AbortSignal;
   /**
@@ -41,16 +41,16 @@ export interface Context {
 }
 
 /**
- * A context with the right to end it, for the code that created it. Pass it on as a `Context`, which
- * has no `cancel`. End it when its work has ended, most simply with `using`.
+ * A context with the right to end it, for the code that created it. Pass it on as a `Context`,
+ * which has no `cancel`. End it when its work has ended, most simply with `using`.
  */
 export interface CancelableContext extends Context, Disposable {
   /**
-   * Ends this context and all its children with a `CanceledError`. If the context is done already, the
-   * call does nothing.
+   * Ends this context and all its children with a `CanceledError`. If the context is done already,
+   * the call does nothing.
    *
-   * When `cancel` returns, all of these contexts are done and their abort listeners have run. It does
-   * not wait for the work to stop: `await stopped(ctx)` does.
+   * When `cancel` returns, all of these contexts are done and their abort listeners have run. It
+   * does not wait for the work to stop: `await stopped(ctx)` does.
    *
    * `cause` becomes the `cause` of the error, and should be an Error. A cause with the property
    * `finished: true` says that the work had finished, as `Symbol.dispose` does.
@@ -61,9 +61,9 @@ export interface CancelableContext extends Context, Disposable {
 }
 
 /**
- * A method that a foreign context may have. It is then used in place of a listener on its `signal`. It
- * calls `fn` once after the context has ended, also if the context is done already, and returns a
- * function that takes `fn` back.
+ * A method that a foreign context may have. It is then used in place of a listener on its `signal`.
+ * It calls `fn` once after the context has ended, also if the context is done already, and returns
+ * a function that takes `fn` back.
  */
 export interface OffersAfterFunc {
   afterFunc(fn: () => void): () => unknown;

@@ -12,8 +12,8 @@ interface Events {
 }
 
 /**
- * Removes the limit of listeners from a signal. Node 20 warns of a leak at the eleventh listener, which
- * a busy request has. Other platforms have no limit.
+ * Removes the limit of listeners from a signal. Node 20 warns of a leak at the eleventh listener,
+ * which a busy request has. Other platforms have no limit.
  */
 let prepare = (controller: AbortController): void => {
   prepare = () => undefined;

@@ -3,7 +3,10 @@ import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
 import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
 
-/** The last time that a Date can hold, in milliseconds since the Unix epoch. The first is `-LAST_DATE`. */
+/**
+ * The last time that a Date can hold, in milliseconds since the Unix epoch. The first is
+ * `-LAST_DATE`.
+ */
 const LAST_DATE = 8.64e15;
 
 /** A scope whose deadline is earlier than every deadline above it, so it is its own limit. */
@@ -56,8 +59,8 @@ export function scopeAfter(parent: Scope | undefined, ms: number, cause: unknown
 }
 
 /**
- * Makes a scope that ends at a time of the wall clock, in milliseconds since the Unix epoch, or with
- * its parent's earlier deadline.
+ * Makes a scope that ends at a time of the wall clock, in milliseconds since the Unix epoch, or
+ * with its parent's earlier deadline.
  */
 export function scopeUntil(parent: Scope | undefined, wall: number, cause: unknown): Scope {
   if (wall === Infinity) return new Scope(parent);
@@ -74,7 +77,10 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   return endIfPast(new DeadlineScope(parent, Math.max(at, time), wall, cause), time);
 }
 
-/** Ends a scope whose deadline has passed already. If its parent ended before, it ends with the parent. */
+/**
+ * Ends a scope whose deadline has passed already. If its parent ended before, it ends with the
+ * parent.
+ */
 function endIfPast(scope: DeadlineScope, time: number): Scope {
   if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));
   return scope;

@@ -13,14 +13,14 @@ import {
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
-describe("deadlines", () => {
-  test("Infinity means none", () => {
+describe("a deadline", () => {
+  test("does not exist if the time is Infinity", () => {
     expect(withTimeout(background(), Infinity).deadline()).toBeUndefined();
     expect(withDeadline(background(), Infinity).deadline()).toBeUndefined();
     expect(remaining(withTimeout(background(), Infinity))).toBe(Infinity);
   });
 
-  test.each([1e16, 1e300, Number.MAX_VALUE])("beyond every Date: %d", (ms) => {
+  test.each([1e16, 1e300, Number.MAX_VALUE])("may lie beyond every Date: %d ms", (ms) => {
     for (const ctx of [withTimeout(background(), ms), withDeadline(background(), ms)]) {
       expect(ctx.err()).toBeUndefined();
       expect(ctx.deadline()?.getTime()).not.toBeNaN();
@@ -31,7 +31,7 @@ describe("deadlines", () => {
     expect(String(withDeadline(background(), -ms))).toContain("WithDeadline(-271821-04-20");
   });
 
-  test("equal wall-clock deadlines are equal, whoever is asked first", () => {
+  test("of a child that equals its parent's is the parent's", () => {
     for (let i = 0; i < 200; i++) {
       const at = Date.now() + 1_000;
       const parent = withDeadline(background(), at, { cause: "parent" });
@@ -41,7 +41,7 @@ describe("deadlines", () => {
     }
   });
 
-  test("setting the wall clock moves no deadline", () => {
+  test("does not move if the wall clock is set", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const contexts = [
@@ -61,7 +61,7 @@ describe("deadlines", () => {
     expect(remaining(now)).toBe(10); // made after the clock was set
   });
 
-  test("a blocked event loop does not hide that one has passed", () => {
+  test("that passes while the event loop is blocked ends its context", () => {
     const ctx = withTimeout(background(), 5);
     void ctx.signal;
     for (const end = performance.now() + 8; performance.now() < end;) continue;
@@ -70,7 +70,7 @@ describe("deadlines", () => {
     expect(ctx.signal.aborted).toBe(true);
   });
 
-  test("come by themselves, in real time", async () => {
+  test("ends a watched context by itself, in real time", async () => {
     const ctx = withTimeout(background(), 5);
     let aborted = false;
     ctx.signal.addEventListener("abort", () => (aborted = true));
@@ -78,7 +78,7 @@ describe("deadlines", () => {
     expect(isDeadlineExceeded(ctx.err())).toBe(true);
   });
 
-  test("remaining and hasBudget count down, and are nothing once done", () => {
+  test("is what remaining() and hasBudget() count down to, and they return 0 and false once the context is done", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 100);
@@ -90,7 +90,7 @@ describe("deadlines", () => {
     expect([remaining(child), hasBudget(child, 0), remaining(ctx)]).toEqual([0, false, 60]);
   });
 
-  test("endedHere: my own, or my caller's?", () => {
+  test("of a context itself makes endedHere() true, and that of its parent does not", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const caller = withTimeout(background(), 100);
@@ -105,7 +105,7 @@ describe("deadlines", () => {
     expect(endedHere(caller)).toBe(true);
   });
 
-  test("endedHere: mine too, when both are finished one after the other", () => {
+  test("does not matter to endedHere() if a child and then its parent are finished", () => {
     const caller = withCancel(background());
     const mine = withCancel(caller);
     mine[Symbol.dispose]();
@@ -113,7 +113,7 @@ describe("deadlines", () => {
     expect([endedHere(mine), endedHere(caller)]).toEqual([true, true]);
   });
 
-  test("a deadline alone does not keep the process alive", async () => {
+  test("does not keep the process alive", async () => {
     const { stdout, took, code } = await runProgram(`
       import { afterFunc, background, withTimeout } from BUNDLE;
       const ctx = withTimeout(background(), 60_000);
@@ -125,7 +125,7 @@ describe("deadlines", () => {
     expect(took).toBeLessThan(30_000);
   });
 
-  test("sleep does keep it alive, and is cut short", async () => {
+  test("ends a sleep, which does keep the process alive", async () => {
     const { stdout, code } = await runProgram(`
       import { background, sleep, withTimeout } from BUNDLE;
       await sleep(background(), 30);
@@ -197,7 +197,7 @@ describe("a wall-clock deadline", () => {
     });
   });
 
-  test("that has passed is done at birth if the wall clock was set after its parent's deadline", () => {
+  test("that has passed is done at birth, also if the wall clock was set after the parent's deadline was made", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = withDeadline(background(), clock.wall() + 100);
@@ -206,7 +206,7 @@ describe("a wall-clock deadline", () => {
     expect([child.err()?.cause, parent.err()]).toEqual(["past", undefined]);
   });
 
-  test("shares one time with an equal one if the program pauses between the readings of the clocks", () => {
+  test("shares one monotonic time with an equal one if the program pauses between the readings of the two clocks", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const at = clock.wall() + 5_000;
@@ -222,7 +222,7 @@ describe("a wall-clock deadline", () => {
     expect(remaining(equal)).toBe(remaining(first));
   });
 
-  test("is done at birth or not later than it says, on the real clocks", () => {
+  test("is done at birth if it has passed, and is never late, on the real clocks", () => {
     for (let i = 0; i < 5_000; i++) {
       expect(isDeadlineExceeded(withDeadline(background(), new Date(Date.now() - 1)).err())).toBe(
         true,
@@ -234,7 +234,7 @@ describe("a wall-clock deadline", () => {
 });
 
 describe("fake timers", () => {
-  test("vitest's move deadlines, watched and unwatched", () => {
+  test("of vitest move the deadlines of watched and unwatched contexts", () => {
     vi.useFakeTimers();
     try {
       const watched = withTimeout(background(), 1_000);
@@ -253,7 +253,7 @@ describe("fake timers", () => {
     }
   });
 
-  test("sinon's do too", async () => {
+  test("of sinon move deadlines", async () => {
     const { default: sinon } = await import("sinon");
     const fake = sinon.useFakeTimers({ now: 1e12 });
     try {
@@ -268,7 +268,7 @@ describe("fake timers", () => {
     }
   });
 
-  test("node:test's do with a clock made of what it fakes", async () => {
+  test("of node:test move deadlines through a clock made of what they replace", async () => {
     const { stdout, stderr, code } = await runProgram(`
       import { mock } from "node:test";
       import { background, useClock, withTimeout } from BUNDLE;

@@ -1,4 +1,4 @@
-/** The functions that make contexts. None of them costs anything on its parent until watched. */
+/** The functions that create contexts. A child leaves nothing on its parent until it is watched. */
 import { checkContext } from "./check-context.ts";
 import { checkDuration, checkInstant, checkOptions } from "./check.ts";
 import type { CancelableContext, Context } from "./context.ts";
@@ -11,9 +11,9 @@ import { checkKey, type Key } from "./values.ts";
 import { show } from "./show.ts";
 import { Scope } from "./tree.ts";
 
-/** What a deadline may say of itself. */
+/** The options of `withDeadline` and `withTimeout`. */
 export interface DeadlineOptions {
-  /** The cause when this very deadline passes; best an Error. */
+  /** The `cause` of the context's error if this deadline passes. It should be an Error. */
   cause?: unknown;
 }
 
@@ -22,31 +22,54 @@ const DEADLINE_OPTIONS = ["cause"];
 const backgroundContext = new RootContext("Background");
 const todoContext = new RootContext("TODO");
 
-/** The root: never done, no deadline, no values. For main, start-up, tests and the top of a job. */
+/**
+ * Returns the root context: it is never done and has no deadline and no values. Use it in `main`,
+ * at startup, in tests and at the top of a job.
+ */
 export function background(): Context {
   return backgroundContext;
 }
 
-/** As `background()`, but says that a real context should be passed here and is not yet. */
+/**
+ * Returns a context like `background()`. Use it where a context should be passed and is not yet.
+ */
 export function todo(): Context {
   return todoContext;
 }
 
+/** Returns a context for `scope` with the values of `parent`. */
 function scoped(parent: Context, scope: Scope): CancelableContext {
   const ctx = new ScopedContext(parent, scope, valuesOf(parent));
   trackDropped(ctx, scope);
   return ctx;
 }
 
-/** A child that ends when its parent does or when it is canceled. */
+/**
+ * Returns a child of `parent` that ends when `parent` ends or when it is canceled.
+ *
+ * @example
+ * using ctx = withCancel(parent);
+ * await download(ctx);
+ */
 export function withCancel(parent: Context): CancelableContext {
   checkContext(parent, "withCancel");
   return scoped(parent, new Scope(scopeOf(parent)));
 }
 
 /**
- * A child that expires at a wall-clock time (a Date or epoch milliseconds). Expiry itself goes by
- * the monotonic clock: setting the wall clock later moves nothing. Infinity means no deadline.
+ * Returns a child of `parent` that ends at a time of the wall clock: a Date, or milliseconds since
+ * the Unix epoch. Infinity means no deadline of its own. If `parent` has an earlier deadline, that
+ * one counts.
+ *
+ * The deadline passes by the monotonic clock, so a later change of the wall clock does not move it.
+ * It is never later than the wall clock says, and up to 2 ms earlier.
+ *
+ * Throws a TypeError if `at` is neither a Date nor a number, and a RangeError if it is NaN or an
+ * invalid Date.
+ *
+ * @example
+ * using ctx = withDeadline(parent, new Date("2030-01-01T00:00:00Z"));
+ * await work(ctx);
  */
 export function withDeadline(
   parent: Context,
@@ -60,8 +83,15 @@ export function withDeadline(
 }
 
 /**
- * A child that expires `ms` milliseconds from now. Infinity means no deadline of its own, zero and
- * negative mean now; an earlier deadline of the parent wins.
+ * Returns a child of `parent` that ends `ms` milliseconds from now. Infinity means no deadline of
+ * its own. Zero and negative numbers mean now. If `parent` has an earlier deadline, that one
+ * counts.
+ *
+ * Throws a TypeError if `ms` is not a number, and a RangeError if it is NaN.
+ *
+ * @example
+ * using ctx = withTimeout(parent, 5_000, { cause: new Error("the report took too long") });
+ * return await report(ctx);
  */
 export function withTimeout(
   parent: Context,
@@ -74,7 +104,14 @@ export function withTimeout(
   return scoped(parent, scopeAfter(scopeOf(parent), ms, options?.cause));
 }
 
-/** A child that carries one more value: for what belongs to the request, not for parameters. */
+/**
+ * Returns a child of `parent` with one more value. Use it for data that belongs to the request, not
+ * for the parameters of a function.
+ *
+ * @example
+ * const RequestId = key<string>("requestId");
+ * const ctx = withValue(parent, RequestId, "r-1");
+ */
 export function withValue<T>(parent: Context, key: Key<T, unknown>, value: T): Context {
   checkContext(parent, "withValue");
   checkKey(key, "withValue");
@@ -82,8 +119,9 @@ export function withValue<T>(parent: Context, key: Key<T, unknown>, value: T): C
 }
 
 /**
- * Values without the end: for work that must go on after the request, such as a rollback. It has
- * no bound of its own: prefer `shield`, which has.
+ * Returns a context that has the values of `parent` but does not end with it. Use it for work that
+ * continues after the request, such as a rollback. It has no deadline: `shield` has one, so prefer
+ * it.
  */
 export function withoutCancel(parent: Context): Context {
   checkContext(parent, "withoutCancel");
@@ -91,17 +129,24 @@ export function withoutCancel(parent: Context): Context {
 }
 
 /**
- * A child that also ends when one of the signals aborts, with the signal's reason as its cause.
- * `undefined` and `null` are passed over: an optional signal needs no special case. Listens from
- * birth, because a bare signal cannot say when it aborted: end it when its work is over.
+ * Returns a child of `parent` that also ends when one of the signals aborts, with the signal's
+ * reason as its cause. `undefined` and `null` are ignored, so an optional signal needs no special
+ * case.
+ *
+ * The child listens to the signals from the start, because a signal does not record when it
+ * aborted. End the child when its work has finished.
+ *
+ * @example
+ * using ctx = withSignal(background(), controller.signal);
+ * await work(ctx);
  */
 export function withSignal(
   parent: Context,
   ...signals: (AbortSignalLike | null | undefined)[]
 ): CancelableContext {
   checkContext(parent, "withSignal");
-  const given = signals.filter((signal) => signal !== undefined && signal !== null);
-  for (const signal of given) {
+  const sources = signals.filter((signal) => signal !== undefined && signal !== null);
+  for (const signal of sources) {
     if (
       typeof (signal as Partial<AbortSignalLike>).addEventListener !== "function" ||
       !("aborted" in signal)
@@ -111,12 +156,18 @@ export function withSignal(
       );
     }
   }
-  return scoped(parent, join("WithSignal", scopeOf(parent), given.map(scopeOfSignal)));
+  return scoped(parent, join("WithSignal", scopeOf(parent), sources.map(scopeOfSignal)));
 }
 
 /**
- * A child with its parent's values that ends when any of the contexts does, with that one's error;
- * its deadline is the earliest of all. Listens from birth: end it when its work is over.
+ * Returns a child of `parent` that also ends when one of `contexts` ends, with the error of the
+ * context that ended first. It has the values of `parent`, and the earliest deadline of them all.
+ *
+ * The child listens to all of them from the start. End it when its work has finished.
+ *
+ * @example
+ * using ctx = merge(request, job);
+ * await work(ctx);
  */
 export function merge(parent: Context, ...contexts: Context[]): CancelableContext {
   checkContext(parent, "merge");

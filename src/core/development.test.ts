@@ -36,13 +36,13 @@ describe("development mode", () => {
     expect(dropped[0]?.stack).toContain("forgetful");
   });
 
-  test("reports one that listens from birth", async () => {
+  test("reports a dropped context that listens from birth", async () => {
     const { signal } = new AbortController();
     const dropped = await droppedBy(() => void withSignal(background(), signal));
     expect(dropped).toHaveLength(1);
   });
 
-  test("is silent about unwatched, stopped and ended ones", async () => {
+  test("does not report a dropped context that is unwatched, or has ended, or whose callback was taken back", async () => {
     const dropped = await droppedBy(() => {
       withCancel(background()).err();
       afterFunc(withTimeout(background(), 1e6), () => undefined)();
@@ -53,7 +53,7 @@ describe("development mode", () => {
     expect(dropped).toEqual([]);
   });
 
-  test("is silent while somebody below still holds on", async () => {
+  test("does not report a dropped context while a child of it is in use", async () => {
     let child: unknown;
     const dropped = await droppedBy(() => {
       const ctx = withCancel(background());
@@ -64,7 +64,7 @@ describe("development mode", () => {
     expect(child).toBeDefined();
   });
 
-  test("gives errors the stack of whoever canceled", () => {
+  test("gives an error the stack of the code that canceled", () => {
     developmentMode(true);
     const ctx = withCancel(background());
     function culprit(): void {
@@ -78,7 +78,7 @@ describe("development mode", () => {
     expect(other.err()?.stack ?? "").not.toContain("at ");
   });
 
-  test("registers nothing while it is off, and forgets what it knew when turned off", async () => {
+  test("registers nothing while it is off, and forgets all contexts when it is turned off", async () => {
     const dropped = await droppedBy(() => {
       void withCancel(background()).signal;
       developmentMode(false, { onDropped: (d) => dropped.push(d) });
@@ -88,7 +88,7 @@ describe("development mode", () => {
     expect(dropped).toEqual([]);
   });
 
-  test("is turned on by EIGHTYSIX_DEV=1, and warns", async () => {
+  test("is turned on by EIGHTYSIX_DEV=1 and then emits a process warning", async () => {
     const program = `
       import { background, withCancel } from BUNDLE;
       (function forgetful() { withCancel(background()).signal; })();

@@ -16,16 +16,16 @@ let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
 let report: (dropped: DroppedContext) => void = warn;
 
 /**
- * Turns development mode on or off. It is off by default and then costs nothing. The environment variable
- * `EIGHTYSIX_DEV=1` turns it on from the start.
+ * Turns development mode on or off. It is off by default and then costs nothing. The environment
+ * variable `EIGHTYSIX_DEV=1` turns it on from the start.
  *
  * While it is on:
  * - The stack of a context error leads to the code that canceled.
- * - A context that was watched (its signal was read, or a callback waits for its end) and is garbage
- *   collected before it has ended is reported, with the stack of the code that created it. The report
- *   is published on the diagnostics channel `eightysix:context.dropped` and passed to `onDropped`, which
- *   emits a process warning by default. A context that was never watched leaves nothing behind, and is
- *   not reported.
+ * - A context that was watched (its signal was read, or a callback waits for its end) and is
+ *   garbage collected before it has ended is reported, with the stack of the code that created it.
+ *   The report is published on the diagnostics channel `eightysix:context.dropped` and passed to
+ *   `onDropped`, which emits a process warning by default. A context that was never watched leaves
+ *   nothing behind, and is not reported.
  *
  * @example
  * developmentMode(process.env.NODE_ENV !== "production");

@@ -20,7 +20,7 @@ class Counted extends DoneListener {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("runs once, in a microtask after the context is done", async () => {
+test("a DoneListener is called once, in a microtask after the context is done", async () => {
   const ctx = withCancel(background());
   const before = new Counted(ctx);
   ctx.cancel();
@@ -32,7 +32,7 @@ test("runs once, in a microtask after the context is done", async () => {
   expect([before.runs, after.runs]).toEqual([1, 1]);
 });
 
-test("taken back, it does not run, and nobody watches the context any more", async () => {
+test("a DoneListener that is taken back is not called, and its context is unwatched", async () => {
   const ctx = withCancel(background());
   const one = new Counted(ctx);
   one.takeBack();
@@ -43,7 +43,7 @@ test("taken back, it does not run, and nobody watches the context any more", asy
   expect(one.runs).toBe(0);
 });
 
-test("is harmless where nothing ends, and to take back too late", async () => {
+test("a DoneListener may be registered on a context that never ends, and taken back too late", async () => {
   new Counted(background()).takeBack();
   const ctx = withCancel(background());
   const one = new Counted(ctx);

@@ -1,4 +1,6 @@
-/** `afterFunc` for integrations. The callback is a method, so a registration creates no function. */
+/**
+ * `afterFunc` for integrations. The callback is a method, so a registration creates no function.
+ */
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";
 import { Callback, addCallback, unlink } from "./tree.ts";
@@ -6,8 +8,8 @@ import { Callback, addCallback, unlink } from "./tree.ts";
 /** A callback for the end of one context. `onDone` must not throw. */
 export abstract class DoneListener extends Callback {
   /**
-   * Registers this listener. `onDone` is called once, in a microtask after `ctx` is done, or soon if it
-   * is done already. Call `register` only once.
+   * Registers this listener. `onDone` is called once, in a microtask after `ctx` is done, or soon
+   * if it is done already. Call `register` only once.
    */
   protected register(ctx: Context): void {
     const scope = scopeOf(ctx);
@@ -15,8 +17,8 @@ export abstract class DoneListener extends Callback {
   }
 
   /**
-   * Takes this listener back. If the context has ended and `onDone` is already due, it is still called.
-   * Does nothing if the listener is not registered.
+   * Takes this listener back. If the context has ended and `onDone` is already due, it is still
+   * called. Does nothing if the listener is not registered.
    */
   protected unregister(): void {
     if (this.host !== undefined) unlink(this);

@@ -9,12 +9,15 @@ import {
   type ContextError,
 } from "./errors.ts";
 
-/** How a context ended. "finished" is a cancel after the work had finished, and counts as no cancellation. */
+/**
+ * How a context ended. "finished" is a cancel after the work had finished, and counts as no
+ * cancellation.
+ */
 export type EndKind = "canceled" | "deadline" | "finished";
 
 /**
- * Stands for the time of an end on whose time nothing depends. Reading the clock is most of the cost of
- * a cancellation.
+ * Stands for the time of an end on whose time nothing depends. Reading the clock is most of the
+ * cost of a cancellation.
  */
 export const UNTIMED = -1;
 
@@ -44,7 +47,10 @@ export class End {
     }
   }
 
-  /** The error of the contexts that ended. It is built on the first read, because most are never read. */
+  /**
+   * The error of the contexts that ended. It is built on the first read, because most are never
+   * read.
+   */
   get error(): ContextError {
     return (this.#error ??= buildError(
       this.kind === "deadline" ? DeadlineExceededError : CanceledError,
@@ -57,9 +63,9 @@ export class End {
 let lastFinished: End | undefined;
 
 /**
- * Returns a record of an end on whose time nothing depends. Consecutive ends that are finished with the
- * same cause share one record. Almost every request ends like that, and an error for each would be most
- * of the cost of aborting their signals.
+ * Returns a record of an end on whose time nothing depends. Consecutive ends that are finished with
+ * the same cause share one record. Almost every request ends like that, and an error for each would
+ * be most of the cost of aborting their signals.
  */
 export function untimed(kind: EndKind, cause: unknown): End {
   if (kind !== "finished" || recordStacks) return new End(kind, cause, UNTIMED);
@@ -68,9 +74,9 @@ export function untimed(kind: EndKind, cause: unknown): End {
 }
 
 /**
- * Returns a record for an end that came from outside: the reason of a signal, or the `err()` of a foreign
- * context. A context error stays the error and brings its own time. Any other value becomes the cause
- * of a new error. The platform's TimeoutError means that a deadline passed.
+ * Returns a record for an end that came from outside: the reason of a signal, or the `err()` of a
+ * foreign context. A context error stays the error and brings its own time. Any other value becomes
+ * the cause of a new error. The platform's TimeoutError means that a deadline passed.
  */
 export function endFrom(reason: unknown, noticedAt: number): End {
   const found = findContextError(reason);

@@ -14,8 +14,8 @@ import {
 } from "../index.ts";
 import { toWire } from "../wire/index.ts";
 
-describe("errors", () => {
-  test("read as in Go and as on the platform", () => {
+describe("context errors", () => {
+  test("have the messages of Go and the names of the platform", () => {
     const canceled = new CanceledError();
     const late = new DeadlineExceededError();
     expect(String(canceled)).toBe("AbortError: context canceled");
@@ -32,7 +32,7 @@ describe("errors", () => {
     }
   });
 
-  test("of a cancellation carry the cause and no stack of the wrong culprit", () => {
+  test("have the cause, and a stack of one line", () => {
     const why = new Error("why");
     const ctx = withCancel(background());
     ctx.cancel(why);
@@ -44,7 +44,7 @@ describe("errors", () => {
     expect(new Error("after").stack).toContain("errors.test"); // the limit is as it was
   });
 
-  test("of a cancellation read well in logs, and their stack is not enumerable", () => {
+  test("read well in logs, and have no enumerable properties", () => {
     const ctx = withCancel(background());
     ctx.cancel();
     const err = ctx.err();
@@ -58,13 +58,13 @@ describe("errors", () => {
   });
 
   // V8 clones the stack. The message, which is on the prototype, is lost.
-  test.skipIf("Bun" in globalThis)("of a cancellation read well after structuredClone", () => {
+  test.skipIf("Bun" in globalThis)("read well after structuredClone", () => {
     const ctx = withCancel(background());
     ctx.cancel();
     expect(inspect(structuredClone(ctx.err()))).toBe("[AbortError: context canceled]");
   });
 
-  test("without a cause have none, and cause() is the error itself", () => {
+  test("have no property cause if the cancellation had no cause, and cause() returns the error", () => {
     for (const nothing of [undefined, null]) {
       const ctx = withCancel(background());
       expect(cause(ctx)).toBeUndefined();
@@ -74,14 +74,14 @@ describe("errors", () => {
     }
   });
 
-  test("are one object for everything that ended together", () => {
+  test("are one object for all contexts that ended together", () => {
     const root = withCancel(background());
     const nodes = [root, withTimeout(root, 1e6), withCancel(withCancel(root))];
     root.cancel();
     expect(new Set(nodes.map((ctx) => ctx.err())).size).toBe(1);
   });
 
-  test("are found through causes, and the first one counts", () => {
+  test("are found in a chain of causes, and the first one counts", () => {
     const wrapped = new Error("query failed", {
       cause: new Error("driver", {
         cause: new CanceledError({ cause: new DeadlineExceededError() }),
@@ -92,7 +92,7 @@ describe("errors", () => {
     expect(isDeadlineExceeded(wrapped)).toBe(false);
   });
 
-  test("are not found where there are none, and never loop or throw", () => {
+  test("are not found in other values, and the search neither loops nor throws", () => {
     const loop = new Error("loop") as Error & { cause?: unknown };
     loop.cause = loop;
     const hostile = new Proxy(
@@ -113,7 +113,7 @@ describe("errors", () => {
     expect(isContextError(new DOMException("aborted", "AbortError"))).toBe(false);
   });
 
-  test("of work that finished are the same for the same cause, unless somebody needs their time", () => {
+  test("of finished work are one object for one cause, unless a child needs the time of the end", () => {
     const done = Object.assign(new Error("done"), { finished: true });
     const ended = (cause: unknown, isTimed = false) => {
       const ctx = withCancel(background());

@@ -14,11 +14,12 @@ export const ENDED_AT: unique symbol = Symbol.for("eightysix.endedAt") as never;
 
 /**
  * The error that `ctx.err()` returns once the context is done, and with which everything that was
- * stopped rejects. Its `cause` is what was passed to `cancel(cause)` or to the deadline's options, or
- * the reason of a signal.
+ * stopped rejects. Its `cause` is what was passed to `cancel(cause)` or to the deadline's options,
+ * or the reason of a signal.
  *
  * All contexts that ended together share one error. Its `stack` is the one line "name: message": a
- * trace would be expensive and would not lead to the code that canceled. In `developmentMode` it does.
+ * trace would be expensive and would not lead to the code that canceled. In `developmentMode` it
+ * does.
  */
 export abstract class ContextError extends Error {
   /** A stable code, for code that compares strings. */
@@ -27,21 +28,26 @@ export abstract class ContextError extends Error {
   readonly #endedAt: number;
 
   /**
-   * `endedAt` is the monotonic time, in milliseconds, at which the context ended. The default is now,
-   * which is right for classes that implement `Context`.
+   * `endedAt` is the monotonic time, in milliseconds, at which the context ended. The default is
+   * now, which is right for classes that implement `Context`.
    */
   constructor(options?: { cause?: unknown }, endedAt = now()) {
     super(undefined, options);
     this.#endedAt = endedAt;
   }
 
-  /** `undefined` if the time was not recorded. Then the end counts from the moment it is noticed. */
+  /**
+   * `undefined` if the time was not recorded. Then the end counts from the moment it is noticed.
+   */
   get [ENDED_AT](): number | undefined {
     return this.#endedAt < 0 ? undefined : this.#endedAt;
   }
 }
 
-/** The error of a context that was canceled: Go's `context.Canceled`. Its `name` is "AbortError", as on the platform. */
+/**
+ * The error of a context that was canceled: Go's `context.Canceled`. Its `name` is "AbortError", as
+ * on the platform.
+ */
 export class CanceledError extends ContextError {
   declare readonly code: "ERR_CONTEXT_CANCELED";
 }
@@ -112,7 +118,9 @@ export function buildError(
 /** The most causes that are followed. A longer chain is a loop or an attack. */
 export const LONGEST_CHAIN = 32;
 
-/** Returns the first context error in the chain of causes that starts with `error`, or `undefined`. */
+/**
+ * Returns the first context error in the chain of causes that starts with `error`, or `undefined`.
+ */
 export function findContextError(error: unknown): ContextError | undefined {
   let current = error;
   try {
@@ -135,7 +143,9 @@ export function isContextError(error: unknown): error is Error {
   return findContextError(error) !== undefined;
 }
 
-/** Returns whether the first context error in the chain of causes of `error` is a `CanceledError`. */
+/**
+ * Returns whether the first context error in the chain of causes of `error` is a `CanceledError`.
+ */
 export function isCanceled(error: unknown): error is Error {
   return findContextError(error)?.[KIND] === "canceled";
 }

@@ -84,11 +84,11 @@ const passThrough = (ctx: Context): Context => ({
   },
 });
 
-describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
+describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
   test.each([
     ["the four members", Theirs],
     ["afterFunc", Offering],
-  ])("a child ends with its error and cause (%s)", (_name, Class) => {
+  ])("ends with the error and cause of the parent (%s)", (_name, Class) => {
     const parent = new Class();
     const child = withCancel(withValue(withTimeout(parent, 1e6), key("x"), 1));
     watch(child);
@@ -100,7 +100,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(child.value(K)).toBe("theirs");
   });
 
-  test("a parent that is done gives a child that is done at birth", () => {
+  test("is done at birth if the parent is done", () => {
     const parent = new Theirs();
     parent.end();
     const child = withTimeout(parent, 0);
@@ -108,7 +108,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(child.err()).toBe(parent.error);
   });
 
-  test("an end that the signal does not know yet is seen by asking", () => {
+  test("is done if the parent's err() says so before its signal aborts", () => {
     const parent = new Theirs();
     const child = withCancel(parent);
     watch(child);
@@ -116,7 +116,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(child.err()).toBe(parent.error);
   });
 
-  test("an err() that ends its context while it is asked is asked once, and its end is kept", () => {
+  test("keeps the end if the parent's err() ends the parent while it runs", () => {
     const parent = new Theirs();
     let asked = 0;
     parent.err = () => {
@@ -140,7 +140,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(child.signal.reason).toBe(err);
   });
 
-  test("an error that is none of ours becomes the cause of ours", () => {
+  test("has an error of the parent that is no context error as its cause", () => {
     const parent = new Theirs();
     const child = withCancel(parent);
     watch(child);
@@ -150,7 +150,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(cause(child)).toBe(plain);
   });
 
-  test("its deadline counts, and it ends when the parent says so", () => {
+  test("has the parent's deadline, and ends when the parent says so", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = new Theirs();
@@ -165,7 +165,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(child.err()).toBe(parent.error);
   });
 
-  test("pass-through wrappers change nothing", () => {
+  test("behaves the same if wrappers that pass everything on lie between", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const root = withTimeout(background(), 10, { cause: "slow" });
@@ -179,7 +179,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
     expect(clock.timers).toBe(0);
   });
 
-  test("through a wrapper too, what came first is decided by when it happened", () => {
+  test("ends with the end that happened first, also through a wrapper", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const root = withCancel(background());
@@ -193,7 +193,7 @@ describe.each(watchings)("below a foreign context, %s", (_how, watch) => {
 });
 
 describe("listeners on foreign contexts", () => {
-  test("one for all children, from the first watcher to the last", () => {
+  test("are one listener for all children, from the first watch to the last", () => {
     const parent = new Theirs();
     const children = [1, 2, 3].map(() => withCancel(parent));
     expect(parent.listeners).toBe(0);
@@ -207,7 +207,7 @@ describe("listeners on foreign contexts", () => {
     expect(parent.listeners).toBe(0);
   });
 
-  test("an offered afterFunc is used instead, and taken back", () => {
+  test("are replaced by the context's afterFunc if it has one, which is taken back", () => {
     const parent = new Offering();
     const a = withCancel(parent);
     const b = withCancel(parent);
@@ -220,7 +220,7 @@ describe("listeners on foreign contexts", () => {
     expect(parent.registered.size).toBe(0);
   });
 
-  test("a pass-through wrapper costs none", () => {
+  test("are not needed for a wrapper that passes everything on", () => {
     const root = withCancel(background());
     const { signal } = root;
     let listeners = 0;
@@ -233,7 +233,7 @@ describe("listeners on foreign contexts", () => {
     expect(aborted).toBe(true);
   });
 
-  test("a context with a signal of its own costs the context it wraps nothing", () => {
+  test("do not watch the inner context of one that has its own signal", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const root = withTimeout(background(), 10);
@@ -244,7 +244,7 @@ describe("listeners on foreign contexts", () => {
     stop();
   });
 
-  test("a signal that aborted just before it was listened to is noticed", async () => {
+  test("notice a signal that aborted just before they were added", async () => {
     const parent = new Theirs();
     parent.controller.abort();
     const child = withCancel(parent); // err() says nothing yet
@@ -256,7 +256,7 @@ describe("listeners on foreign contexts", () => {
     expect(told).toBe(1);
   });
 
-  test("an afterFunc that calls back at once is heard", async () => {
+  test("may be an afterFunc that calls back at once", async () => {
     const parent = new Offering();
     parent.afterFunc = (fn) => {
       parent.error = new CanceledError();
@@ -273,7 +273,7 @@ describe("listeners on foreign contexts", () => {
     expect(merge(background(), parent).err()).toBe(parent.error);
   });
 
-  test("an afterFunc that throws is the watcher's error, and leaves no half-made watch", () => {
+  test("may be an afterFunc that throws: the code that watches gets the error, and no watch is left", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = new Offering();
@@ -292,7 +292,7 @@ describe("listeners on foreign contexts", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("a stop that throws reaches neither the canceler nor the listeners", async () => {
+  test("may be an afterFunc whose stop throws, which affects neither the canceler nor the listeners", async () => {
     const errors = await reported(() => {
       const parent = new Offering();
       parent.afterFunc = () => () => {
@@ -308,7 +308,7 @@ describe("listeners on foreign contexts", () => {
     expect(errors).toHaveLength(1);
   });
 
-  test("foreign code that takes callbacks back while an end is told loses nobody", async () => {
+  test("may take callbacks back during a push, and all others are still called", async () => {
     const root = withCancel(background());
     const wrapper = passThrough(root);
     const told: string[] = [];
@@ -381,7 +381,7 @@ describe("a foreign context whose signal aborts while its err() returns undefine
     },
   );
 
-  test("does not end a child that is unwatched, and its signal is not read", () => {
+  test("does not end a child that is unwatched, and the signal is not read", () => {
     const parent = new Silent();
     let reads = 0;
     Object.defineProperty(parent, "signal", {
@@ -408,7 +408,7 @@ describe("two copies of the package", () => {
     test.each([
       ["theirs below ours", () => [here, there]],
       ["ours below theirs", () => [there, here]],
-    ])("end, error and cause pass at once (%s)", (_name, pick) => {
+    ])("share end, error and cause at once (%s)", (_name, pick) => {
       const [above, below] = pick() as [typeof here, typeof here];
       const why = new Error("why");
       const parent = above.withCancel(above.withValue(above.background(), K, "v"));
@@ -431,7 +431,7 @@ describe("two copies of the package", () => {
       }
     });
 
-    test("what came first is decided by when it happened, across copies", () => {
+    test("agree that the end that happened first counts", () => {
       const clock = new ManualClock();
       using _ = useClock(clock);
       using __ = there.useClock(clock);

@@ -1,6 +1,7 @@
 /**
- * Foreign contexts: a class of the program, a wrapper around a context of this package, or a context
- * of a second copy of the package. Only the four members of the interface are used.
+ * Foreign contexts: a class of the program, a wrapper around a context of this package, or a
+ * context of a second copy of the package. Only the four members of `Context` are used, and
+ * `afterFunc` if the context has it.
  */
 import { monotonicOf, now } from "./clock.ts";
 import type { Context, OffersAfterFunc } from "./context.ts";
@@ -11,7 +12,7 @@ import {
   conclude,
   endAtBirth,
   endOf,
-  gives,
+  isSignalOf,
   ALWAYS_PROBE,
   Scope,
   tie,
@@ -19,12 +20,15 @@ import {
   type Limit,
 } from "./tree.ts";
 
-/** Stands for a foreign context in the tree. All children of the context share it and its one listener. */
+/**
+ * Stands for a foreign context in the tree. All children of the context share it and its one
+ * listener.
+ */
 class ForeignScope extends Scope implements Limit {
   readonly #context: Context;
   readonly #deadline: number;
   readonly at: number;
-  /** The scope of the context of this package that it wraps. */
+  /** The scope of the context of this package that this context wraps, if any. */
   readonly #inner: Scope | undefined;
   /** While the scope is watched: returns its end if its signal has aborted. */
   #endOfSignal: (() => End | undefined) | undefined;
@@ -73,7 +77,7 @@ class ForeignScope extends Scope implements Limit {
   #listen(signal: AbortSignal, ended: () => void): () => void {
     const inner = this.#inner;
     // A wrapper that passes on the signal of its inner context needs no listener.
-    if (inner !== undefined && endOf(inner) === undefined && gives(inner, signal)) {
+    if (inner !== undefined && endOf(inner) === undefined && isSignalOf(inner, signal)) {
       const link = tie(inner, this);
       this.#endOfSignal = () => endOf(inner);
       return () => {

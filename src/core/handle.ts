@@ -1,4 +1,7 @@
-/** Our contexts: handles on a scope (what can end them) and on values. */
+/**
+ * The contexts of this package. Each is a handle: a scope that can end, and the values visible
+ * there.
+ */
 import { newController } from "./controller.ts";
 import { DESCRIBE, inspectContext, printContext } from "./print.ts";
 import type { CancelableContext, Context } from "./context.ts";
@@ -8,10 +11,10 @@ import type { Scope } from "./tree.ts";
 import { classOf } from "./show.ts";
 import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 
-/** Asked through wrappers, as a value: the scope of the context of ours that lies beneath. */
+/** The key whose value is the scope of a context. A wrapper passes it on like any other value. */
 export const SCOPE = key<Scope>("eightysix.scope");
 
-/** Safari and older engines have none yet; compilers of `using` then take this one. */
+/** Safari and older engines have no `Symbol.dispose`. Compilers of `using` then use this symbol. */
 const DISPOSE: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
@@ -19,13 +22,13 @@ export abstract class Handle implements Context {
   abstract readonly parent: Context | undefined;
   abstract readonly scope: Scope | undefined;
   abstract readonly values: Values | undefined;
-  /** How it was derived, in Go's words. */
+  /** Returns how the context was derived, in Go's words. */
   abstract [DESCRIBE](): string;
 
   deadline(): Date | undefined {
     const { scope } = this;
     if (scope === undefined) return undefined;
-    // Whoever compares deadlines may compare ends next; another copy of the package does.
+    // Code that compares deadlines may compare ends next. A second copy of the package does.
     dependOn(scope);
     return scope.limit === undefined ? undefined : new Date(scope.limit.wall());
   }
@@ -63,6 +66,7 @@ export abstract class Handle implements Context {
 
 let neverAborts: AbortSignal | undefined;
 
+/** A context without a parent, which never ends. */
 export class RootContext extends Handle {
   readonly parent = undefined;
   readonly scope = undefined;
@@ -77,6 +81,7 @@ export class RootContext extends Handle {
   }
 }
 
+/** A context with a scope of its own, which it can end. */
 export class ScopedContext extends Handle implements CancelableContext {
   readonly parent: Context;
   readonly scope: Scope;
@@ -88,11 +93,9 @@ export class ScopedContext extends Handle implements CancelableContext {
     this.values = values;
   }
   cancel(cause?: unknown): void {
-    // As for a listener: `emitter.on("close", ctx.cancel)`.
+    // As in `emitter.on("close", ctx.cancel)`.
     if (!(this instanceof ScopedContext)) {
-      throw new TypeError(
-        "cancel() was called without its context; pass () => ctx.cancel() instead",
-      );
+      throw new TypeError("cancel() was called without its context; pass () => ctx.cancel()");
     }
     const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
     cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
@@ -105,12 +108,14 @@ export class ScopedContext extends Handle implements CancelableContext {
   }
 }
 
-/** What disposing of it does: ends it as finished. */
+/** Ends `ctx` as finished, as `using` does. */
 export function finish(ctx: CancelableContext): void {
   ctx[DISPOSE]();
 }
 
-/** Is its own place in the chain of values: one object per value. */
+/**
+ * A context with one more value. It is also the entry in the chain of values, to save an object.
+ */
 export class ValueContext extends Handle implements Values {
   readonly parent: Context;
   readonly scope: Scope | undefined;
@@ -139,6 +144,7 @@ export class ValueContext extends Handle implements Values {
   }
 }
 
+/** A context with values and without a scope, which never ends. */
 export class DetachedContext extends Handle {
   readonly parent: Context;
   readonly scope = undefined;
@@ -153,9 +159,11 @@ export class DetachedContext extends Handle {
   }
 }
 
-/** A value as a word: never its insides, which may hold what nobody meant to log. */
+/**
+ * Returns a value for a log. Of an object it shows only the class, because its data may be private.
+ */
 function brief(value: unknown): string {
-  // One line of a log stays one line, whatever a client has sent.
+  // A control character that a client sent must not start a new line in a log.
   if (typeof value === "string") return clip(value).replace(/\p{Cc}/gu, "\uFFFD");
   if (typeof value === "object" && value !== null) return `[${classOf(value) ?? "object"}]`;
   return typeof value === "function" ? "[function]" : String(value);

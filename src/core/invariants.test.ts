@@ -29,7 +29,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     return ctx;
   };
 
-  test("1: the first cancellation wins for err and cause", () => {
+  test("1: the first cancellation decides the error and the cause", () => {
     const ctx = watched(withCancel(background()));
     const first = new Error("first");
     ctx.cancel(first);
@@ -42,7 +42,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(ctx.signal.reason).toBe(err);
   });
 
-  test("1: a cancel after the deadline changes nothing, even if nobody had looked", () => {
+  test("1: a cancel after the deadline changes nothing, also if err() was not called in between", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = watched(withTimeout(background(), 10, { cause: "late" }));
@@ -63,7 +63,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(ctx.err()).toBe(err);
   });
 
-  test("1: a parent's cancel leaves a child its deadline that passed unnoticed", () => {
+  test("1: a parent's cancel does not change the end of a child whose deadline passed before", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = withCancel(background());
@@ -79,7 +79,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(isCanceled(parent.err())).toBe(true);
   });
 
-  test("2: inside any listener every node of the subtree is done, and so are their signals", () => {
+  test("2: inside any listener, every context of the subtree is done and its signal is aborted", () => {
     const root = withCancel(background());
     const nodes: Context[] = [root];
     for (let i = 0; i < 40; i++) {
@@ -102,7 +102,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(seen).toBe(3 * nodes.length);
   });
 
-  test("3: when cancel() returns, every descendant is done and every listener has run", async () => {
+  test("3: when cancel() returns, every context of the subtree is done and every listener has run", async () => {
     const order: string[] = [];
     const root = watched(withCancel(background()));
     const listen = (ctx: Context, name: string): void => {
@@ -122,7 +122,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(after).toEqual(["root 1 after", "root 2 after", "child after", "grandchild after"]);
   });
 
-  test("4: an earlier parent deadline wins, with the parent's error and cause", () => {
+  test("4: a parent's earlier deadline wins, with the parent's error and cause", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = watched(withTimeout(background(), 10, { cause: "parent" }));
@@ -133,7 +133,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(cause(child)).toBe("parent");
   });
 
-  test("4: a later deadline of a child is its own once the parent has none", () => {
+  test("4: a child's deadline is its own if the parent has none", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = watched(withTimeout(background(), 10));
@@ -145,7 +145,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(isDeadlineExceeded(free.err())).toBe(true);
   });
 
-  test("4: whatever is derived from a done parent is done at birth with the parent's error", () => {
+  test("4: every child of a done parent is done at birth with the parent's error", () => {
     const parent = watched(withCancel(background()));
     parent.cancel(new Error("why"));
     const children = [
@@ -185,7 +185,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(ctx.err()).toBeDefined();
   });
 
-  test("6: a deadline beyond 2³¹ ms comes when it comes", () => {
+  test("6: a deadline beyond 2³¹ ms passes at its time", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const month = 30 * 86_400_000;
@@ -197,7 +197,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(clock.timers).toBe(0);
   });
 
-  test("6: past deadlines are done at birth", () => {
+  test("6: a deadline that has passed is done at birth", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     for (const ctx of [
@@ -214,7 +214,7 @@ describe.each(watchings)("%s", (_how, watch) => {
     expect(clock.timers).toBe(0);
   });
 
-  test("8: values pass every kind of child, and nothing else does", () => {
+  test("8: values pass to every kind of child, and to nothing else", () => {
     const parent = withValue(background(), K, "v");
     const children = [
       withCancel(parent),
@@ -228,7 +228,7 @@ describe.each(watchings)("%s", (_how, watch) => {
   });
 });
 
-test("5: a callback that is taken back takes the timer with it", () => {
+test("5: a callback that is taken back leaves no timer", () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const ctx = withTimeout(withTimeout(background(), 100), 50);
@@ -241,7 +241,7 @@ test("5: a callback that is taken back takes the timer with it", () => {
   expect(isDeadlineExceeded(below.err())).toBe(true);
 });
 
-test("7: what nobody watches has no timer and is not linked, however often it is asked", () => {
+test("7: an unwatched context has no timer and no link, however often err() is called", () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const parent = withCancel(background());

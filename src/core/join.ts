@@ -1,4 +1,4 @@
-/** Scopes that end with others than their parent: what `merge` and `withSignal` make. */
+/** Scopes that also end with scopes that are not their parent, for `merge` and `withSignal`. */
 import { now } from "./clock.ts";
 import { endFrom, type End } from "./end.ts";
 import {
@@ -16,7 +16,7 @@ import {
   type Tie,
 } from "./tree.ts";
 
-/** The parts of an AbortSignal that are used, so that polyfilled ones work too. */
+/** The members of an AbortSignal that are used. A polyfilled signal has them too. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason?: unknown;
@@ -24,7 +24,9 @@ export interface AbortSignalLike {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** Ends when the first of its parent and its sources does, and listens to them from birth. */
+/**
+ * A scope that ends with the first of its parent and its sources. It listens to them from birth.
+ */
 class JoinScope extends Scope {
   readonly #name: string;
   readonly #sources: readonly Scope[];
@@ -34,7 +36,7 @@ class JoinScope extends Scope {
     this.#name = name;
     this.#sources = sources;
     for (const source of sources) {
-      this.limit = sooner(this.limit, source.limit);
+      this.limit = earlierLimit(this.limit, source.limit);
       if (source.aliveEpoch === ALWAYS_PROBE) this.aliveEpoch = ALWAYS_PROBE;
     }
   }
@@ -51,7 +53,7 @@ class JoinScope extends Scope {
 
   override arm(): () => void {
     const ties: Tie[] = [];
-    // A source may turn out to have ended while we listen to another.
+    // To listen to one source can reveal that another has ended.
     for (const source of this.#sources)
       if (endOf(source) === undefined) ties.push(tie(source, this));
     return () => {
@@ -60,25 +62,30 @@ class JoinScope extends Scope {
   }
 }
 
-function sooner(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
+/** Returns the earlier of two limits. */
+function earlierLimit(a: Limit | undefined, b: Limit | undefined): Limit | undefined {
   return a === undefined || (b !== undefined && b.at < a.at) ? b : a;
 }
 
-/** A scope that ends with the first of its parent and `sources`; `name` is for logs. */
+/** Creates a scope that ends with the first of its parent and `sources`. `name` is for logs. */
 export function join(name: string, parent: Scope | undefined, sources: readonly Scope[]): Scope {
   const scope = new JoinScope(name, parent, sources);
-  // What ended before this was born did so "now": a done parent comes first, then as they are given.
+  // Ends before the birth of this scope count as simultaneous: the parent's first, then by
+  // position.
   for (const above of [parent, ...sources]) endAtBirth(scope, above && endOf(above), undefined);
   if (scope.end === undefined) {
     const watch = watchOf(scope);
     if (watch !== undefined) watch.pinned = true;
-    // Listening can be what finds an end.
+    // To listen can reveal an end.
     if (endOf(scope) !== undefined) push(scope);
   }
   return scope;
 }
 
-/** What stands for an AbortSignal in the tree: one, with one listener, however many depend on it. */
+/**
+ * Stands for an AbortSignal in the tree. All contexts that depend on it share it and its one
+ * listener.
+ */
 class SignalScope extends Scope {
   readonly #signal: AbortSignalLike;
 
@@ -105,10 +112,11 @@ class SignalScope extends Scope {
 
 const signals = new WeakMap<object, SignalScope>();
 
+/** Returns the scope that stands for `signal`. */
 export function scopeOfSignal(signal: AbortSignalLike): Scope {
   let scope = signals.get(signal);
   if (scope === undefined) signals.set(signal, (scope = new SignalScope(signal)));
-  // Signals say nothing while nobody listens, so the scope cannot know by itself.
+  // Without a listener, the scope was not told of the abort.
   if (signal.aborted && scope.end === undefined) conclude(scope, endFrom(signal.reason, now()));
   return scope;
 }

@@ -29,7 +29,7 @@ function drop(
 
 const gone = (refs: WeakRef<object>[]) => () => refs.every((ref) => ref.deref() === undefined);
 
-describe("nothing is retained by a long-lived parent", () => {
+describe("a long-lived parent", () => {
   test.each<[string, (ctx: CancelableContext, held: object) => void]>([
     ["asked and forgotten", (ctx) => void [ctx.err(), ctx.deadline(), ctx.value(K), String(ctx)]],
     ["derived from and forgotten", (ctx) => void withCancel(withTimeout(ctx, 5e5)).err()],
@@ -59,14 +59,14 @@ describe("nothing is retained by a long-lived parent", () => {
     keep();
   });
 
-  test("a watched one that was forgotten keeps its scope, but never the handle or the values", async () => {
+  test("retains the scope of a forgotten child that is watched, and neither its handle nor its values", async () => {
     const parent = withCancel(background());
     const refs = drop(parent, (ctx) => void ctx.signal);
     expect(await collected(gone(refs))).toBe(true);
     expect(parent.err()).toBeUndefined();
   });
 
-  test("a hundred thousand forgotten children, unwatched, and watched then stopped", async () => {
+  test("retains nothing of 100,000 forgotten children that are unwatched", async () => {
     const parent = withCancel(background());
     const keep = afterFunc(parent, () => undefined);
     const use = (n: number): void => {

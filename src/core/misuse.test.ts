@@ -22,7 +22,7 @@ const needContext = [
 ];
 
 describe.each(needContext)("%s", (name) => {
-  test.each([undefined, null])("without a context (%s) says so", async (nil) => {
+  test.each([undefined, null])("rejects %s in place of a context and says so", async (nil) => {
     await expect(call(name, nil, 1, () => 1)).rejects.toThrow(
       new RegExp(`^cannot create context from nil parent: ${name} got ${String(nil)} .*; pass `),
     );
@@ -34,13 +34,13 @@ describe.each(needContext)("%s", (name) => {
     ["ctx", 'the string "ctx"'],
     [{ err: () => undefined }, "an object of class Object"],
     [() => undefined, "a function"],
-  ])("with something else (%s) says what it got", async (x, shown) => {
+  ])("rejects another value (%s) in place of a context and says what it got", async (x, shown) => {
     await expect(call(name, x, 1, () => 1)).rejects.toThrow(
       `${name} needs a Context as its first argument, got ${shown}; pass the caller's ctx`,
     );
   });
 
-  test("with a signal says what to do with it", async () => {
+  test("rejects a signal in place of a context and names withSignal", async () => {
     await expect(call(name, new AbortController().signal)).rejects.toThrow(
       "got an object of class AbortSignal; for a signal, use withSignal(background(), signal)",
     );
@@ -107,7 +107,12 @@ test.each([
     TypeError,
     'made by key(), got the string "id"; write const K = key<T>("name")',
   ],
-  ["key", [], TypeError, "key() takes a name for messages, got undefined; pass a string"],
+  [
+    "key",
+    [],
+    TypeError,
+    "key takes a name, got undefined; pass a string, which appears in messages and logs",
+  ],
   [
     "withTimeout",
     [bg, "5s"],
@@ -167,7 +172,7 @@ test.each([
     "all",
     [bg, [task]],
     TypeError,
-    "all takes a function, got an object of class Promise; pass tasks that are yet to start: (ctx) => …",
+    "all takes a function, got an object of class Promise; pass functions that start the tasks: (ctx) => …",
   ],
   ["all", [bg, [], { limit: 0 }], RangeError, "all takes a limit of at least 1, got number 0"],
   ["all", [bg, [], { limit: NaN }], RangeError, "all takes a limit of at least 1, got number NaN"],
@@ -175,10 +180,10 @@ test.each([
     "orDone",
     [bg, () => task],
     TypeError,
-    "orDone takes a promise or an async iterable, got a function; call the function first",
+    "orDone takes a promise or an async iterable, got a function; call the function and pass what it returns",
   ],
   ["orDone", [bg, undefined], TypeError, "got undefined"],
-  ["within", [bg, 10], TypeError, "within takes a function, got undefined; pass what to run"],
+  ["within", [bg, 10], TypeError, "within takes a function, got undefined; pass a function to run"],
   ["shield", [bg, Infinity, () => 1], RangeError, "shield needs a finite budget in milliseconds"],
   [
     "withTimeout",
@@ -252,22 +257,30 @@ test.each([
     TypeError,
     'all got the unknown option "concurrency"; its options are: limit',
   ],
-  ["startWork", [bg], TypeError, 'startWork takes a kind such as "pg.query", got undefined'],
-] as const)("%s(…): %#", async (name, args, Class, message) => {
-  const error: unknown = await call(name, ...args).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(Class);
-  expect((error as Error).message).toContain(message);
-});
+  [
+    "startWork",
+    [bg],
+    TypeError,
+    'startWork takes the kind of work, got undefined; pass a string such as "pg.query"',
+  ],
+] as const)(
+  "%s(…) rejects wrong arguments and says what to pass: %#",
+  async (name, args, Class, message) => {
+    const error: unknown = await call(name, ...args).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(Class);
+    expect((error as Error).message).toContain(message);
+  },
+);
 
-test("cancel without its context says how to pass it on", () => {
+test("cancel() that is called without its context throws and says how to pass it on", () => {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- the mistake in question
   const { cancel } = withCancel(bg);
-  const mistake = "cancel() was called without its context; pass () => ctx.cancel() instead";
+  const mistake = "cancel() was called without its context; pass () => ctx.cancel()";
   expect(() => cancel()).toThrow(mistake);
   expect(() => cancel.call({} as never)).toThrow(mistake);
 });
 
-test("value() with no key, or a string, says so", () => {
+test("value() throws for undefined and for a string, and names key()", () => {
   const { value } = { value: bg.value.bind(bg) as Anything };
   expect(() => value(undefined)).toThrow("nil key: value needs a key made by key(), got undefined");
   expect(() => value("id")).toThrow('value needs a key made by key(), got the string "id"');

@@ -485,7 +485,7 @@ async function run(
 const SLOW = { timeout: 600_000 };
 
 describe(
-  "a random tree never disagrees with the model on err, cause, order or what is left behind",
+  "a random tree agrees with the model on err, cause, order and what is left behind",
   SLOW,
   () => {
     const steps = fc.array(step, { maxLength: 60, size: "max" }) as fc.Arbitrary<
@@ -493,14 +493,14 @@ describe(
     >;
     const numRuns = Number(process.env["EIGHTYSIX_MODEL_RUNS"] ?? 600);
 
-    it("when every node is looked at after every step (invariants 1, 2, 4, 5)", async () => {
+    it("if every context is asked after every step (invariants 1, 2, 4, 5)", async () => {
       await fc.assert(
         fc.asyncProperty(steps, (s) => run(s, true)),
         { numRuns },
       );
     });
 
-    it("when only some are looked at, late: looking never changes an outcome (invariants 1, 4, 5)", async () => {
+    it("if only some contexts are asked, and late (invariants 1, 4, 5)", async () => {
       await fc.assert(
         fc.asyncProperty(steps, (s) => run(s, false)),
         { numRuns },

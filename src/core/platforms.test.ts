@@ -5,7 +5,7 @@ import { transformSync } from "esbuild";
 import { expect, test } from "vitest";
 import { bundle, runProgram } from "../../test/support.ts";
 
-test("runs with nothing but what browsers, Deno, Bun and Workers have too", async () => {
+test("the root runs with only the globals that browsers, Deno, Bun and Workers have too", async () => {
   const text = readFileSync(await bundle(), "utf8");
   const { code } = transformSync(text, { format: "iife", globalName: "eightysix" });
   const globals = { AbortController, performance, setTimeout, clearTimeout, console };
@@ -33,7 +33,7 @@ test("runs with nothing but what browsers, Deno, Bun and Workers have too", asyn
   ]);
 });
 
-test("can be required", async () => {
+test("the root can be loaded with require()", async () => {
   const { stdout, code, stderr } = await runProgram(
     `const { background, withCancel } = require(BUNDLE);
      const ctx = withCancel(background());
@@ -44,7 +44,7 @@ test("can be required", async () => {
   expect([stdout, code, stderr]).toEqual(["context canceled\n", 0, ""]);
 });
 
-test("waits as a whole program would: what is observed goes out on its channels", async () => {
+test("ends are published on eightysix:context.done, and no subscriber runs inside cancel() or err()", async () => {
   const { stdout } = await runProgram(`
     import { channel } from "node:diagnostics_channel";
     import { background, withCancel, withTimeout } from BUNDLE;

@@ -30,7 +30,7 @@ describe("a context in a log", () => {
     expect(String(joined)).toBe("context.Background.Merge.WithSignal");
   });
 
-  test("says how it stands", () => {
+  test("says whether it is live or why it ended", () => {
     const ctx = withCancel(background());
     expect(inspect(ctx)).toBe("Context <context.Background.WithCancel: live>");
     ctx.cancel();
@@ -38,7 +38,7 @@ describe("a context in a log", () => {
     expect(JSON.stringify({ ctx })).toBe('{"ctx":"context.Background.WithCancel"}');
   });
 
-  test("shows no secret, and of an object its class alone", () => {
+  test("shows no secret, and of an object only its class", () => {
     class Session {
       password = "hunter2";
     }
@@ -53,7 +53,7 @@ describe("a context in a log", () => {
     }
   });
 
-  test("is one line of bounded length, whatever the values", () => {
+  test("is one line of bounded length, for any values", () => {
     const hostile = new Proxy(
       {},
       {
@@ -72,7 +72,7 @@ describe("a context in a log", () => {
     expect(String(ctx)).toMatch(/^context\.Background\.\(9956 more\)\.WithCancel/);
   });
 
-  test("is asked without watching it", () => {
+  test("is printed without being watched", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 10);
@@ -90,7 +90,7 @@ describe("a context in a log", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("a foreign context's own describe() is none of ours", () => {
+  test("is printed by its class if it is foreign, and its describe() and toString() are not called", () => {
     class Theirs {
       readonly #of = background();
       deadline = (): undefined => undefined;

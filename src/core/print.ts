@@ -1,20 +1,20 @@
-/** How contexts read in logs. Never reads `.signal`, never shows a secret. */
+/** Prints contexts for logs. It never reads `.signal` and never shows a secret. */
 import type { Context } from "./context.ts";
 import { classOf } from "./show.ts";
 
-/** How a context was derived, in Go's words. By brand: two copies of the package can meet. */
+/** The method that says how a context was derived. Two copies of the package share the symbol. */
 export const DESCRIBE: unique symbol = Symbol.for("eightysix.describe") as never;
 
-/** What our own contexts can say of themselves. */
+/** A context of this package, or of a second copy of it. */
 interface Described extends Context {
   readonly parent: Context | undefined;
   [DESCRIBE](): string;
 }
 
-/** The most contexts of a chain that are named, counted from the innermost. */
+/** The most contexts of a chain that are printed, counted from the innermost one. */
 const MOST = 50;
 
-/** As in Go: `context.Background.WithCancel.WithValue(requestId, r-1)`. */
+/** Prints a context as Go does: `context.Background.WithCancel.WithValue(requestId, r-1)`. */
 export function printContext(ctx: Described): string {
   const parts: string[] = [];
   let left = 0;
@@ -34,12 +34,14 @@ function isDescribed(ctx: Context): ctx is Described {
   return typeof (ctx as Partial<Described>)[DESCRIBE] === "function";
 }
 
-/** A foreign context by its class: its own `toString` could show what it likes. */
+/**
+ * Prints a foreign context as the name of its class, because its `toString` could show a secret.
+ */
 function name(ctx: Context): string {
   return isDescribed(ctx) ? ctx[DESCRIBE]() : (classOf(ctx) ?? "context");
 }
 
-/** `Context <… live>`, or the reason in place of `live`. */
+/** Prints a context as `Context <…: live>`, or with the error's message in place of `live`. */
 export function inspectContext(ctx: Described): string {
   const err = ctx.err();
   const state = err === undefined ? "live" : err.message;

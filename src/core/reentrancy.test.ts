@@ -18,7 +18,7 @@ const on = (ctx: Context, fn: () => void): void => {
 };
 
 describe.each(watchings)("inside a listener, %s", (_how, watch) => {
-  test("a child derived from its own ending parent is done with the parent's error", async () => {
+  test("a child of the context that is ending is done at birth with its error", async () => {
     const parent = withCancel(background());
     const between = withCancel(parent);
     watch(between);
@@ -37,7 +37,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
     }
   });
 
-  test("canceling child, parent and sibling ends each once, with the right error", () => {
+  test("a cancel of a child, a parent and a sibling ends each of them once, with the right error", () => {
     const root = withCancel(background());
     const parent = withCancel(root);
     const children = [1, 2, 3].map(() => withCancel(parent));
@@ -60,7 +60,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
     expect([...calls.values()]).toEqual([1, 1, 1, 1, 1]);
   });
 
-  test("nodes of one tree canceled from each other's listeners in any order each end once", () => {
+  test("contexts of one tree that cancel each other in any order end once each", () => {
     const nodes: CancelableContext[] = [withCancel(background())];
     for (let i = 1; i < 60; i++) nodes.push(withCancel(nodes[(i * 7) % i] as Context));
     let calls = 0;
@@ -76,7 +76,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
     expect(calls).toBe(nodes.length);
   });
 
-  test("a merge whose sources end each other is told once", () => {
+  test("a merge whose sources end each other calls its listener once", () => {
     const a = withCancel(background());
     const b = withCancel(background());
     const both = merge(a, b);
@@ -90,7 +90,7 @@ describe.each(watchings)("inside a listener, %s", (_how, watch) => {
   });
 });
 
-test("a throwing abort listener reaches neither the canceler nor other listeners", async () => {
+test("an abort listener that throws affects neither the canceler nor other listeners", async () => {
   const thrown = new Error("thrown");
   let ran = 0;
   const errors = await reported(() => {
@@ -122,7 +122,7 @@ test("a chain of listeners that read each other's signals does not overflow the 
   expect(nodes.every((ctx) => ctx.signal.aborted)).toBe(true);
 });
 
-test("a signal made inside nested listeners is aborted, however deep they nest", () => {
+test("a signal that is created inside nested listeners is aborted, at any depth", () => {
   const root = withCancel(background());
   const late = withCancel(root);
   const nodes = Array.from({ length: 200 }, () => withCancel(root));
@@ -139,7 +139,7 @@ test("a signal made inside nested listeners is aborted, however deep they nest",
   expect(late.signal.aborted).toBe(true);
 });
 
-test("a deadline that is found by looking is told in a microtask, and looking runs no listener", async () => {
+test("a passed deadline that err() finds is pushed in a microtask, and err() runs no listener", async () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const ctx = withTimeout(background(), 10);
@@ -155,7 +155,7 @@ test("a deadline that is found by looking is told in a microtask, and looking ru
   expect(clock.timers).toBe(0);
 });
 
-test("a cancel between the look and the microtask tells at once, and once", async () => {
+test("a cancel between err() and that microtask pushes the end at once, and only once", async () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const ctx = withTimeout(background(), 10);

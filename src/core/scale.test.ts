@@ -21,49 +21,61 @@ function chain(root: Context): Context {
 // They take a second; the bound is for a busy machine.
 const SLOW = 60_000;
 
-test("a chain of a million: derive, ask, watch, print, cancel", { timeout: SLOW }, async () => {
-  const root = withCancel(background());
-  const leaf = chain(root);
-  const other = withCancel(leaf);
-  expect(leaf.err()).toBeUndefined();
-  expect(leaf.value(K)).toBe(MANY - 1000);
-  expect(leaf.deadline()).toBeDefined();
-  expect(String(leaf).length).toBeLessThan(5_000);
-  let told: unknown;
-  afterFunc(leaf, (err) => (told = err));
-  void leaf.signal;
-  root.cancel();
-  expect(leaf.signal.reason).toBe(root.err());
-  expect(other.err()).toBe(root.err());
-  await flush();
-  expect(told).toBe(root.err());
-});
+test(
+  "a chain of a million contexts can be derived, asked, watched, printed and canceled",
+  { timeout: SLOW },
+  async () => {
+    const root = withCancel(background());
+    const leaf = chain(root);
+    const other = withCancel(leaf);
+    expect(leaf.err()).toBeUndefined();
+    expect(leaf.value(K)).toBe(MANY - 1000);
+    expect(leaf.deadline()).toBeDefined();
+    expect(String(leaf).length).toBeLessThan(5_000);
+    let told: unknown;
+    afterFunc(leaf, (err) => (told = err));
+    void leaf.signal;
+    root.cancel();
+    expect(leaf.signal.reason).toBe(root.err());
+    expect(other.err()).toBe(root.err());
+    await flush();
+    expect(told).toBe(root.err());
+  },
+);
 
-test("a chain of a million that nobody watches is asked through", { timeout: SLOW }, () => {
-  const root = withCancel(background());
-  const leaf = chain(root);
-  root.cancel();
-  expect(leaf.err()).toBe(root.err());
-  expect(leaf.signal.aborted).toBe(true);
-});
+test(
+  "the innermost of a million unwatched contexts finds the end of the outermost",
+  { timeout: SLOW },
+  () => {
+    const root = withCancel(background());
+    const leaf = chain(root);
+    root.cancel();
+    expect(leaf.err()).toBe(root.err());
+    expect(leaf.signal.aborted).toBe(true);
+  },
+);
 
-test("a million children of one parent, of whom many leave", { timeout: SLOW }, async () => {
-  const root = withCancel(background());
-  let told = 0;
-  const count = (): number => told++;
-  for (let i = 0; i < MANY; i++) {
-    const ctx = withCancel(root);
-    if (i % 4 === 3) continue;
-    const stop = afterFunc(ctx, count);
-    if (i % 4 === 1) stop();
-    if (i % 4 === 2) ctx.cancel();
-  }
-  root.cancel();
-  await flush();
-  expect(told).toBe(MANY / 2);
-});
+test(
+  "a parent can have a million watched children, of which many are unwatched again",
+  { timeout: SLOW },
+  async () => {
+    const root = withCancel(background());
+    let told = 0;
+    const count = (): number => told++;
+    for (let i = 0; i < MANY; i++) {
+      const ctx = withCancel(root);
+      if (i % 4 === 3) continue;
+      const stop = afterFunc(ctx, count);
+      if (i % 4 === 1) stop();
+      if (i % 4 === 2) ctx.cancel();
+    }
+    root.cancel();
+    await flush();
+    expect(told).toBe(MANY / 2);
+  },
+);
 
-test("a long chain of merges, each by way of the one before", () => {
+test("a long chain of merges ends from its source", () => {
   const root = withCancel(background());
   let ctx: Context = root;
   for (let i = 0; i < 20_000; i++) ctx = merge(background(), ctx);

@@ -1,4 +1,7 @@
-/** What was passed, in a few words that hold no data. */
+/**
+ * Describes an argument in a few words, for messages. It shows no data of objects and no long
+ * string.
+ */
 export function show(x: unknown): string {
   if (x === null || x === undefined) return String(x);
   if (typeof x === "string") return x.length > 32 ? "a long string" : `the string "${x}"`;
@@ -9,13 +12,13 @@ export function show(x: unknown): string {
   return name === undefined ? `a ${typeof x}` : `an object of class ${name}`;
 }
 
-/** The name of an object's class, if it has one. */
+/** Returns the name of the class of `x`, or `undefined` if `x` is no object or has no class. */
 export function classOf(x: unknown): string | undefined {
   try {
     if (typeof x !== "object" || x === null) return undefined;
     const { constructor } = x as { constructor?: { name?: unknown } };
     return typeof constructor?.name === "string" ? constructor.name : undefined;
   } catch {
-    return undefined; // a getter or a proxy that throws
+    return undefined; // a getter or a proxy threw
   }
 }

@@ -40,7 +40,7 @@ describe(".signal", () => {
     expect(AbortSignal.any([ctx.signal]).aborted).toBe(false);
   });
 
-  test("rejects what takes a signal with err() itself", async () => {
+  test("makes a function that takes a signal reject with err() itself", async () => {
     const ctx = withCancel(background());
     ctx.signal.addEventListener("abort", () => undefined);
     const waiting = new Promise((_, reject) => {
@@ -53,7 +53,7 @@ describe(".signal", () => {
 });
 
 describe("withSignal", () => {
-  test("ends with any of the signals, whose reason is the cause", () => {
+  test("ends with the first signal that aborts, and its reason is the cause", () => {
     const [a, b] = [new AbortController(), new AbortController()];
     const ctx = withSignal(background(), a.signal, b.signal);
     expect(ctx.err()).toBeUndefined();
@@ -64,7 +64,7 @@ describe("withSignal", () => {
     expect(ctx.signal.reason).toBe(ctx.err());
   });
 
-  test("is done at birth with a signal that has aborted; a done parent comes first", () => {
+  test("is done at birth if a signal has aborted, and a done parent comes first", () => {
     const done = withCancel(background());
     done.cancel("parent");
     const signal = AbortSignal.abort("signal");
@@ -72,7 +72,7 @@ describe("withSignal", () => {
     expect(withSignal(done, signal).err()).toBe(done.err());
   });
 
-  test("takes the error of one of our contexts for what it is", () => {
+  test("keeps the error of a context whose signal it is given", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const source = withTimeout(background(), 10, { cause: "slow" });
@@ -81,7 +81,7 @@ describe("withSignal", () => {
     expect(ctx.err()).toBe(source.err());
   });
 
-  test("takes AbortSignal.timeout() for a deadline", () => {
+  test("counts AbortSignal.timeout() as a deadline", () => {
     const controller = new AbortController();
     const ctx = withSignal(background(), controller.signal);
     controller.abort(new DOMException("too slow", "TimeoutError"));
@@ -89,7 +89,7 @@ describe("withSignal", () => {
     expect((cause(ctx) as Error).message).toBe("too slow");
   });
 
-  test("has one listener on a signal however many children, and none after the end", () => {
+  test("has one listener on a signal for all children, and none after the end", () => {
     const signal = new Polyfilled();
     const contexts = Array.from({ length: 50 }, () => withSignal(background(), signal));
     expect(signal.listeners.size).toBe(1);
@@ -99,7 +99,7 @@ describe("withSignal", () => {
     expect(signal.listeners.size).toBe(0);
   });
 
-  test("works with polyfilled signals, and gives a real one", async () => {
+  test("works with polyfilled signals and has a real one itself", async () => {
     const signal = new Polyfilled();
     const ctx = withCancel(withSignal(background(), signal));
     let told = 0;
@@ -137,7 +137,7 @@ describe("withSignal", () => {
 });
 
 describe("merge", () => {
-  test("ends with the first of all, with that one's error; values are the parent's", () => {
+  test("ends with the first context that ends and has its error, and has the values of the parent", () => {
     const [a, b] = [withCancel(background()), withCancel(background())];
     const both = merge(a, b);
     b.cancel("b");
@@ -145,7 +145,7 @@ describe("merge", () => {
     expect(both.err()).toBe(b.err());
   });
 
-  test("has the earliest deadline and ends by it, watched or not", () => {
+  test("has the earliest deadline and ends by it, whether it is watched or not", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const [a, b] = [withTimeout(background(), 20), withTimeout(background(), 10)];
@@ -156,7 +156,7 @@ describe("merge", () => {
     expect(a.err()).toBeUndefined();
   });
 
-  test("of contexts that were done before takes the parent's end, then the first given", () => {
+  test("of done contexts has the parent's end, or else that of the first of them", () => {
     const contexts = ["a", "b", "c"].map((name) => {
       const ctx = withCancel(background());
       ctx.cancel(name);
@@ -171,7 +171,7 @@ describe("merge", () => {
     expect(merge(background(), c, a).err()).toBe(c.err());
   });
 
-  test("leaves nothing behind when it is ended itself", () => {
+  test("leaves nothing behind when it is canceled itself", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const long = withTimeout(background(), 1e6);
@@ -183,7 +183,7 @@ describe("merge", () => {
   });
 });
 
-test("any number of listeners on a signal prints no warning, on Node 20 either", async () => {
+test("a signal may have any number of listeners without a warning, also on Node 20", async () => {
   const { stderr, stdout } = await runProgram(`
     import { background, withCancel } from BUNDLE;
     for (const signal of [withCancel(background()).signal, background().signal, withCancel(background()).signal]) {
@@ -195,7 +195,7 @@ test("any number of listeners on a signal prints no warning, on Node 20 either",
   expect(stdout).toBe("done\n");
 });
 
-test("passes over a signal that is not there", () => {
+test("withSignal ignores undefined and null", () => {
   const controller = new AbortController();
   using ctx = withSignal(background(), undefined, controller.signal, null);
   expect(ctx.err()).toBeUndefined();

@@ -1,5 +1,6 @@
 /**
- * The tree of scopes. A scope can end, and tells those who watch it. Only this file changes the tree.
+ * The tree of scopes. A scope can end, and tells those who watch it. Only this file changes the
+ * tree.
  *
  * Two movements carry an end through the tree:
  *
@@ -8,31 +9,31 @@
  * - Push: an end travels down the watches. A scope is linked into its parent, has a timer or has an
  *   AbortController only while something watches it.
  *
- * If two ends compete, the one that happened first wins, not the one that was noticed first. So looking
- * at a context, in any order, never changes an outcome. For that, an end records its time, but only if
- * another scope depends on it: reading the clock is most of what a cancellation costs.
+ * If two ends compete, the one that happened first wins, not the one that was noticed first. So
+ * looking at a context, in any order, never changes an outcome. For that, an end records its time,
+ * but only if another scope depends on it: reading the clock is most of what a cancellation costs.
  *
  * Invariants (tests cite them by number):
  *
  *  1. Done is for ever. The first end decides `err()` and its cause, which are set together.
- *  2. From the moment `cancel()` begins, `ctx.err()` returns an error at every context of the subtree,
- *     also inside a listener. `ctx.signal.aborted` is true there as well if it is read through the
- *     context, because a read of `.signal` of a done context aborts the signal first. MAX_NESTING
- *     bounds how deep such reads nest. A signal that was read earlier cannot change inside a blocked
- *     event loop.
- *  3. When `cancel()` returns, every context of the subtree is done and every abort listener has run:
- *     for each context in the order of registration, and parents before children. The callbacks of
- *     `afterFunc` run in a microtask, so that a slow or throwing callback affects neither the canceler
- *     nor other callbacks.
- *  4. A parent's earlier deadline wins. A child of a done parent is done at birth, with its parent's
- *     error and cause.
+ *  2. From the moment `cancel()` begins, `ctx.err()` returns an error at every context of the
+ *     subtree, also inside a listener. `ctx.signal.aborted` is true there as well if it is read
+ *     through the context, because a read of `.signal` of a done context aborts the signal first.
+ *     MAX_NESTING bounds how deep such reads nest. A signal that was read earlier cannot change
+ *     inside a blocked event loop.
+ *  3. When `cancel()` returns, every context of the subtree is done and every abort listener has
+ *     run: for each context in the order of registration, and parents before children. The
+ *     callbacks of `afterFunc` run in a microtask, so that a slow or throwing callback affects
+ *     neither the canceler nor other callbacks.
+ *  4. A parent's earlier deadline wins. A child of a done parent is done at birth, with its
+ *     parent's error and cause.
  *  5. Nothing is left behind. After a context has ended, none of its timers, listeners and links
  *     remains anywhere, including on foreign signals and foreign contexts.
- *  6. A deadline of any size works. NaN and values that are no dates throw. A deadline that has passed
- *     is done at birth. The timer of a deadline never keeps the process alive.
- *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. When its
- *     last watch is taken back or it ends, a scope is unwatched again. The core reads the `.signal` of
- *     a foreign context only while a child of that context is watched, and no other.
+ *  6. A deadline of any size works. NaN and values that are no dates throw. A deadline that has
+ *     passed is done at birth. The timer of a deadline never keeps the process alive.
+ *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. When
+ *     its last watch is taken back or it ends, a scope is unwatched again. The core reads the
+ *     `.signal` of a foreign context only while a child of that context is watched, and no other.
  *  8. A value crosses a boundary only if the boundary names it.
  */
 import { now } from "./clock.ts";
@@ -58,19 +59,22 @@ export interface Limit {
  */
 let endEpoch = 0;
 /**
- * The value of `aliveEpoch` for a scope that can end without a change of `endEpoch`, because it is or
- * lies below a foreign context: every pull probes it.
+ * The value of `aliveEpoch` for a scope that can end without a change of `endEpoch`, because it is
+ * or lies below a foreign context: every pull probes it.
  */
 export const ALWAYS_PROBE = -1;
 
-/** Returns a number that changes when a scope ends on which others depend. A deadline does not change it. */
+/**
+ * Returns a number that changes when a scope ends on which others depend. A deadline does not
+ * change it.
+ */
 export function currentEndEpoch(): number {
   return endEpoch;
 }
 
 /**
- * A node of the tree that can end. Several contexts can share one. A context is a handle on a scope, and
- * no scope refers to a context, so that a context nobody holds can be collected.
+ * A node of the tree that can end. Several contexts can share one. A context is a handle on a
+ * scope, and no scope refers to a context, so that a dropped context can be collected.
  */
 export class Scope {
   readonly parent: Scope | undefined;
@@ -111,8 +115,8 @@ export class Scope {
   }
 
   /**
-   * Starts what pushes the scope's own end, such as a timer, because the scope is now watched. Returns
-   * a function that stops it.
+   * Starts what pushes the scope's own end, such as a timer, because the scope is now watched.
+   * Returns a function that stops it.
    */
   arm(): (() => void) | undefined {
     return undefined;
@@ -133,7 +137,10 @@ export abstract class Callback extends Link {
   abstract onDone(): void;
 }
 
-/** An entry that passes an end on to `scope`, which is not a child of the watched scope. See join.ts. */
+/**
+ * An entry that passes an end on to `scope`, which is not a child of the watched scope. See
+ * join.ts.
+ */
 export class Tie extends Link {
   readonly scope: Scope;
   constructor(scope: Scope) {
@@ -143,8 +150,8 @@ export class Tie extends Link {
 }
 
 /**
- * What a scope has only while it is watched: the list of its watchers, its controller and what `arm`
- * started. A watch is also the entry of its scope in the list of the parent's watch.
+ * What a scope has only while it is watched: the list of its watchers, its controller and what
+ * `arm` started. A watch is also the entry of its scope in the list of the parent's watch.
  */
 export class Watch extends Link {
   readonly scope: Scope;
@@ -185,8 +192,8 @@ export function isWatched(scope: Scope): boolean {
 // To find out whether a scope has ended by asking it, its ancestors and the clock.
 
 /**
- * Returns how `scope` ended, or `undefined` while it is live. Runs no listener: if it finds an end that
- * is to be pushed, a microtask pushes it.
+ * Returns how `scope` ended, or `undefined` while it is live. Runs no listener: if it finds an end
+ * that is to be pushed, a microtask pushes it.
  */
 export function endOf(scope: Scope): End | undefined {
   if (scope.end !== undefined) return scope.end;
@@ -199,7 +206,8 @@ export function endOf(scope: Scope): End | undefined {
 /** Finds the end of a scope by asking its ancestors, from the top down. */
 function pull(scope: Scope, time: number): End | undefined {
   const { limit } = scope;
-  // The short way, if no deadline has passed: search upwards for an end or for a scope that is live.
+  // The short way, if no deadline has passed: search upwards for an end or for a scope that is
+  // live.
   if (scope.aliveEpoch !== ALWAYS_PROBE && (limit === undefined || time < limit.at)) {
     let known: Scope | undefined = scope;
     while (known !== undefined && known.end === undefined && known.aliveEpoch !== endEpoch)
@@ -224,7 +232,10 @@ function pull(scope: Scope, time: number): End | undefined {
   return end;
 }
 
-/** Decides whether a scope has ended, and if so, whether with its own end or with that of its parent. */
+/**
+ * Decides whether a scope has ended, and if so, whether with its own end or with that of its
+ * parent.
+ */
 function decideEnd(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
@@ -239,8 +250,8 @@ function decideEnd(scope: Scope, above: End | undefined, time: number): End | un
 }
 
 /**
- * Returns the end that came first. At the same time, a deadline comes before a cancellation, and `a`
- * (the parent's) before `b`.
+ * Returns the end that came first. At the same time, a deadline comes before a cancellation, and
+ * `a` (the parent's) before `b`.
  */
 export function earlier(a: End | undefined, b: End | undefined): End | undefined {
   if (a === undefined || b === undefined) return a ?? b;
@@ -289,9 +300,9 @@ function pushLater(scope: Scope): void {
 }
 
 /**
- * Pushes the end of `top` to everything that watches it. First all scopes below are marked as ended,
- * then the callbacks are queued, then the signals abort. It does not recurse, because a tree can be a
- * million scopes deep.
+ * Pushes the end of `top` to everything that watches it. First all scopes below are marked as
+ * ended, then the callbacks are queued, then the signals abort. It does not recurse, because a tree
+ * can be a million scopes deep.
  */
 export function push(top: Scope): void {
   if (!isWatched(top)) return;
@@ -342,7 +353,10 @@ function abort(watch: Watch): void {
   watch.controller?.abort(watch.scope.end?.error);
 }
 
-/** Registers a callback, which runs in a microtask after the end of `scope`, or soon if it has ended. */
+/**
+ * Registers a callback, which runs in a microtask after the end of `scope`, or soon if it has
+ * ended.
+ */
 export function addCallback(scope: Scope, callback: Callback): void {
   // If the end is known but not pushed yet, the callbacks that wait for the push run first.
   const isPending = endOf(scope) !== undefined && scope.watch?.first !== undefined;
@@ -364,8 +378,8 @@ function runLater(callbacks: Callback[]): void {
 // To register for the end of a scope, and to take that back.
 
 /**
- * Watches a live scope and its ancestors, so that their ends are pushed to it. Returns `undefined` if
- * `arm` finds that the scope has ended. Then the end has been pushed already.
+ * Watches a live scope and its ancestors, so that their ends are pushed to it. Returns `undefined`
+ * if `arm` finds that the scope has ended. Then the end has been pushed already.
  */
 export function watchOf(scope: Scope): Watch | undefined {
   if (isWatched(scope)) return scope.watch;
@@ -418,8 +432,8 @@ function append(host: Watch, link: Link): void {
 }
 
 /**
- * Ties `scope` to a live scope that is not its parent, so that the end of `to` is pushed to it. Has no
- * effect if `to` turns out to have ended.
+ * Ties `scope` to a live scope that is not its parent, so that the end of `to` is pushed to it. Has
+ * no effect if `to` turns out to have ended.
  */
 export function tie(to: Scope, scope: Scope): Tie {
   const link = new Tie(scope);
@@ -441,7 +455,9 @@ function remove(link: Link): Watch | undefined {
   return host;
 }
 
-/** Takes an entry back. If that leaves a scope without watchers, it is unwatched, and so on upwards. */
+/**
+ * Takes an entry back. If that leaves a scope without watchers, it is unwatched, and so on upwards.
+ */
 export function unlink(link: Link): void {
   unwatchIfIdle(remove(link));
 }
@@ -467,14 +483,17 @@ function disarm(watch: Watch): void {
 }
 
 /** Returns whether `signal` is the signal of `scope`. Creates none. */
-export function gives(scope: Scope, signal: AbortSignal): boolean {
+export function isSignalOf(scope: Scope, signal: AbortSignal): boolean {
   return scope.watch?.controller?.signal === signal;
 }
 
 /** How deep `signalOf` is nested in abort listeners at the moment. */
 let nesting = 0;
 
-/** Returns the signal of `scope`, which is created on the first call. It is aborted if the scope has ended. */
+/**
+ * Returns the signal of `scope`, which is created on the first call. It is aborted if the scope has
+ * ended.
+ */
 export function signalOf(scope: Scope): AbortSignal {
   if (endOf(scope) === undefined) watchOf(scope);
   if (!isWatched(scope)) scope.watch = new Watch(scope);

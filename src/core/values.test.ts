@@ -15,7 +15,7 @@ const Id = key<string>("id");
 const Locale = key<string>("locale", { default: "en" });
 
 describe("values", () => {
-  test("the nearest one wins, through every layer", () => {
+  test("are looked up from the inside out, through every kind of context", () => {
     let ctx: Context = withValue(background(), Id, "outer");
     for (let i = 0; i < 100; i++) ctx = withTimeout(withValue(ctx, key<number>("n"), i), 1e6);
     expect(ctx.value(Id)).toBe("outer");
@@ -23,31 +23,31 @@ describe("values", () => {
     expect(ctx.value(Id)).toBe("outer");
   });
 
-  test("undefined shadows an outer value, and a default too", () => {
+  test("hide outer values and the default if they are undefined", () => {
     const Maybe = key<string | undefined>("maybe", { default: "default" });
     const ctx = withValue(withValue(background(), Maybe, "set"), Maybe, undefined);
     expect(ctx.value(Maybe)).toBeUndefined();
   });
 
-  test("a default is given where nothing was set", () => {
+  test("have the default of the key if no context sets one", () => {
     expect(background().value(Locale)).toBe("en");
     expect(withCancel(background()).value(Locale)).toBe("en");
     expect(background().value(Id)).toBeUndefined();
   });
 
-  test("keys are compared by identity, not by name", () => {
+  test("belong to a key by its identity, not by its name", () => {
     const ctx = withValue(background(), key<string>("id"), "other");
     expect(ctx.value(Id)).toBeUndefined();
   });
 
-  test("a value outlives the end, and passes withoutCancel", () => {
+  test("can be read after the end, and pass withoutCancel", () => {
     const ctx = withCancel(withValue(background(), Id, "v"));
     ctx.cancel();
     expect(ctx.value(Id)).toBe("v");
     expect(withoutCancel(ctx).value(Id)).toBe("v");
   });
 
-  test("is typed by its key", () => {
+  test("have the type of their key", () => {
     const ctx = background();
     expectTypeOf(ctx.value(Id)).toEqualTypeOf<string | undefined>();
     expectTypeOf(ctx.value(Locale)).toEqualTypeOf<string>();

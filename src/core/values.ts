@@ -1,30 +1,34 @@
-/** Request-scoped values: typed keys, and the chain that is searched for them. */
-
+/** The values of a request: typed keys, and the chain in which they are looked up. */
 import { checkOptions } from "./check.ts";
 import { show } from "./show.ts";
 
 const KEY: unique symbol = Symbol.for("eightysix.key") as never;
 
 /**
- * Names a value of type `T`. Made by `key()`, compared by identity; `Default` is what a look-up
- * returns where nothing was set.
+ * The name of a value of type `T`, created by `key()`. Keys are compared by identity. `Default` is
+ * the type that a look-up returns if no context sets a value.
  */
 export interface Key<T, Default = undefined> {
   readonly name: string;
   readonly default: Default;
-  /** A secret's value is never shown by `String(ctx)` or inspection. */
+  /** Whether `String(ctx)` and inspection hide the value. */
   readonly secret: boolean;
-  /** Only for inference. */
+  /** Exists for type inference only. */
   readonly [KEY]: T;
 }
 
 const KEY_OPTIONS = ["default", "secret"];
 
 /**
- * Makes a key. Keep it in a module-level constant: two keys of the same name are different keys.
+ * Creates a key. Keep it in a constant of a module: two keys of the same name are different keys.
  *
- *     const RequestId = key<string>("requestId");
- *     const Locale = key<string>("locale", { default: "en" });
+ * `name` appears in messages and logs. `default` is returned if no context sets a value. `secret`
+ * hides the value in logs.
+ *
+ * @example
+ * const RequestId = key<string>("requestId");
+ * const Locale = key<string>("locale", { default: "en" });
+ * const Token = key<string>("token", { secret: true });
  */
 export function key<T>(name: string, options?: { secret?: boolean }): Key<T>;
 export function key<T>(name: string, options: { default: T; secret?: boolean }): Key<T, T>;
@@ -33,7 +37,9 @@ export function key(
   options?: { default?: unknown; secret?: boolean },
 ): Key<unknown, unknown> {
   if (typeof name !== "string") {
-    throw new TypeError(`key() takes a name for messages, got ${show(name)}; pass a string`);
+    throw new TypeError(
+      `key takes a name, got ${show(name)}; pass a string, which appears in messages and logs`,
+    );
   }
   checkOptions(options, "key", KEY_OPTIONS);
   return Object.freeze({
@@ -48,7 +54,7 @@ function isKey(x: unknown): x is Key<unknown, unknown> {
   return typeof x === "object" && x !== null && KEY in x;
 }
 
-/** A place in the chain of values. The one whose key is `FOREIGN` holds a foreign context. */
+/** An entry in the chain of values. If its key is `FOREIGN`, it holds a foreign context. */
 export interface Values {
   readonly outer: Values | undefined;
   readonly key: unknown;
@@ -57,7 +63,9 @@ export interface Values {
 
 export const FOREIGN = Symbol("foreign");
 
-/** The nearest value walking outward; one that was set to `undefined` shadows the outer ones. */
+/**
+ * Returns the innermost value of `key`. A value that was set to `undefined` hides the outer ones.
+ */
 export function lookUp(values: Values | undefined, key: Key<unknown, unknown>): unknown {
   let at = values;
   while (at !== undefined) {
@@ -65,15 +73,16 @@ export function lookUp(values: Values | undefined, key: Key<unknown, unknown>): 
     if (at.key === FOREIGN) return (at.held as { value(key: unknown): unknown }).value(key);
     at = at.outer;
   }
-  // Asked only here, where there is time: most look-ups find something.
+  // Checked last, because most look-ups have returned by now.
   checkKey(key, "value");
   return key.default;
 }
 
+/** Throws a TypeError unless `key` was created by `key()`. */
 export function checkKey(key: unknown, caller: string): asserts key is Key<unknown, unknown> {
   if (isKey(key)) return;
   const nil = key === undefined || key === null ? "nil key: " : "";
   throw new TypeError(
-    `${nil}${caller} needs a key made by key(), got ${show(key)}; write const K = key<T>("name") once, in a module`,
+    `${nil}${caller} needs a key made by key(), got ${show(key)}; write const K = key<T>("name") once, in a module, and pass K`,
   );
 }

@@ -118,11 +118,11 @@ test.each([
   ],
   [
     () => runWithContext(background(), Promise.resolve() as never),
-    "runWithContext takes a function, got an object of class Promise; pass what to call: runWithContext(ctx, () => …)",
+    "runWithContext takes a function, got an object of class Promise; pass a function: runWithContext(ctx, () => …)",
   ],
   [
     () => runWithoutContext(undefined as never),
-    "runWithoutContext takes a function, got undefined; pass what to call: runWithoutContext(() => …)",
+    "runWithoutContext takes a function, got undefined; pass a function: runWithoutContext(() => …)",
   ],
 ])("a wrong argument is rejected with a message that says what to pass (%#)", (call, message) => {
   expect(call).toThrow(TypeError);

@@ -1,25 +1,28 @@
 /**
- * The current context: the context of code that is handed none. It follows the calls and awaits of
- * `runWithContext`, by AsyncLocalStorage.
+ * The current context, which is in force for code that is handed no context. It follows the calls
+ * and awaits of `runWithContext`, by AsyncLocalStorage.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Context } from "../index.ts";
 import { checkContext, checkFunction } from "../internal.ts";
 
-/** One `runWithContext`, and those around it. */
+/** One call of `runWithContext`, linked to the call around it. */
 export interface Frame {
   readonly ctx: Context;
   readonly outer: Frame | undefined;
 }
 
-// On the global object, so that two copies of the package see the same current context.
+// On the global object, so that two copies of the package share the current context.
 const SHARED = Symbol.for("eightysix.current.1");
 const shared = globalThis as { [SHARED]?: AsyncLocalStorage<Frame | undefined> };
 const storage = (shared[SHARED] ??= new AsyncLocalStorage());
 
 /**
- * Returns the current context: that of the innermost `runWithContext` around this call, or
- * `undefined` if there is none or `runWithoutContext` is further in.
+ * Returns the current context: the context of the innermost `runWithContext` around this call.
+ * Returns `undefined` if there is none, or if a `runWithoutContext` is further in.
+ *
+ * @example
+ * const ctx = currentContext() ?? background();
  */
 export function currentContext(): Context | undefined {
   return storage.getStore()?.ctx;
@@ -44,7 +47,7 @@ export function runWithContext<T>(ctx: Context, fn: () => PromiseLike<T>): Promi
 export function runWithContext<T>(ctx: Context, fn: () => T): T;
 export function runWithContext(ctx: Context, fn: () => unknown): unknown {
   checkContext(ctx, "runWithContext");
-  checkFunction(fn, "runWithContext", "what to call: runWithContext(ctx, () => …)");
+  checkFunction(fn, "runWithContext", "a function: runWithContext(ctx, () => …)");
   return runInFrame({ ctx, outer: storage.getStore() }, () => startLazy(fn()));
 }
 
@@ -52,11 +55,14 @@ export function runWithContext(ctx: Context, fn: () => unknown): unknown {
  * Calls `fn` with no current context, and returns what `fn` returns. Use it for work that several
  * requests share, such as filling a cache or a `LISTEN`: it must not end with the request that
  * happened to start it.
+ *
+ * @example
+ * const settings = (cached ??= runWithoutContext(() => loadSettings()));
  */
 export function runWithoutContext<T>(fn: () => PromiseLike<T>): Promise<T>;
 export function runWithoutContext<T>(fn: () => T): T;
 export function runWithoutContext(fn: () => unknown): unknown {
-  checkFunction(fn, "runWithoutContext", "what to call: runWithoutContext(() => …)");
+  checkFunction(fn, "runWithoutContext", "a function: runWithoutContext(() => …)");
   return runInFrame(undefined, () => startLazy(fn()));
 }
 
@@ -70,13 +76,16 @@ export function runInFrame<T>(frame: Frame | undefined, fn: () => T): T {
   return storage.run(frame, fn);
 }
 
-/** Returns whether `frame` is `outer`, or was entered inside it. */
+/** Returns whether `frame` is `outer`, or lies inside it. */
 export function isWithin(frame: Frame | undefined, outer: Frame): boolean {
   for (let at = frame; at !== undefined; at = at.outer) if (at === outer) return true;
   return false;
 }
 
-/** A promise has started. Any other thenable may wait for its `then` to be called, so it is. */
+/**
+ * Starts the work of a thenable that is not a promise, such as a query of Knex, by calling its
+ * `then`. The work of a promise has started already.
+ */
 function startLazy(result: unknown): unknown {
   const { then } = Object(result) as Partial<PromiseLike<unknown>>;
   if (typeof then !== "function" || Object.getPrototypeOf(result) === Promise.prototype) {

@@ -26,7 +26,7 @@ describe("all", () => {
     expect(await all(background(), [])).toEqual([]);
   });
 
-  test("cancels the others after the first failure, with it as the cause, and waits for them", async () => {
+  test("cancels the other tasks after the first failure, with the error as the cause, and waits for them", async () => {
     const failure = new Error("failed");
     const log: unknown[] = [];
     const running = all(background(), [
@@ -45,7 +45,7 @@ describe("all", () => {
     expect(log).toEqual([failure, "cleaned up"]);
   });
 
-  test("runs no more at once than the limit, and starts in order", async () => {
+  test("runs at most as many tasks at once as the limit says, and starts them in order", async () => {
     let running = 0;
     let most = 0;
     const started: number[] = [];
@@ -61,7 +61,7 @@ describe("all", () => {
     expect(started).toEqual(tasks.map((_, i) => i));
   });
 
-  test("starts nothing after a failure", async () => {
+  test("starts no task after a failure", async () => {
     const started: number[] = [];
     const task = (i: number) => async () => {
       started.push(i);
@@ -83,7 +83,7 @@ describe("all", () => {
     expect(started).not.toContain(9);
   });
 
-  test("starts nothing once the context is done, and throws its error", async () => {
+  test("starts no task once the context is done, and rejects with its error", async () => {
     const ctx = withCancel(background());
     const started: number[] = [];
     const running = all(
@@ -100,14 +100,14 @@ describe("all", () => {
     await expect(running).rejects.toBe(ctx.err());
   });
 
-  test("returns what was finished all the same, if no task minded the end", async () => {
+  test("returns the results if the context ends and no task fails because of that", async () => {
     const ctx = withCancel(background());
     const running = all(ctx, [async () => flush().then(() => 1)]);
     ctx.cancel();
     await expect(running).resolves.toEqual([1]);
   });
 
-  test("leaves nothing behind", async () => {
+  test("leaves no watch on its context", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = withCancel(background());

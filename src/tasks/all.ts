@@ -5,21 +5,35 @@ import { withCancel } from "../core/derive.ts";
 import { finish } from "../core/handle.ts";
 import { show } from "../core/show.ts";
 
-/** Work under a context: takes it first, and ends when it does. */
+/** A function that takes a context as its first parameter and ends when the context ends. */
 export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
 
+/** The options of `all`. */
 export interface AllOptions {
-  /** The most tasks that run at once; the others start in order as places become free. */
+  /**
+   * The most tasks that run at the same time. The others start in order. The default is no limit.
+   */
   limit?: number;
 }
 
 /**
- * Runs the tasks together and returns their results in order. The first failure cancels the
- * others, with itself as the cause, *and waits for them* before it is thrown: nothing that was
- * started outlives the call. Tasks that have not started by then never do. When `ctx` ends, so do
- * the tasks; if none of them minds, their results are returned.
+ * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
  *
- *     const [user, orders] = await all(ctx, [(ctx) => findUser(ctx, id), (ctx) => listOrders(ctx, id)]);
+ * If a task fails, `all` cancels the context of the others with that error as the cause, waits
+ * until they have settled, and then rejects with the error. So no task outlives the call. A task
+ * that has not started by then does not start.
+ *
+ * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns
+ * their results.
+ *
+ * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is less
+ * than 1.
+ *
+ * @example
+ * const [user, orders] = await all(ctx, [
+ *   (ctx) => findUser(ctx, id),
+ *   (ctx) => listOrders(ctx, id),
+ * ]);
  */
 export async function all<const T extends readonly Task<unknown>[]>(
   ctx: Context,
@@ -33,10 +47,11 @@ export async function all<const T extends readonly Task<unknown>[]>(
     throw new TypeError(
       `all takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,
     );
-  for (const task of tasks) checkFunction(task, "all", "tasks that are yet to start: (ctx) => …");
+  for (const task of tasks)
+    checkFunction(task, "all", "functions that start the tasks: (ctx) => …");
   if (!(limit >= 1))
     throw new RangeError(
-      `all takes a limit of at least 1, got ${show(limit)}; leave it out for none`,
+      `all takes a limit of at least 1, got ${show(limit)}; leave it out for no limit`,
     );
 
   const group = withCancel(ctx);
@@ -48,7 +63,7 @@ export async function all<const T extends readonly Task<unknown>[]>(
     while (next < tasks.length && !failed) {
       const index = next++;
       try {
-        // A task that has not begun when the group ends does not begin.
+        // A task that has not started when the group ends does not start.
         const err = group.err();
         if (err !== undefined) throw err;
         results[index] = await (tasks[index] as Task<unknown>)(group);

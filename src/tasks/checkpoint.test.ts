@@ -17,14 +17,14 @@ async function loop(ctx: Context, times: number, each?: (i: number) => void): Pr
 }
 
 describe("checkpoint", () => {
-  test("throws at once when the context has been canceled, however seldom it looks", async () => {
+  test("throws at the next call after a cancel, however long its stride is", async () => {
     const ctx = withCancel(background());
     await loop(ctx, 100_000);
     ctx.cancel();
     expect(() => checkpoint(ctx)).toThrow("context canceled");
   });
 
-  test("notices a canceled parent as soon, and several contexts in turn", async () => {
+  test("throws at the next call after a parent is canceled, also if several contexts take turns", async () => {
     const parent = withCancel(background());
     const [a, b] = [withCancel(parent), withCancel(parent)];
     for (let i = 0; i < 1_000; i++) await loop(i % 2 ? a : b, 10);
@@ -33,7 +33,7 @@ describe("checkpoint", () => {
     expect(() => checkpoint(b)).toThrow("context canceled");
   });
 
-  test("notices a deadline in a loop that never lets timers run", () => {
+  test("throws after the deadline in a loop that never lets timers run", () => {
     const start = performance.now();
     const ctx = withTimeout(background(), 20);
     expect(() => {
@@ -42,7 +42,7 @@ describe("checkpoint", () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(19);
   });
 
-  test("looks soon enough when turns become slow after many quick ones", async () => {
+  test("reads the clock soon enough if the turns of a loop become slow after many quick ones", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 1_000_000);
@@ -57,7 +57,7 @@ describe("checkpoint", () => {
     expect(slow).toBeLessThan(100 + 256);
   });
 
-  test("lets timers and input have their turn, and sees a cancel that came with it", async () => {
+  test("lets timers and input have their turn, and rejects if one of them canceled", async () => {
     const ctx = withCancel(background());
     setTimeout(() => {
       ctx.cancel("from a timer");
@@ -65,7 +65,7 @@ describe("checkpoint", () => {
     await expect(loop(ctx, 1e9)).rejects.toMatchObject({ cause: "from a timer" });
   });
 
-  test("two loops take turns", async () => {
+  test("lets two loops take turns", async () => {
     const order: string[] = [];
     const ctx = withCancel(background());
     const run = (name: string): Promise<number> =>
@@ -77,7 +77,7 @@ describe("checkpoint", () => {
     expect(order.length).toBeGreaterThan(3);
   });
 
-  test("costs no promise most of the time", async () => {
+  test("returns no promise most of the time", async () => {
     const ctx = withCancel(background());
     let turns = 0;
     for (let i = 0; i < 100_000; i++) {

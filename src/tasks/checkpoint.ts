@@ -4,59 +4,74 @@ import type { Context } from "../core/context.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { dependOn, currentEndEpoch } from "../core/tree.ts";
 
-/** How long a loop may hold the event loop before it is made to yield, in milliseconds. */
+/** How long a loop may hold the event loop, in milliseconds, before `checkpoint` makes it yield. */
 const SLICE = 10;
-/** Looks at the clock come this far apart, in milliseconds: the stride grows until they do. */
-const APART = 0.5;
-/** A look costs 100 ns, so more would gain nothing; and turns may become a thousand times as long. */
+/**
+ * The time between two reads of the clock, in milliseconds. The stride grows until it is reached.
+ */
+const INTERVAL = 0.5;
+/**
+ * The most calls between two reads of the clock. A read costs 100 ns, so a longer stride gains
+ * nothing, and a later turn of the loop can take a thousand times as long as the one before.
+ */
 const LONGEST_STRIDE = 256;
 
-let current: Context | undefined;
-let countThen = -1;
+/** The context of the last call that read the clock. */
+let lastContext: Context | undefined;
+/** The `currentEndEpoch()` of that call. */
+let epochThen = -1;
+/** The calls for that context that are left before the next read of the clock. */
 let left = 0;
+/** The calls for that context between two reads of the clock. */
 let stride = 1;
+/** The time of the last read. */
 let lookedAt = 0;
+/** The time until which the loop may hold the event loop. */
 let sliceEnds = 0;
 
 /**
- * For loops that compute: throws `ctx.err()` if `ctx` is done; returns a promise when the loop has
- * held the event loop for 10 ms, to be awaited so that others (a disconnect, a timer) get their
- * turn; returns `undefined` otherwise, for about a nanosecond.
+ * Makes a loop that computes stoppable, and lets other work run in between.
  *
- *     for (const row of rows) {
- *       await checkpoint(ctx); // or, a little faster: const turn = checkpoint(ctx); if (turn) await turn;
- *       …
- *     }
+ * - If `ctx` is done, it throws `ctx.err()`.
+ * - If the loop has held the event loop for 10 ms, it returns a promise. Await the promise, so that
+ *   timers and connections get their turn. It rejects with `ctx.err()` if `ctx` has ended in the
+ *   meantime.
+ * - Otherwise it returns `undefined`. That takes about a nanosecond.
  *
- * The promise rejects with `ctx.err()` if the context ended meanwhile.
+ * @example
+ * for (const row of rows) {
+ *   await checkpoint(ctx); // a little faster: const turn = checkpoint(ctx); if (turn) await turn;
+ *   process(row);
+ * }
  */
 export function checkpoint(ctx: Context): Promise<void> | undefined {
-  if (ctx === current && countThen === currentEndEpoch() && --left > 0) return undefined;
+  if (ctx === lastContext && epochThen === currentEndEpoch() && --left > 0) return undefined;
   return look(ctx);
 }
 
+/** Checks the context and the clock, and decides when to do so again. */
 function look(ctx: Context): Promise<void> | undefined {
   checkContext(ctx, "checkpoint");
   const err = ctx.err();
   if (err !== undefined) throw err;
   const time = now();
-  if (ctx !== current) {
+  if (ctx !== lastContext) {
     const scope = scopeOf(ctx);
-    // So that its cancellation is counted, and the quick way out above notices.
+    // So that a cancellation changes the epoch, which the short way in `checkpoint` compares.
     if (scope !== undefined) dependOn(scope);
-    current = ctx;
+    lastContext = ctx;
     stride = 1;
   } else {
-    const fitting = Math.floor((stride * APART) / (time - lookedAt));
+    const fitting = Math.floor((stride * INTERVAL) / (time - lookedAt));
     stride = Math.max(1, Math.min(fitting, stride * 2, LONGEST_STRIDE));
   }
-  countThen = currentEndEpoch();
+  epochThen = currentEndEpoch();
   left = stride;
   lookedAt = time;
   return time < sliceEnds ? undefined : takeTurn(ctx);
 }
 
-/** Lets the event loop turn once. When in doubt whose slice is spent, yielding is cheap. */
+/** Lets the event loop turn once. All loops share one slice of time, because to yield is cheap. */
 async function takeTurn(ctx: Context): Promise<void> {
   await new Promise<void>(nextTurn);
   sliceEnds = now() + SLICE;
@@ -69,7 +84,7 @@ interface Turns {
   setTimeout: (fn: () => void, ms: number) => unknown;
 }
 
-/** After input and output have had their turn; a microtask would let nothing in. */
+/** Calls `fn` after input and output have had their turn. A microtask would run before them. */
 function nextTurn(fn: () => void): void {
   const { setImmediate, setTimeout } = globalThis as unknown as Turns;
   if (setImmediate !== undefined) setImmediate(fn);

@@ -13,7 +13,7 @@ import {
 const never = new Promise<never>(() => undefined);
 
 describe("orDone with a promise", () => {
-  test("passes on what it settles with", async () => {
+  test("settles as the promise does", async () => {
     const ctx = withCancel(background());
     const failure = new Error("failed");
     await expect(orDone(ctx, Promise.resolve(1))).resolves.toBe(1);
@@ -22,7 +22,7 @@ describe("orDone with a promise", () => {
     await expect(orDone(ctx, thenable as unknown as PromiseLike<number>)).resolves.toBe(2);
   });
 
-  test("stops waiting when the context is done", async () => {
+  test("rejects when the context is done", async () => {
     const ctx = withCancel(background());
     const waiting = orDone(ctx, never);
     ctx.cancel();
@@ -30,12 +30,12 @@ describe("orDone with a promise", () => {
     await expect(orDone(ctx, never)).rejects.toBe(ctx.err());
   });
 
-  test("a promise that has settled by then wins", async () => {
+  test("settles as the promise does if both are ready", async () => {
     const ctx = withTimeout(background(), 0);
     await expect(orDone(ctx, Promise.resolve("ready"))).resolves.toBe("ready");
   });
 
-  test("a late rejection is nobody's surprise", async () => {
+  test("handles a rejection after the end, so that it is not reported", async () => {
     const errors = await reported(async () => {
       const ctx = withCancel(background());
       let reject = (_: Error): void => undefined;
@@ -47,7 +47,7 @@ describe("orDone with a promise", () => {
     expect(errors).toEqual([]);
   });
 
-  test("a thenable that throws is a failure, and leaves neither callback nor work behind", async () => {
+  test("rejects if a thenable throws, and leaves neither a callback nor work behind", async () => {
     const ctx = withLedger(withCancel(background()));
     const failure = new Error("then");
     const thenable = {
@@ -59,7 +59,7 @@ describe("orDone with a promise", () => {
     expect(working(ctx)).toEqual([]);
   });
 
-  test("what is left behind stays in the ledger until it settles", async () => {
+  test("keeps the work in the ledger until the promise settles", async () => {
     const request = withCancel(background());
     const ctx = withLedger(request);
     let resolve = (): void => undefined;
@@ -93,7 +93,7 @@ describe("orDone with an async iterable", () => {
   }
   const one = (): Promise<IteratorResult<number>> => Promise.resolve({ done: false, value: 1 });
 
-  test("passes on what comes, and ends with it", async () => {
+  test("yields what the iterable yields, and ends with it", async () => {
     async function* numbers(): AsyncGenerator<number> {
       yield 1;
       await flush();
@@ -104,7 +104,7 @@ describe("orDone with an async iterable", () => {
     expect(got).toEqual([1, 2]);
   });
 
-  test("throws the context's error when it is done while waiting, and leaves the source", async () => {
+  test("throws the context's error if the context ends during a wait, and calls return()", async () => {
     const ctx = withCancel(background());
     const { calls, iterable } = source(() => never);
     const next = orDone(ctx, iterable).next();
@@ -114,7 +114,7 @@ describe("orDone with an async iterable", () => {
     expect(calls).toEqual({ next: 1, return: 1 });
   });
 
-  test("asks for nothing more once the context is done", async () => {
+  test("does not call next() once the context is done", async () => {
     const ctx = withCancel(background());
     const { calls, iterable } = source(one);
     const reading = async (): Promise<void> => {
@@ -141,7 +141,7 @@ describe("orDone with an async iterable", () => {
     },
   );
 
-  test("leaving the loop leaves the source, waits for it, but not beyond the end", async () => {
+  test("calls return() if the loop is left, and waits for it until the context is done", async () => {
     const ctx = withCancel(background());
     const { calls, iterable } = source(one, () => never);
     let over: unknown;
@@ -156,7 +156,7 @@ describe("orDone with an async iterable", () => {
     expect(over).toBe(ctx.err());
   });
 
-  test("a return() that throws after the end does not hide the context's error", async () => {
+  test("throws the context's error if return() throws after the end", async () => {
     const ctx = withCancel(background());
     const errors = await reported(async () => {
       const { iterable } = source(

@@ -6,9 +6,19 @@ import { show } from "../core/show.ts";
 import { startWork } from "../work/ledger.ts";
 
 /**
- * Stops *waiting* when `ctx` is done: the promise rejects, or the iteration throws, with
- * `ctx.err()`. What is left behind goes on: it stays in the ledger as `orDone` until it settles.
- * An iterable's `return()` is called, and not waited for. A promise that has settled by then wins.
+ * Waits for a promise, or iterates an async iterable, until `ctx` is done. Then the returned
+ * promise rejects, or the loop throws, with `ctx.err()`. If the promise has settled by then, its
+ * result counts.
+ *
+ * `orDone` stops the waiting and not the work behind it. The work continues, and stays in the
+ * ledger as work of the kind "orDone" until it settles. The `return()` of an iterable is called and
+ * not awaited.
+ *
+ * Throws a TypeError if `source` is neither a promise nor an async iterable.
+ *
+ * @example
+ * const answer = await orDone(ctx, libraryWithoutContexts.ask(question));
+ * for await (const message of orDone(ctx, messages)) show(message);
  */
 export function orDone<T>(ctx: Context, promise: PromiseLike<T>): Promise<T>;
 export function orDone<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncIterableIterator<T>;
@@ -25,41 +35,43 @@ export function orDone<T>(
     return iterate(ctx, source as AsyncIterable<T>);
   }
   throw new TypeError(
-    `orDone takes a promise or an async iterable, got ${show(source)}; call the function first`,
+    `orDone takes a promise or an async iterable, got ${show(source)}; call the function and pass what it returns`,
   );
 }
 
 function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   const work = startWork(ctx, "orDone");
   return new Promise((resolve, reject) => {
-    // A `then` that is not a promise's can throw, or call back at once; a promise's cannot.
+    // The `then` of another thenable can throw or call back at once. That of a promise cannot.
     const settling = Promise.resolve(promise);
-    const over = (): void => {
+    const onSettled = (): void => {
       stop();
       work.end();
       resolve(settling);
     };
-    // Before `afterFunc`: where both are ready, the result is not thrown away.
-    settling.then(over, over);
+    // Before `afterFunc`, so that the result counts if both are ready.
+    settling.then(onSettled, onSettled);
     const stop = afterFunc(ctx, reject);
   });
 }
 
 async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = iterable[Symbol.asyncIterator]();
-  /** As in a for-await loop: an iterator that has finished or failed by itself needs no return(). */
-  let over = false;
+  /**
+   * As in a for-await loop, an iterator that has finished or failed by itself needs no return().
+   */
+  let isFinished = false;
   const next = async (): Promise<IteratorResult<T, unknown>> => {
     try {
       const step = await iterator.next();
-      over = step.done === true;
+      isFinished = step.done === true;
       return step;
     } catch (error) {
-      over = true;
+      isFinished = true;
       throw error;
     }
   };
-  const leave = async (): Promise<unknown> => await iterator.return?.();
+  const callReturn = async (): Promise<unknown> => await iterator.return?.();
   try {
     for (;;) {
       throwIfDone(ctx);
@@ -68,10 +80,10 @@ async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGener
       yield step.value;
     }
   } finally {
-    if (!over) {
-      const left = leave();
-      if (ctx.err() === undefined) await waitFor(ctx, left);
-      else left.catch(() => undefined);
+    if (!isFinished) {
+      const returned = callReturn();
+      if (ctx.err() === undefined) await waitFor(ctx, returned);
+      else returned.catch(() => undefined);
     }
   }
 }

@@ -5,9 +5,14 @@ import { callAt, now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 
 /**
- * Resolves after `ms` milliseconds; rejects with `ctx.err()` as soon as `ctx` is done, its timer
- * cleared. Zero and negative durations resolve at once, and `Infinity` waits for `ctx` alone.
- * While it waits the process is kept alive, as by any sleep.
+ * Resolves after `ms` milliseconds. If `ctx` ends first, it clears its timer and rejects with
+ * `ctx.err()`.
+ *
+ * Zero and negative durations resolve at once. `Infinity` waits until `ctx` ends. The timer keeps
+ * the process running while it waits.
+ *
+ * @example
+ * await sleep(ctx, 1_000);
  */
 export function sleep(ctx: Context, ms: number): Promise<void> {
   checkContext(ctx, "sleep");
@@ -19,7 +24,7 @@ export function sleep(ctx: Context, ms: number): Promise<void> {
     const clear = callAt(
       now() + ms,
       () => {
-        // False: `ctx` was done first, and its callback is on the way.
+        // If `stop()` returns false, `ctx` ended first, and its callback is about to run.
         if (stop()) resolve();
       },
       true,

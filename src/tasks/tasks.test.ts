@@ -29,7 +29,7 @@ describe("sleep", () => {
     expect([over, clock.timers]).toEqual([true, 0]);
   });
 
-  test("rejects with the context's error as soon as it is done, its timer cleared", async () => {
+  test("rejects with the context's error as soon as the context is done, and clears its timer", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withCancel(background());
@@ -41,7 +41,7 @@ describe("sleep", () => {
     await expect(sleep(ctx, 0)).rejects.toBe(ctx.err());
   });
 
-  test("loses to a deadline that passed while the event loop was blocked", async () => {
+  test("rejects if the deadline passed while the event loop was blocked", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 10);
@@ -52,7 +52,7 @@ describe("sleep", () => {
     expect(isDeadlineExceeded(ctx.err())).toBe(true);
   });
 
-  test("takes any number: zero and negative are over at once, huge ones wait", async () => {
+  test("takes any number: zero and negative ones resolve at once, huge ones wait", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     await sleep(background(), 0);
@@ -72,7 +72,7 @@ describe("sleep", () => {
 });
 
 describe("within", () => {
-  test("gives the function its time, waits for it, and releases the context", async () => {
+  test("gives the function its time, waits for it, and ends the context", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     let inner: Context | undefined;
@@ -87,7 +87,7 @@ describe("within", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("throws what the function throws, and releases the context then too", async () => {
+  test("rejects with what the function throws, and ends the context then too", async () => {
     let inner: Context | undefined;
     const failure = new Error("failed");
     const failing = within(background(), 100, (ctx) => {
@@ -102,7 +102,7 @@ describe("within", () => {
 describe("shield", () => {
   const K = key<string>("k");
 
-  test("goes on after the end, with the values, and never without a bound", async () => {
+  test("runs the function after the end of the context, with its values and a deadline", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withCancel(withValue(background(), K, "v"));

@@ -5,9 +5,14 @@ import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
 
 /**
- * Runs `fn` under a context that expires after `ms` milliseconds, and ends that context when `fn`
- * is over: `withTimeout` that cannot be forgotten. Waits for `fn` itself, whatever the clock says,
- * and returns or throws what it does.
+ * Runs `fn` under a child of `ctx` that ends after `ms` milliseconds, and returns the result of
+ * `fn`. The child ends when `fn` has finished, so unlike with `withTimeout` you cannot forget to
+ * end it.
+ *
+ * It waits until `fn` has settled, also if the time has passed before.
+ *
+ * @example
+ * const rows = await within(ctx, 500, (ctx) => db.query(ctx, "select 1"));
  */
 export async function within<T>(
   ctx: Context,
@@ -16,14 +21,24 @@ export async function within<T>(
 ): Promise<T> {
   checkContext(ctx, "within");
   checkDuration(ms, "within");
-  checkFunction(fn, "within", "what to run: (ctx) => …");
+  checkFunction(fn, "within", "a function to run: (ctx) => …");
   return await runAndEnd(withTimeout(ctx, ms), fn);
 }
 
 /**
- * Runs `fn` detached from the end of `ctx` (its values pass), for what must happen even now: a
- * rollback, a last log line. Never without a bound: after `budgetMs` milliseconds its context
- * expires like any other.
+ * Runs `fn` under a context that has the values of `ctx` but does not end with it, and returns the
+ * result of `fn`. Use it for a step that must happen even if `ctx` is done, such as a rollback.
+ *
+ * The context of `fn` ends after `budgetMs` milliseconds, so that no step runs without a limit. It
+ * ends when `fn` has finished, too.
+ *
+ * Rejects with a RangeError if `budgetMs` is Infinity.
+ *
+ * @example
+ * await shield(ctx, 2_000, async (ctx) => {
+ *   const charge = await chargeCard(ctx, order);
+ *   await recordCharge(ctx, order, charge);
+ * });
  */
 export async function shield<T>(
   ctx: Context,
@@ -34,14 +49,17 @@ export async function shield<T>(
   checkDuration(budgetMs, "shield");
   if (budgetMs === Infinity) {
     throw new RangeError(
-      "shield needs a finite budget in milliseconds: it is there to prevent work that nothing can end; pass a number",
+      "shield needs a finite budget in milliseconds, got Infinity; pass a number, because nothing else can end the work",
     );
   }
-  checkFunction(fn, "shield", "what to run: (ctx) => …");
+  checkFunction(fn, "shield", "a function to run: (ctx) => …");
   return await runAndEnd(withTimeout(withoutCancel(ctx), budgetMs), fn);
 }
 
-/** Not `using`, which would need a `Symbol.dispose` of every platform. */
+/**
+ * Runs `fn` and ends its context. It does without `using`, because some platforms have no
+ * `Symbol.dispose`.
+ */
 async function runAndEnd<T>(
   inner: CancelableContext,
   fn: (ctx: Context) => T | PromiseLike<T>,

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { background, isDeadlineExceeded, withTimeout } from "../index.ts";
 import { ManualClock, useClock } from "./index.ts";
 
-test("a manual clock stands still until it is told to go on", () => {
+test("a manual clock stands still until the test moves it", () => {
   const clock = new ManualClock(1_000);
   using _ = useClock(clock);
   const ctx = withTimeout(background(), 10);
@@ -13,7 +13,7 @@ test("a manual clock stands still until it is told to go on", () => {
   expect(isDeadlineExceeded(ctx.err())).toBe(true);
 });
 
-test("timers fire in order, each at its own time, also those that are set meanwhile", () => {
+test("advance() fires timers in order, each at its own time, also those that are set by a timer", () => {
   const clock = new ManualClock();
   const fired: [string, number][] = [];
   const fire = (name: string) => (): void => void fired.push([name, clock.now()]);
@@ -34,7 +34,7 @@ test("timers fire in order, each at its own time, also those that are set meanwh
   expect(clock.timers).toBe(0);
 });
 
-test("block goes on and fires nothing, as a busy loop would", () => {
+test("block() moves the clock and fires no timer", () => {
   const clock = new ManualClock();
   let fired = 0;
   clock.setTimer(() => fired++, 10);
@@ -44,7 +44,7 @@ test("block goes on and fires nothing, as a busy loop would", () => {
   expect([fired, clock.now()]).toEqual([1, 20]);
 });
 
-test("the clock before comes back when the use is over", () => {
+test("useClock() restores the previous clock when its result is disposed of", () => {
   const outer = new ManualClock(0);
   const inner = new ManualClock(5_000);
   const now = (): number | undefined => withTimeout(background(), 0).deadline()?.getTime();

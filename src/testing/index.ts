@@ -2,9 +2,9 @@
 /**
  * eightysix/testing: time for tests.
  *
- * Fake timers that replace `performance`, `Date` and `setTimeout`, as those of vitest and sinon, need
- * nothing from here. `node:test` does not replace `performance`: give the contexts a clock with
- * `useClock`.
+ * Fake timers that replace `performance`, `Date` and `setTimeout`, as those of vitest and sinon,
+ * need nothing from here. `node:test` does not replace `performance`: give the contexts a clock
+ * with `useClock`.
  *
  * @packageDocumentation
  */
@@ -14,8 +14,8 @@ export type { Clock } from "../core/clock.ts";
 export { ManualClock } from "./manual-clock.ts";
 
 /**
- * Makes all contexts take their time from `clock` until the returned object is disposed of. Contexts
- * that exist already keep their deadlines, which are times of the old clock.
+ * Makes all contexts take their time from `clock` until the returned object is disposed of.
+ * Contexts that exist already keep their deadlines, which are times of the old clock.
  *
  * @example
  * const clock = new ManualClock();

@@ -54,7 +54,7 @@ const hostile: [string, () => unknown][] = [
 ];
 
 describe.each(hostile)("%s", (_name, make) => {
-  test("is survived by toWire and fromWire, as a cause and with a context's code too", () => {
+  test("does not make toWire or fromWire throw, also as a cause and with a context's code", () => {
     for (const x of [make(), { cause: make() }, { code: "ERR_CONTEXT_CANCELED", cause: make() }]) {
       const wire = toWire(x);
       expect(JSON.parse(JSON.stringify(wire))).toEqual(structuredClone(wire));
@@ -64,13 +64,13 @@ describe.each(hostile)("%s", (_name, make) => {
   });
 });
 
-test("a name that is no string and a code that is an object are dropped", () => {
+test("toWire drops a name that is not a string and a code that is an object", () => {
   const error = fromWire({ name: 1, message: {}, code: { toString: refuse } });
   expect([error.name, error.message, "code" in error]).toEqual(["Error", "", false]);
 });
 
 describe("toWire and fromWire", () => {
-  test("keep kind, cause, name, message and code through JSON and structuredClone", () => {
+  test("keep class, cause, name, message and code through JSON and structuredClone", () => {
     const driver = Object.assign(new RangeError("canceling statement"), { code: "57014" });
     const error = new Error("report", {
       cause: new CanceledError({ cause: new TypeError("left", { cause: driver }) }),
@@ -94,19 +94,19 @@ describe("toWire and fromWire", () => {
     expect(isDeadlineExceeded(fromWire(toWire(new DeadlineExceededError())))).toBe(true);
   });
 
-  test("an error that arrived can be a cause, and is recognised below", () => {
+  test("make an error that can be the cause of a cancel, and is recognized there", () => {
     const ctx = withCancel(background());
     ctx.cancel(fromWire(toWire(new DeadlineExceededError({ cause: "remote" }))));
     expect(isCanceled(ctx.err())).toBe(true);
     expect(isDeadlineExceeded(ctx.err()?.cause)).toBe(true);
   });
 
-  test("send no stack and nothing else that an error holds", () => {
+  test("send no stack and no other property of an error", () => {
     const error = Object.assign(new Error("x"), { password: "hunter2" });
     expect(JSON.stringify(toWire(error))).toBe('{"name":"Error","message":"x"}');
   });
 
-  test("cut a chain that is too long", () => {
+  test("cut a chain of causes that is too long", () => {
     let error = new Error("0");
     for (let i = 1; i < 10_000; i++) error = new Error(String(i), { cause: error });
     const back = fromWire(JSON.parse(JSON.stringify(toWire(error))));
@@ -115,7 +115,7 @@ describe("toWire and fromWire", () => {
     expect(depth).toBe(32);
   });
 
-  test("take anything", () => {
+  test("take any value", () => {
     fc.assert(
       fc.property(
         fc.anything({ withNullPrototype: true, withBigInt: true, withSparseArray: true }),
@@ -145,7 +145,7 @@ describe("toWire and fromWire", () => {
     ),
   }));
 
-  test("take anything that looks like an error, and settle after one trip", () => {
+  test("take any data that looks like an error, and return the same after a second trip", () => {
     fc.assert(
       fc.property(wires.wire, (x) => {
         const once = toWire(fromWire(x));

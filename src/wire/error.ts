@@ -1,8 +1,8 @@
-/** Causes that survive JSON, structuredClone, threads and hops. */
+/** Errors as plain data, for JSON, `structuredClone`, threads and other machines. */
 import { CanceledError, DeadlineExceededError } from "../index.ts";
 import { LONGEST_CHAIN, show } from "../internal.ts";
 
-/** An error and its chain of causes as plain data. */
+/** An error and its chain of causes, as plain data. */
 export interface WireError {
   name: string;
   message: string;
@@ -10,7 +10,13 @@ export interface WireError {
   cause?: WireError | string | number | boolean | null;
 }
 
-/** Plain data for an error and its causes. Stacks and other properties stay at home. Never throws. */
+/**
+ * Returns an error and its causes as plain data. Only the name, message, code and cause of each are
+ * in it, and no stack. Never throws.
+ *
+ * @example
+ * worker.postMessage({ error: toWire(ctx.err()) });
+ */
 export function toWire(error: unknown): WireError {
   const wire = wireOf(error, LONGEST_CHAIN);
   return typeof wire === "object" && wire !== null
@@ -35,9 +41,13 @@ function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | nu
 }
 
 /**
- * The error that `toWire` described: context errors are context errors again, anything else an
- * Error with the same name, message and code. Believes nothing: whatever arrives, it returns an
- * error and never throws.
+ * Returns the error that `toWire` turned into plain data. A context error is a context error again.
+ * Any other error is an Error with the same name, message and code.
+ *
+ * It does not trust its argument: for any value it returns an error, and it never throws.
+ *
+ * @example
+ * worker.on("message", ({ error }) => ctx.cancel(fromWire(error)));
  */
 export function fromWire(wire: unknown): Error {
   const error = errorOf(wire, LONGEST_CHAIN);
@@ -62,7 +72,7 @@ function errorOf(wire: unknown, depth: number): unknown {
   return error;
 }
 
-/** What JSON keeps as it is; it has no NaN and no Infinity. */
+/** Returns whether JSON keeps `x` as it is. JSON has no NaN and no Infinity. */
 function isScalar(x: unknown): x is string | number | boolean | null {
   return x === null || typeof x === "boolean" || isCode(x);
 }
@@ -71,7 +81,7 @@ function isCode(x: unknown): x is string | number {
   return typeof x === "string" || Number.isFinite(x);
 }
 
-/** Getters and proxies may throw. */
+/** Reads a property, or returns `undefined` if a getter or a proxy throws. */
 function get(x: object, property: keyof WireError): unknown {
   try {
     return (x as Partial<Record<keyof WireError, unknown>>)[property];

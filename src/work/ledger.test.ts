@@ -15,7 +15,7 @@ import {
 import { ManualClock, useClock } from "../testing/index.ts";
 
 describe("the ledger", () => {
-  test("lists the work in progress under it, oldest first, from any depth", () => {
+  test("lists the running work under it, oldest first, from any depth", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withLedger(background());
@@ -33,7 +33,7 @@ describe("the ledger", () => {
     expect(working(ctx)).toEqual([]);
   });
 
-  test("gives a receipt for what its context did not outlive, and none for the rest", async () => {
+  test("has a receipt for work that was running when its context ended, and none for other work", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const request = withCancel(background());
@@ -77,7 +77,7 @@ describe("the ledger", () => {
     expect(await stopped(ctx)).toMatchObject([{ reason, after: 7 }]);
   });
 
-  test("counts work that began after the end from its own beginning", async () => {
+  test("counts work that started after the end from its own start", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     clock.advance(1_000);
@@ -90,7 +90,7 @@ describe("the ledger", () => {
     expect(await stopped(done)).toMatchObject([{ ran: 0, after: 5 }]);
   });
 
-  test("stopped() waits for the last, and gives up after `within`", async () => {
+  test("makes stopped() wait for the last work, but not longer than `within`", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const request = withCancel(background());
@@ -119,7 +119,7 @@ describe("the ledger", () => {
     expect([receipts.length, receipts[0]?.kind]).toEqual([1_000, "500"]);
   });
 
-  test("without one there is nothing to see, and next to nothing to pay", async () => {
+  test("is not needed: without one, working() and stopped() return nothing and work is not recorded", async () => {
     const ctx = withCancel(background());
     expect(startWork(ctx, "k")).toBe(startWork(background(), "other"));
     expect(working(ctx)).toEqual([]);
@@ -138,7 +138,7 @@ describe("the ledger", () => {
   });
 });
 
-test("work goes out on its channels, with or without a ledger", () => {
+test("work is published on its channels, with or without a ledger", () => {
   const heard: [string, unknown][] = [];
   const start = (message: unknown): void =>
     void heard.push(["start", (message as Work & { kind: string }).kind]);

@@ -1,4 +1,4 @@
-/** Proof of stop: what is being done for a context, and when it really ended. */
+/** The ledger of a request: which work runs under a context, and when it really ended. */
 import { checkContext } from "../core/check-context.ts";
 import { checkDuration, checkOptions } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
@@ -11,52 +11,73 @@ import { show } from "../core/show.ts";
 import { dependOn, endOf, type Scope } from "../core/tree.ts";
 import { key, type Key } from "../core/values.ts";
 
-/** One piece of work in progress, such as a query. */
+/** One piece of work that is running, such as a query. */
 export interface WorkInfo {
-  /** What sort of work, as "pg.query". */
+  /** The kind of work, such as "pg.query". */
   readonly kind: string;
-  /** Which one, for people: the SQL text, a URL without its query. */
+  /** A description for people, such as the SQL text, or a URL without its query. */
   readonly what: string | undefined;
-  /** Milliseconds since it started. */
+  /** Milliseconds since the work started. */
   readonly running: number;
 }
 
-/** What became of work whose context was done before it had ended. */
+/**
+ * What the ledger says of one piece of work that was running when its context ended.
+ *
+ * @example
+ * for (const { kind, state, after } of await stopped(ctx)) {
+ *   console.log(`${kind}: ${state} after ${after} ms`); // pg.query: stopped after 18 ms
+ * }
+ */
 export interface Receipt {
+  /** The kind of work, such as "pg.query". */
   readonly kind: string;
+  /** A description for people, such as the SQL text. */
   readonly what: string | undefined;
-  /** How long it had run when its context was done, in milliseconds. */
+  /** How long the work had run when its context ended, in milliseconds. */
   readonly ran: number;
-  /** "abandoned": its connection or thread was given up, so nobody can say when it stopped. */
+  /**
+   * - "stopped": the work has ended on the other side as well.
+   * - "running": the work is still running.
+   * - "abandoned": its connection or thread was given up before the other side confirmed the stop.
+   */
   readonly state: "stopped" | "running" | "abandoned";
-  /** Milliseconds between its context's end and its own; so far, while it is still running. */
+  /**
+   * Milliseconds from the end of the context to the end of the work, or until now if it is still
+   * running.
+   */
   readonly after: number;
-  /** How its context ended; "finished" is no cancellation. */
+  /** How the context ended. "finished" does not count as a cancellation. */
   readonly reason: EndKind;
 }
 
-/** Returned by `startWork`. */
+/** A piece of work that `startWork` has recorded. */
 export interface Work {
   /**
-   * The work is over, successful or not, on the other side too; or it is "abandoned", when it was let
-   * go of without knowing. Idempotent.
+   * Records that the work has ended on the other side too, successfully or not. If the caller gave
+   * the work up without a confirmation, pass "abandoned". Only the first call counts.
    */
   end(state?: "stopped" | "abandoned"): void;
 }
 
-/** Old receipts make way: a ledger is for one request, but nobody stops a job from living for ever. */
+/** The most receipts that a ledger keeps. It drops the oldest, because a job can live for ever. */
 const MOST_RECEIPTS = 1_000;
 
-/** The live work and the receipts of one request. Its sets are made when needed: every request has a ledger. */
+/**
+ * The running work and the receipts of one request. Its sets are created on first use, because
+ * every request has a ledger.
+ */
 class Ledger {
   readonly receipts: Receipt[] = [];
   #live: Set<LedgerWork> | undefined;
   #waiting: Set<() => void> | undefined;
 
+  /** The work that is running. */
   get live(): Set<LedgerWork> {
     return (this.#live ??= new Set());
   }
 
+  /** Removes work that has ended, and records its receipt. */
   close(work: LedgerWork, receipt: Receipt | undefined): void {
     this.live.delete(work);
     if (receipt !== undefined) {
@@ -67,7 +88,7 @@ class Ledger {
     for (const wake of this.#waiting ?? []) wake();
   }
 
-  /** Resolves when no work is live, or after `within` milliseconds. */
+  /** Resolves when no work is running, or after `within` milliseconds. */
   async idle(within: number): Promise<void> {
     if (this.live.size === 0) return;
     let clear: (() => void) | undefined;
@@ -90,7 +111,7 @@ class LedgerWork implements Work, WorkInfo {
   readonly #scope: Scope | undefined;
   readonly #ledger: Ledger | undefined;
   readonly #startedAt = now();
-  #over = false;
+  #hasEnded = false;
 
   constructor(
     scope: Scope | undefined,
@@ -102,7 +123,7 @@ class LedgerWork implements Work, WorkInfo {
     this.what = what;
     this.#scope = scope;
     this.#ledger = ledger;
-    // Receipts compare times, so this end must have one.
+    // A receipt needs the time at which the scope ended.
     if (scope !== undefined) dependOn(scope);
     ledger?.live.add(this);
     started.publish(this);
@@ -113,52 +134,85 @@ class LedgerWork implements Work, WorkInfo {
   }
 
   end(state: "stopped" | "abandoned" = "stopped"): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     const receipt = this.receipt(state);
     this.#ledger?.close(this, receipt);
     if (ended.hasSubscribers) ended.publish({ work: this, receipt });
   }
 
+  /** Returns the receipt of this work, or `undefined` if its context is live. */
   receipt(state: Receipt["state"]): Receipt | undefined {
     const end = this.#scope && endOf(this.#scope);
     if (end === undefined) return undefined;
     const { kind, what } = this;
-    // Work that began after the end counts from its own beginning; nobody may have timed that end.
+    // Work that started after the end counts from its own start. That end can have no time.
     const since = Math.max(end.at, this.#startedAt);
     const ran = since - this.#startedAt;
     return { kind, what, ran, state, after: Math.max(0, now() - since), reason: end.kind };
   }
 }
 
-const nothing: Work = { end: () => undefined };
+/** Stands for work that is not recorded. */
+const unrecorded: Work = { end: () => undefined };
 
-// On the global, so that a request started by one copy of the package sees the other's work.
+// On the global object, so that two copies of the package share the ledger of a request.
 const SHARED = Symbol.for("eightysix.ledger.1");
 const shared = globalThis as { [SHARED]?: Key<Ledger> };
 const LedgerKey = (shared[SHARED] ??= key<Ledger>("ledger", { secret: true }));
 
-/** A context that keeps a ledger of the work done under it. `eightysix/http` makes one per request. */
+/**
+ * Returns a child of `parent` that records the work under it in a new ledger. `working` and
+ * `stopped` read the ledger. The contexts of `eightysix/http` have one already.
+ *
+ * @example
+ * const job = withCancel(background());
+ * const ctx = withLedger(job);
+ * void run(ctx);
+ * job.cancel();
+ * console.log(await stopped(ctx));
+ */
 export function withLedger(parent: Context): Context {
   checkContext(parent, "withLedger");
   return withValue(parent, LedgerKey, new Ledger());
 }
 
 /**
- * Says that work begins for `ctx`: for those who write integrations. Call `end()` when it is over
- * on the other side as well, in every case. Next to nothing without a ledger above and without a
- * subscriber to `eightysix:work.start` or `eightysix:work.end`.
+ * Records that work starts under `ctx`, for authors of integrations. Always call `end()` on the
+ * returned object when the work has ended on the other side as well.
+ *
+ * `kind` is the kind of work, such as "pg.query". `what` describes it to people. The work is also
+ * published on the diagnostics channels `eightysix:work.start` and `eightysix:work.end`. If there
+ * is neither a ledger nor a subscriber, a call costs almost nothing.
+ *
+ * Throws a TypeError if `kind` is not a string.
+ *
+ * @example
+ * const work = startWork(ctx, "mail.send", recipient);
+ * try {
+ *   await send(ctx, recipient);
+ * } finally {
+ *   work.end();
+ * }
  */
 export function startWork(ctx: Context, kind: string, what?: string): Work {
   checkContext(ctx, "startWork");
   if (typeof kind !== "string")
-    throw new TypeError(`startWork takes a kind such as "pg.query", got ${show(kind)}`);
+    throw new TypeError(
+      `startWork takes the kind of work, got ${show(kind)}; pass a string such as "pg.query"`,
+    );
   const ledger = ctx.value(LedgerKey);
-  if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return nothing;
+  if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return unrecorded;
   return new LedgerWork(scopeOf(ctx), ledger, kind, what);
 }
 
-/** The work in progress under the nearest ledger, oldest first; empty without one. */
+/**
+ * Returns the work that is running, from the nearest ledger at or above `ctx`, oldest first.
+ * Without a ledger the list is empty.
+ *
+ * @example
+ * for (const { kind, what, running } of working(ctx)) console.log(kind, what, running);
+ */
 export function working(ctx: Context): WorkInfo[] {
   checkContext(ctx, "working");
   const ledger = ctx.value(LedgerKey);
@@ -166,9 +220,20 @@ export function working(ctx: Context): WorkInfo[] {
 }
 
 /**
- * Resolves when all work under the nearest ledger has ended, with a receipt for each piece that
- * its context outlived not: stopped, and how long after. With `within` (milliseconds) it gives up
- * waiting then, and lists what is still running as such. Never rejects; empty without a ledger.
+ * Waits until all work in the nearest ledger at or above `ctx` has ended. Returns one receipt for
+ * each piece of work that was still running when its context ended. Without a ledger the list is
+ * empty.
+ *
+ * With `within`, it waits at most that many milliseconds. Work that is still running by then has a
+ * receipt with the state "running".
+ *
+ * Rejects only if an argument is wrong.
+ *
+ * @example
+ * ctx.cancel();
+ * for (const { kind, state, after } of await stopped(ctx, { within: 5_000 })) {
+ *   console.log(kind, state, after);
+ * }
  */
 export async function stopped(ctx: Context, options?: { within?: number }): Promise<Receipt[]> {
   checkContext(ctx, "stopped");
