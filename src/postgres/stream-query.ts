@@ -8,7 +8,7 @@ import { RunningQuery } from "./running-query.ts";
 /**
  * The driver's own cursor, paused where the driver would fetch more rows by itself: when the server
  * has sent some rows and waits. The server runs nothing at that time, so there is nothing to cancel:
- * to close the portal ends the query.
+ * closing the portal ends the query.
  */
 export class StreamQuery extends RunningQuery implements Stream {
   /** Settles when the connection can do other work. */
