@@ -451,7 +451,7 @@ describe("a request", () => {
       await using web = await serve(never);
       const ctx = withCancel(background());
       let pulls = 0;
-      let over = false;
+      let isCanceled = false;
       const next = async () => {
         await turn();
         pulls++;
@@ -459,13 +459,13 @@ describe("a request", () => {
       };
       const stream = new ReadableStream({
         pull: async (controller) => controller.enqueue(await next()),
-        cancel: () => void (over = true),
+        cancel: () => void (isCanceled = true),
       });
       async function* iterable() {
         try {
           for (;;) yield await next();
         } finally {
-          over = true;
+          isCanceled = true;
         }
       }
       const body = kind === "stream" ? stream : iterable();
@@ -475,7 +475,7 @@ describe("a request", () => {
       await until(() => web.seen.length === 1 && web.seen[0]!.body.length > 3);
       ctx.cancel();
       expect(await waiting).toBe(ctx.err());
-      await until(() => web.seen[0]!.gone && over);
+      await until(() => web.seen[0]!.gone && isCanceled);
       const before = pulls;
       for (let i = 0; i < 20; i++) await turn();
       expect(pulls).toBeLessThanOrEqual(before + 1);

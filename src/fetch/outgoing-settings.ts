@@ -1,4 +1,4 @@
-/** Options for what a request tells its server about its context. */
+/** Checks the options for the headers that a request gets from its context. */
 import type { Key } from "../index.ts";
 import { checkOptions, show } from "../internal.ts";
 import { formatOf, type DurationFormat } from "./deadline-header.ts";

@@ -278,8 +278,8 @@ test("if no connection is free for `killSessions`, the socket is closed", async 
   // The operation may still run in its session and would block the next write there.
   server.answer("delete", () => ({ ok: 1, n: 0 }));
   await orders.deleteMany(background());
-  const [lost, next] = server.named("delete");
-  expect(session(next!)).not.toBe(session(lost!));
+  const [abandoned, next] = server.named("delete");
+  expect(session(next!)).not.toBe(session(abandoned!));
 });
 
 test("if the server rejects `killSessions`, the socket is closed", async () => {
@@ -479,6 +479,6 @@ test("(the driver alone: a signal closes the socket of a write, and the session 
   await until(() => server.named("delete")[0]!.gone);
   server.answer("delete", () => ({ ok: 1, n: 0 }));
   await raw.deleteMany({});
-  const [lost, next] = server.named("delete");
-  expect(session(next!)).toBe(session(lost!));
+  const [abandoned, next] = server.named("delete");
+  expect(session(next!)).toBe(session(abandoned!));
 });

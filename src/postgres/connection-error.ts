@@ -1,4 +1,4 @@
-/** Tells failures of a connection from other failures. */
+/** Distinguishes failures of a connection from other failures. */
 import { isContextError } from "../index.ts";
 
 /**

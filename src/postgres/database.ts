@@ -92,8 +92,7 @@ export interface ContextDatabase extends ContextTransactional {
    * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. Waits for
    * the connection as `query` does.
    *
-   * When `fn` has returned, its running statements are awaited; when it has thrown, they are stopped.
-   * Then an open transaction is rolled back, and the connection goes back to its pool. Settings that
+   * If `fn` has returned, its running statements are awaited. If it has thrown, they are stopped. Then an open transaction is rolled back, and the connection goes back to its pool. Settings that
    * `fn` made stay in force on it.
    */
   connection<T>(

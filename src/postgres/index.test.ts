@@ -305,12 +305,12 @@ describe("a query that waits for a connection", () => {
     );
     await until(async () => (await look.running(m)) === 1);
     using ctx = withCancel(background());
-    const ours = withContext(sql)
+    const waiting = withContext(sql)
       .query(ctx, sql`select pg_sleep(60)`)
       .catch((e: unknown) => e);
     await sleep(background(), 20);
     ctx.cancel();
-    expect(await ours).toBe(ctx.err());
+    expect(await waiting).toBe(ctx.err());
     expect((await Promise.all(others)).map(([row]) => row?.["i"] as number)).toEqual([
       0, 1, 2, 3, 4,
     ]);
