@@ -1,18 +1,19 @@
 /**
- * The time that is left, as headers say it. Always relative, because clocks of two machines differ,
- * and always rounded down: nobody downstream may believe in more time than there is.
+ * The remaining time as a header states it. Headers state a duration, not a point in time, because
+ * the clocks of two machines differ. The duration is rounded down, so that no server believes in more
+ * time than there is.
  */
 
-/** How a header writes a duration. */
-export interface Form {
-  /** From 1 ms on. What is too long for the form becomes the longest that it can say. */
+/** How a header states a duration. */
+export interface DurationFormat {
+  /** Formats a duration from 1 ms on. A duration that is too long becomes the longest possible one. */
   write(ms: number): string;
-  /** Milliseconds, or `undefined` if it is malformed. */
+  /** Returns the milliseconds, or `undefined` if the text is malformed. */
   read(text: string): number | undefined;
 }
 
-/** Connect's grammar, for lack of a standard. `Number` alone would take "", "1e3" and "0x10". */
-const milliseconds: Form = {
+/** The grammar of Connect, because there is no standard. `Number` would accept "", "1e3" and "0x10". */
+const milliseconds: DurationFormat = {
   write: (ms) => String(Math.min(Math.floor(ms), 9_999_999_999)),
   read: (text) => (/^\d{1,10}$/.test(text) ? Number(text) : undefined),
 };
@@ -20,8 +21,8 @@ const milliseconds: Form = {
 const UNITS = { n: 1e-6, u: 1e-3, m: 1, S: 1e3, M: 60e3, H: 3600e3 } as const;
 type Unit = keyof typeof UNITS;
 
-/** gRPC: at most eight digits and a unit. */
-const grpc: Form = {
+/** The grammar of gRPC: at most eight digits and a unit. */
+const grpc: DurationFormat = {
   write(ms) {
     for (const unit of ["m", "S", "M"] as const) {
       const count = Math.floor(ms / UNITS[unit]);
@@ -35,6 +36,7 @@ const grpc: Form = {
   },
 };
 
-export function formOf(header: string): Form {
+/** Returns the format of a header's value. */
+export function formatOf(header: string): DurationFormat {
   return header.toLowerCase() === "grpc-timeout" ? grpc : milliseconds;
 }

@@ -1,4 +1,4 @@
-/** What ends a request, what it rejects with, and until when the context counts. */
+/** What stops a request, with which error it rejects, and how long its context is watched. */
 import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import { turn } from "../../test/support.ts";
@@ -23,13 +23,14 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 const never = (): void => undefined;
-/** Answers when all of the request is there. */
-const whole: Parameters<typeof serve>[0] = (res, req) => req.on("end", () => res.end("ok"));
+/** Responds after the whole request has arrived. */
+const respondAfterBody: Parameters<typeof serve>[0] = (res, req) =>
+  req.on("end", () => res.end("ok"));
 const watched = (ctx: Context): boolean => isWatched(scopeOf(ctx)!);
 const live = (ctx: Context): string[] => working(ctx).map(({ kind, what }) => `${kind} ${what}`);
 
-describe("before the response", () => {
-  test("the server sees the request aborted, and the caller gets the very ctx.err()", async () => {
+describe("a request without a response yet", () => {
+  test("is aborted for the server and rejects with the same ctx.err() when ctx is canceled", async () => {
     await using web = await serve(never);
     const ctx = withCancel(withLedger(background()));
     const waiting = rejection(fetch(ctx, `${web.url}/slow?secret=1`));
@@ -43,7 +44,7 @@ describe("before the response", () => {
     ]);
   });
 
-  test("a deadline does the same", async () => {
+  test("is aborted for the server and rejects with the same ctx.err() when its deadline passes", async () => {
     await using web = await serve(never);
     using ctx = withTimeout(background(), 50);
     expect(await rejection(fetch(ctx, web.url))).toBe(ctx.err());
@@ -51,7 +52,7 @@ describe("before the response", () => {
     await until(() => web.seen.every(({ gone }) => gone));
   });
 
-  test("while it connects", async () => {
+  test("rejects with ctx.err() when ctx ends while it connects", async () => {
     await using web = await serve(never);
     const ctx = withCancel(background());
     const waiting = rejection(fetch(ctx, web.url));
@@ -60,7 +61,7 @@ describe("before the response", () => {
     await until(() => web.seen.every(({ gone }) => gone));
   });
 
-  test("if ctx is done already, nothing is sent", async () => {
+  test("is not sent if ctx is done already", async () => {
     await using web = await serve((res) => res.end());
     const ctx = withCancel(withLedger(background()));
     ctx.cancel();
@@ -70,7 +71,7 @@ describe("before the response", () => {
     expect(await stopped(ctx)).toEqual([]);
   });
 
-  test("the platform's own errors pass untouched", async () => {
+  test("rejects with the platform's own error if it fails", async () => {
     const ctx = withCancel(withLedger(background()));
     const error = await rejection(fetch(ctx, "http://127.0.0.1:1/"));
     expect(error).toMatchObject({ name: "TypeError", message: expect.any(String) as string });
@@ -78,7 +79,7 @@ describe("before the response", () => {
     expect([watched(ctx), live(ctx)]).toEqual([false, []]);
   });
 
-  test("even if ctx ends while they are on their way", async () => {
+  test("rejects with the platform's own error even if ctx ends at the same time", async () => {
     const ctx = withCancel(background());
     const own = new Error("refused");
     const slow = wrapFetch({
@@ -90,7 +91,7 @@ describe("before the response", () => {
     expect(await rejection(slow(ctx, "http://x/"))).toBe(own);
   });
 
-  test("a response that beat the end is returned", async () => {
+  test("resolves with a response that arrives before the end of ctx", async () => {
     const ctx = withCancel(background());
     const eager = wrapFetch({
       fetch: (_: string) => {
@@ -101,15 +102,15 @@ describe("before the response", () => {
     expect((await eager(ctx, "http://x/")).status).toBe(204);
   });
 
-  test("a fetch that does not heed its signal is not waited for beyond the grace", async () => {
+  test("rejects after the stop timeout if its own fetch ignores its signal, and discards the response", async () => {
     const ctx = withCancel(background());
     let canceled = false;
     const body = new ReadableStream({ cancel: () => void (canceled = true) });
     let answer: (response: Response) => void = never;
-    const deaf = wrapFetch({
+    const stubborn = wrapFetch({
       fetch: (_: string) => new Promise<Response>((resolve) => (answer = resolve)),
     });
-    const waiting = rejection(deaf(ctx, "http://x/"));
+    const waiting = rejection(stubborn(ctx, "http://x/"));
     ctx.cancel();
     expect(await waiting).toBe(ctx.err());
     answer(new Response(body));
@@ -117,7 +118,7 @@ describe("before the response", () => {
   });
 });
 
-describe("the body", () => {
+describe("the body of a response", () => {
   const half = (): Parameters<typeof serve>[0] => (res) => {
     res.write("half");
   };
@@ -141,7 +142,7 @@ describe("the body", () => {
     ],
     ["a response made of body", (response) => new Response(response.body).text()],
     ["pipeTo()", (response) => response.body!.pipeTo(new WritableStream())],
-  ])("%s ends with ctx, in the middle, with the very ctx.err()", async (_, read) => {
+  ])("rejects %s in the middle with the same ctx.err() when ctx ends", async (_, read) => {
     await using web = await serve(half());
     const ctx = withCancel(withLedger(background()));
     const response = await fetch(ctx, web.url);
@@ -154,7 +155,7 @@ describe("the body", () => {
     expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
   });
 
-  test("if nobody reads it, its connection is closed all the same; later reads say why", async () => {
+  test("closes its connection when ctx ends while it is not read, and later reads reject with ctx.err()", async () => {
     await using web = await serve(half());
     const ctx = withCancel(withLedger(background()));
     const response = await fetch(ctx, web.url);
@@ -164,7 +165,7 @@ describe("the body", () => {
     expect(await rejection(response.text())).toBe(ctx.err());
   });
 
-  test("an end that comes between two reads is never taken for the end of the body", async () => {
+  test("does not look complete when ctx ends between two reads", async () => {
     await using web = await serve((res) => {
       res.write("x".repeat(100_000));
     });
@@ -176,7 +177,7 @@ describe("the body", () => {
     expect(await rejection(reader.read())).toBe(ctx.err());
   });
 
-  test("the work ends when it has been read to its end, and not before", async () => {
+  test("ends its work when it has been read to its end, and not before", async () => {
     let finish: () => void = never;
     await using web = await serve((res) => {
       res.write("ha");
@@ -195,7 +196,7 @@ describe("the body", () => {
     expect(web.seen[0]!.gone).toBe(false);
   });
 
-  test("the work ends when it is canceled, and the server hears of it", async () => {
+  test("ends its work and its connection when it is canceled", async () => {
     await using web = await serve(half());
     const ctx = withCancel(withLedger(background()));
     const response = await fetch(ctx, web.url);
@@ -208,7 +209,7 @@ describe("the body", () => {
     ["204", (res) => res.writeHead(204).end(), {}],
     ["HEAD", (res) => res.end("nobody"), { method: "HEAD" }],
     ["content-length: 0", (res) => res.writeHead(404, { "content-length": 0 }).end(), {}],
-  ])("where there is none (%s) it ends at once", async (_, answer, init) => {
+  ])("ends its work at once if it is empty (%s)", async (_, answer, init) => {
     await using web = await serve(answer);
     const ctx = withCancel(withLedger(background()));
     const response = await fetch(ctx, web.url, init);
@@ -216,7 +217,7 @@ describe("the body", () => {
     expect(await response.text()).toBe("");
   });
 
-  test("that breaks off by itself says so in the platform's words", async () => {
+  test("rejects with the platform's own error if it breaks off", async () => {
     await using web = await serve((res) => {
       res.write("half");
       setTimeout(() => res.destroy(), 20);
@@ -228,7 +229,7 @@ describe("the body", () => {
     expect([live(ctx), watched(ctx)]).toEqual([[], false]);
   });
 
-  test("can be read into buffers of one's own, to the end", async () => {
+  test("can be read into the caller's buffers to its end", async () => {
     await using web = await serve((res) => res.end("hello"));
     const response = await fetch(background(), web.url);
     const reader = response.body!.getReader({ mode: "byob" });
@@ -241,7 +242,7 @@ describe("the body", () => {
     expect(text).toBe("hello");
   });
 
-  test("of many megabytes arrives whole", async () => {
+  test("arrives whole if it has many megabytes", async () => {
     const chunk = "0123456789abcdef".repeat(4096);
     await using web = await serve(async (res) => {
       for (let i = 0; i < 100; i++) {
@@ -254,8 +255,8 @@ describe("the body", () => {
   });
 });
 
-describe("the response", () => {
-  test("is what the platform's would be", async () => {
+describe("a response", () => {
+  test("has the properties of the platform's response", async () => {
     await using web = await serve((res) => {
       res.writeHead(418, "Short and stout", [
         ["set-cookie", "a=1"],
@@ -282,7 +283,7 @@ describe("the response", () => {
     expect(ours.bodyUsed).toBe(true);
   });
 
-  test("can have a status that no response can be made with", async () => {
+  test("can have a status that the constructor of Response rejects", async () => {
     await using web = await serve((res) => res.writeHead(999, "Request denied").end("go away"));
     const response = await fetch(background(), web.url);
     expect([response.status, response.ok]).toEqual([999, false]);
@@ -290,23 +291,23 @@ describe("the response", () => {
     expect(await response.text()).toBe("go away");
   });
 
-  test("leaves its connection for the next request", async () => {
+  test("leaves its connection to the next request", async () => {
     await using web = await serve((res) => res.end("ok"));
     for (let i = 0; i < 5; i++) {
       using ctx = withTimeout(background(), 60_000);
       expect(await (await fetch(ctx, web.url)).text()).toBe("ok");
-      await turn(); // the connection is free a moment after the body, with the platform's fetch too
+      await turn(); // the connection is free a moment after the body, as on the platform
     }
     expect([web.seen.length, web.connections]).toEqual([5, 1]);
   });
 });
 
-describe("the caller's own signal", () => {
+describe("the signal of init", () => {
   test.each<[string, () => unknown]>([
     ["an error", () => new Error("mine")],
     ["a string", () => "mine"],
     ["nothing", () => undefined],
-  ])("ends it with its own reason: %s", async (_, reason) => {
+  ])("stops the request, which rejects with the reason of the signal: %s", async (_, reason) => {
     await using web = await serve(never);
     const ctx = withCancel(background());
     const controller = new AbortController();
@@ -320,7 +321,7 @@ describe("the caller's own signal", () => {
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  test("ends the body with its own reason, and leaves no listener", async () => {
+  test("stops the body, which rejects with its reason, and leaves no listener", async () => {
     await using web = await serve((res) => res.write("half"));
     const ctx = withCancel(withLedger(background()));
     const controller = new AbortController();
@@ -333,7 +334,7 @@ describe("the caller's own signal", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
-  test("of a Request object counts, and ctx does beside it", async () => {
+  test("stops the request if it comes from a Request object, and ctx stops the request too", async () => {
     await using web = await serve(never);
     const ctx = withCancel(background());
     const controller = new AbortController();
@@ -349,7 +350,7 @@ describe("the caller's own signal", () => {
     expect(await byNone).toBe(ctx.err());
   });
 
-  test("that aborts while the response is on its way ends the body", async () => {
+  test("stops the body if it aborts just before the response arrives", async () => {
     const ctx = withCancel(withLedger(background()));
     const controller = new AbortController();
     const eager = wrapFetch({
@@ -364,14 +365,14 @@ describe("the caller's own signal", () => {
     expect(await rejection(response.text())).toBe("mine");
   });
 
-  test("that is none is refused, and no work is left", async () => {
+  test("rejects with a TypeError if it is not a signal, and leaves no work", async () => {
     const ctx = withCancel(withLedger(background()));
     const signal = "no" as unknown as AbortSignal;
     expect(await rejection(fetch(ctx, "http://x/", { signal }))).toBeInstanceOf(TypeError);
     expect(live(ctx)).toEqual([]);
   });
 
-  test("that has aborted already lets nothing be sent", async () => {
+  test("prevents the request if it was aborted before", async () => {
     await using web = await serve((res) => res.end());
     const signal = AbortSignal.abort("mine");
     expect(await rejection(fetch(background(), web.url, { signal }))).toBe("mine");
@@ -379,7 +380,7 @@ describe("the caller's own signal", () => {
     expect(web.connections).toBe(0);
   });
 
-  test("may be shared by many: one listener, none at the end, no warning", async () => {
+  test("gets one listener for many requests, none after their end, and causes no warning", async () => {
     await using web = await serve((res) => setTimeout(() => res.end("ok"), 20));
     const warnings: unknown[] = [];
     const warn = (warning: unknown): void => void warnings.push(warning);
@@ -397,16 +398,16 @@ describe("the caller's own signal", () => {
   });
 });
 
-describe("what is sent", () => {
-  test("a Request object goes out as it is, and init counts before it", async () => {
-    await using web = await serve(whole);
+describe("a request", () => {
+  test("sends a Request object as it is, and init overrides it", async () => {
+    await using web = await serve(respondAfterBody);
     const request = new Request(`${web.url}/a`, { method: "POST", body: "b", headers: { x: "1" } });
     await (await fetch(background(), request, { headers: { x: "2" } })).text();
     const [{ req, body }] = web.seen as [(typeof web.seen)[0]];
     expect([req.method, req.url, body, req.headers["x"]]).toEqual(["POST", "/a", "b", "2"]);
   });
 
-  test("headers that can be read but once arrive, trusted or not", async () => {
+  test("sends headers that can be read only once, to a trusted host and to another", async () => {
     await using web = await serve((res) => res.end());
     using ctx = withTimeout(background(), 60_000);
     for (const trusted of [[], [web.host]]) {
@@ -416,8 +417,8 @@ describe("what is sent", () => {
     expect(web.seen.map(({ req }) => req.headers["x-mine"])).toEqual(["1", "1"]);
   });
 
-  test("a Request in place of init, as proxies write it, keeps its method, headers and body", async () => {
-    await using web = await serve(whole);
+  test("keeps the method, headers and body of a Request in place of init, as proxies write it", async () => {
+    await using web = await serve(respondAfterBody);
     const incoming = new Request("http://public/", {
       method: "PUT",
       body: "b",
@@ -428,8 +429,8 @@ describe("what is sent", () => {
     expect([req.method, req.url, body, req.headers["x"]]).toEqual(["PUT", "/moved", "b", "1"]);
   });
 
-  test("a body that is a stream, or an async iterable, arrives whole", async () => {
-    await using web = await serve(whole);
+  test("sends a body that is a stream or an async iterable", async () => {
+    await using web = await serve(respondAfterBody);
     const bytes = (text: string) => new TextEncoder().encode(text);
     async function* parts() {
       yield bytes("a");
@@ -445,12 +446,12 @@ describe("what is sent", () => {
   });
 
   test.each(["stream", "iterable"])(
-    "an upload (%s) stops with ctx: its source is canceled and not read again",
+    "cancels its body (%s) when ctx ends, and does not read it again",
     async (kind) => {
       await using web = await serve(never);
       const ctx = withCancel(background());
       let pulls = 0;
-      let over = false;
+      let isCanceled = false;
       const next = async () => {
         await turn();
         pulls++;
@@ -458,13 +459,13 @@ describe("what is sent", () => {
       };
       const stream = new ReadableStream({
         pull: async (controller) => controller.enqueue(await next()),
-        cancel: () => void (over = true),
+        cancel: () => void (isCanceled = true),
       });
       async function* iterable() {
         try {
           for (;;) yield await next();
         } finally {
-          over = true;
+          isCanceled = true;
         }
       }
       const body = kind === "stream" ? stream : iterable();
@@ -474,14 +475,14 @@ describe("what is sent", () => {
       await until(() => web.seen.length === 1 && web.seen[0]!.body.length > 3);
       ctx.cancel();
       expect(await waiting).toBe(ctx.err());
-      await until(() => web.seen[0]!.gone && over);
+      await until(() => web.seen[0]!.gone && isCanceled);
       const before = pulls;
       for (let i = 0; i < 20; i++) await turn();
       expect(pulls).toBeLessThanOrEqual(before + 1);
     },
   );
 
-  test("a source that fails fails the request, in the platform's words", async () => {
+  test("rejects with the platform's own error if its body fails", async () => {
     await using web = await serve(never);
     const body = new ReadableStream({ pull: () => Promise.reject(new Error("no more")) });
     const init = { method: "POST", body, duplex: "half" as const };
@@ -490,7 +491,7 @@ describe("what is sent", () => {
     expect([ctx.err(), watched(ctx)]).toEqual([undefined, false]);
   });
 
-  test("nothing of the context, unless it is asked for", async () => {
+  test("sends the same headers as the platform's fetch by default", async () => {
     await using web = await serve((res) => res.end());
     using ctx = withTimeout(background(), 60_000);
     await fetch(ctx, web.url);
@@ -500,10 +501,9 @@ describe("what is sent", () => {
   });
 });
 
-test("misuse says what to write", async () => {
+test("a call without a context rejects with a TypeError that says what to write", async () => {
   const wrong = fetch as unknown as (...args: unknown[]) => Promise<unknown>;
   expect(await rejection(wrong("http://x/"))).toMatchObject({
     message: expect.stringContaining("write fetch(ctx, url, init)") as string,
   });
-  expect(() => wrapFetch({ fetch: "no" as never })).toThrow("the option fetch is a function");
 });

@@ -1,15 +1,20 @@
-/** `fetch` with a context, and `wrapFetch`, which makes others like it. */
+/** `fetch` with a context, and `wrapFetch`, which creates such functions with options. */
 import { needContext } from "../adapter/misuse.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { throwIfDone, type Context } from "../index.ts";
-import { cover } from "./body.ts";
+import { show } from "../internal.ts";
 import { Exchange } from "./exchange.ts";
-import { follow, type Hop, type Sent } from "./redirects.ts";
-import { settingsOf, type OutgoingOptions, type Settings } from "./settings.ts";
-import { describe, outgoingHeaders } from "./outgoing-headers.ts";
-import { upload } from "./upload.ts";
+import { describeRequest, outgoingHeaders } from "./outgoing-headers.ts";
+import {
+  outgoingSettings,
+  type OutgoingOptions,
+  type OutgoingSettings,
+} from "./outgoing-settings.ts";
+import { followRedirects, type FinalResponse, type Hop } from "./redirects.ts";
+import { stoppableBody } from "./upload.ts";
+import { wrapResponse } from "./wrap-response.ts";
 
-/** Anything with the face of `fetch`. */
+/** Any function that is called like `fetch`. */
 export type AnyFetch = (input: never, init?: never) => Promise<unknown>;
 
 /** The platform's own `fetch`, as the program's types describe it. */
@@ -18,41 +23,51 @@ export type PlatformFetch = typeof globalThis extends { fetch: infer F extends A
   : AnyFetch;
 
 /**
- * What others hand on may be written out as `undefined`, which the platform takes for missing, and
- * types refuse under `exactOptionalPropertyTypes`.
+ * `Init` whose properties may be `undefined`. A caller may pass on properties that are `undefined`.
+ * The platform takes those for missing, but types reject them under `exactOptionalPropertyTypes`.
  */
-type Handed<Init> = Init extends object ? { [K in keyof Init]: Init[K] | undefined } : Init;
+type AllowUndefined<Init> = Init extends object ? { [K in keyof Init]: Init[K] | undefined } : Init;
 
 /** `fetch` with a context as its first parameter. */
 export type ContextFetch<F extends AnyFetch = PlatformFetch> = (
   ctx: Context,
   input: Parameters<F>[0],
-  init?: Handed<Parameters<F>[1]>,
+  init?: AllowUndefined<Parameters<F>[1]>,
 ) => ReturnType<F>;
 
+/** Options of `wrapFetch`. */
 export interface FetchOptions<F extends AnyFetch = PlatformFetch> extends OutgoingOptions {
-  /** Used in place of the platform's. It must heed its `signal`. */
+  /**
+   * The function that sends the requests. It must end a request when the `signal` of its `init`
+   * aborts. Default: the platform's `fetch`.
+   */
   fetch?: F;
 }
 
-type Platform = (input: unknown, init: RequestInit) => Promise<Response>;
+type SendRequest = (input: unknown, init: RequestInit) => Promise<Response>;
 
 /**
- * A `fetch` of one's own: who is told the deadline and which values cross (by default nobody and
- * none), what is too little time, which `fetch` does the work. Else as `fetch` below.
+ * Returns a function like `fetch` below, with options: which servers get the deadline and the values,
+ * how much time a request needs, and which function sends it. By default no server gets anything.
  *
- * Where a request carries headers of ours, redirects are followed here and not by the platform, so
- * that each host is told only what it may be told. Those of a `Request` object, and all of them in
- * browsers, then reject with a TypeError.
+ * The redirects of a request that carries headers from its context are followed by this package and
+ * not by the platform, so that each host gets only the headers that it may get. That is not possible
+ * for a `Request` object, and in browsers. There a redirect of such a request rejects with a TypeError.
+ *
+ * Throws a TypeError for an unknown option and for a wrong value.
+ *
+ * @example
+ * const fetch = wrapFetch({ trusted: ["*.svc.internal"], values: [[TraceParent, "traceparent"]] });
+ * const response = await fetch(ctx, "http://orders.svc.internal/open");
  */
 export function wrapFetch<F extends AnyFetch = PlatformFetch>(
   options: FetchOptions<F> = {},
 ): ContextFetch<F> {
-  const settings = settingsOf(options);
-  const { fetch: given } = options;
-  if (given !== undefined && typeof given !== "function") {
+  const settings = outgoingSettings(options, "wrapFetch", ["fetch"]);
+  const { fetch: ownFetch } = options;
+  if (ownFetch !== undefined && typeof ownFetch !== "function") {
     throw new TypeError(
-      `the option fetch is a function such as fetch itself, got ${String(given)}`,
+      `wrapFetch got ${show(ownFetch)} for the option fetch; pass a function such as fetch`,
     );
   }
   const send = async (
@@ -61,30 +76,39 @@ export function wrapFetch<F extends AnyFetch = PlatformFetch>(
     init?: RequestInit | null,
   ): Promise<Response> => {
     needContext(ctx, "fetch(ctx, url, init)");
+    if (init !== undefined && typeof init !== "object") {
+      throw new TypeError(
+        `fetch(ctx, url, init) takes init in an object, got ${show(init)}; write fetch(ctx, url, { method, headers, body })`,
+      );
+    }
     throwIfDone(ctx);
-    // Looked up when it is used: programs and their tests replace it.
-    const platform = (given ?? globalThis.fetch) as Platform;
-    // A Request in place of init, as proxies write it: its properties are not its own, so they would
-    // be lost when it is spread.
+    // The global is looked up for each request, because programs and their tests replace it.
+    const sendRequest = (ownFetch ?? globalThis.fetch) as SendRequest;
+    // Proxies pass a Request in place of init. A spread would lose its properties, which are not own
+    // properties.
     return isRequest(init)
-      ? await run(ctx, new Request(input as string, init), {}, settings, platform)
-      : await run(ctx, input, init ?? {}, settings, platform);
+      ? await run(ctx, new Request(input as string, init), {}, settings, sendRequest)
+      : await run(ctx, input, init ?? {}, settings, sendRequest);
   };
   return send as unknown as ContextFetch<F>;
 }
 
 /**
- * The platform's `fetch`, ended by `ctx`. It rejects with `ctx.err()` if that ended it, with the
- * reason of `init.signal` if that did, and with the platform's own error, untouched, in every other
- * case. A response that was there first is returned. It never tries again.
+ * Sends a request with the platform's `fetch`, and stops it when `ctx` ends. Rejects with `ctx.err()`
+ * if `ctx` stopped it, with the reason of `init.signal` if that stopped it, and with the platform's
+ * own error in every other case. A response that arrives before the end of `ctx` is returned. The
+ * request is never repeated.
  *
- * The body belongs to it: `ctx` ends `text()`, `json()` and each read of `body` as well, until its
- * end has been read. The work `fetch` is in the ledger, and `ctx` is watched, until then, or until
- * the body is canceled, or at once if there is none. So read the body or cancel it; of a response
- * that is dropped unread the connection is held until the garbage collector finds it, as always,
- * or until `ctx` is done.
+ * `ctx` also stops `text()`, `json()` and each read of `body`, until the body has been read to its
+ * end. Until then the work `fetch` is in the ledger and `ctx` is watched. Both end earlier if the body
+ * is canceled, and at once if there is none. So read the body or cancel it: an unread response keeps
+ * its connection until the garbage collector finds it, or until `ctx` is done.
  *
- * Nothing of `ctx` is sent to anybody; for that there is `wrapFetch`.
+ * The server gets nothing from `ctx`. Use `wrapFetch` to send the deadline or values.
+ *
+ * @example
+ * const response = await fetch(ctx, "https://example.com/report");
+ * const report = await response.text();
  */
 export const fetch: ContextFetch = wrapFetch();
 
@@ -92,68 +116,68 @@ async function run(
   ctx: Context,
   input: unknown,
   init: RequestInit,
-  settings: Settings,
-  platform: Platform,
+  settings: OutgoingSettings,
+  sendRequest: SendRequest,
 ): Promise<Response> {
-  const { first, redirect, signal } = read(input, init, settings);
+  const { first, redirect, signal } = readRequest(input, init, settings);
   const headersFor = ({ url, method, headers }: Hop): [string, string][] =>
     outgoingHeaders(ctx, settings, { url, method, header: (name) => headers?.get(name) });
-  const isTold = headersFor(first).length > 0;
+  const hasContextHeaders = headersFor(first).length > 0;
 
-  const exchange = new Exchange(ctx, describe(first.method, first.url), signal);
-  const initOf = ({ body, ...rest }: RequestInit): RequestInit => ({
+  const exchange = new Exchange(ctx, describeRequest(first.method, first.url), signal);
+  const stoppableInit = ({ body, ...rest }: RequestInit): RequestInit => ({
     ...rest,
-    ...(body !== undefined && { body: upload(exchange, body) as typeof body }),
+    ...(body !== undefined && { body: stoppableBody(exchange, body) as typeof body }),
     signal: exchange.signal,
   });
-  const sendOnce = async (hop: Hop, more: RequestInit): Promise<Response> => {
+  const sendOnce = async (hop: Hop, overrides: RequestInit): Promise<Response> => {
     const headers = new Headers(hop.headers);
     for (const [name, value] of headersFor(hop)) headers.set(name, value);
-    return await platform(hop.input, { ...initOf(hop.init), ...more, headers });
+    return await sendRequest(hop.input, { ...stoppableInit(hop.init), ...overrides, headers });
   };
-  const send = async (): Promise<Sent> => {
-    if (!isTold) {
-      const response = await platform(input, initOf(first.init));
-      return { response, redirected: false };
+  const send = async (): Promise<FinalResponse> => {
+    if (!hasContextHeaders) {
+      const response = await sendRequest(input, stoppableInit(first.init));
+      return { response, isRedirected: false };
     }
-    if (redirect !== "follow") return { response: await sendOnce(first, {}), redirected: false };
-    return await follow(first, (hop) => sendOnce(hop, { redirect: "manual" }));
+    if (redirect !== "follow") return { response: await sendOnce(first, {}), isRedirected: false };
+    return await followRedirects(first, (hop) => sendOnce(hop, { redirect: "manual" }));
   };
 
-  let sent: Promise<Sent> | undefined;
+  let sent: Promise<FinalResponse> | undefined;
   try {
-    const { response, redirected } = await runStoppable(ctx, {
+    const { response, isRedirected } = await runStoppable(ctx, {
       start: () => (sent = send()),
       stop: () => {
         exchange.stop(ctx.err());
         return Promise.resolve();
       },
       isStop: (error) => exchange.isStop(error, ctx.err()),
-      // A `fetch` that does not heed its signal: what it brings in the end is for nobody.
+      // An own `fetch` that ignores its signal may still respond. That response is discarded.
       destroy: () => {
         sent?.then(({ response }) => response.body?.cancel()).catch(() => undefined);
       },
     });
-    return cover(ctx, exchange, response, redirected);
+    return wrapResponse(ctx, exchange, response, isRedirected);
   } catch (error) {
     exchange.end();
     throw error;
   }
 }
 
-/** What is asked for: `init` counts before the properties of a Request object, as in the platform. */
-function read(
+/** Reads the arguments of a call. As on the platform, `init` overrides a Request object. */
+function readRequest(
   input: unknown,
   init: RequestInit,
-  settings: Settings,
+  settings: OutgoingSettings,
 ): { first: Hop; redirect: string; signal: AbortSignal | null | undefined } {
   const request = isRequest(input) ? input : undefined;
   const method = (init.method ?? request?.method ?? "GET").toUpperCase();
   const url = urlOf(request?.url ?? String(input));
-  const trusted = url !== undefined && settings.trusts(url);
-  const headers = trusted ? new Headers(init.headers ?? request?.headers) : undefined;
+  const isTrusted = url !== undefined && settings.isTrusted(url);
+  const headers = isTrusted ? new Headers(init.headers ?? request?.headers) : undefined;
   return {
-    // What we have read is what is sent: headers may be an iterator, which can be read but once.
+    // The headers may be an iterator, which can be read only once. So the copy is sent.
     first: { input, init: headers ? { ...init, headers } : init, url, method, headers },
     redirect: init.redirect ?? request?.redirect ?? "follow",
     signal: init.signal === undefined ? request?.signal : init.signal,
@@ -164,7 +188,7 @@ function isRequest(x: unknown): x is Request {
   return typeof x === "object" && x !== null && "url" in x && "clone" in x;
 }
 
-/** `undefined` for what is none: the platform will say so in its own words. */
+/** Returns `undefined` for an invalid URL. The platform rejects it with its own error. */
 function urlOf(text: string): URL | undefined {
   const { location } = globalThis as { location?: { href: string } };
   return URL.canParse(text, location?.href) ? new URL(text, location?.href) : undefined;

@@ -1,5 +1,5 @@
 /**
- * eightysix/fetch: HTTP out with a context. Runs where there is no Node as well.
+ * Outgoing HTTP requests with a context. It also runs outside of Node.
  *
  * @packageDocumentation
  */
@@ -14,4 +14,4 @@ export {
 export { requestInit, type RequestInitOptions } from "./request-init.ts";
 export { contextInterceptor, type ContextInterceptor } from "./interceptor.ts";
 export { BudgetTooSmallError } from "./outgoing-headers.ts";
-export type { OutgoingOptions } from "./settings.ts";
+export type { OutgoingOptions } from "./outgoing-settings.ts";

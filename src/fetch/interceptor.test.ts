@@ -1,4 +1,7 @@
-/** undici's dispatchers, by the one that is inside Node. (docs/fetch.md says with which others it was tried.) */
+/**
+ * undici's dispatchers. The tests use the one inside Node. docs/fetch.md lists the versions of undici
+ * with which the interceptor was tried.
+ */
 import { describe, expect, test } from "vitest";
 import { turn } from "../../test/support.ts";
 import { until } from "../../test/support/wait.ts";
@@ -27,12 +30,12 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** An error and what caused it. */
+/** Returns an error and its chain of causes. */
 function causes(error: unknown): unknown[] {
   return error instanceof Error ? [error, ...causes(error.cause)] : [];
 }
 
-/** Node's own agent, which exists once something has been fetched. */
+/** Returns Node's own agent, which exists after the first fetch. */
 async function agent(): Promise<Dispatcher> {
   await fetch("data:,");
   const names = ["undici.globalDispatcher.2", "undici.globalDispatcher.1"];
@@ -40,8 +43,8 @@ async function agent(): Promise<Dispatcher> {
   return names.map((name) => globals[Symbol.for(name)]).find((found) => found !== undefined)!;
 }
 
-/** What a request with `ctx` is given. */
-async function through(
+/** Returns the init of a request with `ctx`. */
+async function initWith(
   ctx: Context,
   options?: OutgoingOptions,
 ): Promise<{ dispatcher: Dispatcher }> {
@@ -51,10 +54,10 @@ async function through(
 const TraceParent = key<string>("traceparent");
 
 describe("a dispatcher composed with contextInterceptor", () => {
-  test("ends the request with ctx, which is among the causes of what fetch says", async () => {
+  test("stops the request when ctx ends, and ctx.err() is among the causes of the error of fetch", async () => {
     await using web = await serve(() => undefined);
     const ctx = withCancel(withLedger(background()));
-    const waiting = rejection(fetch(`${web.url}/a?b`, await through(ctx)));
+    const waiting = rejection(fetch(`${web.url}/a?b`, await initWith(ctx)));
     await until(() => web.seen.length === 1);
     expect(working(ctx)).toMatchObject([{ kind: "undici.request", what: `GET ${web.url}/a` }]);
     ctx.cancel();
@@ -63,10 +66,10 @@ describe("a dispatcher composed with contextInterceptor", () => {
     expect(await stopped(ctx)).toMatchObject([{ kind: "undici.request", state: "abandoned" }]);
   });
 
-  test("ends the body with ctx", async () => {
+  test("stops the body when ctx ends", async () => {
     await using web = await serve((res) => res.write("half"));
     const ctx = withCancel(withLedger(background()));
-    const response = await fetch(web.url, await through(ctx));
+    const response = await fetch(web.url, await initWith(ctx));
     const reading = rejection(response.text());
     ctx.cancel();
     expect(causes(await reading)).toContain(ctx.err());
@@ -74,36 +77,36 @@ describe("a dispatcher composed with contextInterceptor", () => {
     expect(working(ctx)).toEqual([]);
   });
 
-  test("sends nothing if ctx is done, or its time is too short", async () => {
+  test("sends nothing if ctx is done or has too little time", async () => {
     await using web = await serve((res) => res.end());
     const done = withCancel(background());
     done.cancel();
-    expect(causes(await rejection(fetch(web.url, await through(done))))).toContain(done.err());
+    expect(causes(await rejection(fetch(web.url, await initWith(done))))).toContain(done.err());
     using short = withTimeout(background(), 1_000);
-    const error = await rejection(fetch(web.url, await through(short, { minimum: 5_000 })));
+    const error = await rejection(fetch(web.url, await initWith(short, { minimum: 5_000 })));
     expect(causes(error).some((cause) => cause instanceof BudgetTooSmallError)).toBe(true);
     expect(isDeadlineExceeded(error)).toBe(true);
     expect(web.connections).toBe(0);
   });
 
-  test("leaves nothing on ctx after the response, and shares the agent's connections", async () => {
+  test("leaves nothing on ctx after the response, and uses the connections of the agent", async () => {
     await using web = await serve((res) => res.end("ok"));
     const ctx = withCancel(withLedger(background()));
     for (let i = 0; i < 5; i++) {
-      expect(await (await fetch(web.url, await through(ctx))).text()).toBe("ok");
+      expect(await (await fetch(web.url, await initWith(ctx))).text()).toBe("ok");
       await turn();
     }
     expect([working(ctx), isWatched(scopeOf(ctx)!), web.connections]).toEqual([[], false, 1]);
-    expect(await rejection(fetch("http://127.0.0.1:1/", await through(ctx)))).toBeInstanceOf(
+    expect(await rejection(fetch("http://127.0.0.1:1/", await initWith(ctx)))).toBeInstanceOf(
       TypeError,
     );
     expect([working(ctx), isWatched(scopeOf(ctx)!)]).toEqual([[], false]);
   });
 
-  test("tells trusted hosts alone, on each hop of a redirect", async () => {
-    await using stranger = await serve((res) => res.end("ok"));
+  test("sends the deadline and the values to trusted hosts only, on each hop of a redirect", async () => {
+    await using untrusted = await serve((res) => res.end("ok"));
     await using web = await serve((res, req) => {
-      res.writeHead(302, { location: req.url === "/" ? "/next" : stranger.url }).end();
+      res.writeHead(302, { location: req.url === "/" ? "/next" : untrusted.url }).end();
     });
     using timed = withTimeout(background(), 60_000);
     const ctx = withValue(timed, TraceParent, "00-1-2-01");
@@ -112,36 +115,39 @@ describe("a dispatcher composed with contextInterceptor", () => {
       values: [[TraceParent, "traceparent"]],
     };
     const headers = { "x-mine": "1", "X-Request-Timeout-Ms": "90000" };
-    await (await fetch(web.url, { headers, ...(await through(ctx, options)) })).text();
+    await (await fetch(web.url, { headers, ...(await initWith(ctx, options)) })).text();
     expect(web.seen).toHaveLength(2);
     for (const { req } of web.seen) {
       expect(req.headers).toMatchObject({ "x-mine": "1", traceparent: "00-1-2-01" });
       expect(Number(req.headers["x-request-timeout-ms"])).toBeLessThan(60_000);
     }
-    // The caller's own, as it was written.
-    const { headers: there } = stranger.seen[0]!.req;
+    // An untrusted host gets the caller's own header as it was written.
+    const { headers: there } = untrusted.seen[0]!.req;
     expect(there).toMatchObject({ "x-mine": "1", "x-request-timeout-ms": "90000" });
     expect(there).not.toHaveProperty("traceparent");
   });
 });
 
-/** A dispatcher that keeps what it is given: how the waits and the forms of headers are reached. */
-function keeping() {
-  const kept: {
+/**
+ * Returns a dispatcher that records its arguments and sends nothing. With it a test can observe the
+ * wait for a connection and pass any form of headers.
+ */
+function recordingDispatcher() {
+  const recorded: {
     options: { headers: unknown };
     handler: Record<string, (...args: unknown[]) => unknown>;
   }[] = [];
   const dispatch = (options: never, handler: never): boolean => {
-    kept.push({ options, handler });
+    recorded.push({ options, handler });
     return true;
   };
-  return { kept, dispatch };
+  return { recorded, dispatch };
 }
 
 describe.each([
   ["onConnect", "onError", "onComplete"],
   ["onRequestStart", "onResponseError", "onResponseEnd"],
-])("in the language of %s", (begin, fail, complete) => {
+])("with a handler that has %s", (begin, fail, complete) => {
   const handlerOf = () => {
     const calls: unknown[][] = [];
     const names = [begin, fail, complete, "onHeaders"];
@@ -153,8 +159,8 @@ describe.each([
   };
   const starter = (abort: (reason: unknown) => void) => (begin === "onConnect" ? abort : { abort });
 
-  test("a wait for a connection ends with ctx, and one granted late goes straight back", async () => {
-    const { kept, dispatch } = keeping();
+  test("the wait for a connection ends with ctx, and a connection that arrives late is not used", async () => {
+    const { recorded, dispatch } = recordingDispatcher();
     const { calls, handler } = handlerOf();
     const ctx = withCancel(withLedger(background()));
     contextInterceptor(ctx)(dispatch)({ origin: "http://x", path: "/" } as never, handler);
@@ -162,21 +168,21 @@ describe.each([
     await turn();
     expect(calls.map(([name, ...args]) => [name, args.at(-1)])).toEqual([[fail, ctx.err()]]);
     const aborted: unknown[] = [];
-    kept[0]!.handler[begin]!(starter((reason) => aborted.push(reason)));
-    kept[0]!.handler[fail]!(new Error("aborted"));
+    recorded[0]!.handler[begin]!(starter((reason) => aborted.push(reason)));
+    recorded[0]!.handler[fail]!(new Error("aborted"));
     expect(aborted).toEqual([ctx.err()]);
     expect(calls).toHaveLength(1);
     expect(await stopped(ctx)).toMatchObject([{ state: "stopped" }]);
   });
 
-  test("an end that comes after the last word aborts nothing", async () => {
-    const { kept, dispatch } = keeping();
+  test("an end of ctx after the response aborts nothing", async () => {
+    const { recorded, dispatch } = recordingDispatcher();
     const { handler } = handlerOf();
     const ctx = withCancel(background());
     contextInterceptor(ctx)(dispatch)({ origin: "http://x", path: "/" } as never, handler);
     const aborted: unknown[] = [];
-    kept[0]!.handler[begin]!(starter((reason) => aborted.push(reason)));
-    kept[0]!.handler[complete]!();
+    recorded[0]!.handler[begin]!(starter((reason) => aborted.push(reason)));
+    recorded[0]!.handler[complete]!();
     ctx.cancel();
     await turn();
     expect(aborted).toEqual([]);
@@ -193,13 +199,13 @@ test.each<[string, unknown]>([
     ]),
   ],
   ["an object", { A: "1", "X-Request-Timeout-Ms": "9000" }],
-  ["none", undefined],
-])("headers may come as %s", (_, headers) => {
-  const { kept, dispatch } = keeping();
+  ["missing", undefined],
+])("the deadline header is added to headers that are %s", (_, headers) => {
+  const { recorded, dispatch } = recordingDispatcher();
   using ctx = withTimeout(background(), 1_000);
   const compose = contextInterceptor(ctx, { trusted: ["x"] });
   compose(dispatch)({ origin: "http://x", path: "/", headers } as never, {} as never);
-  const flat = kept[0]!.options.headers as string[];
+  const flat = recorded[0]!.options.headers as string[];
   const sent = Object.fromEntries(
     flat.flatMap((name, i) => (i % 2 ? [] : [[name.toLowerCase(), flat[i + 1]]])) as [
       string,
@@ -210,10 +216,10 @@ test.each<[string, unknown]>([
   expect(sent["a"]).toBe(headers === undefined ? undefined : "1");
 });
 
-test("nothing is told where the dispatcher below follows redirects itself", () => {
-  const { kept, dispatch } = keeping();
+test("no header is added if the dispatcher follows redirects itself", () => {
+  const { recorded, dispatch } = recordingDispatcher();
   using ctx = withTimeout(background(), 1_000);
   const options = { origin: "http://x", path: "/", maxRedirections: 3, headers: { a: "1" } };
   contextInterceptor(ctx, { trusted: ["x"] })(dispatch)(options as never, {} as never);
-  expect(kept[0]!.options.headers).toBe(options.headers);
+  expect(recorded[0]!.options.headers).toBe(options.headers);
 });

@@ -1,63 +1,77 @@
 /**
- * An interceptor for undici's dispatchers. It speaks both of their handlers' languages, `onConnect`
- * (undici 5 to 7, and what is in Node 20 to 24) and `onRequestStart` (from undici 7 on).
+ * An interceptor for undici's dispatchers. A dispatcher talks to a handler in one of two interfaces:
+ * `onConnect` (undici 5 to 7, and the undici inside Node 20 to 24) and `onRequestStart` (undici 7 and
+ * later). The interceptor supports both.
  */
 import { needContext } from "../adapter/misuse.ts";
 import { afterFunc, startWork, type Context, type Stop, type Work } from "../index.ts";
-import { settingsOf, type OutgoingOptions, type Settings } from "./settings.ts";
-import { describe, outgoingHeaders } from "./outgoing-headers.ts";
+import { describeRequest, outgoingHeaders } from "./outgoing-headers.ts";
+import {
+  outgoingSettings,
+  type OutgoingOptions,
+  type OutgoingSettings,
+} from "./outgoing-settings.ts";
 
-/** The parts of a dispatcher's options that are used. */
+/** The options of a dispatch that are used here. */
 interface DispatchOptions {
   origin?: string | URL;
   path?: string;
   method?: string;
   headers?: unknown;
-  /** undici 6 follows redirects below us, and takes all headers along. */
+  /** The dispatcher of undici 6 follows redirects itself and sends all headers to every host. */
   maxRedirections?: number;
 }
 
 type Method = (...args: unknown[]) => unknown;
 type Handler = Record<string, unknown>;
 
-/** What `dispatcher.compose` takes. */
+/** The parameter of `dispatcher.compose`. */
 export type ContextInterceptor = <Dispatch extends (options: never, handler: never) => boolean>(
   dispatch: Dispatch,
 ) => Dispatch;
 
 /**
- * `agent.compose(contextInterceptor(ctx))` is the same agent, with the same connections, for `ctx`
- * alone; making one for each request is cheap. A request that `ctx` ends fails with `ctx.err()`,
- * as `undici.request` passes it on; `fetch` says "fetch failed" and has it among its causes. The
- * response's body counts too. In the ledger it is `undici.request`.
+ * Returns an interceptor for one context. `agent.compose` with it returns the same agent, with the
+ * same connections, whose requests are stopped when `ctx` ends. It is cheap to create one for each
+ * request.
  *
- * Each hop of a redirect that undici's `fetch` follows is told what its host may be told. Before an
- * interceptor that follows redirects, this one must come first in `compose`.
+ * `ctx` also ends the wait for a connection and the body of the response. A request that `ctx` stopped
+ * fails with `ctx.err()`. `undici.request` rejects with it. undici's `fetch` rejects with "fetch
+ * failed" and has it among its causes. In the ledger the work is `undici.request`.
+ *
+ * If undici's `fetch` follows redirects, each host gets only the headers that it may get. In `compose`,
+ * put this interceptor before one that follows redirects.
+ *
+ * Throws a TypeError for an unknown option and for a wrong value.
+ *
+ * @example
+ * const dispatcher = agent.compose(contextInterceptor(ctx));
+ * const { body } = await undici.request(url, { dispatcher });
  */
 export function contextInterceptor(
   ctx: Context,
   options: OutgoingOptions = {},
 ): ContextInterceptor {
   needContext(ctx, "contextInterceptor(ctx, options)");
-  const settings = settingsOf(options);
+  const settings = outgoingSettings(options, "contextInterceptor");
   return ((dispatch: (options: DispatchOptions, handler: object) => boolean) =>
-    (given: DispatchOptions, handler: Handler): boolean => {
-      const { origin, path = "/", method = "GET" } = given;
+    (dispatchOptions: DispatchOptions, handler: Handler): boolean => {
+      const { origin, path = "/", method = "GET" } = dispatchOptions;
       const base = origin === undefined ? undefined : String(origin);
       const url = URL.canParse(path, base) ? new URL(path, base) : undefined;
       let headers;
       try {
-        headers = headersFor(ctx, settings, given, url);
+        headers = headersFor(ctx, settings, dispatchOptions, url);
       } catch (error) {
-        fail(handler, error);
+        reportError(handler, error);
         return false;
       }
-      const work = startWork(ctx, "undici.request", describe(method, url));
-      const watched = new Watched(ctx, work, handler);
+      const work = startWork(ctx, "undici.request", describeRequest(method, url));
+      const running = new RunningDispatch(ctx, work, handler);
       try {
-        return dispatch({ ...given, headers }, watched.handler);
+        return dispatch({ ...dispatchOptions, headers }, running.handler);
       } catch (error) {
-        watched.end();
+        running.end();
         throw error;
       }
     }) as unknown as ContextInterceptor;
@@ -65,22 +79,22 @@ export function contextInterceptor(
 
 function headersFor(
   ctx: Context,
-  settings: Settings,
-  given: DispatchOptions,
+  settings: OutgoingSettings,
+  dispatchOptions: DispatchOptions,
   url: URL | undefined,
 ) {
-  const pairs = pairsOf(given.headers);
-  const told = outgoingHeaders(ctx, settings, {
-    url: (given.maxRedirections ?? 0) > 0 ? undefined : url,
-    method: given.method ?? "GET",
-    header: (name) => pairs.find(([own]) => String(own).toLowerCase() === name)?.[1] as string,
+  const own = pairsOf(dispatchOptions.headers);
+  const added = outgoingHeaders(ctx, settings, {
+    url: (dispatchOptions.maxRedirections ?? 0) > 0 ? undefined : url,
+    method: dispatchOptions.method ?? "GET",
+    header: (name) => own.find(([key]) => String(key).toLowerCase() === name)?.[1] as string,
   });
-  if (told.length === 0) return given.headers;
-  const kept = pairs.filter(([own]) => !told.some(([name]) => name === String(own).toLowerCase()));
-  return [...kept, ...told].flat();
+  if (added.length === 0) return dispatchOptions.headers;
+  const kept = own.filter(([key]) => !added.some(([name]) => name === String(key).toLowerCase()));
+  return [...kept, ...added].flat();
 }
 
-/** undici takes a flat list, an iterable of pairs, and an object. */
+/** undici takes headers as a flat list, as an iterable of pairs, and as an object. */
 function pairsOf(headers: unknown): [unknown, unknown][] {
   if (typeof headers !== "object" || headers === null) return [];
   if (Array.isArray(headers)) {
@@ -93,52 +107,51 @@ function pairsOf(headers: unknown): [unknown, unknown][] {
   return Object.entries(headers);
 }
 
-/** Nothing has been sent: the handler is told as undici would. */
-function fail(handler: Handler, error: unknown): void {
+/** Reports the error of a request that was not sent to its handler, as undici does. */
+function reportError(handler: Handler, error: unknown): void {
   const { onResponseError, onError } = handler as Record<string, Method | undefined>;
-  const nothing = (): void => undefined;
+  const ignore = (): void => undefined;
   if (onResponseError === undefined) onError?.call(handler, error);
   else {
     const controller = { aborted: true, paused: false, reason: error };
-    const methods = { abort: nothing, pause: nothing, resume: nothing };
+    const methods = { abort: ignore, pause: ignore, resume: ignore };
     onResponseError.call(handler, { ...controller, ...methods }, error);
   }
 }
 
-/** Those that say the request is over, or is HTTP no more; the newer names after the older. */
-const LAST = ["onComplete", "onError", "onUpgrade"].concat([
-  "onResponseEnd",
-  "onResponseError",
-  "onRequestUpgrade",
-]);
+/** The handler's methods that are called last: the request has ended, or becomes another protocol. */
+const LAST_METHODS = [
+  ...["onComplete", "onError", "onUpgrade"], // of `onConnect`
+  ...["onResponseEnd", "onResponseError", "onRequestUpgrade"], // of `onRequestStart`
+];
 
-/** One request: ended by its context, and that watched until it is over. */
-class Watched {
+/** One request. It watches its context until the request has ended. */
+class RunningDispatch {
   readonly #work: Work;
-  readonly #takeBack: Stop;
+  readonly #unwatch: Stop;
   #state: "stopped" | "abandoned" = "stopped";
-  /** Since it has a connection. */
+  /** Aborts the request. Set when the request has a connection. */
   #abort: ((reason: unknown) => void) | undefined;
-  /** It waited for a connection and was told that there will be none. */
-  #left: { reason: unknown } | undefined;
+  /** Set when the context has ended while the request waited for a connection. */
+  #canceled: { reason: unknown } | undefined;
 
   constructor(ctx: Context, work: Work, inner: Handler) {
     this.#work = work;
-    this.#takeBack = afterFunc(ctx, (reason) => {
+    this.#unwatch = afterFunc(ctx, (reason) => {
       if (this.#abort !== undefined) {
-        this.#state = "abandoned"; // as in `Exchange`: HTTP cannot say what became of it
+        this.#state = "abandoned"; // as in `Exchange`, a server cannot confirm that it has stopped
         this.#abort(reason); // calls the handler, which ends the work
         this.end();
         return;
       }
-      this.#left = { reason };
+      this.#canceled = { reason };
       this.#work.end();
-      fail(inner, reason);
+      reportError(inner, reason);
     });
     this.handler = new Proxy(inner, { get: (_, name) => this.#method(inner, name as string) });
   }
 
-  /** The handler as undici sees it: with all that it has, but we hear of the start and of the end. */
+  /** The handler for undici. It has all methods of the inner one and observes the start and the end. */
   readonly handler: Handler;
 
   #method(inner: Handler, name: string): unknown {
@@ -148,27 +161,27 @@ class Watched {
     if (name === "onConnect" || name === "onRequestStart") {
       return (start: Start, ...rest: unknown[]) => {
         const abort = typeof start === "function" ? start : start.abort.bind(start);
-        // A connection that is granted late goes straight back.
-        if (this.#left !== undefined) abort(this.#left.reason);
+        // A connection that arrives too late is not used.
+        if (this.#canceled !== undefined) abort(this.#canceled.reason);
         else {
-          this.#abort = abort; // anew after each retry and redirect below us
+          this.#abort = abort; // a retry or a redirect in the dispatcher below starts again
           method(start, ...rest);
         }
       };
     }
-    const isLast = LAST.includes(name);
+    const isLast = LAST_METHODS.includes(name);
     return (...args: unknown[]) => {
-      if (this.#left !== undefined) return undefined;
+      if (this.#canceled !== undefined) return undefined;
       if (isLast) this.end();
       return method(...args);
     };
   }
 
   end(): void {
-    this.#takeBack();
+    this.#unwatch();
     this.#work.end(this.#state);
   }
 }
 
-/** What the two languages give to begin with. */
+/** The first argument of `onConnect`, or that of `onRequestStart`. */
 type Start = ((reason: unknown) => void) | { abort(reason: unknown): void };

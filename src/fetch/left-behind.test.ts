@@ -1,4 +1,4 @@
-/** What requests leave on a context that lives for long: nothing, even where the caller forgets. */
+/** Requests leave nothing on a long-lived context, even if the caller drops the response. */
 import { expect, test } from "vitest";
 import { collected } from "../../test/support.ts";
 import { until } from "../../test/support/wait.ts";
@@ -10,17 +10,17 @@ import { fetch } from "./index.ts";
 
 const parentOf = () => withTimeout(withLedger(background()), 1e6);
 
-test("of a response that is dropped unread, the collector frees the connection and the context", async () => {
+test("a response that is dropped unread releases its connection and its context when it is collected", async () => {
   await using web = await serve((res) => res.write("half"));
   const ctx = parentOf();
-  // In functions of their own, so that no variable here keeps a response.
+  // Each is a function, so that no variable here keeps a response reachable.
   const drop = async (): Promise<void> => void (await fetch(ctx, web.url));
   const dropBody = async (): Promise<void> => void (await fetch(ctx, web.url)).body;
   const dropHalfRead = async (): Promise<void> => {
     await (await fetch(ctx, web.url)).body?.getReader().read();
   };
   const dropClone = async (): Promise<void> => void (await fetch(ctx, web.url)).clone();
-  for (const how of [drop, dropBody, dropHalfRead, dropClone]) await how();
+  for (const dropResponse of [drop, dropBody, dropHalfRead, dropClone]) await dropResponse();
   expect(working(ctx)).toHaveLength(4);
   expect(await collected(() => working(ctx).length === 0 && !isWatched(scopeOf(ctx)!), 200)).toBe(
     true,
@@ -29,7 +29,7 @@ test("of a response that is dropped unread, the collector frees the connection a
   expect(ctx.err()).toBeUndefined();
 });
 
-test("a body that somebody still holds is not taken away", async () => {
+test("a body that is still reachable keeps its connection and can be read", async () => {
   await using web = await serve((res) => {
     res.write("ha");
     setTimeout(() => res.end("lf"), 300);
@@ -43,7 +43,7 @@ test("a body that somebody still holds is not taken away", async () => {
   expect(text).toBe("half");
 });
 
-test("nothing stays of two thousand requests that were read, ended, refused or cut off", async () => {
+test("two thousand requests that were read or canceled leave nothing behind", async () => {
   await using web = await serve((res, req) => {
     if (req.url === "/ok") res.end("ok");
     else if (req.url === "/half") res.write("half");
@@ -74,6 +74,6 @@ test("nothing stays of two thousand requests that were read, ended, refused or c
   const before = heap();
   await use(2_000);
   expect([working(parent).length, isWatched(scopeOf(parent)!)]).toEqual([0, false]);
-  // An exchange with its response is several kilobytes: 2,000 of them would be ten megabytes.
+  // An exchange with its response takes several kilobytes, so 2,000 of them would take ten megabytes.
   expect(await collected(() => heap() - before < 4_000_000)).toBe(true);
 });

@@ -1,15 +1,15 @@
-/** The headers that one request gets of its context, and whether it is worth sending at all. */
+/** The headers that a request gets from its context, and the check whether its time suffices. */
 import { DeadlineExceededError, remaining, type Context } from "../index.ts";
-import type { Settings } from "./settings.ts";
+import type { OutgoingSettings } from "./outgoing-settings.ts";
 
 /**
- * There was less time left than the request needs, so it was not sent. It counts as an exceeded
- * deadline (`isDeadlineExceeded`), though the context may live for some milliseconds yet.
+ * A request was not sent, because less time was left than it needs. The error counts as an exceeded
+ * deadline (`isDeadlineExceeded`), although the context may be live for some more milliseconds.
  */
 export class BudgetTooSmallError extends DeadlineExceededError {
   /** Milliseconds that were left. */
   readonly left: number;
-  /** Milliseconds that it takes at least: `minimum`, or `margin` and one to tell the server. */
+  /** Milliseconds that the request needs: `minimum` or, for a trusted server, at least `margin` + 1. */
   readonly needed: number;
 
   constructor(left: number, needed: number, what: string) {
@@ -24,54 +24,56 @@ export class BudgetTooSmallError extends DeadlineExceededError {
   }
 }
 
-/** One request, as far as is told of it. */
-export interface Outgoing {
-  /** `undefined` where it cannot be known: then nobody is trusted. */
+/** What the headers of a request depend on. */
+export interface OutgoingRequest {
+  /** `undefined` if it is unknown. Then the server is not trusted. */
   readonly url: URL | undefined;
   readonly method: string;
-  /** The caller's own header of a name in lower case. */
+  /** Returns a header that the caller has set. `name` is in lower case. */
   header(name: string): string | null | undefined;
 }
 
-/** For people: without the query, which may hold secrets. */
-export function describe(method: string, url: URL | undefined): string {
+/** Describes a request for people, without the query of its URL, which may contain secrets. */
+export function describeRequest(method: string, url: URL | undefined): string {
   if (url === undefined) return method;
   const isWeb = url.protocol === "http:" || url.protocol === "https:";
   return `${method} ${isWeb ? url.origin + url.pathname : url.protocol}`;
 }
 
 /**
- * The headers to set, names in lower case. Throws `ctx.err()` if `ctx` is done, and
- * `BudgetTooSmallError` if too little is left.
+ * Returns the headers to set, with names in lower case. Throws `ctx.err()` if `ctx` is done, and
+ * `BudgetTooSmallError` if too little time is left.
  */
 export function outgoingHeaders(
   ctx: Context,
-  settings: Settings,
-  out: Outgoing,
+  settings: OutgoingSettings,
+  request: OutgoingRequest,
 ): [string, string][] {
-  const { header, form, margin, minimum } = settings;
+  const { deadlineHeader, format, margin, minimum } = settings;
   const left = remaining(ctx);
   const err = ctx.err();
   if (err !== undefined) throw err;
-  const trusted = out.url !== undefined && settings.trusts(out.url);
-  // A server that is told "0 ms" answers at once that the time is up: we can say so ourselves.
-  const needed = trusted && left < Infinity ? Math.max(minimum, margin + 1) : minimum;
-  if (left < needed) throw new BudgetTooSmallError(left, needed, describe(out.method, out.url));
-  if (!trusted) return [];
+  const isTrusted = request.url !== undefined && settings.isTrusted(request.url);
+  // A server that reads "0 ms" answers at once that the time is up. So the request is not sent.
+  const needed = isTrusted && left < Infinity ? Math.max(minimum, margin + 1) : minimum;
+  if (left < needed) {
+    throw new BudgetTooSmallError(left, needed, describeRequest(request.method, request.url));
+  }
+  if (!isTrusted) return [];
 
-  const told: [string, string][] = [];
+  const headers: [string, string][] = [];
   if (left < Infinity) {
-    const own = out.header(header) ?? undefined;
-    // The caller's own may only be shortened. One that we cannot read is left to who can.
-    if (own === undefined || (form.read(own) ?? 0) > left - margin) {
-      told.push([header, form.write(left - margin)]);
+    const own = request.header(deadlineHeader) ?? undefined;
+    // The caller's own deadline is only ever shortened. If it is malformed, it is sent as it is.
+    if (own === undefined || (format.read(own) ?? 0) > left - margin) {
+      headers.push([deadlineHeader, format.write(left - margin)]);
     }
   }
   for (const [key, name] of settings.values) {
     const value = ctx.value(key);
-    if (value !== undefined && (out.header(name) ?? undefined) === undefined) {
-      told.push([name, value]);
+    if (value !== undefined && (request.header(name) ?? undefined) === undefined) {
+      headers.push([name, value]);
     }
   }
-  return told;
+  return headers;
 }

@@ -1,4 +1,4 @@
-/** What a server is told, which servers are, and when nothing is sent at all. */
+/** Which headers a server gets, which servers get them, and when a request is not sent at all. */
 import { describe, expect, test } from "vitest";
 import { serve, type Web } from "../../test/support/web.ts";
 import {
@@ -10,7 +10,13 @@ import {
   withValue,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
-import { BudgetTooSmallError, wrapFetch, type OutgoingOptions } from "./index.ts";
+import {
+  BudgetTooSmallError,
+  contextInterceptor,
+  requestInit,
+  wrapFetch,
+  type OutgoingOptions,
+} from "./index.ts";
 
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -20,8 +26,8 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 const TraceParent = key<string>("traceparent");
 const Tenant = key<string>("tenant", { default: "none", secret: true });
 
-/** What one request of `ms` milliseconds is told. Time stands still. */
-async function told(
+/** Returns the headers of a request that has `ms` milliseconds left. The clock stands still. */
+async function headersSent(
   ms: number,
   options: OutgoingOptions = {},
   headers: Record<string, string> = {},
@@ -33,7 +39,7 @@ async function told(
   return web.seen[0]!.req.headers;
 }
 
-describe("the deadline", () => {
+describe("the deadline header", () => {
   test.each<[number, OutgoingOptions, string, string | undefined]>([
     [1_000, {}, "x-request-timeout-ms", "995"],
     [1_000, { margin: 0 }, "x-request-timeout-ms", "1000"],
@@ -55,21 +61,21 @@ describe("the deadline", () => {
     [1e12, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "16666666M"],
     [1e15, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "99999999H"],
     [Infinity, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", undefined],
-  ])("of %d ms with %j: %s: %s", async (ms, options, header, value) => {
-    expect((await told(ms, options))[header]).toBe(value);
+  ])("with %d ms left and the options %j: %s is %s", async (ms, options, header, value) => {
+    expect((await headersSent(ms, options))[header]).toBe(value);
   });
 
   test.each<[string, string, string]>([
-    ["shorter stays", "100", "100"],
-    ["longer is shortened", "5000", "995"],
-    ["leading zeros change nothing", "0000100", "100".padStart(7, "0")],
-    ["malformed is left to who can read it", "5s", "5s"],
-    ["of eleven digits is malformed", "99999999999", "99999999999"],
-    ["hexadecimal is malformed", "0xffff", "0xffff"],
-  ])("a header of the caller's own that is %s", async (_, own, value) => {
-    expect((await told(1_000, {}, { "X-Request-Timeout-Ms": own }))["x-request-timeout-ms"]).toBe(
-      value,
-    );
+    ["is kept if it is shorter", "100", "100"],
+    ["is shortened if it is longer", "5000", "995"],
+    ["is kept with leading zeros if it is shorter", "0000100", "100".padStart(7, "0")],
+    ["is kept if it is malformed", "5s", "5s"],
+    ["is kept if it has eleven digits, which is malformed", "99999999999", "99999999999"],
+    ["is kept if it is hexadecimal, which is malformed", "0xffff", "0xffff"],
+  ])("that the caller has set %s", async (_, own, value) => {
+    expect(
+      (await headersSent(1_000, {}, { "X-Request-Timeout-Ms": own }))["x-request-timeout-ms"],
+    ).toBe(value);
   });
 
   test.each([
@@ -78,16 +84,19 @@ describe("the deadline", () => {
     ["99999999n", "99999999n"],
     ["996m", "995m"],
     ["1h", "1h"],
-  ])("grpc-timeout of the caller's own: %s becomes %s", async (own, value) => {
+  ])("grpc-timeout that the caller has set: %s becomes %s", async (own, value) => {
     const headers = { "grpc-timeout": own };
-    expect((await told(1_000, { deadlineHeader: "grpc-timeout" }, headers))["grpc-timeout"]).toBe(
-      value,
-    );
+    expect(
+      (await headersSent(1_000, { deadlineHeader: "grpc-timeout" }, headers))["grpc-timeout"],
+    ).toBe(value);
   });
 });
 
-describe("who is trusted", () => {
-  const isTold = async (trusted: OutgoingOptions["trusted"], url: string): Promise<boolean> => {
+describe("the option trusted", () => {
+  const getsDeadline = async (
+    trusted: OutgoingOptions["trusted"],
+    url: string,
+  ): Promise<boolean> => {
     let headers: Headers | undefined;
     const capture = wrapFetch({
       ...(trusted && { trusted }),
@@ -120,14 +129,14 @@ describe("who is trusted", () => {
     [["*.internal"], "http://evilinternal/", false],
     [["[::1]"], "http://[::1]:3000/", true],
     [["[::1]:3000"], "http://[0:0::1]:3000/", true],
-    [["127.0.0.1"], "http://2130706433/", true], // the same address, and URLs know it
+    [["127.0.0.1"], "http://2130706433/", true], // the same address: URL converts it
     [["bücher.example"], "http://xn--bcher-kva.example/", true],
     [(url) => url.protocol === "https:", "https://anybody.example/", true],
     [(url) => url.protocol === "https:", "http://anybody.example/", false],
     [(url) => url.hostname === "", "data:text/plain,x", true],
     [["a.internal"], "data:a.internal", false],
-  ])("%j, %s: %j", async (trusted, url, expected) => {
-    expect(await isTold(trusted, url)).toBe(expected);
+  ])("%j: whether %s gets the deadline is %j", async (trusted, url, expected) => {
+    expect(await getsDeadline(trusted, url)).toBe(expected);
   });
 
   test.each([
@@ -140,22 +149,17 @@ describe("who is trusted", () => {
     "a.internal:",
     "a@b",
     "::1",
-  ])("%j is no host", (entry) => {
-    expect(() => wrapFetch({ trusted: [entry] })).toThrow("trusted takes hosts");
-  });
-
-  test("other options are checked when they are given too", () => {
-    expect(() => wrapFetch({ margin: Number.NaN })).toThrow("margin is a number of milliseconds");
-    expect(() => wrapFetch({ minimum: -1 })).toThrow("minimum is a number of milliseconds");
-    expect(() => wrapFetch({ deadlineHeader: "a b" })).toThrow('no header can be named "a b"');
-    expect(() => wrapFetch({ values: [[TraceParent, ""]] })).toThrow('no header can be named ""');
+  ])("rejects %j, which is not a host", (entry) => {
+    expect(() => wrapFetch({ trusted: [entry] })).toThrow(
+      /in the option trusted, which is not a host; pass a list of hosts, as in trusted: \[/,
+    );
   });
 });
 
-describe("values", () => {
-  test("cross where their key is named, to trusted hosts alone; the caller's own header wins", async () => {
+describe("the option values", () => {
+  test("sends the named values to trusted hosts only, and keeps headers that the caller has set", async () => {
     await using trusted = await serve((res) => res.end());
-    await using stranger = await serve((res) => res.end());
+    await using untrusted = await serve((res) => res.end());
     const send = wrapFetch({
       trusted: [trusted.host],
       values: [
@@ -168,8 +172,8 @@ describe("values", () => {
     await send(ctx, trusted.url);
     await send(ctx, trusted.url, { headers: { traceparent: "mine" } });
     await send(background(), trusted.url);
-    await send(ctx, stranger.url);
-    const seen = [...trusted.seen, ...stranger.seen].map(({ req }) => [
+    await send(ctx, untrusted.url);
+    const seen = [...trusted.seen, ...untrusted.seen].map(({ req }) => [
       req.headers["traceparent"],
       req.headers["x-tenant"],
     ]);
@@ -182,7 +186,7 @@ describe("values", () => {
     expect(JSON.stringify(trusted.seen.map(({ req }) => req.rawHeaders))).not.toContain("never");
   });
 
-  test("that no header can hold are refused, and nothing is sent", async () => {
+  test("rejects a value that a header cannot contain, and sends nothing", async () => {
     await using web = await serve((res) => res.end());
     const send = wrapFetch({ trusted: [web.host], values: [[TraceParent, "traceparent"]] });
     const ctx = withValue(background(), TraceParent, "a\r\nx-injected: 1");
@@ -191,13 +195,18 @@ describe("values", () => {
   });
 });
 
-describe("too little time", () => {
+describe("a request with too little time left", () => {
   test.each<[string, number, OutgoingOptions, string]>([
-    ["below the minimum", 40, { minimum: 50 }, "40 ms left"],
-    ["below the minimum, whoever is asked", 40, { minimum: 50, trusted: [] }, "needs 50 ms"],
-    ["nothing to tell but the margin", 5.5, {}, "needs 6 ms"],
-    ["less than a millisecond to tell", 0.5, { margin: 0 }, "needs 1 ms"],
-  ])("%s: nothing is sent, and the error says so", async (_, ms, options, message) => {
+    ["less than the minimum is left", 40, { minimum: 50 }, "40 ms left"],
+    [
+      "less than the minimum is left for an untrusted host",
+      40,
+      { minimum: 50, trusted: [] },
+      "needs 50 ms",
+    ],
+    ["only the margin is left", 5.5, {}, "needs 6 ms"],
+    ["less than a millisecond is left", 0.5, { margin: 0 }, "needs 1 ms"],
+  ])("is not sent, and the error says so, if %s", async (_, ms, options, message) => {
     await using web = await serve((res) => res.end());
     using _clock = useClock(new ManualClock());
     using ctx = withTimeout(background(), ms);
@@ -211,7 +220,7 @@ describe("too little time", () => {
     expect([ctx.err(), web.connections]).toEqual([undefined, 0]);
   });
 
-  test("as much as is needed is enough, and strangers are asked to the last", async () => {
+  test("is sent if exactly the minimum is left, or any time for an untrusted host", async () => {
     await using web = await serve((res) => res.end());
     using _clock = useClock(new ManualClock());
     using ctx = withTimeout(background(), 50);
@@ -221,57 +230,57 @@ describe("too little time", () => {
     expect(web.seen).toHaveLength(2);
   });
 
-  test("of a context without a deadline there is always enough", async () => {
+  test("is always sent if its context has no deadline", async () => {
     await using web = await serve((res) => res.end());
     await wrapFetch({ minimum: 1e9, trusted: [web.host] })(background(), web.url);
     expect(web.seen).toHaveLength(1);
   });
 });
 
-describe("redirects of a request that is told something", () => {
+describe("a redirect of a request with headers from its context", () => {
   const HEADER = "x-request-timeout-ms";
-  const tellers = (web: Web) => web.seen.map(({ req }) => HEADER in req.headers);
+  const haveDeadline = (web: Web) => web.seen.map(({ req }) => HEADER in req.headers);
   const redirectTo =
     (where: () => string, status = 302): Parameters<typeof serve>[0] =>
     (res) =>
       res.writeHead(status, { location: where() }).end("moved");
 
-  test("go to strangers without it, and credentials stay at home", async () => {
-    await using stranger = await serve((res) => res.end("from a stranger"));
-    await using web = await serve(redirectTo(() => `${stranger.url}/x`));
+  test("leads to an untrusted host without those headers and without credentials", async () => {
+    await using untrusted = await serve((res) => res.end("from an untrusted host"));
+    await using web = await serve(redirectTo(() => `${untrusted.url}/x`));
     using ctx = withTimeout(background(), 60_000);
     const response = await wrapFetch({ trusted: [web.host] })(ctx, `${web.url}/#there`, {
       headers: { authorization: "secret", cookie: "secret", "x-mine": "stays" },
     });
-    expect(await response.text()).toBe("from a stranger");
-    expect([response.url, response.redirected]).toEqual([`${stranger.url}/x`, true]);
-    expect([tellers(web), tellers(stranger)]).toEqual([[true], [false]]);
-    const { authorization, cookie, "x-mine": mine } = stranger.seen[0]!.req.headers;
+    expect(await response.text()).toBe("from an untrusted host");
+    expect([response.url, response.redirected]).toEqual([`${untrusted.url}/x`, true]);
+    expect([haveDeadline(web), haveDeadline(untrusted)]).toEqual([[true], [false]]);
+    const { authorization, cookie, "x-mine": mine } = untrusted.seen[0]!.req.headers;
     expect([authorization, cookie, mine]).toEqual([undefined, undefined, "stays"]);
   });
 
-  test("tell each hop what is left then, and the way back as well", async () => {
+  test("sends each trusted host the time that is left then", async () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
-    await using stranger = await serve(redirectTo(() => `${web.url}/end`));
+    await using untrusted = await serve(redirectTo(() => `${web.url}/end`));
     await using web = await serve((res, req) => {
       clock.advance(100);
       if (req.url === "/end") res.end("ok");
-      else redirectTo(() => stranger.url)(res, req);
+      else redirectTo(() => untrusted.url)(res, req);
     });
     using ctx = withTimeout(background(), 1_000);
     await (await wrapFetch({ trusted: [web.host], margin: 0 })(ctx, web.url)).text();
     expect(web.seen.map(({ req }) => req.headers[HEADER])).toEqual(["1000", "900"]);
-    expect(tellers(stranger)).toEqual([false]);
+    expect(haveDeadline(untrusted)).toEqual([false]);
   });
 
-  test("from a stranger to a trusted host tell nothing: the platform follows by itself", async () => {
+  test("from an untrusted host is followed by the platform, which sends no deadline to a trusted host", async () => {
     await using web = await serve((res) => res.end("ok"));
-    await using stranger = await serve(redirectTo(() => web.url));
+    await using untrusted = await serve(redirectTo(() => web.url));
     using ctx = withTimeout(background(), 60_000);
-    const response = await wrapFetch({ trusted: [web.host] })(ctx, stranger.url);
+    const response = await wrapFetch({ trusted: [web.host] })(ctx, untrusted.url);
     expect([await response.text(), response.redirected]).toEqual(["ok", true]);
-    expect(tellers(web)).toEqual([false]);
+    expect(haveDeadline(web)).toEqual([false]);
   });
 
   test.each([
@@ -282,7 +291,7 @@ describe("redirects of a request that is told something", () => {
     [307, "POST", "POST", "body"],
     [308, "POST", "POST", "body"],
   ])(
-    "%d turns %s into %s with the body %j, as the platform does",
+    "with status %d turns %s into %s with the body %j, as on the platform",
     async (status, method, then, body) => {
       const seenBy = async (
         send: (url: string, init: RequestInit) => Promise<Response>,
@@ -312,7 +321,7 @@ describe("redirects of a request that is told something", () => {
 
   test.each<[string, RequestInit & { duplex?: "half" }, string]>([
     ["a stream", { method: "POST", body: new Response("x").body, duplex: "half" }, "sent twice"],
-  ])("with a body that is %s fail, as the platform's do", async (_, init, message) => {
+  ])("with a body that is %s rejects, as on the platform", async (_, init, message) => {
     await using web = await serve(redirectTo(() => "/end", 307));
     using ctx = withTimeout(background(), 60_000);
     const error = await rejection(wrapFetch({ trusted: [web.host] })(ctx, web.url, init));
@@ -323,7 +332,7 @@ describe("redirects of a request that is told something", () => {
 
   test.each([
     ["a Request object", (web: Web) => new Request(web.url), "a Request object cannot be sent"],
-  ])("of %s are refused, with a word on what to write", async (_, input, message) => {
+  ])("of %s rejects with a TypeError that says what to pass", async (_, input, message) => {
     await using web = await serve(redirectTo(() => "/end"));
     using ctx = withTimeout(background(), 60_000);
     const error = await rejection(wrapFetch({ trusted: [web.host] })(ctx, input(web)));
@@ -331,7 +340,7 @@ describe("redirects of a request that is told something", () => {
     expect(web.seen).toHaveLength(1);
   });
 
-  test("in circles, to nowhere and to what is not HTTP fail", async () => {
+  test("in a circle, to an invalid URL or to another protocol rejects", async () => {
     using ctx = withTimeout(background(), 60_000);
     for (const [where, message] of [
       ["/again", "redirect count exceeded"],
@@ -347,17 +356,17 @@ describe("redirects of a request that is told something", () => {
     }
   });
 
-  test("with the caller's own redirect mode are not followed", async () => {
+  test("is not followed if the caller has set another redirect mode", async () => {
     await using web = await serve(redirectTo(() => "/end"));
     using ctx = withTimeout(background(), 60_000);
     const send = wrapFetch({ trusted: [web.host] });
     const response = await send(ctx, web.url, { redirect: "manual" });
     expect([response.status, response.redirected]).toEqual([302, false]);
     expect(await rejection(send(ctx, web.url, { redirect: "error" }))).toBeInstanceOf(TypeError);
-    expect(tellers(web)).toEqual([true, true]);
+    expect(haveDeadline(web)).toEqual([true, true]);
   });
 
-  test("without a Location are answers", async () => {
+  test("without a Location is returned as the response", async () => {
     await using web = await serve((res) => res.writeHead(304).end());
     await using bare = await serve((res) => res.writeHead(301).end("nowhere"));
     using ctx = withTimeout(background(), 60_000);
@@ -366,7 +375,7 @@ describe("redirects of a request that is told something", () => {
     expect(await (await send(ctx, bare.url)).text()).toBe("nowhere");
   });
 
-  test("end with ctx on any hop", async () => {
+  test("rejects with ctx.err() when ctx ends on a later hop", async () => {
     await using slow = await serve(() => undefined);
     await using web = await serve(redirectTo(() => slow.url));
     const ctx = withCancel(withTimeout(background(), 60_000));
@@ -376,7 +385,7 @@ describe("redirects of a request that is told something", () => {
     expect(await waiting).toBe(ctx.err());
   });
 
-  test("a Location in UTF-8 is read as such", async () => {
+  test("is followed if its Location is written in UTF-8", async () => {
     await using web = await serve((res, req) => {
       if (req.url !== "/") res.end(req.url);
       else res.writeHead(302, { location: Buffer.from("/ä").toString("latin1") }).end();
@@ -386,3 +395,91 @@ describe("redirects of a request that is told something", () => {
     expect(await response.text()).toBe("/%C3%A4");
   });
 });
+
+describe("a wrong option throws a TypeError that says what was passed and what to pass", () => {
+  const HOSTS = 'pass a list of hosts, as in trusted: ["api.internal", ';
+  const MILLISECONDS = "pass a finite number of milliseconds, from 0";
+  const PAIRS =
+    'pass a list of pairs of a key and a header, as in values: [[TraceParent, "traceparent"]]';
+  const cases: [options: unknown, message: string][] = [
+    [{ trusted: "host" }, `got the string "host" for the option trusted; ${HOSTS}`],
+    [{ trusted: null }, `got null for the option trusted; ${HOSTS}`],
+    [{ trusted: true }, `got boolean true for the option trusted; ${HOSTS}`],
+    [{ trusted: [7] }, `got number 7 in the option trusted, which is not a host; ${HOSTS}`],
+    [{ margin: Number.NaN }, `got number NaN for the option margin; ${MILLISECONDS}`],
+    [{ margin: Infinity }, `got number Infinity for the option margin; ${MILLISECONDS}`],
+    [{ minimum: -1 }, `got number -1 for the option minimum; ${MILLISECONDS}`],
+    [{ minimum: "5" }, `got the string "5" for the option minimum; ${MILLISECONDS}`],
+    [{ deadlineHeader: "a b" }, 'got the string "a b" for the option deadlineHeader, which is not'],
+    [{ deadlineHeader: 5 }, "got number 5 for the option deadlineHeader, which is not the name"],
+    [{ values: [[TraceParent, ""]] }, 'got the string "" for the option values, which is not the'],
+    [{ values: [[TraceParent]] }, "got undefined for the option values, which is not the name"],
+    [{ values: { TraceParent } }, `got an object of class Object for the option values; ${PAIRS}`],
+    [{ values: [TraceParent] }, `got an object of class Object in the option values; ${PAIRS}`],
+    [{ values: [["t", "t"]] }, `got the string "t" for a key in the option values; ${PAIRS}`],
+    [
+      { trust: ["host"] },
+      'got the unknown option "trust"; its options are: trusted, deadlineHeader',
+    ],
+    ["host", 'takes its options in an object, got the string "host"; pass { trusted, '],
+    [null, "takes its options in an object, got null; pass { trusted, "],
+  ];
+  const functions: Record<string, (options: never) => unknown> = {
+    wrapFetch: (options) => wrapFetch(options),
+    requestInit: (options) => requestInit(background(), "http://x/", options),
+    contextInterceptor: (options) => contextInterceptor(background(), options),
+  };
+  for (const [name, call] of Object.entries(functions)) {
+    test.each(cases)(`${name}: %j`, (options, message) => {
+      const error = thrownBy(() => call(options as never));
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain(`${name} ${message}`);
+    });
+  }
+
+  test.each([
+    ["a Headers object", new Headers({ accept: "*/*" }), "an object of class Headers"],
+    ["a list of pairs", [["accept", "*/*"]], "an object of class Array"],
+    ["a string", "accept: */*", 'the string "accept: */*"'],
+  ])("requestInit: headers that are %s", (_, headers, got) => {
+    const call = () => requestInit(background(), "http://x/", { headers: headers as never });
+    expect(call).toThrow(`requestInit got ${got} for the option headers; pass an object`);
+    expect(call).toThrow(TypeError);
+  });
+
+  test("wrapFetch: a fetch that is not a function", () => {
+    const call = () => wrapFetch({ fetch: "no" as never });
+    expect(call).toThrow(
+      'wrapFetch got the string "no" for the option fetch; pass a function such as fetch',
+    );
+    expect(call).toThrow(TypeError);
+  });
+
+  test("requestInit and contextInterceptor: the option fetch", () => {
+    const options = { fetch: globalThis.fetch } as object;
+    expect(() => requestInit(background(), "http://x/", options)).toThrow(/unknown option "fetch"/);
+    expect(() => contextInterceptor(background(), options)).toThrow(/unknown option "fetch"/);
+  });
+
+  test("requestInit: a URL that is not absolute", () => {
+    expect(() => requestInit(background(), "/report")).toThrow(
+      'requestInit got the string "/report" for the URL; pass an absolute URL',
+    );
+  });
+
+  test("fetch: an init that is not an object", async () => {
+    const error = await rejection(wrapFetch()(background(), "http://x/", "POST" as never));
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as Error).message).toContain(
+      'takes init in an object, got the string "POST"; write fetch(ctx, url, {',
+    );
+  });
+});
+
+function thrownBy(fn: () => unknown): unknown {
+  try {
+    return fn();
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,4 +1,4 @@
-/** Runs with what browsers, Deno, Bun and Workers have too, and in Node's older Workers-like worlds. */
+/** Runs the package with only those globals that browsers, Deno, Bun and Workers have too. */
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
@@ -20,18 +20,18 @@ async function bundle(): Promise<string> {
 
 class NoByteStreams<T> extends ReadableStream<T> {
   constructor(source?: { type?: unknown }, strategy?: object) {
-    if (source?.type !== undefined) throw new TypeError("no such type");
+    if (source?.type !== undefined) throw new TypeError("byte streams are not supported");
     super(source as never, strategy);
   }
 }
 
 test.each<[string, Record<string, unknown>]>([
-  ["all that the web has", { ReadableStream, FinalizationRegistry }],
+  ["all globals of web platforms", { ReadableStream, FinalizationRegistry }],
   [
     "neither byte streams nor FinalizationRegistry",
     { ReadableStream: NoByteStreams, FinalizationRegistry: undefined },
   ],
-])("with %s", async (_, more) => {
+])("fetch works with %s and without Node's own globals", async (_, more) => {
   await using web = await serve((res, req) => {
     if (req.url === "/ok") res.end("ok");
     else res.write("half");

@@ -1,4 +1,4 @@
-/** Ended at every point and at any moment: whole or stopped, and nobody else is hit. */
+/** Requests that are canceled at every step and at random times. Other requests must not be affected. */
 import { describe, expect, test } from "vitest";
 import { race, unhandledRejections } from "../../test/support/race.ts";
 import { cancelAtEveryStep, startRelay, type Split } from "../../test/support/steps.ts";
@@ -9,7 +9,7 @@ import { fetch, wrapFetch } from "./index.ts";
 
 const unhandled = unhandledRejections();
 
-/** HTTP, in pieces of 100 bytes at most. */
+/** Splits HTTP into pieces of at most 100 bytes. */
 const pieces: Split = (bytes) => {
   const length = Math.min(bytes.length, 100);
   return length === 0 ? undefined : { name: `${length} bytes`, length };
@@ -17,15 +17,15 @@ const pieces: Split = (bytes) => {
 
 const TEXT = "0123456789".repeat(20);
 
-describe("ended at every step", () => {
+describe("when it is canceled at any step", () => {
   const cases: [string, (ctx: Context, url: string) => Promise<string>][] = [
     ["a request", async (ctx, url) => await (await fetch(ctx, url)).text()],
     [
-      "a redirect that is told the deadline",
+      "a redirect with a deadline header",
       async (ctx, url) => {
-        const told = wrapFetch({ trusted: ["127.0.0.1"] });
+        const send = wrapFetch({ trusted: ["127.0.0.1"] });
         using timed = withDeadline(ctx, Date.now() + 60_000);
-        return await (await told(timed, `${url}/moved`)).text();
+        return await (await send(timed, `${url}/moved`)).text();
       },
     ],
     [
@@ -36,7 +36,7 @@ describe("ended at every step", () => {
       },
     ],
   ];
-  test.each(cases)("%s is whole or stopped, and the next one works", async (_, run) => {
+  test.each(cases)("%s is complete or stopped, and the next request works", async (_, run) => {
     await using web = await serve((res, req) => {
       req.on("end", () => {
         if (req.url === "/moved") res.writeHead(302, { location: "/" }).end();
@@ -69,7 +69,7 @@ describe("ended at every step", () => {
   });
 });
 
-test("late ends hit nobody: the connections are shared, and every innocent request is answered", async () => {
+test("late cancellations affect no other request on the shared connections", async () => {
   await using web = await serve((res, req) => {
     const [, i = "", seconds = "0"] = (req.url ?? "").split("/");
     res.write(" ");

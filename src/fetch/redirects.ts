@@ -1,47 +1,54 @@
 /**
- * Redirects of a request that carries headers of ours. A platform that follows them takes every
- * header along, except those for credentials, to whatever host the answer names. So these we follow
- * by ourselves, by the rules of the Fetch standard, and each host is told what it may be told.
+ * Follows the redirects of a request that carries headers from its context. A platform that follows
+ * a redirect sends all headers except credentials to the host that the response names. So such a
+ * request is redirected here, by the rules of the Fetch standard, and each host gets only the headers
+ * that it may get. https://fetch.spec.whatwg.org/#http-redirect-fetch
  */
+import { isReadOnce } from "./upload.ts";
 
-import { isOneWay } from "./upload.ts";
-
-/** One request to send. `init` has everything but the signal. */
+/** One request of a chain of redirects. */
 export interface Hop {
   readonly input: unknown;
+  /** Everything but the signal. */
   readonly init: RequestInit;
   readonly url: URL | undefined;
   readonly method: string;
-  /** The caller's headers, without ours; nobody needs them where nothing is told. */
+  /** The caller's own headers. `undefined` if the host gets nothing from the context. */
   readonly headers: Headers | undefined;
 }
 
-/** What came in the end. */
-export interface Sent {
+/** The last response of a chain of redirects. */
+export interface FinalResponse {
   readonly response: Response;
-  readonly redirected: boolean;
+  readonly isRedirected: boolean;
 }
 
-/** As browsers and undici. */
-const MOST = 20;
+/** The limit of browsers and undici. */
+const MOST_REDIRECTS = 20;
 
-/** Deleted together with the body, and on the way to another origin. */
-const OF_BODY = ["encoding", "language", "location", "type", "length"].map((x) => `content-${x}`);
-const OF_ORIGIN = ["authorization", "proxy-authorization", "cookie", "host"];
+/** Headers that are deleted together with the body. */
+const BODY_HEADERS = ["encoding", "language", "location", "type", "length"].map(
+  (name) => `content-${name}`,
+);
+/** Headers that are deleted if the redirect leads to another origin. */
+const ORIGIN_HEADERS = ["authorization", "proxy-authorization", "cookie", "host"];
 
-/** Sends, and follows; `sendOnce` sends one hop, and nobody follows what it gets. */
-export async function follow(first: Hop, sendOnce: (hop: Hop) => Promise<Response>): Promise<Sent> {
+/** Sends requests until a response is no redirect. `sendOnce` sends one and follows no redirect. */
+export async function followRedirects(
+  first: Hop,
+  sendOnce: (hop: Hop) => Promise<Response>,
+): Promise<FinalResponse> {
   let hop = first;
   for (let count = 0; ; count++) {
     const response = await sendOnce(hop);
     if (response.type === "opaqueredirect") {
-      throw refusal("a browser does not say where it leads", hop);
+      throw cannotFollow("a browser does not say where it leads", hop);
     }
     const location = locationOf(response, hop.url);
-    if (location === undefined) return { response, redirected: count > 0 };
+    if (location === undefined) return { response, isRedirected: count > 0 };
     response.body?.cancel().catch(() => undefined);
-    if (count === MOST) throw failure("redirect count exceeded");
-    hop = next(hop, response.status, location);
+    if (count === MOST_REDIRECTS) throw fetchFailed("redirect count exceeded");
+    hop = nextHop(hop, response.status, location);
   }
 }
 
@@ -50,24 +57,25 @@ function locationOf(response: Response, from: URL | undefined): URL | undefined 
   let text = response.headers.get("location");
   if (text === null) return undefined;
   if (/[^\x21-\x7e]/.test(text)) {
-    // Servers write UTF-8; headers are read byte by byte.
+    // Servers write UTF-8, but the platform reads a header byte by byte.
     text = new TextDecoder().decode(Uint8Array.from(text, (byte) => byte.charCodeAt(0)));
   }
-  if (!URL.canParse(text, from?.href)) throw failure(`invalid redirect to ${text}`);
+  if (!URL.canParse(text, from?.href)) throw fetchFailed(`invalid redirect to ${text}`);
   const url = new URL(text, from?.href);
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw failure("redirect to a URL that is not HTTP");
+    throw fetchFailed("redirect to a URL that is not HTTP");
   }
   if (url.hash === "" && from !== undefined) url.hash = from.hash;
   return url;
 }
 
-function next(hop: Hop, status: number, url: URL): Hop {
+function nextHop(hop: Hop, status: number, url: URL): Hop {
   const { init } = hop;
   let { method } = hop;
-  // What it was made with cannot be seen from outside: its body, a dispatcher that guards us.
+  // The options of a Request object are not visible from outside: its body, or a dispatcher that
+  // restricts where it may go.
   if (typeof hop.input === "object" && !(hop.input instanceof URL)) {
-    throw refusal("a Request object cannot be sent to another URL", hop);
+    throw cannotFollow("a Request object cannot be sent to another URL", hop);
   }
   const headers = new Headers(hop.headers);
   let { body } = init;
@@ -78,11 +86,11 @@ function next(hop: Hop, status: number, url: URL): Hop {
   if (becomesGet) {
     method = "GET";
     body = undefined;
-    for (const name of OF_BODY) headers.delete(name);
-  } else if (isOneWay(body)) {
-    throw failure("a body that is a stream cannot be sent twice");
+    for (const name of BODY_HEADERS) headers.delete(name);
+  } else if (isReadOnce(body)) {
+    throw fetchFailed("a body that is a stream cannot be sent twice");
   }
-  if (url.origin !== hop.url?.origin) for (const name of OF_ORIGIN) headers.delete(name);
+  if (url.origin !== hop.url?.origin) for (const name of ORIGIN_HEADERS) headers.delete(name);
   const { body: _, ...rest } = init;
   return {
     input: url.href,
@@ -93,13 +101,13 @@ function next(hop: Hop, status: number, url: URL): Hop {
   };
 }
 
-/** As the platform puts it. */
-function failure(message: string): TypeError {
+/** Returns an error like that of the platform. */
+function fetchFailed(message: string): TypeError {
   return new TypeError("fetch failed", { cause: new Error(message) });
 }
 
-function refusal(why: string, hop: Hop): TypeError {
+function cannotFollow(why: string, hop: Hop): TypeError {
   return new TypeError(
-    `fetch does not follow a redirect of a request that carries a deadline or values, because ${why}; pass a URL and init, redirect: "manual", or do not trust ${String(hop.url?.host)}`,
+    `fetch does not follow a redirect of a request that carries a deadline or values, because ${why}; pass a URL and init, pass redirect: "manual", or do not trust ${String(hop.url?.host)}`,
   );
 }

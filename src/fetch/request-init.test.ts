@@ -1,4 +1,4 @@
-/** `requestInit`, by Node's own client. */
+/** `requestInit` with Node's own HTTP client. */
 import { get } from "node:http";
 import { expect, test } from "vitest";
 import { until } from "../../test/support/wait.ts";
@@ -15,7 +15,7 @@ import { BudgetTooSmallError, requestInit } from "./index.ts";
 
 const TraceParent = key<string>("traceparent");
 
-test("http.request ends with ctx, whose error is the cause", async () => {
+test("http.request with requestInit stops when ctx ends, and the cause of its error is ctx.err()", async () => {
   await using web = await serve(() => undefined);
   using ctx = withTimeout(background(), 100);
   const error = await new Promise((resolve) => {
@@ -26,7 +26,7 @@ test("http.request ends with ctx, whose error is the cause", async () => {
   await until(() => web.seen.every(({ gone }) => gone));
 });
 
-test("its headers are the caller's and what the host may be told", async () => {
+test("requestInit adds the deadline and the values to the caller's headers for a trusted host", async () => {
   await using web = await serve((res) => res.end());
   using timed = withTimeout(background(), 1_000);
   const ctx = withValue(timed, TraceParent, "00-1-2-01");
@@ -42,13 +42,13 @@ test("its headers are the caller's and what the host may be told", async () => {
   expect(Number(headers["x-request-timeout-ms"])).toBeLessThan(1_000);
 });
 
-test("strangers get the caller's alone", () => {
+test("requestInit returns only the caller's headers for an untrusted host", () => {
   using ctx = withTimeout(background(), 1_000);
   const headers = { "x-request-timeout-ms": "5000" };
-  expect(requestInit(ctx, "http://stranger/", { headers }).headers).toEqual(headers);
+  expect(requestInit(ctx, "http://other/", { headers }).headers).toEqual(headers);
 });
 
-test("throws ctx.err() when done, says when time is too short, and refuses what is no context", () => {
+test("requestInit throws if ctx is done, has too little time, or is not a context", () => {
   const ctx = withCancel(background());
   ctx.cancel();
   expect(() => requestInit(ctx, "http://x/")).toThrow(ctx.err());

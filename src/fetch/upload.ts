@@ -1,27 +1,27 @@
 /**
- * Bodies of requests that are made while they are sent. Node forgets about them: after an abort it
- * goes on to read them, for nobody, and never cancels them (20 to 24). So a stop does both for it.
+ * Request bodies that are produced while they are sent. After an abort, Node 20 to 24 go on reading
+ * such a body and never cancel it. So the exchange cancels it.
  */
 import type { Exchange } from "./exchange.ts";
 
 type Source = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
-/** Whether it can be read but once. */
-export function isOneWay(body: unknown): body is ReadableStream | AsyncIterable<Uint8Array> {
+/** Whether a body can be read only once. */
+export function isReadOnce(body: unknown): body is ReadableStream | AsyncIterable<Uint8Array> {
   if (typeof body !== "object" || body === null) return false;
   return "getReader" in body || Symbol.asyncIterator in body;
 }
 
-/** The body to send in place of `body`: canceled, and at its end, when the exchange is stopped. */
-export function upload(exchange: Exchange, body: unknown): unknown {
-  if (!isOneWay(body)) return body;
+/** Returns a body to send in place of `body`. When the exchange is stopped, it fails and cancels `body`. */
+export function stoppableBody(exchange: Exchange, body: unknown): unknown {
+  if (!isReadOnce(body)) return body;
   const source = "getReader" in body ? (body.getReader() as Source) : sourceOf(body);
   return new ReadableStream(
     {
       start(controller) {
         exchange.onStop((reason) => {
           controller.error(reason);
-          // The source may be waiting for something; its failure is told to nobody.
+          // A source that fails to cancel cannot report that anywhere.
           source.cancel(reason).catch(() => undefined);
         });
       },

@@ -1,22 +1,23 @@
-/** What a query finds, fetched batch by batch, each of which is an operation that can be stopped. */
+/** The documents of a query, fetched in batches. Each fetch is an operation that can be stopped. */
 import { afterFunc, type Context } from "../index.ts";
 import { rowsOf, type Rows } from "../adapter/rows.ts";
 import { STOP_TIMEOUT, runStoppable } from "../adapter/stoppable.ts";
-import type { DriverCursor, Options, Target } from "./driver.ts";
+import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
 import { isStop, RunningCall } from "./running-call.ts";
-import type { Cursor } from "./types.ts";
+import type { ContextCursor } from "./types.ts";
 
-export function cursor(
+/** Returns a cursor. Its query is sent when the first document is read. */
+export function createCursor(
   ctx: Context,
   kind: string,
-  target: Target,
-  asked: Options,
-  open: (options: Options) => DriverCursor,
-): Cursor<unknown> {
+  target: CollectionOrDb,
+  callOptions: CallOptions,
+  open: (options: CallOptions) => DriverCursor,
+): ContextCursor<unknown> {
   const iterate = (): AsyncGenerator =>
-    rowsOf(ctx, (scope) => {
-      const reach = new RunningCall(scope, target, asked);
-      return Promise.resolve(batches(scope, kind, target.namespace, reach, open(reach.options)));
+    rowsOf(ctx, (streamCtx) => {
+      const call = new RunningCall(streamCtx, target, callOptions);
+      return Promise.resolve(batches(streamCtx, kind, target.namespace, call, open(call.options)));
     });
   return {
     [Symbol.asyncIterator]: iterate,
@@ -32,42 +33,42 @@ function batches(
   ctx: Context,
   kind: string,
   what: string,
-  reach: RunningCall,
-  source: DriverCursor,
+  call: RunningCall,
+  driverCursor: DriverCursor,
 ): Rows<unknown> {
   let state: "stopped" | "abandoned" = "stopped";
-  let fetching = false;
-  // Between two batches nothing runs, though the server keeps the cursor for ten minutes.
-  const takeBack = afterFunc(ctx, () => {
-    if (!fetching) void closed(source);
+  let isFetching = false;
+  // Between two batches nothing runs, but the server keeps the cursor open for ten minutes.
+  const unwatch = afterFunc(ctx, () => {
+    if (!isFetching) void closeWithin(STOP_TIMEOUT, driverCursor);
   });
   return {
     async next() {
-      fetching = true;
+      isFetching = true;
       const first = await runStoppable(ctx, {
         kind,
         what,
-        start: () => reach.run(() => source.next()),
-        stop: () => reach.stop(),
+        start: () => call.run(() => driverCursor.next()),
+        stop: () => call.stop(),
         isStop,
-        destroy: () => reach.close(),
+        destroy: () => call.close(),
         release: (end) => (state = end),
       });
-      fetching = false;
-      return first === null ? undefined : [first, ...source.readBufferedDocuments()];
+      isFetching = false;
+      return first === null ? undefined : [first, ...driverCursor.readBufferedDocuments()];
     },
     async close() {
-      takeBack();
-      await closed(source);
-      reach.over(state);
+      unwatch();
+      await closeWithin(STOP_TIMEOUT, driverCursor);
+      call.release(state);
     },
   };
 }
 
-/** Bounded, because the server may not answer. */
-async function closed(source: DriverCursor): Promise<void> {
+/** Closes a cursor of the driver. Resolves after `ms` milliseconds if the server does not answer. */
+async function closeWithin(ms: number, driverCursor: DriverCursor): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_TIMEOUT)));
-  await Promise.race([source.close().catch(() => undefined), late]);
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([driverCursor.close().catch(() => undefined), timeout]);
   clearTimeout(timer);
 }

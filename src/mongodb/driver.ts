@@ -1,11 +1,11 @@
-/** The inside of `mongodb` 7, as far as it is used. */
+/** The internals of `mongodb` 7 that this adapter uses. */
 
-export interface Client {
-  startSession(options: { causalConsistency: boolean }): Session;
+export interface MongoClient {
+  startSession(options: { causalConsistency: boolean }): ClientSession;
   db(name: string): { command(command: object, options: object): Promise<unknown> };
 }
 
-export interface Session {
+export interface ClientSession {
   readonly serverSession: { readonly id: unknown; lastUse: number; isDirty: boolean };
   inTransaction(): boolean;
   endSession(): Promise<void>;
@@ -13,17 +13,17 @@ export interface Session {
 
 type ReadPreference = string | { readonly mode: string };
 
-/** What calls are made on, and what it says where they say nothing. */
-export interface Target {
-  readonly client: Client;
+/** A `Collection` or a `Db`, with the defaults for options that a call does not set. */
+export interface CollectionOrDb {
+  readonly client: MongoClient;
   readonly namespace: string;
   readonly readPreference?: ReadPreference | undefined;
   readonly writeConcern?: { readonly w?: unknown } | undefined;
 }
 
-/** The options that matter here. */
-export interface Options {
-  session?: Session;
+/** The options of a call that matter here. */
+export interface CallOptions {
+  session?: ClientSession;
   signal?: AbortSignal;
   maxTimeMS?: number | undefined;
   readPreference?: ReadPreference;

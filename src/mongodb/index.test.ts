@@ -1,4 +1,4 @@
-/** What the real driver puts on the wire, and makes of an answer; see the stand-in. */
+/** What the real driver sends, and how it handles answers. `mongo-responder.ts` stands in for a server. */
 import mongodb from "mongodb/package.json" with { type: "json" };
 import { MongoClient, MongoServerError, type Collection, type Filter, type WithId } from "mongodb";
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
@@ -41,7 +41,7 @@ const batch = (docs: object[], id: bigint | number = 0) => ({
 });
 const session = ({ command }: Received) =>
   (command["lsid"] as { id: { toString(how: "hex"): string } }).id.toString("hex");
-const killedBy = ({ command }: Received) =>
+const killedSession = ({ command }: Received) =>
   (command["killSessions"] as [{ id: { toString(how: "hex"): string } }])[0].id.toString("hex");
 
 type Orders = ContextCollection<Collection<Order>>;
@@ -75,7 +75,7 @@ const reads: typeof writes = [
   ["distinct", (o, ctx) => o.distinct(ctx, "customer")],
 ];
 
-test("filters, documents and results are the driver's own", async () => {
+test("methods take and return the filters, documents and results of the driver", async () => {
   const { orders, client } = await connect();
   const ctx = background();
   const types = () => {
@@ -136,7 +136,7 @@ test("results come back, batch by batch", async () => {
 });
 
 test.each([...reads, ...writes])(
-  "%s is killed in its session, and its connection is kept: %s",
+  "`%s` is stopped by `killSessions` and keeps its connection: %s",
   async (name, start) => {
     const { server, orders } = await connect({ maxPoolSize: 2 });
     server.answer(name, (one) => server.untilKilled(one));
@@ -147,7 +147,7 @@ test.each([...reads, ...writes])(
     expect(await answer).toBe(ctx.err());
     const [sent] = server.named(name);
     const [kill] = server.named("killSessions");
-    expect(killedBy(kill!)).toBe(session(sent!));
+    expect(killedSession(kill!)).toBe(session(sent!));
     expect(kill!.command["$db"]).toBe("admin");
     expect(sent!.gone).toBe(false);
     expect(server.named(name)).toHaveLength(1); // it is not tried again
@@ -156,7 +156,7 @@ test.each([...reads, ...writes])(
 );
 
 test.each([...reads, ...writes])(
-  "%s takes the remaining time along as maxTimeMS: %s",
+  "`%s` sends the remaining time as maxTimeMS: %s",
   async (name, start) => {
     const { server, orders } = await connect();
     using ctx = withTimeout(background(), 60_000);
@@ -169,7 +169,7 @@ test.each([...reads, ...writes])(
   },
 );
 
-test("a time limit of the caller's own is kept where it is the shorter one", async () => {
+test("the caller's maxTimeMS is sent if it is shorter than the remaining time", async () => {
   const { server, orders, client } = await connect();
   using ctx = withTimeout(background(), 60_000);
   await failure(orders.deleteMany(ctx, {}, { maxTimeMS: 5 }));
@@ -185,7 +185,7 @@ test("a time limit of the caller's own is kept where it is the shorter one", asy
   expect(own).toBe(5);
 });
 
-test("the server's own word that the time is up is the deadline, once it is past", async () => {
+test("MaxTimeMSExpired becomes ctx.err() if the deadline has passed, and stays the driver's error before", async () => {
   const { server, orders } = await connect();
   const expired = { ok: 0, code: 50, codeName: "MaxTimeMSExpired", errmsg: "time limit" };
   server.answer("delete", () => expired);
@@ -199,7 +199,7 @@ test("the server's own word that the time is up is the deadline, once it is past
   expect(await failure(orders.deleteMany(soon))).toBe(soon.err());
 });
 
-test("a result that beats the kill is returned", async () => {
+test("a result that arrives before the kill takes effect is returned", async () => {
   const { server, orders } = await connect();
   let answer!: () => void;
   server.answer(
@@ -214,7 +214,7 @@ test("a result that beats the kill is returned", async () => {
   expect((await inserted).acknowledged).toBe(true);
 });
 
-test("it settles, and its session is used again, only when the kill has been answered", async () => {
+test("an operation settles, and its session is used again, only after the server has answered the kill", async () => {
   const { server, orders } = await connect();
   let answer!: () => void;
   server.answer("find", (one) => server.untilKilled(one));
@@ -243,7 +243,7 @@ test("it settles, and its session is used again, only when the kill has been ans
   expect(await found).toBe(ctx.err());
 });
 
-test("one that waits for a connection leaves at once, and nothing of it is sent", async () => {
+test("an operation that waits for a connection rejects at once when its context ends, and is never sent", async () => {
   const { server, orders } = await connect({ maxPoolSize: 1 });
   let free!: () => void;
   server.answer("find", () => new Promise((resolve) => (free = () => resolve(batch([])))));
@@ -257,7 +257,7 @@ test("one that waits for a connection leaves at once, and nothing of it is sent"
     const before = performance.now();
     ctx.cancel();
     expect([name, await waiting]).toEqual([name, ctx.err()]);
-    expect(performance.now() - before).toBeLessThan(400); // less than a kill may wait
+    expect(performance.now() - before).toBeLessThan(400); // less than the time limit of killSessions
     expect(await stopped(ctx)).toMatchObject([{ state: "stopped" }]);
   }
   free();
@@ -265,7 +265,7 @@ test("one that waits for a connection leaves at once, and nothing of it is sent"
   expect(server.received).toHaveLength(1);
 });
 
-test("where no connection is to be had for the kill, the socket is closed", async () => {
+test("if no connection is free for `killSessions`, the socket is closed", async () => {
   const { server, orders } = await connect({ maxPoolSize: 1 });
   server.answer("delete", () => new Promise(() => undefined));
   using ctx = withCancel(withLedger(background()));
@@ -275,14 +275,14 @@ test("where no connection is to be had for the kill, the socket is closed", asyn
   expect(await answer).toBe(ctx.err());
   await until(() => server.named("delete")[0]!.gone);
   expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
-  // It may still run in that session, and would hold up the next write in it.
+  // The operation may still run in its session and would block the next write there.
   server.answer("delete", () => ({ ok: 1, n: 0 }));
   await orders.deleteMany(background());
-  const [lost, next] = server.named("delete");
-  expect(session(next!)).not.toBe(session(lost!));
+  const [abandoned, next] = server.named("delete");
+  expect(session(next!)).not.toBe(session(abandoned!));
 });
 
-test("where killSessions is refused, the socket is closed", async () => {
+test("if the server rejects `killSessions`, the socket is closed", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => new Promise(() => undefined));
   server.answer("killSessions", () => ({ ok: 0, code: 8000, errmsg: "not on this tier" }));
@@ -294,10 +294,10 @@ test("where killSessions is refused, the socket is closed", async () => {
   await until(() => server.named("find")[0]!.gone);
 });
 
-test("a kill that overtakes its command is sent again", async () => {
+test("`killSessions` is sent again if it arrives before its command", async () => {
   const { server, orders } = await connect();
   server.answer("find", async (one) => {
-    await until(() => server.named("killSessions").length > 0); // which found nothing yet
+    await until(() => server.named("killSessions").length > 0); // which found nothing to kill
     return server.untilKilled(one);
   });
   using ctx = withCancel(background());
@@ -308,7 +308,7 @@ test("a kill that overtakes its command is sent again", async () => {
   expect(server.named("killSessions").length).toBeGreaterThan(1);
 });
 
-test("reads that may run on a secondary cannot be found there: the socket is closed", async () => {
+test("a read that may run on a secondary is stopped by closing its socket", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => new Promise(() => undefined));
   using ctx = withCancel(background());
@@ -320,7 +320,7 @@ test("reads that may run on a secondary cannot be found there: the socket is clo
   expect(server.named("killSessions")).toEqual([]);
 });
 
-test("a session of the caller's is not killed, unless it is in a transaction", async () => {
+test("a session that the caller passed is killed only if it is in a transaction", async () => {
   const { server, orders, client } = await connect();
   server.answer("delete", (one) => server.untilKilled(one));
   await using own = client.startSession();
@@ -337,7 +337,7 @@ test("a session of the caller's is not killed, unless it is in a transaction", a
   expect(own.hasEnded).toBe(false);
 });
 
-test("a loop that is left kills its cursor, and so does a context that ends between batches", async () => {
+test("a cursor is closed on the server when its loop is left, and when its context ends between batches", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => batch([{ _id: 1 }, { _id: 2 }], 7));
   for await (const order of orders.find(background())) {
@@ -356,7 +356,7 @@ test("a loop that is left kills its cursor, and so does a context that ends betw
   expect(await failure(loop())).toBe(ctx.err());
 });
 
-test("a fetch in the middle is killed too", async () => {
+test("a later fetch of a cursor is stopped by `killSessions`", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => batch([{ _id: 1 }], 7));
   server.answer("getMore", (one) => server.untilKilled(one));
@@ -365,10 +365,12 @@ test("a fetch in the middle is killed too", async () => {
   await until(() => server.named("getMore").length === 1);
   ctx.cancel();
   expect(await answer).toBe(ctx.err());
-  expect(session(server.named("getMore")[0]!)).toBe(killedBy(server.named("killSessions")[0]!));
+  expect(session(server.named("getMore")[0]!)).toBe(
+    killedSession(server.named("killSessions")[0]!),
+  );
 });
 
-test("a fetch that may be on a secondary is stopped by its cursor", async () => {
+test("a later fetch that may run on a secondary is stopped by closing its cursor", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => batch([{ _id: 1 }], 7));
   let killed!: () => void;
@@ -386,7 +388,7 @@ test("a fetch that may be on a secondary is stopped by its cursor", async () => 
   expect(await stopped(ctx)).toMatchObject([{ state: "stopped" }]);
 });
 
-test("the driver's own errors pass untouched, somebody else's kill included", async () => {
+test("the driver's own errors are passed on, including that of a foreign kill", async () => {
   const { server, orders } = await connect();
   server.answer("find", () => ({ ok: 0, code: 11601, errmsg: "operation was interrupted" }));
   using ctx = withCancel(background());
@@ -400,7 +402,7 @@ test("the driver's own errors pass untouched, somebody else's kill included", as
   expect(await failure(insert)).toMatchObject({ code: 11000 });
 });
 
-test("a write that is not acknowledged needs no session, and returns at once", async () => {
+test("an unacknowledged write has no session and returns at once", async () => {
   const { server, orders } = await connect();
   using ctx = withTimeout(background(), 60_000);
   const result = await orders.deleteMany(ctx, {}, { writeConcern: { w: 0 } });
@@ -408,7 +410,7 @@ test("a write that is not acknowledged needs no session, and returns at once", a
   await until(() => server.named("delete").length === 1);
 });
 
-test("a done context sends nothing, and does not even connect", async () => {
+test("no operation is sent if its context is done already, and the client does not connect", async () => {
   const { server, orders } = await connect();
   using ctx = withCancel(background());
   ctx.cancel();
@@ -418,18 +420,27 @@ test("a done context sends nothing, and does not even connect", async () => {
   expect(server.received).toEqual([]);
 });
 
-test("what is misused is a TypeError that says what to write", async () => {
+test("a wrong argument throws a TypeError that says what to write", async () => {
   const { orders } = await connect();
   await expect(orders.deleteMany({} as never)).rejects.toThrow(/deleteMany\(ctx, …\)/);
   expect(() => orders.find({} as never)).toThrow(TypeError);
   const { signal } = new AbortController();
   await expect(orders.findOne(background(), {}, { signal })).rejects.toThrow(/withSignal/);
-  expect(() => withContext({} as never)).toThrow(/a Collection or a Db/);
+  expect(() => withContext({} as never)).toThrow(
+    "takes a Collection or a Db, got an object of class Object; pass db.collection(name), or db",
+  );
   expect(() => withContext(undefined as never)).toThrow(TypeError);
 });
 
-/** If one of these fails the driver has changed, and so may we. */
-test("(the driver alone: of a reason that is an AbortError it throws the cause)", async () => {
+test("`withContext` that is given a MongoClient says to pass a collection or a database", async () => {
+  const { client } = await connect();
+  expect(() => withContext(client as never)).toThrow(
+    "got an object of class MongoClient; pass client.db(name).collection(name), or client.db(name)",
+  );
+});
+
+/** If one of the following tests fails, the driver has changed, and the adapter may change too. */
+test("(the driver alone: if the reason of a signal is an AbortError, it throws the cause)", async () => {
   const { server, raw } = await connect();
   server.answer("find", () => new Promise(() => undefined));
   const controller = new AbortController();
@@ -442,8 +453,8 @@ test("(the driver alone: of a reason that is an AbortError it throws the cause)"
 
 const [, minor] = mongodb.version.split(".").map(Number);
 
-// Before, it was a limit of the driver's own, and ended the wait only.
-test.runIf(Number(minor) >= 9)("(the driver alone: its timeoutMS does nothing)", async () => {
+// Before 7.9, timeoutMS was a limit of the driver itself and ended only the wait.
+test.runIf(Number(minor) >= 9)("(the driver alone: its timeoutMS has no effect)", async () => {
   const { server, raw } = await connect();
   let answer!: () => void;
   server.answer("count", () => new Promise((resolve) => (answer = () => resolve({ ok: 1, n: 3 }))));
@@ -455,7 +466,7 @@ test.runIf(Number(minor) >= 9)("(the driver alone: its timeoutMS does nothing)",
   expect(server.named("count")[0]!.command).not.toHaveProperty("maxTimeMS");
 });
 
-test("(the driver alone: a signal's abort closes the socket of a write, and the session is used again)", async () => {
+test("(the driver alone: a signal closes the socket of a write, and the session is used again)", async () => {
   const { server, raw } = await connect();
   server.answer("delete", () => new Promise(() => undefined));
   const controller = new AbortController();
@@ -468,6 +479,6 @@ test("(the driver alone: a signal's abort closes the socket of a write, and the 
   await until(() => server.named("delete")[0]!.gone);
   server.answer("delete", () => ({ ok: 1, n: 0 }));
   await raw.deleteMany({});
-  const [lost, next] = server.named("delete");
-  expect(session(next!)).toBe(session(lost!));
+  const [abandoned, next] = server.named("delete");
+  expect(session(next!)).toBe(session(abandoned!));
 });

@@ -1,130 +1,138 @@
 /**
- * MongoDB through `mongodb` 7: operations whose work ends on the server with their context.
+ * MongoDB through `mongodb` 7. When a context ends, its operations stop on the server.
  *
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { needContext } from "../adapter/misuse.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
-import { cursor } from "./cursor.ts";
-import type { DriverCursor, Options, Target } from "./driver.ts";
+import { createCursor } from "./cursor.ts";
+import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
+import { OPTIONS_POSITION } from "./methods.ts";
+import { checkCall, needCollectionOrDb } from "./misuse.ts";
 import { isStop, RunningCall } from "./running-call.ts";
-import {
-  CALLS,
-  type CollectionLike,
-  type ContextCollection,
-  type ContextDb,
-  type Cursor,
-  type DbLike,
+import type {
+  CollectionLike,
+  ContextCollection,
+  ContextCursor,
+  ContextDb,
+  DbLike,
 } from "./types.ts";
 
 export type {
   CollectionLike,
   ContextCollection,
+  ContextCursor,
   ContextDb,
-  Cursor,
   DbLike,
   DocumentOf,
 } from "./types.ts";
 
 /**
- * The ctx-first face of a `Collection` or a `Db`. It holds nothing of its own and need not be
- * closed; the client stays its owner's.
+ * Returns the methods of a `Collection` or a `Db` with a context as their first parameter. The result
+ * holds no resources and need not be closed. The caller still owns the client and closes it.
  *
- *     const orders = withContext(db.collection<Order>("orders"));
- *     const open = await orders.find(ctx, { open: true }, { sort: { day: 1 } }).toArray();
+ * When `ctx` ends, an operation that waits for a connection rejects at once. An operation that was
+ * sent is stopped by `killSessions`, and its promise settles when the server has answered that: with
+ * `ctx.err()`, or with the result if that came first. Any other error is the driver's own.
  *
- * When `ctx` ends, an operation leaves the queue for a connection at once; one that was sent is
- * stopped by `killSessions`, and its promise settles when the server has answered that: with
- * `ctx.err()`, or with the result if that came first. Any other failure is the driver's error,
- * untouched. Where that means does not reach it, the socket is closed (for a cursor: the cursor),
- * and its receipt says "abandoned": on a server that knows no `killSessions` (Atlas's free and Flex
- * clusters), for reads that may run on a secondary, in a session of yours outside of a transaction,
- * for writes that are not acknowledged, and where no connection is to be had for the kill.
+ * `killSessions` is not possible:
+ * - on a server without it (the free and Flex clusters of Atlas)
+ * - for reads that may run on a secondary
+ * - in a session that the caller passed, outside of a transaction
+ * - for unacknowledged writes
+ * - if no connection is free for it
  *
- * **A write that was sent may have happened, wholly or in part**, whatever it rejects with: only a
- * transaction undoes it. A stop inside a transaction of yours (`session` among the options) aborts
- * the transaction.
+ * In these cases the socket is closed, and the receipt says "abandoned". If a cursor is fetching a
+ * later batch, the cursor is closed instead.
  *
- * A deadline is sent along as `maxTimeMS`, so that the server keeps it by itself; a shorter one of
- * yours is kept. The driver's `timeoutMS` has no effect any more. `signal` among the options is a
- * TypeError: derive a context with `withSignal`.
+ * **A write that was sent may have happened, wholly or in part**, whatever its promise rejects with.
+ * Only a transaction undoes it. A stop inside a transaction of the caller (`session` in the options)
+ * aborts the transaction.
  *
- * Tested against what the driver puts on the wire, for want of a server: that a server does with
- * `killSessions`, `maxTimeMS` and a closed socket what MongoDB's manual says is taken on trust.
+ * A deadline is sent as `maxTimeMS`, so that the server enforces it too, unless the options have a
+ * shorter one. The driver's `timeoutMS` has no effect. `signal` in the options throws a TypeError:
+ * derive a context with `withSignal` instead.
  *
- * Not covered: change streams, transactions' own commands, administration (use `command`), GridFS.
+ * Not covered: change streams, the commands of transactions, GridFS, and administration, for which
+ * there is `command`.
+ *
+ * This adapter is tested against what the driver sends, not against a server. That a server reacts to
+ * `killSessions`, `maxTimeMS` and a closed socket as MongoDB's manual says is not tested.
+ *
+ * Throws a TypeError if `target` is neither a `Collection` nor a `Db`.
+ *
+ * @example
+ * const orders = withContext(db.collection<Order>("orders"));
+ * const open = await orders.find(ctx, { open: true }, { sort: { day: 1 } }).toArray();
  */
 export function withContext<C extends CollectionLike>(collection: C): ContextCollection<C>;
 export function withContext<D extends DbLike>(db: D): ContextDb<D>;
 export function withContext(driver: CollectionLike | DbLike): unknown {
-  const target = checkTarget(driver);
-  // Which methods a driver's object has is said by its type, above.
-  const methods = driver as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const face: Record<string, unknown> = {};
-  const call = (method: string, at: number): void => {
-    face[method] = async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
-      const asked = check(ctx, method, args[at]);
-      let reach!: RunningCall;
-      return runStoppable(ctx, {
-        kind: `mongodb.${method}`,
-        what: target.namespace,
-        start() {
-          const own = method === "command" ? (args[0] as Options) : asked;
-          reach = new RunningCall(ctx, target, { ...asked, maxTimeMS: own.maxTimeMS });
-          const given = placed(args, at, reach.options);
-          // This one alone takes no limit from its options. The name stays first, or is none.
-          if (method === "command") given[0] = { ...(args[0] as object), ...reach.limit };
-          return reach.run(() => methods[method]?.(...given) as Promise<unknown>);
-        },
-        stop: () => reach.stop(),
-        isStop,
-        destroy: () => reach.close(),
-        release: (state) => reach.over(state),
-      });
-    };
+  const target: unknown = driver;
+  needCollectionOrDb(target);
+  const methods = driver as unknown as DriverMethods;
+  const contextMethods: Record<string, unknown> = {
+    aggregate: cursorMethod(target, methods, "aggregate", 1),
   };
-  const query = (method: string, at: number): void => {
-    face[method] = (ctx: Context, ...args: unknown[]): Cursor<unknown> => {
-      const asked = check(ctx, method, args[at]);
-      return cursor(ctx, `mongodb.${method}`, target, asked, (options) => {
-        return methods[method]?.(...placed(args, at, options)) as DriverCursor;
-      });
-    };
-  };
-  query("aggregate", 1);
   if ("collectionName" in driver) {
-    query("find", 1);
-    for (const [method, at] of Object.entries(CALLS)) call(method, at);
-  } else call("command", 1);
-  return face;
+    contextMethods["find"] = cursorMethod(target, methods, "find", 1);
+    for (const [method, position] of Object.entries(OPTIONS_POSITION)) {
+      contextMethods[method] = callMethod(target, methods, method, position);
+    }
+  } else contextMethods["command"] = callMethod(target, methods, "command", 1);
+  return contextMethods;
 }
 
-function checkTarget(driver: unknown): Target {
-  const target = Object(driver) as Partial<Target>;
-  if (
-    typeof target.namespace !== "string" ||
-    typeof target.client?.startSession !== "function" ||
-    typeof (driver as Partial<DbLike>).aggregate !== "function"
-  ) {
-    throw new TypeError("withContext takes a Collection or a Db of mongodb");
-  }
-  return target as Target;
+type DriverMethods = Record<string, (...args: unknown[]) => unknown>;
+
+/** Returns a method that resolves with one result. `position` is that of its options. */
+function callMethod(
+  target: CollectionOrDb,
+  methods: DriverMethods,
+  method: string,
+  position: number,
+) {
+  return async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
+    const callOptions = checkCall(ctx, method, args[position]);
+    let call!: RunningCall;
+    return runStoppable(ctx, {
+      kind: `mongodb.${method}`,
+      what: target.namespace,
+      start() {
+        const isCommand = method === "command";
+        const { maxTimeMS } = isCommand ? (args[0] as CallOptions) : callOptions;
+        call = new RunningCall(ctx, target, { ...callOptions, maxTimeMS });
+        const driverArgs = withOptions(args, position, call.options);
+        // `command` alone takes its limit from the command, whose name must stay its first property.
+        if (isCommand) driverArgs[0] = { ...(args[0] as object), ...call.limit };
+        return call.run(() => methods[method]?.(...driverArgs) as Promise<unknown>);
+      },
+      stop: () => call.stop(),
+      isStop,
+      destroy: () => call.close(),
+      release: (state) => call.release(state),
+    });
+  };
 }
 
-function check(ctx: unknown, method: string, options: unknown): Options {
-  needContext(ctx, `${method}(ctx, …)`);
-  const asked = (options ?? {}) as Options;
-  if (asked.signal !== undefined) {
-    throw new TypeError(
-      `${method}(ctx, …) takes no signal: write ${method}(withSignal(ctx, signal), …)`,
-    );
-  }
-  return asked;
+/** Returns a method that returns a cursor. `position` is that of its options. */
+function cursorMethod(
+  target: CollectionOrDb,
+  methods: DriverMethods,
+  method: string,
+  position: number,
+) {
+  return (ctx: Context, ...args: unknown[]): ContextCursor<unknown> => {
+    const callOptions = checkCall(ctx, method, args[position]);
+    return createCursor(ctx, `mongodb.${method}`, target, callOptions, (options) => {
+      return methods[method]?.(...withOptions(args, position, options)) as DriverCursor;
+    });
+  };
 }
 
-function placed(args: readonly unknown[], at: number, options: Options): unknown[] {
-  const given = [...args];
-  given[at] = options; // what is left out before it is undefined, which stands for the default
-  return given;
+/** Returns `args` with `options` in their position. Arguments left out before stay `undefined`. */
+function withOptions(args: readonly unknown[], position: number, options: CallOptions): unknown[] {
+  const result = [...args];
+  result[position] = options;
+  return result;
 }

@@ -1,106 +1,126 @@
 /**
- * How one call is reached on the server while it runs there. Compared with the driver's source:
+ * One call of the driver, and how it is stopped on the server. Compared with the driver's source:
  * https://github.com/mongodb/node-mongodb-native/tree/main/src
  *
- * The driver's own `signal` closes the socket. That stops a read (the server looks for those who
- * have left), and says nothing to a write; and it costs a connection each time. `killSessions`
- * stops both and costs nothing. It hits all that its session is doing, so each call has a session
- * of its own, which the driver would have made for it anyway, and which nobody else is given before
- * the kill has been answered. The signal is what remains where that does not help.
+ * There are two ways to stop a call:
+ * - The driver's own `signal` closes the socket. That stops a read, because the server looks whether
+ *   its client is still connected. It does not stop a write. And it costs a connection each time.
+ * - `killSessions` stops reads and writes and costs no connection. It stops everything that runs in a
+ *   session. So each call has a session of its own. The driver would have created one for the call
+ *   anyway. No other call gets that session before the server has answered the kill.
+ *
+ * The signal is used where `killSessions` does not help.
  */
 import { remaining, type Context } from "../index.ts";
-import type { Client, Options, Session, Target } from "./driver.ts";
+import type { CallOptions, ClientSession, CollectionOrDb, MongoClient } from "./driver.ts";
 
-/** How long a `killSessions` may take, in milliseconds: it waits for a connection like any other. */
+/** How long a `killSessions` may take, in milliseconds. It waits for a connection like any command. */
 const KILL_WITHIN = 500;
-const MOST_MS = 2 ** 31 - 1;
+/** The longest `maxTimeMS`. */
+const LONGEST = 2 ** 31 - 1;
 
-/** The `code` of the reason with which our signal aborts. Bulk writes copy it to their own error. */
+/** The `code` of the reason with which the signal aborts. Bulk writes copy it to their own error. */
 const CLOSED = "EIGHTYSIX_CLOSED";
-const INTERRUPTED = [11601, 237, 43]; // Interrupted; of a cursor: CursorKilled, CursorNotFound
+const INTERRUPTED = [11601, 237, 43]; // Interrupted; for a cursor CursorKilled, CursorNotFound
 const MAX_TIME_EXPIRED = 50;
 
 export class RunningCall {
-  /** What the driver is to be given in place of the caller's options. */
-  readonly options: Options;
+  /** The options for the driver, in place of the caller's. */
+  readonly options: CallOptions;
   readonly #ctx: Context;
-  readonly #client: Client;
-  readonly #own: Session | undefined;
-  readonly #killed: Session | undefined;
-  readonly #untouched: number | undefined;
+  readonly #client: MongoClient;
+  /** The session of this call, unless the caller has passed one. */
+  readonly #ownSession: ClientSession | undefined;
+  /** The session in which `killSessions` stops this call and nothing else. */
+  readonly #killableSession: ClientSession | undefined;
+  /** The `lastUse` of the own session until a command is sent in it. */
+  readonly #lastUseBefore: number | undefined;
   readonly #socket = new AbortController();
-  /** The context's time as the server is to keep it; nothing, if the caller allows it less. */
+  /** The remaining time, for the server to enforce. Empty if the caller has set a shorter limit. */
   readonly limit: { maxTimeMS?: number };
   #commands = 0;
 
-  constructor(ctx: Context, target: Target, asked: Options) {
+  constructor(ctx: Context, target: CollectionOrDb, callOptions: CallOptions) {
     this.#ctx = ctx;
     this.#client = target.client;
     const left = Math.max(1, Math.ceil(remaining(ctx)));
-    this.limit = left <= Math.min(asked.maxTimeMS || Infinity, MOST_MS) ? { maxTimeMS: left } : {};
-    const options: Options = { ...asked, ...this.limit, signal: this.#socket.signal };
-    // The driver refuses a session for a write that is not acknowledged, which takes no time.
-    const { w } = asked.writeConcern ?? target.writeConcern ?? {};
-    if (asked.session === undefined && w !== 0) {
-      options.session = this.#own = this.#client.startSession({ causalConsistency: false });
-      // `lastUse` is set when the command is made, just before it is sent: there is no other sign.
-      this.#untouched = this.#own.serverSession.lastUse -= 1;
+    const shortest = Math.min(callOptions.maxTimeMS || Infinity, LONGEST);
+    this.limit = left <= shortest ? { maxTimeMS: left } : {};
+    const options: CallOptions = { ...callOptions, ...this.limit, signal: this.#socket.signal };
+    // The driver rejects a session for an unacknowledged write. Such a write takes no time anyway.
+    const { w } = callOptions.writeConcern ?? target.writeConcern ?? {};
+    if (callOptions.session === undefined && w !== 0) {
+      options.session = this.#ownSession = this.#client.startSession({ causalConsistency: false });
+      // The driver sets `lastUse` when it makes a command, just before it sends the command. Nothing
+      // else shows that a command was sent.
+      this.#lastUseBefore = this.#ownSession.serverSession.lastUse -= 1;
     }
     this.options = options;
-    // One that may run on a secondary cannot be found again. A session of the caller's may be doing
-    // something else as well, except that a transaction does one thing at a time.
-    const preference = asked.readPreference ?? target.readPreference ?? "primary";
+    // A call that may run on a secondary cannot be found there again. A session of the caller may run
+    // something else too, except in a transaction, which runs one operation at a time.
+    const preference = callOptions.readPreference ?? target.readPreference ?? "primary";
     const mode = typeof preference === "string" ? preference : preference.mode;
-    const session = this.#own ?? (asked.session?.inTransaction() ? asked.session : undefined);
-    if (mode === "primary") this.#killed = session;
+    const session =
+      this.#ownSession ?? (callOptions.session?.inTransaction() ? callOptions.session : undefined);
+    if (mode === "primary") this.#killableSession = session;
   }
 
-  /** Runs one command of the call: a cursor has several. */
+  /** Runs one command of the call. A cursor has several. */
   async run<T>(command: () => PromiseLike<T>): Promise<T> {
     this.#commands++;
     try {
       return await command();
     } catch (error) {
-      // The server's clock and ours may tell the same deadline in either order.
-      const late = this.limit.maxTimeMS !== undefined && codeOf(error) === MAX_TIME_EXPIRED;
-      throw late ? (this.#ctx.err() ?? error) : error;
+      // The server and this process see the same deadline pass in either order.
+      const isLate = this.limit.maxTimeMS !== undefined && codeOf(error) === MAX_TIME_EXPIRED;
+      throw isLate ? (this.#ctx.err() ?? error) : error;
     }
   }
 
-  /** Resolves when this can stop nothing more; rejects if only the end of the socket helps. */
+  /** Resolves when this stop can hit nothing more. Rejects if only closing the socket helps. */
   async stop(): Promise<void> {
-    const unsent = this.#own !== undefined && this.#own.serverSession.lastUse === this.#untouched;
-    const fetching = this.#commands > 1; // to that the signal means a `killCursors`, where it runs
-    if (unsent || (this.#killed === undefined && fetching)) {
+    const session = this.#ownSession?.serverSession;
+    const isUnsent = session !== undefined && session.lastUse === this.#lastUseBefore;
+    // For a later batch of a cursor, the driver answers the signal with `killCursors` on the server
+    // that runs the cursor.
+    const isLaterBatch = this.#commands > 1;
+    if (isUnsent || (this.#killableSession === undefined && isLaterBatch)) {
       this.close();
       return;
     }
-    if (this.#killed === undefined) throw new Error("it cannot be killed, only left");
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new Error("no answer")), KILL_WITHIN);
+    if (this.#killableSession === undefined) {
+      throw new Error("killSessions cannot stop this call alone");
+    }
+    const timeout = new AbortController();
+    const timer = setTimeout(
+      () => timeout.abort(new Error("killSessions was not answered in time")),
+      KILL_WITHIN,
+    );
     try {
-      const killSessions = [this.#killed.serverSession.id];
-      await this.#client.db("admin").command({ killSessions }, { signal: late.signal });
+      const killSessions = [this.#killableSession.serverSession.id];
+      await this.#client.db("admin").command({ killSessions }, { signal: timeout.signal });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Leaves the queue for a connection, or closes the socket on which an answer is awaited. */
+  /** Leaves the queue for a connection, or closes the socket on which the call waits for an answer. */
   close(): void {
-    // Never the context's own error: of an "AbortError" the driver would throw the cause instead.
-    this.#socket.abort(Object.assign(new Error("its context is done"), { code: CLOSED }));
+    // The reason is never the context's own error: for an "AbortError" the driver throws its cause.
+    this.#socket.abort(Object.assign(new Error("the context is done"), { code: CLOSED }));
   }
 
-  /** Nothing more will be asked of it. */
-  over(state: "stopped" | "abandoned"): void {
-    // What was lost may still hold the session, and make the next write in it wait.
-    if (state === "abandoned" && this.#own !== undefined) this.#own.serverSession.isDirty = true;
-    void this.#own?.endSession();
+  /** Gives the session back. It is called once, after the last command. */
+  release(state: "stopped" | "abandoned"): void {
+    // An abandoned call may still run in the session and would block the next write there.
+    if (state === "abandoned" && this.#ownSession !== undefined) {
+      this.#ownSession.serverSession.isDirty = true;
+    }
+    void this.#ownSession?.endSession();
   }
 }
 
-/** Whether `stop` or `close` has done it. */
+/** Whether `stop` or `close` has caused this error. */
 export function isStop(error: unknown): boolean {
   const code = codeOf(error);
   return code === CLOSED || INTERRUPTED.includes(code as number);

@@ -1,32 +1,15 @@
 /**
- * The public face of `mongodb` 7, in structural types of our own: it is a peer that only its users
- * have.
+ * The public types of `mongodb` 7, described structurally: the driver is an optional peer, so its own
+ * types may be missing.
  */
 import type { Context } from "../index.ts";
+import type { OPTIONS_POSITION } from "./methods.ts";
 
 type AnyFunction = (...args: never) => unknown;
-
-/** Where the options stand among the driver's arguments of each method that answers once. */
-export const CALLS = {
-  insertOne: 1,
-  insertMany: 1,
-  bulkWrite: 1,
-  updateOne: 2,
-  updateMany: 2,
-  replaceOne: 2,
-  deleteOne: 1,
-  deleteMany: 1,
-  findOneAndUpdate: 2,
-  findOneAndReplace: 2,
-  findOneAndDelete: 1,
-  countDocuments: 1,
-  estimatedDocumentCount: 0,
-  findOne: 1,
-  distinct: 2,
-} as const;
+type CallMethod = keyof typeof OPTIONS_POSITION;
 
 /** A `Collection` of `mongodb`. */
-export type CollectionLike = Record<keyof typeof CALLS | "find" | "aggregate", AnyFunction> & {
+export type CollectionLike = Record<CallMethod | "find" | "aggregate", AnyFunction> & {
   readonly collectionName: string;
   readonly dbName: string;
 };
@@ -38,8 +21,8 @@ export interface DbLike {
   aggregate: AnyFunction;
 }
 
-// TypeScript takes overloads apart from the last one backwards. None of the methods that this is
-// used for is generic, so that what is put together again is what was there.
+// TypeScript matches overloads backwards, from the last one. None of the methods that this type is
+// used for is generic, so the result has exactly their overloads.
 type CtxFirst<F> = F extends {
   (...args: infer A): infer R;
   (...args: infer B): infer S;
@@ -60,13 +43,13 @@ type CtxFirst<F> = F extends {
       : never;
 type With<Args extends unknown[], Result> = (ctx: Context, ...args: Args) => Result;
 
-/** A document as `find` gives it: with its `_id`. */
+/** A document as `find` returns it, with its `_id`. */
 export type DocumentOf<C extends CollectionLike> = C["find"] extends {
-  (...args: never): infer ContextCursor;
+  (...args: never): infer FindCursor;
   (...args: never[]): unknown;
   (...args: never): unknown;
 }
-  ? ContextCursor extends { next(): Promise<infer D | null> }
+  ? FindCursor extends { next(): Promise<infer D | null> }
     ? D
     : never
   : never;
@@ -74,32 +57,35 @@ export type DocumentOf<C extends CollectionLike> = C["find"] extends {
 type FilterOf<C extends CollectionLike> = Parameters<C["deleteMany"]>[0];
 type ElementOf<T> = T extends readonly (infer E)[] ? E : T;
 
-/** What a query finds, in the order in which it is found. */
-export interface Cursor<T> extends AsyncIterable<T> {
-  /** All of it. Once, and not after an iteration. */
+/** The documents that a query finds, in order. Read them once: in a loop or with `toArray`. */
+export interface ContextCursor<T> extends AsyncIterable<T> {
+  /** Reads all documents. */
   toArray(): Promise<T[]>;
 }
 
-/** A `Collection` with the context first. */
+/** The methods of a `Collection`, with a context as their first parameter. */
 export type ContextCollection<C extends CollectionLike> = {
-  [M in Exclude<keyof typeof CALLS, "findOne" | "distinct">]: CtxFirst<C[M]>;
+  [M in Exclude<CallMethod, "findOne" | "distinct">]: CtxFirst<C[M]>;
 } & {
   findOne<T = DocumentOf<C>>(
     ctx: Context,
     filter?: FilterOf<C>,
     options?: Parameters<C["findOne"]>[1],
   ): Promise<T | null>;
-  /** Sort, limit, skip and projection are options; the query is sent when the first is asked for. */
+  /**
+   * Returns the documents that match `filter`. Sort, limit, skip and projection are options. The
+   * query is sent when the first document is read.
+   */
   find<T = DocumentOf<C>>(
     ctx: Context,
     filter?: FilterOf<C>,
     options?: Parameters<C["find"]>[1],
-  ): Cursor<T>;
+  ): ContextCursor<T>;
   aggregate<T = Record<string, unknown>>(
     ctx: Context,
     pipeline: Parameters<C["aggregate"]>[0],
     options?: Parameters<C["aggregate"]>[1],
-  ): Cursor<T>;
+  ): ContextCursor<T>;
   distinct<K extends string>(
     ctx: Context,
     key: K,
@@ -108,7 +94,7 @@ export type ContextCollection<C extends CollectionLike> = {
   ): Promise<(K extends keyof DocumentOf<C> ? ElementOf<DocumentOf<C>[K]> : unknown)[]>;
 };
 
-/** A `Db` with the context first. */
+/** The methods of a `Db`, with a context as their first parameter. */
 export interface ContextDb<D extends DbLike> {
   command(
     ctx: Context,
@@ -119,5 +105,5 @@ export interface ContextDb<D extends DbLike> {
     ctx: Context,
     pipeline: Parameters<D["aggregate"]>[0],
     options?: Parameters<D["aggregate"]>[1],
-  ): Cursor<T>;
+  ): ContextCursor<T>;
 }

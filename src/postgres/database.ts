@@ -1,40 +1,42 @@
 /** What `withContext` returns. */
 import type { Context } from "../index.ts";
 import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
-import type { Described, PendingQuery, StreamOptions } from "./types.ts";
+import type { PendingQuery, QueryDescription, StreamOptions } from "./types.ts";
 
-/** Statements on some connection. */
+/** Queries on a connection. */
 export interface ContextQueries {
   /**
-   * Sends a query of postgres.js, and resolves with what it resolves with. Compose it with the
-   * `sql` that was given to `withContext`, and do not await it yourself:
+   * Sends a query of postgres.js and resolves with the driver's result. Compose the query with the
+   * `sql` that was passed to `withContext`, and do not await it yourself.
    *
-   *     const [user] = await db.query(ctx, sql<User[]>`select * from users where id = ${id}`);
+   * When `ctx` ends, the server is asked to stop, and the promise settles when it has stopped: with
+   * `ctx.err()`, or with the result if that came first. Any other error is the driver's own. That
+   * includes a cancellation that `ctx` did not cause, such as that of `statement_timeout`. If `ctx`
+   * is done already, no connection is taken.
    *
-   * When `ctx` ends, the server is told to stop, and the promise settles when it has: with
-   * `ctx.err()`, or with the result if that came first. Any other failure is the driver's error,
-   * untouched; so is a cancellation that was not ours, such as that of `statement_timeout`. If
-   * `ctx` is done already, no connection is taken.
+   * The query waits for a connection and has it to itself until the promise settles. Each call sends
+   * the query once, so a query can be sent again. `cancel()` of the query does nothing.
    *
-   * It has its connection to itself until then, and waits its turn for it. Each call sends the query
-   * once, so one can be sent again. Its own `cancel()` does nothing.
-   *
-   * Refused with a TypeError: what was awaited or executed already, queries of another `sql` or of a
-   * transaction's, `sql.file` (read the file, and use `sql.unsafe`), and what streams:
+   * Rejects with a TypeError for a query that was awaited or executed before, a query of another
+   * `sql` or of the `sql` of a transaction, `sql.file` (read the file and use `sql.unsafe`),
    * `.cursor()` and `.forEach()` (use `stream`), `.readable()` and `.writable()`.
+   *
+   * @example
+   * const [user] = await db.query(ctx, sql<User[]>`select * from users where id = ${id}`);
    */
   query<Result>(ctx: Context, query: PendingQuery<Result>): Promise<Result>;
-  query<Result extends Described>(ctx: Context, query: PromiseLike<Result>): Promise<Result>;
+  query<Result extends QueryDescription>(ctx: Context, query: PromiseLike<Result>): Promise<Result>;
 
   /**
-   * Reads rows as they come, without ever holding all of them:
+   * Reads rows while they arrive and never holds all of them.
    *
-   *     for await (const order of db.stream(ctx, sql<Order[]>`select * from orders`)) …
+   * The query is sent when the loop asks for the first row. It ends, on the server too, when the loop
+   * ends in any way, and when `ctx` ends: then the loop throws `ctx.err()`. Until then it has its
+   * connection to itself. A loop that neither finishes nor leaves, and whose context never ends,
+   * keeps the connection for ever.
    *
-   * The query is sent when the loop asks for the first row. It is over, on the server too, when the
-   * loop is left, in whichever way, and when `ctx` ends: then the loop throws `ctx.err()`. Until
-   * then it has its connection to itself. A loop that is neither finished nor left, and whose
-   * context never ends, keeps it.
+   * @example
+   * for await (const order of db.stream(ctx, sql<Order[]>`select * from orders`)) print(order);
    */
   stream<Rows extends readonly unknown[]>(
     ctx: Context,
@@ -43,11 +45,11 @@ export interface ContextQueries {
   ): AsyncGenerator<Rows[number], void, undefined>;
 }
 
-/** What runs inside a transaction. Good until the function that was given it is over. */
+/** Queries inside a transaction. It is usable until the function that received it has returned. */
 export interface ContextTransaction extends ContextQueries {
   /**
-   * Runs `fn` in a savepoint: what it did is undone if it throws, and the transaction around it
-   * goes on. Meanwhile only the inner `tx` can be used.
+   * Runs `fn` in a savepoint. If `fn` throws, its changes are rolled back and the transaction around
+   * it goes on. While `fn` runs, only its own `tx` is usable.
    */
   transaction<T>(
     ctx: Context,
@@ -55,21 +57,27 @@ export interface ContextTransaction extends ContextQueries {
   ): Promise<Awaited<T>>;
 }
 
-/** What can begin a transaction. */
+/** Queries and transactions on a connection. */
 export interface ContextTransactional extends ContextQueries {
   /**
-   * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
-   * throws, and when `ctx` ends before the COMMIT was answered: then the statement that is running
-   * is stopped, and the promise rejects with `ctx.err()` when all is over. The rollback does not
-   * depend on `ctx`, and takes at most the stop timeout; after that the connection is destroyed.
+   * Begins a transaction, runs `fn`, commits, and returns the result of `fn`. Rolls back if `fn`
+   * throws, and if `ctx` ends before the COMMIT was answered. In that case the running statement is
+   * stopped, and the promise rejects with `ctx.err()` after the rollback. The rollback does not
+   * depend on `ctx` and takes at most the stop timeout. After that the connection is destroyed.
    *
-   * Queries are composed with the same `sql` as everywhere, and sent with `tx`: one that is awaited
-   * itself runs outside of the transaction.
+   * Compose queries with the `sql` that was passed to `withContext`, and send them with `tx`. A query
+   * that is awaited without `tx` runs outside of the transaction.
    *
-   * Statements that `fn` did not await are over before the COMMIT, and stopped before a ROLLBACK.
-   * A COMMIT to which the server answers ROLLBACK, because a failed statement was swallowed,
-   * rejects with an error of `code` "ERR_NOTHING_COMMITTED". Should the server not answer a COMMIT
-   * within the stop timeout, nobody knows what became of it.
+   * Statements that `fn` did not await finish before the COMMIT and are stopped before a ROLLBACK. If
+   * a statement has failed and `fn` did not throw its error, the server answers the COMMIT with
+   * ROLLBACK. Then the promise rejects with an error of `code` "ERR_NOTHING_COMMITTED". If the server
+   * does not answer a COMMIT within the stop timeout, its effect is unknown.
+   *
+   * @example
+   * await db.transaction(ctx, async (tx) => {
+   *   await tx.query(ctx, sql`update accounts set amount = amount - 1 where id = ${from}`);
+   *   await tx.query(ctx, sql`update accounts set amount = amount + 1 where id = ${to}`);
+   * });
    */
   transaction<T>(
     ctx: Context,
@@ -78,13 +86,14 @@ export interface ContextTransactional extends ContextQueries {
   ): Promise<Awaited<T>>;
 }
 
-/** Queries that take a context first. Made by `withContext`. */
+/** A database whose methods take a context first. `withContext` returns it. */
 export interface ContextDatabase extends ContextTransactional {
   /**
-   * Runs `fn` with a connection of its own, for temporary tables, `SET`, advisory locks. Waits its
-   * turn for it as `query` does. Afterwards what is still running there is awaited, or stopped if
-   * `fn` has thrown, an open transaction is rolled back, and the connection goes back to its pool,
-   * with the settings that `fn` made.
+   * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. Waits for
+   * the connection as `query` does.
+   *
+   * If `fn` has returned, its running statements are awaited. If it has thrown, they are stopped. Then an open transaction is rolled back, and the connection goes back to its pool. Settings that
+   * `fn` made stay in force on it.
    */
   connection<T>(
     ctx: Context,

@@ -1,54 +1,54 @@
 /**
- * The inside of `postgres` 3.4, as far as it is used.
- * Compared with its source: https://github.com/porsager/postgres/tree/master/src
+ * The internals of `postgres` 3.4 that this adapter uses.
+ * Compared with the driver's source: https://github.com/porsager/postgres/tree/v3.4.9/src
  */
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 
-/** The inside of the `sql` that `postgres()` returned. */
+/** The internals of the `sql` that `postgres()` returned. */
 export interface Pool {
   unsafe(text: string): Query;
   readonly options: PoolOptions;
   readonly CLOSE: object;
 }
 
-/** What `postgres()` was told, defaults included. */
+/** The options that were passed to `postgres()`, with their defaults. */
 export interface PoolOptions {
   readonly host: readonly string[];
   readonly port: readonly number[];
-  /** Of a Unix socket. */
+  /** The path of a Unix socket. */
   readonly path?: string | false;
   readonly ssl?: false | string | true | ConnectionOptions;
   readonly sslnegotiation?: string | null;
-  /** Opens a connected socket, in place of `host` and `port`. */
+  /** Opens a connected socket, which replaces `host` and `port`. */
   readonly socket?: ((options: PoolOptions) => Socket | PromiseLike<Socket>) | undefined;
 }
 
-/** A query that its user has composed. */
+/** A query as the user composed it. */
 export interface Query {
   readonly strings: readonly string[];
   readonly args: readonly unknown[];
-  /** Takes the query when it is to be sent: the pool's, or that of a transaction. */
-  readonly handler: (statement: Statement) => void;
+  /** Sends a query: on a connection of the pool, or on that of a transaction. */
+  readonly handler: (query: SentQuery) => void;
   readonly options: object;
-  /** From a template; neither `unsafe` nor `file`. */
+  /** Whether it was written as a template, not with `unsafe` or `file`. */
   readonly tagged: boolean;
   /** Whether it was awaited. */
   readonly executed: boolean;
   readonly cursorFn?: unknown;
-  /** What its `cancel` does: a request that may hit others. */
+  /** What `query.cancel()` runs. Its cancel request may hit other queries. */
   canceller: unknown;
 }
 
-/** One sending of a query: what the driver works with. */
-export interface Statement extends Query {
-  /** Whether it is the first of those that the server has not answered. */
+/** A copy of a query that is sent once. The driver reads and writes its properties. */
+export interface SentQuery extends Query {
+  /** Whether it is the oldest query of its connection that the server has not answered. */
   active?: boolean;
-  /** Of the connection that it was sent on. */
+  /** The key of the connection on which it was sent. Null until then. */
   state: Backend | null;
-  /** As it is sent. */
+  /** The text as it was sent. */
   string?: string;
-  /** What was parsed. */
+  /** What the server made of the text. */
   statement?: { readonly columns?: readonly unknown[] | null } | null;
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
@@ -56,32 +56,33 @@ export interface Statement extends Query {
   cursorRows?: number;
 }
 
+/** The key of a server process: a cancel request carries it. */
 export interface Backend {
   readonly pid: number | null;
   readonly secret: number | null;
 }
 
-/** The result of one statement; of several in one text, an array of these. */
+/** The result of one statement. A text with several statements has an array of these. */
 export interface Result extends Array<unknown> {
   /** Null until the server says that the statement is complete. */
   readonly command?: string | null;
   readonly count?: number | null;
 }
 
-/** A place in the pool; it outlives its socket, and opens another. */
+/** One place of the pool. It outlives its socket: after a close it opens a new one. */
 export interface Connection {
-  /** Sends, or queues behind what is running. */
-  execute(statement: Statement): unknown;
-  /** Fails what is running, and says goodbye to the server. */
+  /** Sends a query, or queues it behind those that are running. */
+  execute(query: SentQuery): unknown;
+  /** Rejects the queries of the connection, and says goodbye to the server. */
   terminate(): void;
   /**
-   * Called when nothing runs any more. Without one, or one that does not want to be asked to
-   * `release`, the connection goes back to the pool by itself.
+   * The driver calls it when no query is running any more. The connection returns to the pool by
+   * itself if this is null, or if its `release` is not set and no transaction is open.
    */
   reserved: ((() => unknown) & { release?: boolean }) | null;
-  /** Called once when the socket has closed. */
+  /** The driver calls it once, when the socket has closed. */
   onclose?: ((error: Error) => void) | null;
-  /** In which the pool keeps it. */
+  /** The queue of the pool that contains the connection. */
   queue: Queue;
 }
 
@@ -90,25 +91,30 @@ export interface Queue {
   push(connection: Connection): unknown;
 }
 
-/** Called by the driver while it sends, with the connection. What it returns: can more be sent there? */
+/**
+ * The driver calls it with the connection while it sends a query. It returns whether the pool may
+ * send more queries on that connection.
+ */
 export type OnExecute = (connection: Connection) => boolean;
 
 /**
- * One sending of `query`: an object of our own, so that its user's stays as it is, and the outcome is
- * ours to hold back. Only its `cancel` has no effect any more.
+ * Returns a copy of `query` that is sent once. The user's query stays as it is, so it can be sent
+ * again, and the adapter decides when its outcome is passed on. Only the `cancel()` of the user's
+ * query loses its effect.
  *
- * A copy. To inherit from `query` is simpler, and makes of each a prototype, and of each sending a
- * hidden class: all that the driver does with it took twice as long.
+ * It is a copy, not an object that inherits from `query`. Inheritance would be simpler, but it makes
+ * each query a prototype and gives each copy a hidden class of its own. The driver then needed twice
+ * the time for everything it does with it.
  */
-export function statementOf(
+export function copyQuery(
   query: Query,
-  outcome: Pick<Statement, "resolve" | "reject">,
-  more?: Partial<Statement>,
-): Statement {
+  outcome: Pick<SentQuery, "resolve" | "reject">,
+  overrides?: Partial<SentQuery>,
+): SentQuery {
   query.canceller = null;
-  const own = Object.create(Object.getPrototypeOf(query) as object) as Statement;
+  const copy = Object.create(Object.getPrototypeOf(query) as object) as SentQuery;
   return Object.assign(
-    own,
+    copy,
     query,
     {
       state: null,
@@ -117,15 +123,18 @@ export function statementOf(
       reject: outcome.reject,
       options: { ...query.options },
     },
-    more,
+    overrides,
   );
 }
 
-const leases = new WeakMap<Pool, Query>();
+const leaseQueries = new WeakMap<Pool, Query>();
 
-/** The query that says which connection it was sent on; it costs the server next to nothing. */
-export function leaseOf(pool: Pool): Query {
-  let query = leases.get(pool);
-  if (query === undefined) leases.set(pool, (query = pool.unsafe("")));
+/**
+ * Returns the query that a lease sends to learn which connection it got. It is empty, so it costs
+ * the server next to nothing.
+ */
+export function leaseQueryOf(pool: Pool): Query {
+  let query = leaseQueries.get(pool);
+  if (query === undefined) leaseQueries.set(pool, (query = pool.unsafe("")));
   return query;
 }

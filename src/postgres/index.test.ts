@@ -1,6 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import mariadb from "mariadb";
+import mysql2 from "mysql2";
+import mysql2Promise from "mysql2/promise";
+import pg from "pg";
 import postgres from "postgres";
 import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
 import {
@@ -25,8 +29,8 @@ beforeEach(async () => {
   look = await observer();
 });
 
-describe("a query", () => {
-  test("takes what postgres.js takes and returns what it returns", async () => {
+describe("`query`", () => {
+  test("takes every kind of query of postgres.js and resolves with the driver's result", async () => {
     const sql = testSql();
     const db = withContext(sql);
     const ctx = background();
@@ -50,7 +54,7 @@ describe("a query", () => {
     await wholePool(sql);
   });
 
-  test("is composed with fragments and helpers", async () => {
+  test("sends queries that are composed with fragments and helpers", async () => {
     const sql = testSql({ max: 1, transform: postgres.camel });
     const db = withContext(sql);
     const ctx = background();
@@ -77,7 +81,7 @@ describe("a query", () => {
     await wholePool(sql);
   });
 
-  test("can be sent again: each call sends it once", async () => {
+  test("sends a query once for each call, so that it can be sent again", async () => {
     const sql = testSql();
     const db = withContext(sql);
     const query = sql`select ${3}::int as n`;
@@ -87,12 +91,12 @@ describe("a query", () => {
     const slow = sql`select 4 as n, pg_sleep(0.1) ${sql.unsafe(m)}`;
     const answer = db.query(background(), slow);
     await until(async () => (await look.running(m)) === 1);
-    slow.cancel(); // its own could hit others
+    slow.cancel(); // the driver's cancel request could hit other queries
     expect(await answer).toMatchObject([{ n: 4 }]);
     await wholePool(sql);
   });
 
-  test("types its result as the driver does", () => {
+  test("types its result like the driver", () => {
     interface User {
       id: string;
     }
@@ -104,7 +108,7 @@ describe("a query", () => {
       const ctx = background();
       const db = withContext(sql);
       withContext(typed);
-      // @ts-expect-error its connection is the driver's, and it has no pool
+      // @ts-expect-error the sql of a transaction has no pool
       withContext(tx);
       const users = await db.query(ctx, sql<User[]>`select 1`);
       expectTypeOf(users).toEqualTypeOf<postgres.RowList<User[]>>();
@@ -135,7 +139,7 @@ describe("a query", () => {
   });
 
   test.each(["select pg_sleep(60)", cpuHeavy])(
-    "that is canceled stops on the server: %s",
+    "stops a canceled query on the server and keeps the connection: %s",
     async (what) => {
       const sql = testSql({ max: 1 });
       const pid = await pidOf(sql);
@@ -157,7 +161,7 @@ describe("a query", () => {
     },
   );
 
-  test("ends with its deadline", async () => {
+  test("stops a query on the server when its deadline passes", async () => {
     const sql = testSql({ max: 1 });
     const pid = await pidOf(sql);
     const m = mark();
@@ -168,7 +172,7 @@ describe("a query", () => {
     expect(await wholePool(sql)).toEqual([pid]);
   });
 
-  test("sends nothing when its context is done already", async () => {
+  test("sends nothing if its context is done already", async () => {
     const sent: string[] = [];
     const sql = testSql({ debug: (_, text) => sent.push(text) });
     using ctx = withCancel(background());
@@ -178,7 +182,7 @@ describe("a query", () => {
     expect(sent).toEqual([]);
   });
 
-  test("is canceled by SQL that catches cancellation only once", async () => {
+  test("repeats the cancel request if the SQL catches the first cancellation", async () => {
     const sql = testSql({ max: 1 });
     const text = `do $$ begin
       begin perform pg_sleep(60); exception when query_canceled then null; end;
@@ -191,7 +195,7 @@ describe("a query", () => {
     await wholePool(sql);
   });
 
-  test("that was stopped among its rows leaves no holes in the next result", async () => {
+  test("leaves no holes in the next result after a query that failed among its rows", async () => {
     const sql = testSql({ max: 1 });
     const db = withContext(sql);
     const failing = sql`select 1 / (4 - i) from generate_series(1, 10) i`;
@@ -213,7 +217,7 @@ describe("a query", () => {
     await wholePool(sql);
   });
 
-  test("works where reserve() does not: without fetch_types", async () => {
+  test("works without fetch_types, where the driver's reserve() does not", async () => {
     const sql = testSql({ max: 2, fetch_types: false });
     const db = withContext(sql);
     const both = await Promise.all(
@@ -223,7 +227,7 @@ describe("a query", () => {
     await wholePool(sql);
   });
 
-  test("is awaited by the pool's end()", async () => {
+  test("delays the end() of its pool until it has settled", async () => {
     const sql = testSql({ max: 2 });
     const query = withContext(sql).query(background(), sql`select 1 as n, pg_sleep(0.1)`);
     const transaction = withContext(sql).transaction(background(), (tx) =>
@@ -237,8 +241,8 @@ describe("a query", () => {
   });
 });
 
-describe("waiting for a connection", () => {
-  /** Takes the only connection until the returned function is called. */
+describe("a query that waits for a connection", () => {
+  /** Takes the only connection of the pool until the returned function is called. */
   async function hold(sql: postgres.Sql): Promise<() => Promise<unknown>> {
     let release: () => void = () => undefined;
     const until = new Promise<void>((resolve) => (release = resolve));
@@ -255,7 +259,7 @@ describe("waiting for a connection", () => {
     };
   }
 
-  test("ends at once with the context, and nothing is sent later", async () => {
+  test("rejects at once when its context ends, and is never sent", async () => {
     const sent: string[] = [];
     const sql = testSql({ max: 1, debug: (_, text) => sent.push(text) });
     const release = await hold(sql);
@@ -272,7 +276,7 @@ describe("waiting for a connection", () => {
     expect(sent).not.toContain("select 'never'");
   });
 
-  test("200 leave at once, and those who stay are served in order", async () => {
+  test("keeps its place in the queue when 200 of 400 waiting queries are canceled", async () => {
     const sql = testSql({ max: 1 });
     const db = withContext(sql);
     const pid = await pidOf(sql);
@@ -292,7 +296,7 @@ describe("waiting for a connection", () => {
     expect(await wholePool(sql)).toEqual([pid]);
   });
 
-  test("behind queries of others does not stop them", async () => {
+  test("does not stop the queries of other callers ahead of it when it is canceled", async () => {
     const sql = testSql({ max: 1 });
     await sql`select 1`;
     const m = mark();
@@ -301,27 +305,27 @@ describe("waiting for a connection", () => {
     );
     await until(async () => (await look.running(m)) === 1);
     using ctx = withCancel(background());
-    const ours = withContext(sql)
+    const waiting = withContext(sql)
       .query(ctx, sql`select pg_sleep(60)`)
       .catch((e: unknown) => e);
     await sleep(background(), 20);
     ctx.cancel();
-    expect(await ours).toBe(ctx.err());
+    expect(await waiting).toBe(ctx.err());
     expect((await Promise.all(others)).map(([row]) => row?.["i"] as number)).toEqual([
       0, 1, 2, 3, 4,
     ]);
     await wholePool(sql);
   });
 
-  test("passes the driver's own failure on", async () => {
+  test("rejects with the driver's error if the driver cannot connect", async () => {
     const sql = testSql({}, "postgres://postgres@127.0.0.1:1/postgres");
     const query = withContext(sql).query(background(), sql`select 1`);
     await expect(query).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });
 
-describe("failures", () => {
-  test("of the query are the driver's; the connection is kept", async () => {
+describe("a failure", () => {
+  test("of the SQL rejects with the driver's error and keeps the connection", async () => {
     const sql = testSql({ max: 1 });
     const pid = await pidOf(sql);
     const error: unknown = await withContext(sql)
@@ -332,7 +336,7 @@ describe("failures", () => {
     expect(await wholePool(sql)).toEqual([pid]);
   });
 
-  test("that leave a transaction open are rolled back, and so is a BEGIN without an end", async () => {
+  test("inside an open transaction rolls the transaction back, and so does a BEGIN without a COMMIT", async () => {
     const sql = testSql({ max: 1 });
     const pid = await pidOf(sql);
     const db = withContext(sql);
@@ -347,7 +351,7 @@ describe("failures", () => {
     expect(await wholePool(sql)).toEqual([pid]);
   });
 
-  test("by the user's own statement_timeout, or by another's cancel, pass untouched", async () => {
+  test("by the user's statement_timeout or by a foreign cancel request rejects with the driver's error", async () => {
     const sql = testSql({ max: 1, connection: { statement_timeout: 100 } });
     using ctx = withTimeout(background(), 60_000);
     const db = withContext(sql);
@@ -368,7 +372,7 @@ describe("failures", () => {
     await wholePool(sql);
   });
 
-  test("before anything is sent reach the caller", async () => {
+  test("before the query is sent reaches the caller and leaves the pool usable", async () => {
     const sql = testSql({ max: 1 });
     const db = withContext(sql);
     const bad = sql`select ${undefined as unknown as number}`;
@@ -381,7 +385,7 @@ describe("failures", () => {
     await wholePool(sql);
   });
 
-  test("of the connection reject the query, and the pool opens another", async () => {
+  test("of the connection rejects the query, and the pool opens another connection", async () => {
     const sql = testSql({ max: 1 });
     const db = withContext(sql);
     const kill = (pid: unknown) => look.query("select pg_terminate_backend($1)", [pid]);
@@ -391,7 +395,7 @@ describe("failures", () => {
     const answer = query.catch((e: unknown) => e);
     await until(async () => (await look.running(m)) === 1);
     await kill(pid);
-    // The driver passes on the server's last word, or not.
+    // The driver rejects with the server's last error or with its own.
     expect(await answer).toMatchObject({
       code: expect.stringMatching(/^(CONNECTION_CLOSED|57P01)$/) as string,
     });
@@ -399,7 +403,7 @@ describe("failures", () => {
     await wholePool(sql);
   });
 
-  test("of an idle connection of a function's own do not reach whoever has its place next", async () => {
+  test("of the idle connection of a function does not reach the next connection in its place", async () => {
     const sql = testSql({ max: 1 });
     const db = withContext(sql);
     const ctx = background();
@@ -421,43 +425,60 @@ describe("failures", () => {
   });
 });
 
-describe("misuse is told", () => {
-  test("of withContext", async () => {
+describe("a wrong argument", () => {
+  test("of `withContext` throws a TypeError that says what to pass", async () => {
     const sql = testSql({ max: 1 });
-    const takes = /takes the sql that postgres\(\) has returned/;
+    const takes = /takes the sql that postgres\(\) returned/;
     expect(() => withContext(undefined as never)).toThrow(takes);
     expect(() => withContext({} as never)).toThrow(takes);
     await sql.begin((tx) => {
-      expect(() => withContext(tx as never)).toThrow(takes);
+      expect(() => withContext(tx as never)).toThrow(/got the sql of a transaction/);
     });
     expect(() => withContext(sql, { onCancel: "keep" as never })).toThrow(/onCancel is/);
   });
 
-  test("of query and stream", async () => {
+  test.each<[string, { end(): unknown }, string]>([
+    ["a Pool of pg", new pg.Pool(), "pg"],
+    ["a Client of pg", new pg.Client(), "pg"],
+    ["a pool of mysql2", mysql2.createPool({}), "mysql2"],
+    ["a pool of mysql2/promise", mysql2Promise.createPool({}), "mysql2"],
+    ["a pool of mariadb", mariadb.createPool({ minimumIdle: 0 }), "mariadb"],
+  ])("of `withContext` that is %s names the entry point that takes it", (_, driver, entry) => {
+    onTestFinished(() => void driver.end());
+    expect(() => withContext(driver as never)).toThrow(
+      `got an object of class ${driver.constructor.name}; import withContext from "eightysix/${entry}", which takes it`,
+    );
+  });
+
+  test("of `query` or `stream` rejects with a TypeError that says what to write", async () => {
     const sql = testSql({ max: 2 });
     const db = withContext(sql);
     const ctx = background();
     const query = (query: unknown) => db.query(ctx, query as PromiseLike<postgres.Statement>);
     await expect(db.query("select 1" as never, sql`select 1`)).rejects.toThrow(/needs a Context/);
-    await expect(query("select 1")).rejects.toThrow(/got "select 1"; write query\(ctx, sql`/);
+    await expect(query("select 1")).rejects.toThrow(
+      /got the string "select 1"; write query\(ctx, sql`/,
+    );
     await expect(query(undefined)).rejects.toThrow(TypeError);
-    await expect(query(sql`select 1`.cursor(2))).rejects.toThrow(/use stream/);
+    await expect(query(sql`select 1`.cursor(2))).rejects.toThrow(/or stream\(ctx, sql`/);
     await expect(query(sql`select 1`.cursor(2, () => undefined))).rejects.toThrow(
       /without .cursor/,
     );
     const sent = sql`select 1`;
     await sent;
-    await expect(query(sent)).rejects.toThrow(/not sent yet; leave out await/);
+    await expect(query(sent)).rejects.toThrow(/not sent yet, got one that was; leave out await/);
     const directory = mkdtempSync(join(tmpdir(), "eightysix-"));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     writeFileSync(join(directory, "x.sql"), "select 1");
     await expect(query(sql.file(join(directory, "x.sql")))).rejects.toThrow(
       /does not take sql.file/,
     );
-    await expect(query(testSql()`select 1`)).rejects.toThrow(/not those of another/);
+    await expect(query(testSql()`select 1`)).rejects.toThrow(/got one of another sql/);
     await sql.begin((tx) => expect(query(tx`select 1`)).rejects.toThrow(/of sql.begin/));
     const rows = { rows: 0 };
-    await expect(db.stream(ctx, sql`select 1`, rows).next()).rejects.toThrow(/from 1, got 0/);
+    await expect(db.stream(ctx, sql`select 1`, rows).next()).rejects.toThrow(
+      /got number 0 for the option rows; .* from 1/,
+    );
     await expect(db.stream(ctx, 7 as never).next()).rejects.toThrow(/^stream\(ctx, …\) takes/);
     await wholePool(sql);
   });

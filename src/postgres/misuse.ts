@@ -1,22 +1,36 @@
-/** Mistakes in calls, in words that say what to write instead. */
-import { leaseOf, type Pool, type Query } from "./driver.ts";
+/** Checks arguments. Each message says what was passed and what to write instead. */
+import { show } from "../internal.ts";
+import { leaseQueryOf, type Pool, type Query } from "./driver.ts";
 
-/** Throws a TypeError unless `sql` is what `postgres()` has returned. */
+/** Throws a TypeError unless `sql` is the one that `postgres()` returned. */
 export function needPool(sql: unknown): asserts sql is Pool {
   const { unsafe, reserve, options } = Object(sql) as Record<string, unknown>;
-  if (
-    typeof unsafe === "function" &&
-    typeof reserve === "function" &&
-    Object(options) === options
-  ) {
-    return;
-  }
+  const isSql = typeof unsafe === "function";
+  if (isSql && typeof reserve === "function" && Object(options) === options) return;
+  const got = isSql ? "the sql of a transaction or of a reserved connection" : show(sql);
+  const entry = entryFor(sql);
   throw new TypeError(
-    "withContext takes the sql that postgres() has returned, not that of a transaction or of a reserved connection",
+    `withContext of eightysix/postgres takes the sql that postgres() returned, got ${got}; ${
+      entry === undefined
+        ? "pass the sql that postgres() returned"
+        : `import withContext from "eightysix/${entry}", which takes it`
+    }`,
   );
 }
 
-/** Throws a TypeError unless it is a query of `pool`'s that nobody has sent. */
+/** Returns the entry point for a pool or a connection of another driver, as far as it is known. */
+function entryFor(driver: unknown): string | undefined {
+  const { connect, getConnection, query, execute, batch } = Object(driver) as Record<
+    string,
+    unknown
+  >;
+  if (typeof query !== "function") return undefined;
+  if (typeof batch === "function") return "mariadb";
+  if (typeof getConnection === "function" || typeof execute === "function") return "mysql2";
+  return typeof connect === "function" ? "pg" : undefined;
+}
+
+/** Throws a TypeError unless `query` is a query of `pool` that was not sent yet. */
 export function needQuery(query: unknown, pool: Pool, name: string): asserts query is Query {
   const misuse = misuseOf(query, pool, name);
   if (misuse !== undefined) throw new TypeError(misuse);
@@ -25,20 +39,19 @@ export function needQuery(query: unknown, pool: Pool, name: string): asserts que
 function misuseOf(query: unknown, pool: Pool, name: string): string | undefined {
   const { strings, handler, executed, tagged, cursorFn } = Object(query) as Partial<Query>;
   if (!Array.isArray(strings) || typeof handler !== "function") {
-    const got = typeof query === "string" ? `"${query}"` : `a value of type ${typeof query}`;
-    return `${name}(ctx, …) takes a query of postgres.js, got ${got}; write ${name}(ctx, sql\`select …\`), and use stream for rows as they come`;
+    return `${name}(ctx, …) takes a query of postgres.js, got ${show(query)}; write ${name}(ctx, sql\`select …\`), or stream(ctx, sql\`select …\`) to read rows while they arrive`;
   }
   if (executed === true) {
-    return `${name}(ctx, …) takes a query that was not sent yet; leave out await, .execute() and .forEach()`;
+    return `${name}(ctx, …) takes a query that was not sent yet, got one that was; leave out await, .execute() and .forEach()`;
   }
   if (cursorFn !== undefined) {
-    return `${name}(ctx, …) takes a query without .cursor(); stream(ctx, sql\`select …\`) reads rows as they come`;
+    return `${name}(ctx, …) takes a query without .cursor(); write stream(ctx, sql\`select …\`) to read rows while they arrive`;
   }
   if (tagged !== true && strings.length === 0) {
-    return `${name}(ctx, …) does not take sql.file; read the file, and use sql.unsafe(text)`;
+    return `${name}(ctx, …) does not take sql.file; read the file, and pass sql.unsafe(text)`;
   }
-  if (handler !== leaseOf(pool).handler) {
-    return `${name}(ctx, …) takes queries of the sql that was given to withContext, not those of another, of sql.begin or of sql.reserve`;
+  if (handler !== leaseQueryOf(pool).handler) {
+    return `${name}(ctx, …) takes queries of the sql that was passed to withContext, got one of another sql, of sql.begin or of sql.reserve; write it with the sql that was passed to withContext`;
   }
   return undefined;
 }

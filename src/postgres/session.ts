@@ -1,4 +1,4 @@
-/** One connection for several statements: a transaction's, a stream's, a function's. */
+/** A session: one connection while it serves a transaction, a stream, a function or one query. */
 import { shield, throwIfDone, type Context } from "../index.ts";
 import { Places } from "../adapter/places.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
@@ -7,134 +7,145 @@ import type { Settings } from "../adapter/settings.ts";
 import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
-import { Cursor } from "./cursor.ts";
+import { show } from "../internal.ts";
+import { isConnectionError } from "./connection-error.ts";
 import type { Pool, Query, Result } from "./driver.ts";
-import { FENCE, holdConnection, type HeldConnection } from "./held-connection.ts";
+import { leaseConnection } from "./lease-connection.ts";
+import { RESET_ROW_COUNT, type LeasedConnection } from "./leased-connection.ts";
 import { needQuery } from "./misuse.ts";
-import { isBroken } from "./socket.ts";
-import { RunningStatement } from "./statement.ts";
+import { RunningQuery } from "./running-query.ts";
+import { StreamQuery } from "./stream-query.ts";
 import type { StreamOptions } from "./types.ts";
 
-/** How many rows are fetched at a time, unless the caller says. */
-const ROWS = 100;
+/** How many rows a stream fetches at a time by default. */
+const ROWS_PER_FETCH = 100;
 
 /**
- * Has a row inside a transaction: elsewhere, that of a statement begins with it. (How many rows is
- * told apart from the rows, which the user may have transformed.)
+ * Returns a row if a transaction is open: outside of one, the transaction begins with the statement.
+ * The adapter looks at the number of rows, because the user may have transformed the rows themselves.
  */
-const IS_OPEN = "select where now() < statement_timestamp()";
+const FIND_TRANSACTION = "select where now() < statement_timestamp()";
 /** SQLSTATE in_failed_sql_transaction. */
-const ABORTED = "25P02";
+const TRANSACTION_FAILED = "25P02";
 
+/** Returns the source of sessions for the methods that all SQL adapters share. */
 export function sessionsOf(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
   return {
     stopTimeout: settings.stopTimeout,
-    take: async (ctx) =>
-      new HeldSession(await holdConnection(ctx, pool, settings.stopTimeout), settings),
+    take: (ctx) => startSession(ctx, pool, settings),
   };
 }
 
-/** One query on whichever connection is free first. */
+/** Runs one query on the connection that becomes free first. */
 export async function queryOnce(
   ctx: Context,
   pool: Pool,
   query: Query,
   settings: Settings,
 ): Promise<unknown> {
-  const session = new HeldSession(await holdConnection(ctx, pool, settings.stopTimeout), settings);
+  const session = await startSession(ctx, pool, settings);
   try {
     return await session.run(ctx, query, true);
   } finally {
-    await session.tidy(ctx);
+    await session.endLeftoverTransaction(ctx);
     session.end();
   }
 }
 
-class HeldSession implements Session<TransactionOptions> {
-  readonly #held: HeldConnection;
+async function startSession(
+  ctx: Context,
+  pool: Pool,
+  settings: Settings,
+): Promise<PostgresSession> {
+  return new PostgresSession(await leaseConnection(ctx, pool, settings.stopTimeout), settings);
+}
+
+class PostgresSession implements Session<TransactionOptions> {
+  readonly #connection: LeasedConnection;
   readonly #settings: Settings;
   readonly #turn = new Places(1);
-  /** A statement has failed, and so it may be wrong how many rows the next one has. */
-  #isStale = false;
+  /** Whether a query has failed, so that the driver may miscount the rows of the next one. */
+  #mayMiscountRows = false;
   #isBroken = false;
-  /** Whether the last one may have begun a transaction. */
-  #isOpen = false;
+  #mayBeInTransaction = false;
 
-  constructor(held: HeldConnection, settings: Settings) {
-    this.#held = held;
+  constructor(connection: LeasedConnection, settings: Settings) {
+    this.#connection = connection;
     this.#settings = settings;
   }
 
   readonly statements = {
     query: async (ctx: Context, query: unknown): Promise<unknown> => {
-      needQuery(query, this.#held.pool, "query");
+      needQuery(query, this.#connection.pool, "query");
       return await this.run(ctx, query);
     },
   };
 
-  /** One at a time; `isLast` as for `RunningStatement`. */
+  /** Runs queries one at a time. `isLast` is that of `RunningQuery`. */
   async run(ctx: Context, query: Query, isLast = false): Promise<unknown> {
     await this.#turn.take(ctx);
     try {
-      if (this.#isStale) await this.#fence(ctx);
-      const statement = new RunningStatement(query, this.#held, isLast);
+      if (this.#mayMiscountRows) await this.#resetRowCount(ctx);
+      const running = new RunningQuery(query, this.#connection, isLast);
       try {
-        return await runStoppable(ctx, statement, this.#settings.stopTimeout);
+        return await runStoppable(ctx, running, this.#settings.stopTimeout);
       } catch (error) {
-        this.#failed(statement, error);
+        this.#recordFailure(running, error);
         throw error;
       } finally {
-        this.#isOpen = statement.mayHaveBegun;
-        if (statement.canceled && this.#settings.destroyOnCancel) this.destroy();
+        this.#mayBeInTransaction = running.mayHaveBegunTransaction;
+        if (running.isCancelSent && this.#settings.destroyOnCancel) this.destroy();
       }
     } finally {
       this.#turn.give();
     }
   }
 
-  #failed(statement: RunningStatement, error: unknown): void {
-    this.#isStale = statement.hadRows;
-    this.#isBroken = isBroken(error);
+  #recordFailure(query: RunningQuery, error: unknown): void {
+    this.#mayMiscountRows = query.hasRows;
+    this.#isBroken = isConnectionError(error);
   }
 
-  async #fence(ctx: Context): Promise<void> {
-    const fence = new RunningStatement(this.#held.pool.unsafe(FENCE), this.#held);
+  async #resetRowCount(ctx: Context): Promise<void> {
+    const reset = new RunningQuery(this.#connection.pool.unsafe(RESET_ROW_COUNT), this.#connection);
     try {
-      await runStoppable(ctx, fence, this.#settings.stopTimeout);
-      this.#isStale = false;
+      await runStoppable(ctx, reset, this.#settings.stopTimeout);
+      this.#mayMiscountRows = false;
     } catch {
-      // Stopped, or within an aborted transaction: whatever comes next says so, too.
+      // It was stopped, or the transaction has failed before. The caller's query will report both.
       throwIfDone(ctx);
     }
   }
 
-  /** Ends a transaction that a single statement has left open. Never rejects. */
-  async tidy(ctx: Context): Promise<void> {
-    if (!this.#isOpen) return;
+  /** Rolls back the transaction that a single query has left open. Never rejects. */
+  async endLeftoverTransaction(ctx: Context): Promise<void> {
+    if (!this.#mayBeInTransaction) return;
     await shield(ctx, this.#settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
       this.destroy(),
     );
   }
 
   execute(ctx: Context, sql: string): Promise<unknown> {
-    return this.run(ctx, this.#held.pool.unsafe(sql));
+    return this.run(ctx, this.#connection.pool.unsafe(sql));
   }
 
   open(ctx: Context, query: unknown, options: StreamOptions = {}): Stream {
-    needQuery(query, this.#held.pool, "stream");
-    const { rows = ROWS } = options;
+    needQuery(query, this.#connection.pool, "stream");
+    const { rows = ROWS_PER_FETCH } = options;
     if (!Number.isSafeInteger(rows) || rows < 1) {
-      throw new TypeError(`rows is how many are fetched at a time, from 1, got ${String(rows)}`);
+      throw new TypeError(
+        `stream(ctx, …) got ${show(rows)} for the option rows; pass how many rows are fetched at a time, a whole number from 1`,
+      );
     }
-    return new Cursor(ctx, query, this.#held, rows, async (cursor) => {
+    return new StreamQuery(ctx, query, this.#connection, rows, async (running) => {
       await this.#turn.take(ctx);
       try {
-        return await runStoppable(ctx, cursor, this.#settings.stopTimeout);
+        return await runStoppable(ctx, running, this.#settings.stopTimeout);
       } catch (error) {
-        this.#failed(cursor, error);
+        this.#recordFailure(running, error);
         throw error;
       } finally {
-        if (cursor.canceled && this.#settings.destroyOnCancel) this.destroy();
+        if (running.isCancelSent && this.#settings.destroyOnCancel) this.destroy();
         this.#turn.give();
       }
     });
@@ -149,7 +160,7 @@ class HeldSession implements Session<TransactionOptions> {
         await this.execute(ctx, begin);
         isInside = true;
       },
-      // After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and calls it success.
+      // After a failed statement PostgreSQL answers COMMIT with ROLLBACK and reports success.
       commit: async (ctx) => {
         isInside = false;
         const { command } = (await this.execute(ctx, "COMMIT")) as Result;
@@ -160,12 +171,15 @@ class HeldSession implements Session<TransactionOptions> {
     };
   }
 
-  /** Asks first: for a ROLLBACK without need the driver prints the server's warning. */
+  /**
+   * Rolls back if a transaction is open. It asks the server first, because a needless ROLLBACK makes
+   * the server warn, and the driver prints that.
+   */
   async reset(ctx: Context): Promise<void> {
-    const isOpen = await this.execute(ctx, IS_OPEN).then(
+    const isOpen = await this.execute(ctx, FIND_TRANSACTION).then(
       (rows) => (rows as Result).count !== 0,
       (error: unknown) => {
-        if ((error as { code?: unknown } | null)?.code === ABORTED) return true;
+        if ((error as { code?: unknown } | null)?.code === TRANSACTION_FAILED) return true;
         throw error;
       },
     );
@@ -173,11 +187,11 @@ class HeldSession implements Session<TransactionOptions> {
   }
 
   destroy(): void {
-    this.#held.destroy();
+    this.#connection.destroy();
   }
 
   end(): void {
-    if (this.#isBroken) this.#held.leave();
-    else this.#held.giveBack();
+    if (this.#isBroken) this.#connection.giveBackAfterClose();
+    else this.#connection.giveBack();
   }
 }

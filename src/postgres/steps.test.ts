@@ -1,4 +1,7 @@
-/** Canceled at every point: the result is right, and the pool and the server are as before. */
+/**
+ * Cancels an operation at every step. Its outcome must be right, and the pool and the server must be
+ * as before.
+ */
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { observer, postgresUrl, until, type Observer } from "../../test/support/postgres.ts";
 import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
@@ -28,7 +31,7 @@ beforeEach(async () => {
   table = `steps_${process.pid}_${Math.floor(performance.now() * 1000)}`;
   await look.query(`create table ${table} (n int)`);
   onTestFinished(async () => void (await look.query(`drop table ${table}`)));
-  before = await wholePool(sql); // connected
+  before = await wholePool(sql); // connects
 });
 
 function everyStep<T>(
@@ -55,7 +58,7 @@ async function numbers(): Promise<number[]> {
 
 const insert = (n: number) => sql`insert into ${sql(table)} values (${n})`;
 
-test("a query", async () => {
+test("a query that is canceled at any step leaves its connection and the server usable", async () => {
   const steps = await everyStep(
     (ctx) =>
       db.query(ctx, sql`select ${7}::int as n, pg_sleep(0.02) ${sql.unsafe(`/* ${table} */`)}`),
@@ -67,7 +70,7 @@ test("a query", async () => {
   expect(steps).toEqual(expect.arrayContaining(some));
 });
 
-test("a query of one message", async () => {
+test("a query of two statements that is canceled at any step leaves the connection usable", async () => {
   await everyStep(
     (ctx) => db.query(ctx, sql.unsafe(`insert into ${table} values (1); select pg_sleep(0.02)`)),
     async (outcome) => {
@@ -76,7 +79,7 @@ test("a query of one message", async () => {
   );
 });
 
-test("a transaction with a savepoint", async () => {
+test("a transaction with a savepoint that is canceled at any step commits all or nothing", async () => {
   await everyStep(
     (ctx) =>
       db.transaction(ctx, async (tx) => {
@@ -97,7 +100,7 @@ test("a transaction with a savepoint", async () => {
   );
 });
 
-test("a connection", async () => {
+test("a connection whose function is canceled at any step keeps no open transaction", async () => {
   await everyStep(
     (ctx) =>
       db.connection(ctx, async (own) => {
@@ -108,7 +111,7 @@ test("a connection", async () => {
   );
 });
 
-test("a stream", async () => {
+test("a stream that is canceled at any step leaves its connection usable", async () => {
   await everyStep(
     async (ctx, step) => {
       const rows: unknown[] = [];

@@ -35,15 +35,15 @@ const insert = (...all: number[]) => sql`insert into ${sql(name)} ${sql(all.map(
 const slow = (m = "") => sql`select pg_sleep(${60}) ${sql.unsafe(m)}`;
 const broken = () => sql`select 1/0`;
 
-/** For contexts that end meanwhile. */
+/** Expects that `work` rejects with the error of `ctx`, which ends meanwhile. */
 async function rejectsWithItsError(work: Promise<unknown>, ctx: Context): Promise<void> {
   const outcome = await work.catch((error: unknown) => error);
   expect(ctx.err()).toBeDefined();
   expect(outcome).toBe(ctx.err());
 }
 
-describe("a transaction", () => {
-  test("commits what its function did, and returns what it returns", async () => {
+describe("`transaction`", () => {
+  test("commits the changes of its function and returns its result", async () => {
     const ctx = background();
     const result = await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -56,7 +56,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("rolls back when its function throws, and throws that", async () => {
+  test("rolls back when its function throws, and rejects with that error", async () => {
     const ctx = background();
     const mistake = new Error("mistake");
     const work = db.transaction(ctx, async (tx) => {
@@ -68,7 +68,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("canceled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+  test("stops the running statement, rolls back and keeps the connection when it is canceled", async () => {
     using ctx = withCancel(withLedger(background()));
     const before = await wholePool(sql);
     const m = mark();
@@ -88,7 +88,7 @@ describe("a transaction", () => {
     ]);
   });
 
-  test("canceled between two statements: the next is not sent, and nothing is committed", async () => {
+  test("commits nothing when it is canceled between two statements", async () => {
     using ctx = withCancel(background());
     const work = db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -99,7 +99,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("its statements run one at a time, and one that waits its turn leaves with its context", async () => {
+  test("runs its statements one at a time, and drops a waiting one when its context ends", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       using leaving = withCancel(ctx);
@@ -116,7 +116,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("its statements stop with the transaction's context, whichever they are given", async () => {
+  test("stops its statements when its own context ends, even if they were given another context", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = db.transaction(ctx, (tx) => tx.query(background(), slow(m)));
@@ -126,7 +126,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("a statement's own deadline ends the statement; the transaction is the function's to save", async () => {
+  test("can continue after the deadline of a nested transaction has stopped a statement", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -139,7 +139,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("a COMMIT that the server answers with ROLLBACK is an error", async () => {
+  test("rejects if the server answers its COMMIT with ROLLBACK", async () => {
     const ctx = background();
     const work = db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -151,7 +151,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("a COMMIT that fails rejects with the server's error", async () => {
+  test("rejects with the server's error if its COMMIT fails", async () => {
     const ctx = background();
     await look.query(`alter table ${name} add unique (n) deferrable initially deferred`);
     const work = db.transaction(ctx, (tx) => tx.query(ctx, insert(1, 1)));
@@ -159,7 +159,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("waits for what its function did not await", async () => {
+  test("waits for the statements that its function did not await", async () => {
     const ctx = background();
     await db.transaction(ctx, (tx) => {
       void tx.query(ctx, sql`insert into ${sql(name)} select 1 from pg_sleep(0.05)`);
@@ -167,7 +167,7 @@ describe("a transaction", () => {
     expect(await numbers()).toEqual([1]);
   });
 
-  test("stops what is still running when its function throws", async () => {
+  test("stops the statements that are still running when its function throws", async () => {
     const ctx = background();
     const m = mark();
     const mistake = new Error("mistake");
@@ -183,7 +183,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("nested ones are savepoints, and outer statements keep out meanwhile", async () => {
+  test("makes a nested transaction a savepoint, and rejects statements of the outer one meanwhile", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, insert(1));
@@ -204,7 +204,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("says what it is to be", async () => {
+  test("begins with the isolation, access mode and deferrability of its options", async () => {
     const ctx = background();
     const settings = sql`select current_setting('transaction_isolation') as isolation,
       current_setting('transaction_read_only') as read_only,
@@ -217,7 +217,7 @@ describe("a transaction", () => {
     await wholePool(sql);
   });
 
-  test("its deadline is the server's, too, and ends with it", async () => {
+  test("sets statement_timeout from its deadline, for the transaction only", async () => {
     const show = sql<{ t: string }[]>`select current_setting('statement_timeout') as t`;
     using ctx = withTimeout(background(), 60_000);
     const [inside] = await db.transaction(ctx, (tx) => tx.query(ctx, show));
@@ -234,8 +234,8 @@ describe("a transaction", () => {
   });
 });
 
-describe("a connection", () => {
-  test("is the function's own, and whole for whoever comes next", async () => {
+describe("`connection`", () => {
+  test("gives its function one connection, and rolls back what the function left open", async () => {
     const one = testSql({ max: 1 });
     const ctx = background();
     const pid = await withContext(one).connection(ctx, async (own) => {
@@ -250,7 +250,7 @@ describe("a connection", () => {
     expect(await one`select n from mine`).toEqual([{ n: 1 }]); // the open transaction was rolled back
   });
 
-  test("that was left in a failed transaction is rolled back", async () => {
+  test("rolls back a failed transaction that its function left open", async () => {
     const ctx = background();
     const work = db.connection(ctx, async (own) => {
       await own.query(ctx, sql`begin`);
@@ -260,7 +260,7 @@ describe("a connection", () => {
     await wholePool(sql);
   });
 
-  test("ends with its context", async () => {
+  test("stops the running statement on the server when its context ends", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = db.connection(ctx, (own) => own.query(ctx, slow(m)));
@@ -271,8 +271,8 @@ describe("a connection", () => {
   });
 });
 
-describe("a stream", () => {
-  test("reads rows as they come, with the driver's parsing", async () => {
+describe("`stream`", () => {
+  test("reads rows while they arrive, parsed by the driver", async () => {
     const ctx = background();
     const query = sql<
       { n: number; at: Date }[]
@@ -292,7 +292,7 @@ describe("a stream", () => {
     await wholePool(sql);
   });
 
-  test("fetches no more than the loop wants", async () => {
+  test("fetches no more rows than its loop reads, rounded up to a whole fetch", async () => {
     const ctx = background();
     await look.query(`create sequence s_${name}`);
     onTestFinished(async () => void (await look.query(`drop sequence s_${name}`)));
@@ -307,7 +307,7 @@ describe("a stream", () => {
   });
 
   test.each(["while rows are fetched", "between rows"])(
-    "ends with its context %s",
+    "stops on the server when its context ends %s",
     async (when) => {
       using ctx = withCancel(background());
       const before = await wholePool(sql);
@@ -334,7 +334,7 @@ describe("a stream", () => {
     },
   );
 
-  test("ends with its context while nobody reads", async () => {
+  test("stops on the server when its context ends and its rows are not being read", async () => {
     using ctx = withCancel(background());
     const rows = db.stream(ctx, sql`select generate_series(1, 1000)`);
     await rows.next();
@@ -344,7 +344,7 @@ describe("a stream", () => {
     await wholePool(sql);
   });
 
-  test("passes the server's errors on, after the rows that came before", async () => {
+  test("yields the rows that precede an error of the server, and throws the error", async () => {
     const ctx = background();
     const seen: unknown[] = [];
     const query = sql`select 1 / (150 - g) as n from generate_series(1, 1000) g`;
@@ -352,12 +352,12 @@ describe("a stream", () => {
       for await (const row of db.stream(ctx, query)) seen.push(row);
     };
     await expect(read()).rejects.toMatchObject({ code: "22012" });
-    expect(seen.length).toBeGreaterThanOrEqual(100); // whole batches: the driver keeps part of one
+    expect(seen.length).toBeGreaterThanOrEqual(100); // the driver drops the batch in which the error occurred
     await expect(db.stream(ctx, sql`selec`).next()).rejects.toMatchObject({ code: "42601" });
     await wholePool(sql);
   });
 
-  test("has the connection of its transaction to itself, and gives it back to it", async () => {
+  test("keeps other statements of its transaction off the connection until its loop ends", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, sql`insert into ${sql(name)} select generate_series(1, 300)`);
@@ -372,7 +372,7 @@ describe("a stream", () => {
     await wholePool(sql);
   });
 
-  test("takes no connection until it is read", async () => {
+  test("takes no connection before its first row is read", async () => {
     const sent: string[] = [];
     const other = testSql({ debug: (_, text) => sent.push(text) });
     withContext(other).stream(background(), other`select 1`);
@@ -381,7 +381,7 @@ describe("a stream", () => {
   });
 });
 
-test("a value that cannot be sent is no broken connection: the transaction can go on", async () => {
+test("a transaction can go on after a query whose value the driver cannot send", async () => {
   const sql = testSql({ max: 1 });
   const db = withContext(sql);
   const result = await db.transaction(background(), async (tx) => {

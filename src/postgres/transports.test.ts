@@ -1,4 +1,4 @@
-/** The cancel request takes the way of the connection itself, and so does the end of it. */
+/** A cancel request reaches the server over the same transport as the connection that it is for. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
@@ -29,7 +29,7 @@ afterAll(async () => {
   rmSync(sockets, { recursive: true, force: true });
 });
 
-/** Gives the server a certificate for localhost; returns it. Throws where there is no openssl. */
+/** Gives the server a certificate for localhost and returns it. Throws if openssl is missing. */
 async function turnTlsOn({ directory, url }: PostgresServer): Promise<string> {
   const [key, certificate] = [join(directory, "server.key"), join(directory, "server.crt")];
   const make =
@@ -54,7 +54,7 @@ async function turnTlsOn({ directory, url }: PostgresServer): Promise<string> {
 
 type Options = Parameters<typeof testSql>[0] & object;
 
-/** As the server's url says, but where `options` say something else. */
+/** Returns a pool for the server. `options` override the server's URL. */
 function sqlWith(options: Options) {
   const { password } = new URL(server.url);
   const own = { user: "postgres", database: "postgres", password, port: server.port, max: 1 };
@@ -78,11 +78,11 @@ async function stopsOver(options: Options): Promise<{ tls: boolean }> {
   return { tls: (await db.query(background(), about))[0]!.ssl };
 }
 
-test("a Unix socket", async () => {
+test("a query over a Unix socket is stopped on the server", async () => {
   await stopsOver({ host: sockets });
 });
 
-test("IPv6", async (context) => {
+test("a query over IPv6 is stopped on the server", async (context) => {
   const host = { host: ["::1"], port: [server.port] } as unknown as Options;
   const works = await sqlWith(host)`select 1`.then(
     () => true,
@@ -93,7 +93,7 @@ test("IPv6", async (context) => {
   await stopsOver({ host: "::1" });
 });
 
-test("a socket that the user opens", async () => {
+test("a query over a socket that the user opens is stopped on the server", async () => {
   let opened = 0;
   const socket = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -105,7 +105,7 @@ test("a socket that the user opens", async () => {
   expect(opened).toBe(2);
 });
 
-test("one of several hosts, whichever it is", async () => {
+test("queries on several hosts are stopped on the server, on whichever host each runs", async () => {
   const [one, two] = [await startProxy(server), await startProxy(server)];
   const hosts = { host: [one.host, "127.0.0.1", two.host], port: [one.port, 1, two.port] };
   const sql = sqlWith({ ...(hosts as unknown as Options), max: 2 });
@@ -124,13 +124,13 @@ test("one of several hosts, whichever it is", async () => {
 });
 
 test.each([
-  ["the server's name verified", { host: "localhost", ssl: "ca" }],
-  ["an address", { host: "127.0.0.1", ssl: "ca" }],
-  ["require", { host: "127.0.0.1", ssl: "require" }],
-  ["prefer", { host: "127.0.0.1", ssl: "prefer" }],
-  ["without a question first", { host: "localhost", ssl: "ca", sslnegotiation: "direct" }],
-])("TLS, %s", async (_, options) => {
-  if (ca === undefined) return; // there is no openssl to make a certificate with
+  ["a verified name of the server", { host: "localhost", ssl: "ca" }],
+  ["an IP address", { host: "127.0.0.1", ssl: "ca" }],
+  ['ssl "require"', { host: "127.0.0.1", ssl: "require" }],
+  ['ssl "prefer"', { host: "127.0.0.1", ssl: "prefer" }],
+  ['sslnegotiation "direct"', { host: "localhost", ssl: "ca", sslnegotiation: "direct" }],
+])("a query over TLS with %s is stopped on the server", async (_, options) => {
+  if (ca === undefined) return; // openssl is missing, so there is no certificate
   const ssl = options.ssl === "ca" ? { ca } : options.ssl;
   expect(await stopsOver({ ...options, ssl } as Options)).toEqual({ tls: true });
 });

@@ -1,7 +1,8 @@
 /**
- * The public face of `postgres` 3.4 (postgres.js), in structural types of our own: it is a peer that
- * only its users have.
+ * The public types of `postgres` 3.4 (postgres.js), described structurally: the driver is an optional
+ * peer, so its own types may be missing.
  */
+import type { StopOptions } from "../adapter/settings.ts";
 
 type AnyFunction = (...args: never) => unknown;
 
@@ -15,21 +16,45 @@ export interface SqlLike {
 }
 
 /**
- * A query that postgres.js has not sent yet, because nobody has awaited it: sql`…` or
- * `sql.unsafe(…)`, with `.values()`, `.raw()` or `.simple()` if you like.
+ * A query that postgres.js has not sent yet, because it was not awaited: sql`…` or
+ * `sql.unsafe(…)`, also with `.values()`, `.raw()` or `.simple()`.
  */
 export interface PendingQuery<Result> extends PromiseLike<Result> {
   execute(): unknown;
   simple(): unknown;
 }
 
-/** What sql`…`.describe() resolves with. */
-export interface Described {
+/** The result of sql`…`.describe(). */
+export interface QueryDescription {
   string: string;
   columns: readonly unknown[];
 }
 
+/** Options of `stream`. */
 export interface StreamOptions {
-  /** How many rows are fetched at a time, 100 by default. */
+  /** How many rows are fetched at a time. Default: 100. */
   rows?: number | undefined;
+}
+
+/** Options of `withContext`. */
+export interface WithContextOptions extends StopOptions {
+  /**
+   * What happens to a connection after one of its queries was canceled. "reuse" gives it back to the
+   * pool. "destroy" closes it: use that behind a connection pooler that closes the connection of a
+   * cancel request before it has passed the request on. (PgBouncer does not.) Default: "reuse".
+   */
+  onCancel?: "reuse" | "destroy";
+  /**
+   * How long the server may take to stop a query, in milliseconds. After that the connection is
+   * destroyed, the caller gets `ctx.err()`, and the receipt says "abandoned". Default: 2000.
+   */
+  stopTimeout?: number;
+  /**
+   * Whether the server enforces deadlines too, in case this process or its network has failed by
+   * then. If the context of a `transaction` has a deadline, its statements get a `statement_timeout`
+   * of the remaining time plus the stop timeout. The setting is sent with BEGIN and ends with the
+   * transaction. Single queries get none, because the driver cannot send one with a query.
+   * Default: true.
+   */
+  serverTimeout?: boolean;
 }

@@ -1,3 +1,4 @@
+/** Late cancel requests must not hit another query. */
 import { expect, test, vi } from "vitest";
 import { background, sleep, withCancel, type Context } from "../index.ts";
 import { CANCELS, race, random, unhandledRejections } from "../../test/support/race.ts";
@@ -19,7 +20,7 @@ type Form = (
 const sleeping = (sql: TestSql, i: number, seconds: number) =>
   sql<{ i: number }[]>`select ${i}::int as i, pg_sleep(${seconds})`;
 
-/** The forms that a statement can have; the answer is always `i`. */
+/** The ways to run a statement. Each answers with `i`. */
 const forms: Form[] = [
   async (db, sql, ctx, i, seconds) => (await db.query(ctx, sleeping(sql, i, seconds)))[0]?.i,
   async (db, sql, ctx, i, seconds) =>
@@ -36,25 +37,28 @@ const forms: Form[] = [
   },
 ];
 
-test.each([1, 4])(`${CANCELS} late cancels over %i connections make no victim`, async (max) => {
-  const sql = testSql({ max });
-  const db = withContext(sql);
-  const before = await wholePool(sql);
-  await race({
-    seed: 100 + max,
-    workers: 3 * max,
-    guilty: (ctx, i, seconds) => forms[i % forms.length]!(db, sql, ctx, i, seconds),
-    // Half of them are the driver's own, without a context, which it sends in pipelines.
-    innocent: async (ctx, i) => {
-      const query = sleeping(sql, i, 0.0005);
-      return (await (i % 2 === 0 ? db.query(ctx, query) : query))[0]?.i;
-    },
-  });
-  expect(await wholePool(sql)).toEqual(before); // none was destroyed
-  expect(unhandled).toEqual([]);
-});
+test.each([1, 4])(
+  `${CANCELS} late cancel requests on %i connections hit no other query`,
+  async (max) => {
+    const sql = testSql({ max });
+    const db = withContext(sql);
+    const before = await wholePool(sql);
+    await race({
+      seed: 100 + max,
+      workers: 3 * max,
+      guilty: (ctx, i, seconds) => forms[i % forms.length]!(db, sql, ctx, i, seconds),
+      // Half of the queries are sent with the driver alone, which pipelines them.
+      innocent: async (ctx, i) => {
+        const query = sleeping(sql, i, 0.0005);
+        return (await (i % 2 === 0 ? db.query(ctx, query) : query))[0]?.i;
+      },
+    });
+    expect(await wholePool(sql)).toEqual(before); // no connection was destroyed
+    expect(unhandled).toEqual([]);
+  },
+);
 
-/** 40 look-ups on 4 connections, of which `cancel` ends the 20th; what became of each of the others. */
+/** Runs 40 queries on 4 connections. `cancel` ends number 20. Returns the outcomes of the others. */
 async function lookUps(
   sql: TestSql,
   run: (query: ReturnType<typeof sleeping>, i: number) => Promise<{ i: number }[]>,
@@ -73,7 +77,7 @@ async function lookUps(
   );
 }
 
-test("one of 40 look-ups on 4 connections is canceled: everybody gets their own row", async () => {
+test("when one of 40 queries on 4 connections is canceled, each of the others gets its own row", async () => {
   const sql = testSql({ max: 4 });
   const db = withContext(sql);
   const draw = random(40);
@@ -90,8 +94,9 @@ test("one of 40 look-ups on 4 connections is canceled: everybody gets their own 
   expect(await wholePool(sql)).toEqual(before);
 });
 
-// The reason for not using it. If this fails, the driver may have been mended: then look again.
-test("with the driver's own cancel() they get other people's rows", async () => {
+// This is why the adapter does not use the driver's `cancel()`. If this test fails, the driver may have
+// fixed it: then reconsider.
+test("(the driver alone: after its own `cancel()`, queries get the rows of other queries)", async () => {
   const seen = new Set<string>();
   for (let round = 0; round < 40 && !seen.has("another's"); round++) {
     const sql = testSql({ max: 4 });

@@ -1,4 +1,4 @@
-/** Bad weather: networks and servers that stall, reset or die, each against a server of our own. */
+/** Networks and servers that stall, reset or crash. This file has a server of its own. */
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -30,7 +30,7 @@ afterAll(async () => {
   expect(unhandled).toEqual([]);
 });
 
-/** The server's url, through a proxy. */
+/** Returns the URL of the server through a proxy. */
 function through({ host, port }: { host: string; port: number }): string {
   const url = new URL(server.url);
   url.host = `${host}:${port}`;
@@ -47,8 +47,9 @@ interface Canceled {
 }
 
 /**
- * Runs a long query through a proxy and cancels it. `onLink` is called for each connection; `when`
- * right before the cancel. Returns the error, what the receipt says and how long it took.
+ * Runs a long query through a proxy and cancels it. `onLink` is called for each connection, and `when`
+ * right before the cancellation. Returns the error, the state of the receipt, and the time between
+ * the cancellation and the rejection.
  */
 async function canceled(
   onLink: (link: Link) => void,
@@ -71,13 +72,13 @@ async function canceled(
   return { error, state: receipts[0]?.state, took, sql, proxy, m };
 }
 
-/** Its one place can be had again, and there is one connection. */
+/** Expects that the one place of the pool is free again, and that there is one connection. */
 async function expectWhole({ sql, proxy }: Canceled): Promise<void> {
   await wholePool(sql);
   await until(() => proxy.open === 1);
 }
 
-test("a proxy that behaves is no obstacle", async () => {
+test("a query is stopped on the server through a working proxy", async () => {
   const result = await canceled(() => undefined);
   expect(result.error).toBeInstanceOf(CanceledError);
   expect(result.state).toBe("stopped");
@@ -85,7 +86,7 @@ test("a proxy that behaves is no obstacle", async () => {
   await expectWhole(result);
 });
 
-test("a stalled cancel connection costs the stop timeout and the connection", async () => {
+test("if the cancel connection stalls, the query's connection is destroyed after the stop timeout", async () => {
   const result = await canceled((link) => link.index === 1 && link.stall());
   expect(result.error).toBeInstanceOf(CanceledError);
   expect(result.state).toBe("abandoned");
@@ -93,14 +94,14 @@ test("a stalled cancel connection costs the stop timeout and the connection", as
   await expectWhole(result);
 });
 
-test("a reset cancel connection costs the connection, at once", async () => {
+test("if the cancel connection is reset, the query's connection is destroyed at once", async () => {
   const result = await canceled((link) => link.index === 1 && link.reset());
   expect(result.error).toBeInstanceOf(CanceledError);
   expect(result.state).toBe("abandoned");
   await expectWhole(result);
 });
 
-test("a stalled query connection costs the stop timeout and the connection; the server has stopped", async () => {
+test("if the query's connection stalls, the server stops, and the connection is destroyed after the stop timeout", async () => {
   const look = await observer({ connectionString: server.url });
   const result = await canceled(
     () => undefined,
@@ -113,7 +114,7 @@ test("a stalled query connection costs the stop timeout and the connection; the 
   await expectWhole(result);
 });
 
-test("a reset query connection rejects at once", async () => {
+test("if the query's connection is reset, the query rejects at once", async () => {
   const result = await canceled(
     () => undefined,
     (link) => link.reset(),
@@ -123,7 +124,7 @@ test("a reset query connection rejects at once", async () => {
   await expectWhole(result);
 });
 
-test("a waiter is served when the connection before it had to be destroyed", async () => {
+test("waiting queries are sent on a new connection when the only connection was destroyed", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
   const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
@@ -140,7 +141,7 @@ test("a waiter is served when the connection before it had to be destroyed", asy
   expect(await plain).toEqual([{ n: 3 }]);
 });
 
-test("an idle connection that has stalled costs the stop timeout, and its place comes back", async () => {
+test("an idle connection that has stalled is destroyed after the stop timeout, and its place is free again", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
   await wholePool(sql);
@@ -152,7 +153,7 @@ test("an idle connection that has stalled costs the stop timeout, and its place 
   await until(() => proxy.open === 1);
 });
 
-test("a transaction that cannot be rolled back costs the connection", async () => {
+test("if a transaction cannot be rolled back, its connection is destroyed", async () => {
   const proxy = await startProxy(server);
   const sql = testSql({ max: 1 }, through(proxy));
   const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
@@ -167,7 +168,7 @@ test("a transaction that cannot be rolled back costs the connection", async () =
   await until(() => proxy.open === 1);
 });
 
-test("the server is killed while queries run, are canceled and wait; it comes back, and so does the pool", async () => {
+test("after a crash of the server, all queries settle and the pool works again", async () => {
   const doomed = await startPostgres();
   const target = { host: doomed.host, port: doomed.port };
   const proxy = await startProxy(target);
@@ -189,12 +190,12 @@ test("the server is killed while queries run, are canceled and wait; it comes ba
     ...Array.from({ length: 20 }, () => db.query(patience, sql`select 1`)),
   ].map((work) => work.catch((error: unknown) => error));
   await until(async () => (await look.running(m)) === 4);
-  // A crash of one backend, which the postmaster answers by ending all and starting anew.
+  // One backend crashes. The postmaster then ends all backends and starts again.
   process.kill(before[0]!, "SIGKILL");
   ctx.cancel();
   const outcomes = await Promise.all(works);
   for (const outcome of outcomes.slice(0, 4)) expect(outcome).toBeInstanceOf(Error);
-  expect(outcomes).not.toContain(patience.err() ?? "none"); // nobody was forgotten
+  expect(outcomes).not.toContain(patience.err() ?? "none"); // every query has settled
   await until(() =>
     db.query(background(), sql`select 1 as n`).then(
       () => true,
@@ -204,13 +205,13 @@ test("the server is killed while queries run, are canceled and wait; it comes ba
   expect(await wholePool(sql)).toHaveLength(4);
   await until(() => proxy.open === 4);
   await doomed.stop();
-  // The driver tries again and again where connections end without an error; the context ends that.
+  // If connections end without an error, the driver connects again and again, until the context ends.
   using short = withTimeout(background(), 200);
   await expect(db.query(short, sql`select 1`)).rejects.toBeInstanceOf(Error);
 });
 
 test.each(["while a statement runs", "between two statements"])(
-  "a transaction whose connection is reset %s leaves nothing that hangs its place",
+  "a transaction whose connection is reset %s leaves nothing in its place that hangs",
   async (when) => {
     const proxy = await startProxy(server);
     const sql = testSql({ max: 1, fetch_types: false }, through(proxy));
@@ -225,7 +226,7 @@ test.each(["while a statement runs", "between two statements"])(
         await (sleeping === false ? tx.query(patience, sql`select 2`) : sleeping);
       });
       await expect(work).rejects.toThrow(/ECONNRESET|EPIPE|CONNECTION_/);
-      // With a ROLLBACK left behind, the first is answered, and the others wait for ever.
+      // If a ROLLBACK were left behind, the first query would be answered and the others would hang.
       for (const n of [1, 2, 3]) {
         expect(await db.query(patience, sql`select ${n}::int as n`)).toEqual([{ n }]);
       }
@@ -234,9 +235,9 @@ test.each(["while a statement runs", "between two statements"])(
   },
 );
 
-test("connections that come and go: nobody waits for ever, and no place is lost", async () => {
+test("when connections are reset again and again, every query settles and the pool keeps its size", async () => {
   const proxy = await startProxy(server);
-  // With fetch_types the driver has an unhandled rejection where a connection breaks that early.
+  // With fetch_types, a connection that breaks this early causes an unhandled rejection in the driver.
   const sql = testSql({ max: 4, fetch_types: false }, through(proxy));
   const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   using patience = withTimeout(background(), 30_000);
@@ -277,7 +278,7 @@ test("connections that come and go: nobody waits for ever, and no place is lost"
   expect(patience.err()).toBeUndefined();
   expect(count.own).toBeGreaterThan(0);
   expect(count.failed).toBeGreaterThan(0);
-  // A last reset may still be on its way to a connection.
+  // The last reset may not have reached its connection yet.
   await until(() =>
     wholePool(sql).then(
       () => true,

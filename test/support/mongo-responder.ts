@@ -1,20 +1,20 @@
 /**
- * A stand-in for a MongoDB server, for want of one: it speaks the wire protocol over TCP to the
- * real driver, holds no data, and answers as the tests say. So it proves what the driver puts on
- * the wire and does with an answer, and nothing of what a server does.
+ * Stands in for a MongoDB server, because the tests have none. It speaks the wire protocol over TCP
+ * with the real driver, holds no data, and answers as a test says. So it shows what the driver sends
+ * and how the driver handles an answer. It does not show what a server does.
  * https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
  */
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { BSON, type Document } from "mongodb";
 import { onTestFinished } from "vitest";
 
-/** One command as it came. */
+/** One command that arrived. */
 export interface Received {
   readonly name: string;
   readonly command: Document;
-  /** The place of its connection in the order of arrival. */
+  /** The number of its connection, in the order in which connections were opened. */
   readonly connection: number;
-  /** Whether that connection is closed. */
+  /** Whether its connection is closed. */
   readonly gone: boolean;
 }
 
@@ -22,12 +22,13 @@ type Answer = Document | Promise<Document>;
 
 export interface Responder {
   readonly url: string;
-  /** Everything but the driver's own greetings and goodbyes. */
+  /** All commands, except those with which the driver opens and closes a connection. */
   readonly received: readonly Received[];
+  /** Returns the received commands of that name. */
   named(name: string): readonly Received[];
-  /** How a command is answered from now on; without that, with `{ ok: 1 }`. */
-  answer(name: string, with_: (received: Received) => Answer): void;
-  /** An answer that comes when its session is killed, as MongoDB's manual says of `killSessions`. */
+  /** Sets the answer to a command. Its default is `{ ok: 1 }`. */
+  answer(name: string, answer: (received: Received) => Answer): void;
+  /** Answers when the command's session is killed, as MongoDB's manual describes `killSessions`. */
   untilKilled(received: Received): Promise<Document>;
 }
 
@@ -110,7 +111,7 @@ export async function startResponder(): Promise<Responder> {
     url: `mongodb://${host}/?replicaSet=stand-in&serverMonitoringMode=poll`,
     received,
     named: (name) => received.filter((one) => one.name === name),
-    answer: (name, with_) => void answers.set(name, with_),
+    answer: (name, answer) => void answers.set(name, answer),
     untilKilled({ command }) {
       const id = (command["lsid"] as { id: BSON.Binary }).id.toString("hex");
       const waiting = held.get(id) ?? new Set();
@@ -127,10 +128,11 @@ export async function startResponder(): Promise<Responder> {
 
 function parse(message: Buffer): [command: Document, flags: number] {
   if (message.readInt32LE(12) === OP_QUERY) {
-    const document = message.indexOf(0, 20) + 1 + 8; // after the name, skip and limit
+    const document = message.indexOf(0, 20) + 1 + 8; // after the collection name, skip and limit
     return [BSON.deserialize(message.subarray(document)), 0];
   }
-  if (message.readInt32LE(12) !== OP_MSG) throw new Error("the stand-in knows no such message");
+  if (message.readInt32LE(12) !== OP_MSG)
+    throw new Error("the stand-in does not know this kind of message");
   const flags = message.readUInt32LE(16);
   const command: Document = {};
   for (let at = 20; at < message.length;) {

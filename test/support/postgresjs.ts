@@ -1,11 +1,11 @@
-/** A pool of postgres.js, and whether it is as it should be. */
+/** Pools of postgres.js for tests, and checks of their state. */
 import postgres from "postgres";
 import { expect, onTestFinished } from "vitest";
 import { postgresUrl, until } from "./postgres.ts";
 
 type Options = Exclude<Parameters<typeof postgres>[1], undefined>;
 
-/** Ends with the test. */
+/** Creates a pool that is closed at the end of the test. */
 export function testSql(options: Options = {}, url = postgresUrl()) {
   const notices: unknown[] = [];
   const sql = postgres(url, {
@@ -20,8 +20,9 @@ export function testSql(options: Options = {}, url = postgresUrl()) {
 export type TestSql = ReturnType<typeof testSql>;
 
 /**
- * Resolves with the pids of all connections, when each place of the pool could be had at once: so
- * none was lost. None is inside a transaction: the server would have warned of a second BEGIN.
+ * Takes every place of the pool at the same time, which proves that none is lost. Resolves with the
+ * process ids of the connections, in order. Expects that no connection was inside a transaction: the
+ * server would have warned about a second BEGIN.
  */
 export async function wholePool(sql: TestSql): Promise<number[]> {
   const max = sql.options.max;
@@ -41,6 +42,7 @@ export async function wholePool(sql: TestSql): Promise<number[]> {
   return pids.sort((a, b) => a - b);
 }
 
+/** Resolves with the process id of a connection of the pool. */
 export async function pidOf(sql: TestSql): Promise<number | undefined> {
   const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
   return row?.pid;

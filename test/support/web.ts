@@ -1,29 +1,30 @@
-/** HTTP servers for tests of what goes out. */
+/** HTTP servers for tests of outgoing requests. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** One request, as its server saw it. */
+/** One request as the server sees it. */
 export interface Seen {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  /** The client went before it had all of the response. */
+  /** Whether the client has disconnected. */
   gone: boolean;
-  /** What has come of the request's body. */
+  /** The part of the request's body that has arrived. */
   body: string;
 }
 
 export interface Web extends AsyncDisposable {
-  /** Without a slash at the end. */
+  /** The URL, without a slash at its end. */
   readonly url: string;
-  /** As a trusted host. */
+  /** The host for the option `trusted`. */
   readonly host: string;
+  /** How many connections were opened. */
   connections: number;
   readonly seen: Seen[];
 }
 
-/** A server on a port of its own. */
+/** Starts a server on a free port. `respond` handles each request. */
 export async function serve(
-  answer: (res: ServerResponse, req: IncomingMessage) => unknown,
+  respond: (res: ServerResponse, req: IncomingMessage) => unknown,
 ): Promise<Web> {
   const server = createServer((req, res) => {
     const seen: Seen = { req, res, gone: false, body: "" };
@@ -31,7 +32,7 @@ export async function serve(
     res.on("close", () => (seen.gone = !res.writableFinished));
     req.on("error", () => undefined);
     req.setEncoding("utf8").on("data", (chunk: string) => (seen.body += chunk));
-    answer(res, req);
+    respond(res, req);
   });
   server.on("connection", () => web.connections++);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -1,4 +1,4 @@
-/** Where the cancel requests of a pool go. */
+/** Sends the cancel requests for one query of a pool. */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
@@ -11,31 +11,35 @@ import {
 import type { Backend, PoolOptions } from "./driver.ts";
 
 /**
- * Asks the server to stop what `backend` is running.
+ * Asks the server to stop the query that `backend` is running.
  *
- * The driver does not say to which of its hosts, or of the addresses of a name, it is connected. So
- * each of them is asked: the secret key makes the request mean nothing to any but the right one.
+ * The driver does not say to which of its hosts, or to which address of a host, it is connected. So
+ * every address gets a request. The request has an effect only on the right server, because it
+ * carries the secret key of the connection.
  */
-export class Cancel {
+export class CancelRequests {
   readonly #requests: CancelRequest[] = [];
-  #abandoned = false;
+  #isAbandoned = false;
 
   /**
-   * Resolves when none of the requests can hit anything. What has not been sent by the time that
-   * `settled` resolves is not sent any more.
+   * Resolves when none of the requests can hit anything. When `settled` resolves, requests that were
+   * not sent yet are dropped. Rejects if a request was sent and its effect is unknown, or if none
+   * could be sent.
    */
   async send(options: PoolOptions, backend: Backend, settled: PromiseLike<unknown>): Promise<void> {
     const { pid, secret } = backend;
-    if (pid === null || secret === null) throw new Error("the server gave no key to cancel with");
+    if (pid === null || secret === null) {
+      throw new Error("the server sent no key for cancel requests");
+    }
     let isSettled = false;
-    const unsent = (): void => {
+    const dropUnsent = (): void => {
       isSettled = true;
       for (const request of this.#requests) if (!request.sent) request.abandon();
     };
-    void settled.then(unsent);
-    const ways = await waysTo(options);
-    if (isSettled || this.#abandoned) return;
-    const requests = ways.map((way) => cancelRequest({ ...way, pid, secret }));
+    void settled.then(dropUnsent);
+    const addresses = await addressesOf(options);
+    if (isSettled || this.#isAbandoned) return;
+    const requests = addresses.map((address) => cancelRequest({ ...address, pid, secret }));
     this.#requests.push(...requests);
     const answers = await Promise.allSettled(requests.map((request) => request.closed));
     const failures = answers.flatMap((answer, i) =>
@@ -48,38 +52,48 @@ export class Cancel {
     if (harmful !== undefined || allFailed) throw (harmful ?? failures[0])?.error;
   }
 
+  /** Closes the connections of all requests. */
   abandon(): void {
-    this.#abandoned = true;
+    this.#isAbandoned = true;
     for (const request of this.#requests) request.abandon();
   }
 }
 
-type Way = Pick<CancelTarget, "to" | "tls">;
+/** Where a server may be, and how to connect there. */
+type Address = Pick<CancelTarget, "to" | "tls">;
 
-async function waysTo(options: PoolOptions): Promise<Way[]> {
+async function addressesOf(options: PoolOptions): Promise<Address[]> {
   const { host, port, path, socket } = options;
   if (socket !== undefined) {
     return [{ to: await socket(options), tls: tlsOf(options, undefined) }];
   }
   if (typeof path === "string") return [{ to: { path }, tls: tlsOf(options, undefined) }];
-  const ways = port.map(async (port, i): Promise<Way[]> => {
+  const lookups = port.map(async (port, i): Promise<Address[]> => {
     const name = host[i];
-    if (name === undefined) return []; // the driver does not come to it, either
-    // The driver makes an empty name of "::1", and Node localhost of that.
-    const addresses = isIP(name)
+    if (name === undefined) return []; // the driver does not connect there either
+    // The driver turns "::1" into an empty name, and Node takes an empty name for localhost.
+    const found = isIP(name)
       ? [{ address: name }]
       : await lookup(name || "localhost", { all: true });
     const tls = tlsOf(options, name);
-    return addresses.map(({ address }) => ({ to: { host: address, port }, tls }));
+    return found.map(({ address }) => ({ to: { host: address, port }, tls }));
   });
-  const known = await Promise.allSettled(ways);
-  const found = known.flatMap((way) => (way.status === "fulfilled" ? way.value : []));
-  const failed = known.find((way) => way.status === "rejected");
-  if (found.length === 0) throw failed?.reason ?? new Error("there is no host to cancel at");
-  return found;
+  const results = await Promise.allSettled(lookups);
+  const addresses = results.flatMap((result) =>
+    result.status === "fulfilled" ? result.value : [],
+  );
+  const failed = results.find((result) => result.status === "rejected");
+  if (addresses.length === 0) {
+    throw failed?.reason ?? new Error("there is no host for the cancel request");
+  }
+  return addresses;
 }
 
-/** As `secure` in postgres/src/connection.js, so that what let the connection in lets this in. */
+/**
+ * Returns the TLS options of the driver's own connections, as `secure` makes them, so that the
+ * server accepts the cancel request too.
+ * https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L266-L294
+ */
 function tlsOf({ ssl, sslnegotiation }: PoolOptions, host?: string): CancelTls | undefined {
   if (ssl === undefined || ssl === false) return undefined;
   const direct = sslnegotiation === "direct";

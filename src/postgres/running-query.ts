@@ -1,0 +1,107 @@
+/** A query on a leased connection, as an operation that can be stopped. */
+import type { Operation } from "../adapter/stoppable.ts";
+import { CancelRequests } from "./cancel-requests.ts";
+import { copyQuery, type Query, type Result, type SentQuery } from "./driver.ts";
+import type { LeasedConnection } from "./leased-connection.ts";
+
+/** SQLSTATE query_canceled. A cancel request causes it, and `statement_timeout` does too. */
+const QUERY_CANCELED = "57014";
+
+export class RunningQuery implements Operation<unknown> {
+  readonly kind = "postgres.query";
+  readonly what: string;
+  protected readonly connection: LeasedConnection;
+  protected sent: SentQuery | undefined;
+  readonly #query: Query;
+  readonly #isLast: boolean;
+  readonly #cancelRequests = new CancelRequests();
+  #settled: Promise<unknown> = Promise.resolve();
+  /**
+   * Set as soon as the server has answered, before the promise settles. Meanwhile another caller may
+   * get the connection.
+   */
+  #isAnswered = false;
+  /** Whether a cancel request was sent. */
+  isCancelSent = false;
+  /** Whether the query may have left the connection inside a transaction. */
+  mayHaveBegunTransaction = false;
+
+  /**
+   * `isLast` says that the lease ends with this query: if the query succeeds, its connection goes
+   * back to the pool at once.
+   */
+  constructor(query: Query, connection: LeasedConnection, isLast = false) {
+    this.#query = query;
+    this.connection = connection;
+    this.#isLast = isLast;
+    this.what = textOf(query);
+  }
+
+  start(): Promise<unknown> {
+    const running = new Promise((resolve, reject) => {
+      // The driver resolves a query twice if it closes a portal, or if it only describes.
+      const onResult = (result: unknown): void => {
+        if (this.#isAnswered) return;
+        this.#isAnswered = true;
+        this.mayHaveBegunTransaction = beginsTransaction(result);
+        if (this.#isLast && !this.isCancelSent && !this.mayHaveBegunTransaction) {
+          this.connection.giveBackAfterQuery();
+        }
+        resolve(this.resultFrom(result));
+      };
+      const onError = (error: Error): void => {
+        this.#isAnswered = true;
+        this.mayHaveBegunTransaction = /\b(?:begin|start)\b/i.test(this.sent?.string ?? "");
+        reject(error);
+      };
+      const outcome = { resolve: onResult, reject: onError };
+      this.sent = copyQuery(this.#query, outcome, this.overrides());
+      this.connection.execute(this.sent);
+    });
+    this.#settled = running.catch(() => undefined);
+    return running;
+  }
+
+  async stop(): Promise<void> {
+    const { state: backend } = this.sent ?? {};
+    // Another caller may have the connection by now. Or it was broken, and nothing was sent.
+    if (this.#isAnswered || backend == null) return;
+    this.isCancelSent = true;
+    await this.#cancelRequests.send(this.connection.pool.options, backend, this.#settled);
+  }
+
+  isStop(error: unknown): boolean {
+    return (error as { code?: unknown } | null | undefined)?.code === QUERY_CANCELED;
+  }
+
+  destroy(): void {
+    this.#cancelRequests.abandon();
+    this.connection.destroy();
+  }
+
+  /** Whether the driver may miscount the rows of the next query; see `RESET_ROW_COUNT`. */
+  get hasRows(): boolean {
+    return (this.sent?.statement?.columns?.length ?? 0) > 0;
+  }
+
+  /** Returns the properties of the sent query that differ from the user's query. */
+  protected overrides(): Partial<SentQuery> {
+    return {};
+  }
+
+  /** Returns what the caller gets for the driver's result. */
+  protected resultFrom(result: unknown): unknown {
+    return result;
+  }
+}
+
+/** Whether a statement has begun a transaction. A text may consist of several statements. */
+function beginsTransaction(result: unknown): boolean {
+  const results = Array.isArray(result) && !("command" in result) ? result : [result];
+  return (results as Result[]).some((one) => /^(BEGIN|START)/.test(one.command ?? ""));
+}
+
+/** Returns the SQL without the values. */
+function textOf({ strings }: Query): string {
+  return strings.reduce((text, next, i) => `${text}$${i}${next}`);
+}
