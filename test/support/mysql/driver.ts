@@ -2,10 +2,8 @@
 import mariadb, { type PoolConfig } from "mariadb";
 import mysql from "mysql2/promise";
 import { onTestFinished } from "vitest";
-import type {
-  WithContextOptions,
-  TransactionOptions,
-} from "../../../src/adapter/mysql/database.ts";
+import type { WithContextOptions } from "../../../src/adapter/mysql/options.ts";
+import type { TransactionOptions } from "../../../src/adapter/mysql/types.ts";
 import type { Context } from "../../../src/index.ts";
 import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
 import { withContext as withMysql2 } from "../../../src/mysql2/index.ts";
