@@ -135,6 +135,9 @@ function openKillConnection(base: BaseConnection): KillConnection {
   const opts: Record<string, unknown> = { ...Object.fromEntries(own), host };
   // Each of these would cost a round trip.
   Object.assign(opts, { initSql: undefined, sessionVariables: undefined, queryTimeout: 0 });
+  // The stop timeout limits the wait. The driver's own limit of 1 s can pass while this process only
+  // reads the rows of the stream that is to be stopped.
+  opts["connectTimeout"] = 0;
   const { host: name, ssl } = base.opts;
   if (ssl && name !== undefined && isIP(name) === 0) {
     // The certificate was issued for the name, not for the address.

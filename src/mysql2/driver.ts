@@ -42,6 +42,7 @@ export interface CoreConnection {
 interface Config {
   readonly user?: string | undefined;
   readonly socketPath?: string | undefined;
+  connectTimeout?: number | undefined;
   stream?: unknown;
   pool?: unknown;
 }
@@ -160,6 +161,7 @@ function openKillConnection(core: CoreConnection): KillConnection {
     Object.getOwnPropertyDescriptors(core.config),
   ) as Config;
   config.pool = undefined;
+  config.connectTimeout = 0; // the stop timeout limits the wait
   if (typeof config.stream !== "function" && host !== undefined && port !== undefined) {
     // `config.host` keeps its name, because TLS compares that with the certificate.
     config.stream = () => connect({ host, port, noDelay: true });

@@ -127,6 +127,23 @@ export function describeWeather(driver: TestDriver): void {
       await expectWhole(pool);
     });
 
+    test("a kill connection that opens slowly stops the statement within the stop timeout", async () => {
+      const proxy = await startProxy(server, (link) => {
+        if (link.index === 1) link.delay(400);
+      });
+      const more = { connectTimeout: 1_000 }; // shorter than the delayed handshake
+      const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: 10_000, more });
+      const look = await observer({ uri: server.url });
+      using ctx = withCancel(withLedger(background()));
+      const text = `select sleep(${LONG}) ${mark()}`;
+      const work = pool.db.query(ctx, text).catch((e: unknown) => e);
+      await until(async () => (await look.running(text)) === 1);
+      ctx.cancel();
+      expect(await work).toBe(ctx.err());
+      expect((await stopped(ctx)).find(({ what }) => what === text)?.state).toBe("stopped");
+      await expectWhole(pool);
+    });
+
     test("a control connection that breaks while idle is opened anew", async () => {
       const { state, pool, proxy } = await canceled(() => undefined);
       expect(state).toBe("stopped");
