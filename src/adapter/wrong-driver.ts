@@ -50,9 +50,7 @@ const known: readonly Recognized[] = [
 export function wrongDriver(entry: string, takes: string, driver: unknown): TypeError {
   const expected = `withContext of eightysix/${entry} takes ${takes}`;
   const isObject = (typeof driver === "object" && driver !== null) || typeof driver === "function";
-  const found = isObject
-    ? known.find(({ has }) => has.every((name) => name in driver))
-    : undefined;
+  const found = isObject ? known.find(({ has }) => has.every((name) => name in driver)) : undefined;
   if (found === undefined) return new TypeError(`${expected}, got ${show(driver)}`);
   const { what, entry: right = "", instead } = found;
   if (right === entry) return new TypeError(`${expected}, got ${what} that cannot be used`);
