@@ -4,6 +4,7 @@ import mysql from "mysql2/promise";
 import { expect, onTestFinished, test } from "vitest";
 import { describeMariadb, mariadbUrl } from "../../test/support/mariadb.ts";
 import { isCoreConnection, isCorePool, type CoreConnection } from "./driver.ts";
+import { coreOf } from "./pool.ts";
 
 describeMariadb("mysql2", () => {
   test("still has a pool and a connection with callbacks beneath those with promises", async () => {
@@ -19,7 +20,7 @@ describeMariadb("mysql2", () => {
   test("still has the internal members of a connection that the adapter uses", async () => {
     const connection = await mysql.createConnection(mariadbUrl());
     onTestFinished(() => connection.destroy());
-    const core = connection.connection as unknown as CoreConnection;
+    const core = coreOf(connection) as CoreConnection;
     expect(core._handshakePacket?.serverVersion).toMatch(/^\d+\.\d+\.\d+/);
     expect(core.config.user).toBe(new URL(mariadbUrl()).username);
     expect(core.config).toHaveProperty("connectTimeout");
@@ -39,11 +40,9 @@ describeMariadb("mysql2", () => {
     const pooled = await pool.getConnection();
     const plain = await mysql.createConnection(mariadbUrl());
     onTestFinished(() => plain.destroy());
-    const core = pooled.connection as unknown as object;
+    const core = coreOf(pooled);
     expect(core).toHaveProperty("_pool");
-    expect(Object.getPrototypeOf(core.constructor)).toBe(
-      (plain.connection as unknown as object).constructor,
-    );
+    expect(Object.getPrototypeOf(core.constructor)).toBe(coreOf(plain).constructor);
     pooled.release();
   });
 });
