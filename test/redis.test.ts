@@ -1,4 +1,4 @@
-/** What both Redis drivers promise: the same tests, on a server of their own. */
+/** What both Redis adapters guarantee, tested with the same tests on a server of their own. */
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -17,7 +17,7 @@ import {
 import { withContext as withIoredis } from "../src/ioredis/index.ts";
 import { withContext as withRedis, type WithContextOptions } from "../src/redis/index.ts";
 import { startRedis, type RedisServer } from "../servers/redis.ts";
-import { observeRedis } from "./support/own-redis.ts";
+import { describeOwnRedis, observeRedis } from "./support/own-redis.ts";
 import { tell } from "./support/race.ts";
 import { until } from "./support/wait.ts";
 import { startProxy, type Link } from "./support/proxy.ts";
@@ -37,7 +37,7 @@ interface Db {
   transact(ctx: Context, key: string): Promise<unknown>;
   keys(ctx: Context): AsyncIterable<string[]>;
   close(): void;
-  /** The user's own client, without a context. */
+  /** Sends a command on the user's own client, without a context. */
   raw(...args: string[]): Promise<unknown>;
   ready(): boolean;
   end(): Promise<void>;
@@ -101,24 +101,10 @@ const drivers: [string, Open][] = [
 const unhandled: unknown[] = [];
 const listen = (reason: unknown): void => void unhandled.push(reason);
 
-let server: RedisServer;
-let look: Awaited<ReturnType<typeof observeRedis>>;
-beforeAll(async () => {
-  process.on("unhandledRejection", listen);
-  server = await startRedis();
-  look = await observeRedis(server.url);
-});
-afterAll(async () => {
-  look.close();
-  await server.stop();
-  process.off("unhandledRejection", listen);
-  expect(unhandled).toEqual([]);
-});
-
 let unique = 0;
 const key = (): string => `key:${++unique}`;
 
-/** Settles by itself: what a promise rejects with. */
+/** Resolves with what the promise rejects with. Rejects if it resolves. */
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     (value) => {
@@ -127,7 +113,7 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** mulberry32: the same numbers for the same seed. */
+/** mulberry32, which returns the same numbers for the same seed. */
 function random(seed: number): () => number {
   let a = seed;
   return () => {
@@ -138,15 +124,29 @@ function random(seed: number): () => number {
   };
 }
 
-test("room for no blocking command is a TypeError", () => {
+test("withContext of both Redis adapters throws if maxBlocking is not a positive integer", () => {
   for (const maxBlocking of [0, NaN, 1.5]) {
     expect(() => withRedis(createClient(), { maxBlocking })).toThrow(TypeError);
     expect(() => withIoredis(new Redis({ lazyConnect: true }), { maxBlocking })).toThrow(TypeError);
   }
 });
 
-describe.each(drivers)("%s", (_, open) => {
-  /** A database that ends with the test, and leaves no connection behind. */
+describeOwnRedis.each(drivers)("withContext of eightysix/%s", (_, open) => {
+  let server: RedisServer;
+  let look: Awaited<ReturnType<typeof observeRedis>>;
+  beforeAll(async () => {
+    process.on("unhandledRejection", listen);
+    server = await startRedis();
+    look = await observeRedis(server.url);
+  });
+  afterAll(async () => {
+    look.close();
+    await server.stop();
+    process.off("unhandledRejection", listen);
+    expect(unhandled).toEqual([]);
+  });
+
+  /** Returns a database that closes with the test, and checks that no connection remains. */
   async function database(options?: WithContextOptions, url = server.url): Promise<Db> {
     const db = await open(url, options);
     onTestFinished(async () => {
@@ -156,7 +156,7 @@ describe.each(drivers)("%s", (_, open) => {
     return db;
   }
 
-  test("commands answer as without a context", async () => {
+  test("answers commands as the driver does without a context", async () => {
     const db = await database();
     const k = key();
     expect(await db.call(background(), "SET", k, "1")).toBe("OK");
@@ -168,7 +168,7 @@ describe.each(drivers)("%s", (_, open) => {
     });
   });
 
-  test("a blocked pop that is canceled stops on the server, and its connection is used again", async () => {
+  test("stops a canceled BLPOP on the server, and uses its connection again", async () => {
     const db = await database();
     const k = key();
     for (let i = 0; i < 3; i++) {
@@ -184,13 +184,13 @@ describe.each(drivers)("%s", (_, open) => {
       expect(error).toBeInstanceOf(CanceledError);
       expect((error as Error).cause).toBe(why);
       expect(await stopped(ctx)).toMatchObject([{ what: "BLPOP", state: "stopped" }]);
-      expect(await look.connections()).toBe(3); // the client, the blocking one and the control
+      expect(await look.connections()).toBe(3); // the client's, the BLPOP's, and one for UNBLOCK
     }
     await look.client.rPush(k, "for the next");
     expect(await db.blpop(background(), k)).toEqual([k, "for the next"]);
   });
 
-  test("a blocked pop ends with its deadline", async () => {
+  test("stops a BLPOP on the server when its deadline passes", async () => {
     const db = await database();
     using ctx = withTimeout(background(), 50);
     expect(await failure(db.blpop(ctx, key()))).toBeInstanceOf(DeadlineExceededError);
@@ -207,26 +207,29 @@ describe.each(drivers)("%s", (_, open) => {
     ["BZMPOP", "0", "1", "?", "MIN"],
     ["XREAD", "BLOCK", "0", "STREAMS", "?", "$"],
     ["XREADGROUP", "GROUP", "g", "me", "BLOCK", "0", "STREAMS", "?", ">"],
-  ])("%s is stopped, and holds up nobody", async (name, ...args) => {
-    const db = await database();
-    const k = key();
-    if (name === "XREADGROUP") await db.raw("XGROUP", "CREATE", k, "g", "$", "MKSTREAM");
-    using ctx = withCancel(background());
-    const answer = failure(db.call(ctx, name, ...args.map((arg) => (arg === "?" ? k : arg))));
-    await until(async () => (await look.blocked()) === 1);
-    expect(await db.call(background(), "PING")).toBe("PONG");
-    ctx.cancel();
-    expect(await answer).toBe(ctx.err());
-    expect(await look.blocked()).toBe(0);
-  });
+  ])(
+    "stops a canceled %s on the server, and other commands run meanwhile",
+    async (name, ...args) => {
+      const db = await database();
+      const k = key();
+      if (name === "XREADGROUP") await db.raw("XGROUP", "CREATE", k, "g", "$", "MKSTREAM");
+      using ctx = withCancel(background());
+      const answer = failure(db.call(ctx, name, ...args.map((arg) => (arg === "?" ? k : arg))));
+      await until(async () => (await look.blocked()) === 1);
+      expect(await db.call(background(), "PING")).toBe("PONG");
+      ctx.cancel();
+      expect(await answer).toBe(ctx.err());
+      expect(await look.blocked()).toBe(0);
+    },
+  );
 
-  test("a name among the streams that reads BLOCK does not block", async () => {
+  test("sends XREAD on the client if BLOCK is only the name of a stream", async () => {
     const db = await database();
     expect(await db.call(background(), "XREAD", "STREAMS", "BLOCK", "0")).toBe(null);
     expect(await look.connections()).toBe(1);
   });
 
-  test("is stopped while the client itself is blocked", async () => {
+  test("stops a BLPOP while the client itself is blocked", async () => {
     const db = await database();
     const held = db.raw("BLPOP", key(), "0").catch(() => undefined);
     using ctx = withCancel(background());
@@ -238,7 +241,7 @@ describe.each(drivers)("%s", (_, open) => {
     await held;
   });
 
-  test("sends nothing when its context is done already", async () => {
+  test("sends nothing if the context is done already", async () => {
     const db = await database();
     const k = key();
     using ctx = withCancel(background());
@@ -250,14 +253,14 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await look.connections()).toBe(1);
   });
 
-  test("a context that is missing is a TypeError that says so", async () => {
+  test("rejects with a TypeError if the context is missing", async () => {
     const db = await database();
     const error = await failure(db.blpop("jobs" as unknown as Context, "0"));
     expect(error).toBeInstanceOf(TypeError);
     expect(String(error)).toMatch(/needs a Context as its first argument, got the string "jobs"/);
   });
 
-  test("somebody else's UNBLOCK is the driver's error, and a timeout is no error", async () => {
+  test("rejects with the driver's error if another client sends the UNBLOCK", async () => {
     const db = await database();
     const answer = failure(db.blpop(background(), key()));
     await until(async () => (await look.blocked()) === 1);
@@ -270,7 +273,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(String(await answer)).toContain("UNBLOCKED");
   });
 
-  test("a script that runs on is lost after the stop timeout, and the client goes on", async () => {
+  test("abandons a script after the stop timeout, and the client works again when the script has ended", async () => {
     const db = await database({ stopTimeout: 50 });
     using ctx = withCancel(withLedger(background()));
     const endless = "local n = 0; for i = 1, 100000000 do n = n + 1 end; return n";
@@ -282,7 +285,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await db.call(background(), "PING")).toBe("PONG"); // when the script is over
   });
 
-  test("WAIT speaks of the client's own writes, so it is sent there and cannot be stopped", async () => {
+  test("sends WAIT on the client, whose writes it asks about, and abandons it after the stop timeout", async () => {
     const db = await database({ stopTimeout: 50 });
     expect(await db.call(background(), "WAIT", "0", "0")).toBe(0);
     using ctx = withCancel(withLedger(background()));
@@ -296,7 +299,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await db.call(background(), "PING")).toBe("PONG");
   });
 
-  test("those who wait for a connection wait in order, and leave at once", async () => {
+  test("removes a BLPOP from the queue for connections when its context ends, and keeps the order", async () => {
     const db = await database({ maxBlocking: 2 });
     using ctx = withCancel(background());
     using leaves = withCancel(background());
@@ -314,7 +317,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await next).toEqual([k, "x"]);
   });
 
-  test("200 that are canceled at once all end, and leave the connections whole", async () => {
+  test("ends 200 BLPOPs that are canceled at once, and keeps their connections usable", async () => {
     const db = await database({ maxBlocking: 8 });
     using ctx = withCancel(background());
     const answers = Array.from({ length: 200 }, () => failure(db.blpop(ctx, key())));
@@ -331,7 +334,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect((await Promise.all(pops)).map((pop) => pop?.[1]).sort()).toEqual(elements);
   });
 
-  test("a cancel before the connection is open leaves it to the next one", async () => {
+  test("leaves a connection that is still opening to the next command", async () => {
     const db = await database();
     using ctx = withCancel(background());
     const answer = failure(db.blpop(ctx, key()));
@@ -344,7 +347,7 @@ describe.each(drivers)("%s", (_, open) => {
   });
 
   test(
-    `${RACES} cancels that race a push lose no element and hit nobody else`,
+    `loses no element and hits no other command in ${RACES} cancels that race a push`,
     async () => {
       const draw = random(SEED);
       const db = await database({ maxBlocking: 4 });
@@ -356,11 +359,11 @@ describe.each(drivers)("%s", (_, open) => {
       const root = withLedger(background());
       const race = async (i: number): Promise<void> => {
         using ctx = withCancel(root);
-        // A list of its own: what a canceled one leaves there would answer the next at once.
+        // Each has a list of its own: an element that a canceled BLPOP leaves would answer the next at once.
         const k = key();
         lists.push(k);
         const pop = db.blpop(ctx, k);
-        // Around the same moment, on two connections, in either order.
+        // The push and the cancel come at about the same time, on two connections, in either order.
         const at = draw() * 3;
         const later = (fn: () => unknown, delay: number) =>
           new Promise<void>((resolve) =>
@@ -378,7 +381,7 @@ describe.each(drivers)("%s", (_, open) => {
         await Promise.all([pushed, canceled]);
       };
       const innocent = async (i: number): Promise<void> => {
-        victims++; // until it is answered
+        victims++; // until the BLPOP is answered
         const pop = db.blpop(root, innocentKey);
         await look.client.rPush(innocentKey, `i${i}`);
         expect((await pop)![0]).toBe(innocentKey);
@@ -395,7 +398,7 @@ describe.each(drivers)("%s", (_, open) => {
       };
       const over = await Promise.allSettled([worker(), worker(), worker()]);
       const leaked = working(root);
-      const late = RACES - count.canceled; // its cancel came after the answer
+      const late = RACES - count.canceled; // the answer came before the cancel
       tell({ ...count, late, victims, leaked: leaked.length });
       for (const one of over) if (one.status === "rejected") throw one.reason;
       expect(leaked).toEqual([]);
@@ -408,12 +411,12 @@ describe.each(drivers)("%s", (_, open) => {
       expect(got.length).toBeGreaterThan(0);
       expect(count.innocent).toBeGreaterThan(0);
       expect(await look.client.lLen(innocentKey)).toBe(0);
-      expect(await look.connections()).toBeLessThanOrEqual(6); // and no connection had to go
+      expect(await look.connections()).toBeLessThanOrEqual(6); // no connection was replaced
     },
     60_000 + RACES * 50,
   );
 
-  test("close ends the connections that are not the client's, and the client goes on", async () => {
+  test("close() closes the connections of blocking commands, and the client still works", async () => {
     const db = await database();
     const answer = failure(db.blpop(background(), key()));
     await until(async () => (await look.blocked()) === 1);
@@ -424,7 +427,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(String(await failure(db.blpop(background(), key())))).toContain("closed");
   });
 
-  test("close in the midst of connecting leaves no connection behind", async () => {
+  test("close() also closes a connection that is still opening", async () => {
     const db = await database();
     const answer = failure(db.blpop(background(), key()));
     await new Promise(setImmediate);
@@ -434,7 +437,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await look.connections()).toBe(1);
   });
 
-  test("a client that is closed says so, and takes its connections with it", async () => {
+  test("closes its connections with the client, and rejects later commands with the driver's error", async () => {
     const db = await database();
     const answer = failure(db.blpop(background(), key()));
     await until(async () => (await look.blocked()) === 1);
@@ -444,7 +447,7 @@ describe.each(drivers)("%s", (_, open) => {
     expect(String(await failure(db.blpop(background(), key())))).toMatch(/closed/);
   });
 
-  test("a scan ends with its context", async () => {
+  test("ends a scan when its context ends", async () => {
     const db = await database();
     await look.client.mSet(
       Object.fromEntries(Array.from({ length: 500 }, (_, i) => [key(), `${i}`])),
@@ -460,8 +463,8 @@ describe.each(drivers)("%s", (_, open) => {
     expect(await failure(scan())).toBe(ctx.err());
   });
 
-  describe("in bad weather", () => {
-    /** A client behind a proxy; `restart` puts another server behind it. */
+  describe("on a failing network", () => {
+    /** Returns a client behind a proxy, whose `target` can be changed. */
     async function behindProxy(onLink?: (link: Link) => void) {
       const target = { host: server.host, port: server.port };
       const proxy = await startProxy(target, onLink);
@@ -484,44 +487,50 @@ describe.each(drivers)("%s", (_, open) => {
       const start = performance.now();
       return [await answer, performance.now() - start];
     };
-    // The client is 0, the blocking connection 1 and the control 2.
-    test.each(["stall", "reset"] as const)("%s of the blocked connection", async (what) => {
-      const { db, proxy } = await behindProxy();
-      using ctx = withCancel(withLedger(background()));
-      const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
-      await until(async () => (await look.blocked()) === 1);
-      proxy.links[1]!.stall();
-      if (what === "reset") proxy.links[1]!.reset();
-      ctx.cancel();
-      const [error, took] = await timed(answer);
-      if (what === "stall") {
+    // Link 0 is the client's, link 1 the BLPOP's, and link 2 the one for UNBLOCK.
+    test.each(["stall", "reset"] as const)(
+      "survives a %s of the connection of a BLPOP",
+      async (what) => {
+        const { db, proxy } = await behindProxy();
+        using ctx = withCancel(withLedger(background()));
+        const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
+        await until(async () => (await look.blocked()) === 1);
+        proxy.links[1]!.stall();
+        if (what === "reset") proxy.links[1]!.reset();
+        ctx.cancel();
+        const [error, took] = await timed(answer);
+        if (what === "stall") {
+          expect(error).toBe(ctx.err());
+          expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
+        } else expect(error).toBeInstanceOf(Error);
+        expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
+        await works(db);
+      },
+    );
+
+    test.each(["stall", "reset"] as const)(
+      "survives a %s of the connection for UNBLOCK",
+      async (what) => {
+        const { db, proxy } = await behindProxy((link) => link.index === 2 && link[what]());
+        using ctx = withCancel(background());
+        const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
+        await until(async () => (await look.blocked()) === 1);
+        ctx.cancel();
+        const [error, took] = await timed(answer);
         expect(error).toBe(ctx.err());
-        expect(await stopped(ctx)).toMatchObject([{ state: "abandoned" }]);
-      } else expect(error).toBeInstanceOf(Error);
-      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
-      await works(db);
-    });
+        expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
+        await until(async () => (await look.blocked()) === 0);
+        await works(db);
+        using again = withCancel(background());
+        const next = failure(db.blpop(again, key()));
+        await until(async () => (await look.blocked()) === 1);
+        again.cancel();
+        expect(await next).toBe(again.err());
+        expect(proxy.links.length).toBeGreaterThan(3);
+      },
+    );
 
-    test.each(["stall", "reset"] as const)("%s of the control connection", async (what) => {
-      const { db, proxy } = await behindProxy((link) => link.index === 2 && link[what]());
-      using ctx = withCancel(background());
-      const answer = db.blpop(ctx, key()).catch((e: unknown) => e);
-      await until(async () => (await look.blocked()) === 1);
-      ctx.cancel();
-      const [error, took] = await timed(answer);
-      expect(error).toBe(ctx.err());
-      expect(took).toBeLessThan(STOP_TIMEOUT + 1_000);
-      await until(async () => (await look.blocked()) === 0);
-      await works(db);
-      using again = withCancel(background());
-      const next = failure(db.blpop(again, key()));
-      await until(async () => (await look.blocked()) === 1);
-      again.cancel();
-      expect(await next).toBe(again.err());
-      expect(proxy.links.length).toBeGreaterThan(3);
-    });
-
-    test("a control connection that stalls while it is used", async () => {
+    test("survives a stall of the connection for UNBLOCK after it was used", async () => {
       const { db, proxy } = await behindProxy();
       await works(db);
       await until(() => proxy.links.length === 3);
@@ -539,7 +548,7 @@ describe.each(drivers)("%s", (_, open) => {
       await works(db);
     });
 
-    test("the server is killed while one is blocked and one is being stopped", async () => {
+    test("rejects a blocked and a canceled BLPOP if the server is killed, and works with the next server", async () => {
       const { password } = new URL(server.url);
       const doomed = await startRedis({ settings: { requirepass: password } });
       const doomedUrl = new URL(doomed.url);
@@ -562,7 +571,7 @@ describe.each(drivers)("%s", (_, open) => {
       await works(db);
     });
 
-    test("a command in the client's queue is withdrawn, and never sent", async () => {
+    test("withdraws a command from the client's queue, and never sends it", async () => {
       const { db, proxy } = await behindProxy();
       await proxy.refuse();
       proxy.links[0]!.reset();
@@ -586,7 +595,7 @@ describe.each(drivers)("%s", (_, open) => {
       expect(await db.call(background(), "GET", k)).toBe("100");
     });
 
-    test("a command whose answer stalls ends after the stop timeout; one that comes in time is returned", async () => {
+    test("returns an answer that comes within the stop timeout, and abandons a command without one", async () => {
       const { db, proxy } = await behindProxy();
       using late = withCancel(background());
       const slow = "local n = 0; for i = 1, 3000000 do n = n + i end; return 'done'";

@@ -1,40 +1,8 @@
-/** The inside of `ioredis` 5 and 6, as far as it is used, and connections made after its clients. */
-import type { Connection } from "../adapter/redis/link.ts";
+/** A connection for blocking commands, which is a duplicate of the user's client. */
+import type { DriverConnection } from "../adapter/redis/own-connection.ts";
+import type { Client } from "./driver.ts";
 
-/** A command, built and not sent. */
-export interface Command {
-  readonly name: string;
-  readonly args: readonly unknown[];
-  readonly promise: Promise<unknown>;
-  reject(error: Error): void;
-}
-
-/** A Deque of the package denque. */
-interface Queue {
-  readonly length: number;
-  peekAt(index: number): { readonly command: Command } | undefined;
-  remove(index: number, count: number): unknown;
-}
-
-export interface Client {
-  readonly status: string;
-  readonly isCluster?: boolean;
-  readonly options: { db?: number; retryStrategy?: unknown };
-  readonly condition?: { readonly select?: number } | null;
-  readonly stream?: { destroy(): unknown };
-  /** What was not written yet. */
-  readonly offlineQueue?: Queue;
-  /** What was written to a connection that broke, and is to be sent again. */
-  readonly prevCommandQueue?: Queue | null;
-  duplicate(overrides: object): Client;
-  connect(): Promise<unknown>;
-  disconnect(): void;
-  call(...args: string[]): Promise<unknown>;
-  sendCommand(command: Command): unknown;
-  on(event: "error" | "end", listener: () => void): unknown;
-}
-
-export class IoredisConnection implements Connection {
+export class IoredisConnection implements DriverConnection {
   readonly client: Client;
 
   constructor(model: Client) {
@@ -47,11 +15,11 @@ export class IoredisConnection implements Connection {
       // A pop that is sent twice pops twice.
       autoResendUnfulfilledCommands: false,
       reconnectOnError: null,
-      // Both tell the caller that it is over while the server goes on, and pops for nobody.
+      // Both would reject the command while the server goes on, and pops an element for nobody.
       commandTimeout: undefined,
       blockingTimeout: undefined,
     });
-    this.client.on("error", () => undefined); // what was sent is told, and nobody else cares
+    this.client.on("error", () => undefined); // each command reports its own failure
   }
 
   get connected(): boolean {
@@ -59,9 +27,10 @@ export class IoredisConnection implements Connection {
   }
 
   async connect(): Promise<unknown> {
-    this.client.connect().catch(() => undefined); // fails with the first attempt of many
+    // The promise rejects if the first of many attempts fails.
+    this.client.connect().catch(() => undefined);
     const id = await this.client.call("CLIENT", "ID");
-    this.#neverAgain();
+    this.#forbidReconnect();
     return id;
   }
 
@@ -70,25 +39,12 @@ export class IoredisConnection implements Connection {
   }
 
   end(): void {
-    this.#neverAgain();
+    this.#forbidReconnect();
     this.client.disconnect();
-    this.client.stream?.destroy(); // which would wait for the server's goodbye
+    this.client.stream?.destroy(); // `disconnect` waits for the server to close its side
   }
 
-  #neverAgain(): void {
+  #forbidReconnect(): void {
     this.client.options.retryStrategy = null;
-  }
-}
-
-/** Takes a command out of the client's queues, as ioredis does itself when a connection breaks. */
-export function withdraw(client: Client, command: Command, reason: Error): void {
-  const again = client.status === "ready" ? undefined : client.prevCommandQueue;
-  for (const queue of [client.offlineQueue, again]) {
-    for (let i = 0; i < (queue?.length ?? 0); i++) {
-      if (queue?.peekAt(i)?.command !== command) continue;
-      queue.remove(i, 1);
-      command.reject(reason);
-      return;
-    }
   }
 }

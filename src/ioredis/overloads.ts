@@ -1,26 +1,27 @@
 /**
  * Puts a context in front of every overload of a method.
  *
- * TypeScript takes overloads apart only against a pattern of as many, and matches them from the
- * last. SET has 84 in ioredis 6; the few commands with more (SORT, XCLAIM, XREADGROUP, MIGRATE) keep
- * their last 84, which lack nothing but combinations of all their options: for those there is `call`.
+ * TypeScript can only take overloads apart with a pattern that has as many of them, and it matches
+ * from the last overload backwards. SET has 84 overloads in ioredis 6. The few commands with more
+ * (SORT, XCLAIM, XREADGROUP, MIGRATE) keep their last 84. The missing ones combine all options of the
+ * command, and can be sent with `call`.
  */
 import type { Context } from "../index.ts";
 
 type AnyFunction = (...args: never) => unknown;
 
-/** Arguments without the callback, which may be optional. */
+/** The arguments without the callback, which may be optional. */
 type WithoutCallback<A extends unknown[]> =
   Required<A> extends [...infer Head, infer Last] ? (Last extends AnyFunction ? Head : A) : A;
 
-/** One overload; nothing for a part of the pattern that no overload has matched. */
-type Face<A, R> = A extends unknown[]
+/** One overload with a context. A part of the pattern that matched no overload becomes `unknown`. */
+type WithCtx<A, R> = A extends unknown[]
   ? unknown[] extends A
     ? unknown
     : (ctx: Context, ...args: WithoutCallback<A>) => R
   : unknown;
 
-/** Most methods have few overloads, and the small pattern is many times cheaper. */
+/** Most methods have at most 8 overloads, and the pattern for 8 is checked many times faster. */
 export type CtxFirst<F> = F extends {
   (...args: infer A0): infer R0;
   (...args: infer A1): infer R1;
@@ -32,14 +33,14 @@ export type CtxFirst<F> = F extends {
   (...args: infer A7): infer R7;
 }
   ? unknown[] extends A0
-    ? Face<A0, R0> &
-        Face<A1, R1> &
-        Face<A2, R2> &
-        Face<A3, R3> &
-        Face<A4, R4> &
-        Face<A5, R5> &
-        Face<A6, R6> &
-        Face<A7, R7>
+    ? WithCtx<A0, R0> &
+        WithCtx<A1, R1> &
+        WithCtx<A2, R2> &
+        WithCtx<A3, R3> &
+        WithCtx<A4, R4> &
+        WithCtx<A5, R5> &
+        WithCtx<A6, R6> &
+        WithCtx<A7, R7>
     : Long<F>
   : never;
 
@@ -74,16 +75,16 @@ type Long<F> = F extends {
   (...args: infer A78): infer R78; (...args: infer A79): infer R79; (...args: infer A80): infer R80;
   (...args: infer A81): infer R81; (...args: infer A82): infer R82; (...args: infer A83): infer R83;
 } ?
-  Face<A0, R0> & Face<A1, R1> & Face<A2, R2> & Face<A3, R3> & Face<A4, R4> & Face<A5, R5> & Face<A6, R6> &
-  Face<A7, R7> & Face<A8, R8> & Face<A9, R9> & Face<A10, R10> & Face<A11, R11> & Face<A12, R12> & Face<A13, R13> &
-  Face<A14, R14> & Face<A15, R15> & Face<A16, R16> & Face<A17, R17> & Face<A18, R18> & Face<A19, R19> & Face<A20, R20> &
-  Face<A21, R21> & Face<A22, R22> & Face<A23, R23> & Face<A24, R24> & Face<A25, R25> & Face<A26, R26> & Face<A27, R27> &
-  Face<A28, R28> & Face<A29, R29> & Face<A30, R30> & Face<A31, R31> & Face<A32, R32> & Face<A33, R33> & Face<A34, R34> &
-  Face<A35, R35> & Face<A36, R36> & Face<A37, R37> & Face<A38, R38> & Face<A39, R39> & Face<A40, R40> & Face<A41, R41> &
-  Face<A42, R42> & Face<A43, R43> & Face<A44, R44> & Face<A45, R45> & Face<A46, R46> & Face<A47, R47> & Face<A48, R48> &
-  Face<A49, R49> & Face<A50, R50> & Face<A51, R51> & Face<A52, R52> & Face<A53, R53> & Face<A54, R54> & Face<A55, R55> &
-  Face<A56, R56> & Face<A57, R57> & Face<A58, R58> & Face<A59, R59> & Face<A60, R60> & Face<A61, R61> & Face<A62, R62> &
-  Face<A63, R63> & Face<A64, R64> & Face<A65, R65> & Face<A66, R66> & Face<A67, R67> & Face<A68, R68> & Face<A69, R69> &
-  Face<A70, R70> & Face<A71, R71> & Face<A72, R72> & Face<A73, R73> & Face<A74, R74> & Face<A75, R75> & Face<A76, R76> &
-  Face<A77, R77> & Face<A78, R78> & Face<A79, R79> & Face<A80, R80> & Face<A81, R81> & Face<A82, R82> & Face<A83, R83>
+  WithCtx<A0, R0> & WithCtx<A1, R1> & WithCtx<A2, R2> & WithCtx<A3, R3> & WithCtx<A4, R4> & WithCtx<A5, R5> & WithCtx<A6, R6> &
+  WithCtx<A7, R7> & WithCtx<A8, R8> & WithCtx<A9, R9> & WithCtx<A10, R10> & WithCtx<A11, R11> & WithCtx<A12, R12> & WithCtx<A13, R13> &
+  WithCtx<A14, R14> & WithCtx<A15, R15> & WithCtx<A16, R16> & WithCtx<A17, R17> & WithCtx<A18, R18> & WithCtx<A19, R19> & WithCtx<A20, R20> &
+  WithCtx<A21, R21> & WithCtx<A22, R22> & WithCtx<A23, R23> & WithCtx<A24, R24> & WithCtx<A25, R25> & WithCtx<A26, R26> & WithCtx<A27, R27> &
+  WithCtx<A28, R28> & WithCtx<A29, R29> & WithCtx<A30, R30> & WithCtx<A31, R31> & WithCtx<A32, R32> & WithCtx<A33, R33> & WithCtx<A34, R34> &
+  WithCtx<A35, R35> & WithCtx<A36, R36> & WithCtx<A37, R37> & WithCtx<A38, R38> & WithCtx<A39, R39> & WithCtx<A40, R40> & WithCtx<A41, R41> &
+  WithCtx<A42, R42> & WithCtx<A43, R43> & WithCtx<A44, R44> & WithCtx<A45, R45> & WithCtx<A46, R46> & WithCtx<A47, R47> & WithCtx<A48, R48> &
+  WithCtx<A49, R49> & WithCtx<A50, R50> & WithCtx<A51, R51> & WithCtx<A52, R52> & WithCtx<A53, R53> & WithCtx<A54, R54> & WithCtx<A55, R55> &
+  WithCtx<A56, R56> & WithCtx<A57, R57> & WithCtx<A58, R58> & WithCtx<A59, R59> & WithCtx<A60, R60> & WithCtx<A61, R61> & WithCtx<A62, R62> &
+  WithCtx<A63, R63> & WithCtx<A64, R64> & WithCtx<A65, R65> & WithCtx<A66, R66> & WithCtx<A67, R67> & WithCtx<A68, R68> & WithCtx<A69, R69> &
+  WithCtx<A70, R70> & WithCtx<A71, R71> & WithCtx<A72, R72> & WithCtx<A73, R73> & WithCtx<A74, R74> & WithCtx<A75, R75> & WithCtx<A76, R76> &
+  WithCtx<A77, R77> & WithCtx<A78, R78> & WithCtx<A79, R79> & WithCtx<A80, R80> & WithCtx<A81, R81> & WithCtx<A82, R82> & WithCtx<A83, R83>
 : never;

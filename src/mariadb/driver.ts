@@ -1,17 +1,21 @@
 /**
- * The inside of `mariadb` 3, as far as it is used.
- * Compared with its source: https://github.com/mariadb-corporation/mariadb-connector-nodejs/tree/main/lib
+ * The internals of `mariadb` 3 that the adapter relies on. driver.test.ts fails if they change.
+ *
+ * They are not documented: `info.status`, that listeners are called with the internal connection as
+ * `this`, and everything in `BaseConnection`.
+ * Source: https://github.com/mariadb-corporation/mariadb-connector-nodejs/tree/main/lib
  */
 import { isIP, type Socket } from "node:net";
-import type { Control } from "../adapter/mysql/kill.ts";
-import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql/driver.ts";
+import type { MysqlConnection, PausableRows } from "../adapter/mysql/driver.ts";
+import type { KillConnection } from "../adapter/mysql/kill.ts";
+import type { StatementArguments } from "../adapter/mysql/statement-arguments.ts";
 
 /** A pool with promises. */
 export interface DriverPool {
   getConnection(): PromiseLike<DriverConnection>;
 }
 
-/** A connection with promises: a face of the real one. */
+/** A connection with promises. It wraps a `BaseConnection`. */
 export interface DriverConnection {
   readonly info: {
     readonly threadId: number | bigint | null;
@@ -20,7 +24,7 @@ export interface DriverConnection {
   };
   query(sql: unknown, values?: unknown): Promise<unknown>;
   queryStream(sql: unknown, values?: unknown): RowStream;
-  /** Of a pool's. */
+  /** Only connections of a pool have it. */
   release?(): Promise<void>;
   once(event: string, listener: (this: unknown) => void): unknown;
   off(event: string, listener: () => void): unknown;
@@ -34,42 +38,44 @@ interface RowStream {
   resume(): void;
 }
 
-/** What lies beneath. */
-interface Base {
-  readonly opts: Settings;
-  /** Gone when it is closed. */
+/** The driver's internal connection. */
+export interface BaseConnection {
+  readonly opts: ConnectionOptions;
+  /** Undefined once the connection is closed. */
   readonly socket: Socket | undefined;
   connect(): Promise<unknown>;
-  /** What it is doing. */
+  /** Returns the command that runs on the connection. */
   activeReceiveCmd(): unknown;
   query(param: { sql: string }, resolve: (answer: unknown) => void, reject: Reject): void;
   end(param: object, resolve: () => void, reject: () => void): void;
-  /** Closes the socket at once; statements under way fail with the error. */
+  /** Closes the socket at once. Running statements fail with the error. */
   fatalError(error: Error, avoidThrowError: boolean): void;
   on(event: "error" | "end", listener: () => void): unknown;
 }
 
 type Reject = (error: unknown) => void;
 
-interface Settings {
+interface ConnectionOptions {
   readonly host?: string;
   readonly user?: string;
   readonly socketPath?: string;
   readonly ssl?: boolean | { readonly servername?: string };
 }
 
-const bases = new WeakMap<DriverConnection["info"], Base>();
+const bases = new WeakMap<DriverConnection["info"], BaseConnection>();
 
-/** Listeners are called with their emitter, which is the real connection. */
-function baseOf(connection: DriverConnection): Base {
+/** Returns the internal connection, which the driver passes to listeners as `this`. */
+export function baseOf(connection: DriverConnection): BaseConnection {
   let base = bases.get(connection.info);
   if (base !== undefined) return base;
   connection.once("newListener", function () {
-    base = this as Base;
+    base = this as BaseConnection;
   });
-  connection.once("eightysix", ignore);
+  connection.once("eightysix", ignore); // emits "newListener"
   connection.off("eightysix", ignore);
-  if (base === undefined) throw new TypeError("this connection of mariadb is not known");
+  if (base === undefined) {
+    throw new TypeError("eightysix/mariadb cannot use connections of this version of mariadb");
+  }
   bases.set(connection.info, base);
   return base;
 }
@@ -93,66 +99,71 @@ export function wrap(connection: DriverConnection): MysqlConnection {
     },
     call: async (method, args) => await methods[method]?.(...args),
     execute: (sql) => connection.query(sql),
-    // Of the last answer, whichever it was.
-    inTransaction: () => (connection.info.status & IN_TRANSACTION) !== 0,
-    read: (args, row, end) => read(connection, args, row, end),
+    // The driver keeps the status flags of the last answer, of whichever statement.
+    isInTransaction: () => (connection.info.status & IN_TRANSACTION) !== 0,
+    read: (args, onRow, onEnd) => read(connection, args, onRow, onEnd),
     isBusy: () => Boolean(base.activeReceiveCmd()),
-    connectAgain: () => connectAgain(base),
-    // Its own `destroy` first opens another connection, and leaves a rejection unhandled if the
-    // server has forgotten this one by then.
+    openKillConnection: () => openKillConnection(base),
+    // The connection's own `destroy` first opens another connection. If the server no longer knows
+    // this one by then, it leaves a rejection unhandled.
     destroy: () => destroy(base),
   };
 }
 
 function read(
   connection: DriverConnection,
-  args: Arguments,
-  row: (row: unknown) => void,
-  end: (error?: Error) => void,
-): Reading {
+  args: StatementArguments,
+  onRow: (row: unknown) => void,
+  onEnd: (error?: Error) => void,
+): PausableRows {
   let failure: Error | undefined;
   const stream = connection.queryStream(...args);
   stream.on("error", (error) => (failure ??= error));
-  stream.once("end", () => end(failure)); // after an error, too
-  stream.on("data", row);
+  stream.once("end", () => onEnd(failure)); // also follows an error
+  stream.on("data", onRow);
   return { pause: () => stream.pause(), resume: () => stream.resume() };
 }
 
-/** To the same address (a name may lead to several servers), and otherwise as `base` was made. */
-function connectAgain(base: Base): Control {
+/**
+ * Opens a connection with the options of `base`. It goes to the same address, because one name may
+ * lead to several servers.
+ */
+function openKillConnection(base: BaseConnection): KillConnection {
   const host = base.socket?.remoteAddress ?? base.opts.host;
-  const own = Object.entries(base.opts).filter(([key]) => !key.startsWith("_")); // it is an emitter
+  // The options object is also an event emitter. Its own listeners must not be copied.
+  const own = Object.entries(base.opts).filter(([key]) => !key.startsWith("_"));
   const opts: Record<string, unknown> = { ...Object.fromEntries(own), host };
-  // What it does not need costs round trips.
+  // Each of these would cost a round trip.
   Object.assign(opts, { initSql: undefined, sessionVariables: undefined, queryTimeout: 0 });
+  // The stop timeout limits the wait. The driver's own limit of 1 s can pass while this process only
+  // reads the rows of the stream that is to be stopped.
+  opts["connectTimeout"] = 0;
   const { host: name, ssl } = base.opts;
   if (ssl && name !== undefined && isIP(name) === 0) {
-    // The certificate is for the name.
+    // The certificate was issued for the name, not for the address.
     opts["ssl"] = { servername: name, ...(ssl === true ? undefined : ssl) };
   }
-  const control = new (base.constructor as new (opts: object) => Base)(opts);
-  const opened = control.connect();
-  const unref = (): void => void control.socket?.unref();
+  const killing = new (base.constructor as new (opts: object) => BaseConnection)(opts);
+  const opened = killing.connect();
+  const unref = (): void => void killing.socket?.unref();
   unref();
   return {
-    opened: opened.then(unref), // TLS has a socket of its own
-    query: (sql) => new Promise((resolve, reject) => control.query({ sql }, resolve, reject)),
-    onLost(lost) {
-      control.on("error", lost);
-      control.on("end", lost);
+    opened: opened.then(unref), // TLS has replaced the socket
+    query: (sql) => new Promise((resolve, reject) => killing.query({ sql }, resolve, reject)),
+    onLost(listener) {
+      killing.on("error", listener);
+      killing.on("end", listener);
     },
-    end: () => control.end({}, ignore, ignore),
-    destroy: () => destroy(control),
+    end: () => killing.end({}, ignore, ignore),
+    destroy: () => destroy(killing),
   };
 }
 
-function destroy(base: Base): void {
-  base.fatalError(
-    new Error("the connection was destroyed, because a statement did not stop"),
-    true,
-  );
+function destroy(base: BaseConnection): void {
+  const reason = "the connection was destroyed because the server did not stop a statement in time";
+  base.fatalError(new Error(reason), true);
 }
 
 function ignore(): void {
-  // nothing to be done
+  // nothing to do
 }

@@ -1,32 +1,37 @@
 /**
- * The inside of `mysql2` 3, as far as it is used.
- * Compared with its source: https://github.com/sidorares/node-mysql2/tree/master/lib
+ * The internals of `mysql2` 3 that the adapter relies on. driver.test.ts fails if they change.
+ *
+ * They are not documented: `pool` and `connection` beneath the objects with promises, the properties
+ * that begin with `_`, `addCommand`, `config`, `stream`, and that the class of a connection can be
+ * constructed with a `config`. Source: https://github.com/sidorares/node-mysql2/tree/master/lib
  */
 import { connect, type Socket } from "node:net";
-import type { Control } from "../adapter/mysql/kill.ts";
-import type { Arguments, MysqlConnection, Reading } from "../adapter/mysql/driver.ts";
+import type { MysqlConnection, PausableRows } from "../adapter/mysql/driver.ts";
+import type { KillConnection } from "../adapter/mysql/kill.ts";
+import type { StatementArguments } from "../adapter/mysql/statement-arguments.ts";
 
 type Callback = (error: Error | null | undefined, result?: unknown, fields?: unknown) => void;
 
-/** A pool with callbacks: the one inside that with promises. */
+/** A pool with callbacks. A pool with promises contains one. */
 export interface CorePool {
+  readonly _allConnections: unknown;
   getConnection(callback: (error: Error, connection: CoreConnection | undefined) => void): void;
 }
 
-/** A connection with callbacks. */
+/** A connection with callbacks. A connection with promises contains one. */
 export interface CoreConnection {
   readonly threadId: number;
   readonly config: Config;
   readonly stream: Socket;
-  /** There since the connection is up. */
+  /** Set once the connection is established. */
   readonly _handshakePacket?: { readonly serverVersion: string } | null;
-  /** What it is doing. */
+  /** The command that runs on the connection. */
   readonly _command?: unknown;
   connect(callback: (error: Error | null | undefined) => void): void;
   query(...args: readonly unknown[]): Command;
   pause(): void;
   resume(): void;
-  /** Of a pool's. */
+  /** Only connections of a pool have it. */
   release?(): void;
   end(): void;
   destroy(): void;
@@ -37,6 +42,7 @@ export interface CoreConnection {
 interface Config {
   readonly user?: string | undefined;
   readonly socketPath?: string | undefined;
+  connectTimeout?: number | undefined;
   stream?: unknown;
   pool?: unknown;
 }
@@ -52,8 +58,17 @@ export function isCoreConnection(value: unknown): value is CoreConnection {
   return _handshakePacket !== undefined && typeof addCommand === "function";
 }
 
+export function isCorePool(value: unknown): value is CorePool {
+  const core = Object(value) as Record<string, unknown>;
+  // A pool of the older package mysql has `_acquiringConnections` in addition.
+  const isMysql = core["_acquiringConnections"] !== undefined;
+  return (
+    typeof core["getConnection"] === "function" && core["_allConnections"] !== undefined && !isMysql
+  );
+}
+
 export function wrap(core: CoreConnection): MysqlConnection {
-  let status: boolean | undefined;
+  let lastStatus: boolean | undefined;
   return {
     get threadId() {
       return core.threadId;
@@ -70,13 +85,13 @@ export function wrap(core: CoreConnection): MysqlConnection {
       send(core, method, values === undefined ? [sql] : [sql, values]),
     async execute(sql) {
       const answer = await send(core, "query", [sql]);
-      status = isInTransaction(answer);
+      lastStatus = transactionStatusIn(answer);
       return answer;
     },
-    inTransaction: (answer) => (answer === undefined ? status : isInTransaction(answer)),
-    read: (args, row, end) => read(core, args, row, end),
+    isInTransaction: (answer) => (answer === undefined ? lastStatus : transactionStatusIn(answer)),
+    read: (args, onRow, onEnd) => read(core, args, onRow, onEnd),
     isBusy: () => Boolean(core._command),
-    connectAgain: () => connectAgain(core),
+    openKillConnection: () => openKillConnection(core),
     destroy: () => destroy(core),
   };
 }
@@ -93,10 +108,10 @@ function send(core: CoreConnection, method: string, args: readonly unknown[]): P
 
 const IN_TRANSACTION = 1; // SERVER_STATUS_IN_TRANS
 
-/** What the server says with the answer of a statement without rows, if that was the last. */
-function isInTransaction(answer: unknown): boolean | undefined {
+/** Reads the server's status flags, which come with an answer whose last result has no rows. */
+function transactionStatusIn(answer: unknown): boolean | undefined {
   const [result, fields] = answer as [unknown, readonly unknown[] | undefined];
-  // Several results, each with its fields, or none.
+  // With several results, `fields` has one entry for each: an array, or undefined without rows.
   const last = fields === undefined || fields.at(-1) !== undefined ? result : lastOf(result);
   if (Array.isArray(last)) return undefined;
   const { serverStatus } = Object(last) as { serverStatus?: unknown };
@@ -107,70 +122,77 @@ function lastOf(results: unknown): unknown {
   return Array.isArray(results) ? results.at(-1) : results;
 }
 
-/** With its own events: its stream drops the rows before an error, and never ends with its connection. */
+/**
+ * Reads rows from the events of the driver's command. The driver's own stream drops the rows before
+ * an error, and never ends if its connection breaks.
+ */
 function read(
   core: CoreConnection,
-  [sql, values]: Arguments,
-  row: (row: unknown) => void,
-  end: (error?: Error) => void,
-): Reading {
+  [sql, values]: StatementArguments,
+  onRow: (row: unknown) => void,
+  onEnd: (error?: Error) => void,
+): PausableRows {
   let failure: Error | undefined;
   const fail = (error: Error): void => void (failure = error);
-  const over = (): void => {
-    core.removeListener("error", lost);
-    end(failure);
+  const end = (): void => {
+    core.removeListener("error", breakOff);
+    onEnd(failure);
   };
-  const lost = (error: Error): void => {
+  const breakOff = (error: Error): void => {
     fail(error);
-    over();
+    end();
   };
-  core.on("error", lost);
+  core.on("error", breakOff);
   const command = values === undefined ? core.query(sql) : core.query(sql, values);
-  command.on("result", row);
+  command.on("result", onRow);
   command.on("error", fail);
-  command.on("end", over);
+  command.on("end", end);
   return { pause: () => core.pause(), resume: () => core.resume() };
 }
 
-/** To the same address (a name may lead to several servers), and otherwise as `core` was made. */
-function connectAgain(core: CoreConnection): Control {
+/**
+ * Opens a connection with the settings of `core`. It goes to the same address, because one name may
+ * lead to several servers.
+ */
+function openKillConnection(core: CoreConnection): KillConnection {
   const { remoteAddress: host, remotePort: port } = core.stream;
   const config = Object.create(
     Object.getPrototypeOf(core.config) as object,
     Object.getOwnPropertyDescriptors(core.config),
   ) as Config;
   config.pool = undefined;
+  config.connectTimeout = 0; // the stop timeout limits the wait
   if (typeof config.stream !== "function" && host !== undefined && port !== undefined) {
-    // Not `host` itself, which TLS compares with the certificate.
+    // `config.host` keeps its name, because TLS compares that with the certificate.
     config.stream = () => connect({ host, port, noDelay: true });
   }
-  const control = new (classOf(core))({ config });
-  const unref = (): void => void control.stream.unref();
+  const own = new (plainClassOf(core))({ config });
+  const unref = (): void => void own.stream.unref();
   unref();
-  control.on("connect", unref); // TLS has a socket of its own
+  own.on("connect", unref); // TLS has replaced the socket
   return {
     opened: new Promise<void>((resolve, reject) => {
-      control.connect((error) => (error ? reject(error) : resolve()));
+      own.connect((error) => (error ? reject(error) : resolve()));
     }),
-    query: (sql) => send(control, "query", [sql]),
-    onLost(lost) {
-      control.on("error", lost);
-      control.on("end", lost);
+    query: (sql) => send(own, "query", [sql]),
+    onLost(listener) {
+      own.on("error", listener);
+      own.on("end", listener);
     },
-    end: () => control.end(),
-    destroy: () => destroy(control),
+    end: () => own.end(),
+    destroy: () => destroy(own),
   };
 }
 
-type Class = new (options: { config: Config }) => CoreConnection;
+type ConnectionClass = new (options: { config: Config }) => CoreConnection;
 
-/** Of plain connections; those of pools know their pool. */
-function classOf(core: CoreConnection): Class {
-  const own = core.constructor as Class;
-  return "_pool" in core ? (Object.getPrototypeOf(own) as Class) : own;
+/** Returns the class of connections without a pool. That of a pool's connections extends it. */
+function plainClassOf(core: CoreConnection): ConnectionClass {
+  const own = core.constructor as ConnectionClass;
+  return "_pool" in core ? (Object.getPrototypeOf(own) as ConnectionClass) : own;
 }
 
 function destroy(core: CoreConnection): void {
-  core.destroy(); // which only says goodbye, when all else is sent
+  core.destroy(); // sends only a goodbye, after everything else
   core.stream.destroy();
 }

@@ -1,7 +1,9 @@
 /**
- * The public face of `mysql2` 3, in structural types of our own: it is a peer that only its users
- * have. The results are the driver's own, whatever its version says they hold.
+ * The public types of the adapter. Those of `mysql2` 3 are described structurally, because only the
+ * users of this entry point have the package installed. Results keep the driver's own types.
  */
+import type { DatabaseOf } from "../adapter/mysql/types.ts";
+import type { Context } from "../index.ts";
 
 type AnyFunction = (...args: never) => unknown;
 
@@ -12,8 +14,8 @@ export interface DriverLike {
   escapeId: AnyFunction;
 }
 
-/** Of the last overload: options, values and, without promises, a callback. */
-type Last<F> = F extends (...args: infer A) => infer R ? { takes: A; returns: R } : never;
+/** The last overload of a method. It takes options, values and, without promises, a callback. */
+type LastOverload<F> = F extends (...args: infer A) => infer R ? { takes: A; returns: R } : never;
 
 type Answers<L> = L extends { returns: PromiseLike<infer A extends [unknown, unknown]> }
   ? A
@@ -23,14 +25,67 @@ type Answers<L> = L extends { returns: PromiseLike<infer A extends [unknown, unk
       : never
     : never;
 
-/** What its methods resolve with: rows or what became of a statement, and fields. */
-export type AnswerOf<F, T> = [result: T, fields: Answers<Last<F>>[1]];
+/** What a method resolves with: the rows or the result header, and the fields. */
+export type AnswerOf<F, T> = [result: T, fields: Answers<LastOverload<F>>[1]];
 
-/** What the first of these can be: rows of `RowDataPacket`, a `ResultSetHeader`, … */
-export type ResultOf<F> = Answers<Last<F>>[0];
+/** The possible types of the first part of an answer, such as `RowDataPacket[]` or `ResultSetHeader`. */
+export type ResultOf<F> = Answers<LastOverload<F>>[0];
 
-/** The driver's own options, `sql` among them. */
-export type OptionsOf<F> = Last<F> extends { takes: [infer O, ...unknown[]] } ? O : never;
+/** The driver's own options object, which includes `sql`. */
+export type OptionsOf<F> = LastOverload<F> extends { takes: [infer O, ...unknown[]] } ? O : never;
 
+/** The driver's own type for the values of the placeholders. */
 export type ValuesOf<F> =
-  Last<F> extends { takes: [unknown, (infer V)?, ...unknown[]] } ? V : never;
+  LastOverload<F> extends { takes: [unknown, (infer V)?, ...unknown[]] } ? V : never;
+
+/** The driver's own methods, each with a context first. */
+export interface ContextQueries<D extends DriverLike> {
+  /**
+   * Runs the driver's own `query` under a context. Always returns a promise.
+   *
+   * When `ctx` ends, the server is told to stop the statement (KILL QUERY). The promise settles when
+   * the statement has stopped: with `ctx.err()`, or with the result if the statement was faster.
+   * (MySQL lets a SLEEP that was killed succeed with 1.) It rejects with the driver's own error in
+   * every other case, such as an interruption by `max_statement_time`. If `ctx` is done already, no
+   * connection is taken. If the driver's option `timeout` expires, the statement is stopped as well.
+   *
+   * On a pool, the call waits for a connection, and leaves the queue at once when `ctx` ends. The
+   * connection is returned afterwards. A transaction that the statement left open is rolled back.
+   *
+   * On a connection, all operations through this object run one at a time. Do not call the
+   * connection's own methods while an operation may be canceled: a KILL QUERY ends whatever runs
+   * there. A canceled statement leaves a transaction open, and the caller decides about it.
+   */
+  query<T extends ResultOf<D["query"]> = ResultOf<D["query"]>>(
+    ctx: Context,
+    sqlOrOptions: string | OptionsOf<D["query"]>,
+    values?: ValuesOf<D["query"]>,
+  ): Promise<AnswerOf<D["query"], T>>;
+
+  /** Runs the driver's own `execute`, which prepares statements. Otherwise the same as `query`. */
+  execute<T extends ResultOf<D["execute"]> = ResultOf<D["execute"]>>(
+    ctx: Context,
+    sqlOrOptions: string | OptionsOf<D["execute"]>,
+    values?: ValuesOf<D["execute"]>,
+  ): Promise<AnswerOf<D["execute"], T>>;
+
+  /**
+   * Reads the rows of a query while they arrive, without holding all of them in memory.
+   *
+   * The query is sent when the loop asks for the first row. It stops, on the server too, when the
+   * loop is left in any way, and when `ctx` ends: then the loop throws `ctx.err()`. Until then the
+   * stream has a connection to itself. A loop that is neither finished nor left, under a context
+   * that never ends, keeps the connection.
+   *
+   * @example
+   * for await (const order of db.stream<Order>(ctx, "select * from orders")) send(order);
+   */
+  stream<Row = Record<string, unknown>>(
+    ctx: Context,
+    sqlOrOptions: string | OptionsOf<D["query"]>,
+    values?: ValuesOf<D["query"]>,
+  ): AsyncGenerator<Row, void, undefined>;
+}
+
+/** What `withContext` returns: queries, transactions and connections, each with a context first. */
+export type ContextDatabase<D extends DriverLike> = DatabaseOf<ContextQueries<D>>;

@@ -1,29 +1,14 @@
-/** The inside of `redis` 6, as far as it is used, and connections made after its clients. */
-import type { Connection } from "../adapter/redis/link.ts";
+/** A connection for blocking commands, which is a duplicate of the user's client. */
+import type { DriverConnection } from "../adapter/redis/own-connection.ts";
+import type { Client } from "./driver.ts";
 
-export interface Client {
-  readonly isOpen: boolean;
-  readonly isReady: boolean;
-  readonly options?: { readonly socket?: { readonly reconnectStrategy?: unknown } };
-  readonly clientSideCache?: unknown;
-  withAbortSignal(signal: AbortSignal): Client;
-  duplicate(overrides: object): Client;
-  connect(): Promise<unknown>;
-  destroy(): void;
-  sendCommand(args: unknown, options?: unknown): Promise<unknown>;
-  on(
-    event: "connect" | "reconnecting" | "error" | "end" | "terminated",
-    listener: () => void,
-  ): unknown;
-}
-
-export class RedisConnection implements Connection {
+export class RedisConnection implements DriverConnection {
   readonly client: Client;
-  /** It has been connected, or has been ended: either way it must not connect any more. */
-  #final = false;
-  #ended = false;
-  /** There is a socket that can be destroyed. */
-  #socket = false;
+  /** Whether it has been connected or was ended. In both cases it must not connect any more. */
+  #mustNotConnect = false;
+  #isEnded = false;
+  /** Whether there is a socket that can be destroyed. */
+  #hasSocket = false;
 
   constructor(model: Client) {
     const strategy = model.options?.socket?.reconnectStrategy;
@@ -31,19 +16,19 @@ export class RedisConnection implements Connection {
       socket: {
         ...model.options?.socket,
         reconnectStrategy: (retries: number, cause: Error) =>
-          this.#final ? false : delay(strategy, retries, cause),
+          this.#mustNotConnect ? false : delay(strategy, retries, cause),
       },
-      // Both would speak of what is cached on another connection.
+      // Both would report changes of what is cached on another connection.
       clientSideCache: undefined,
       emitInvalidate: undefined,
-      // This may replace the socket, and with it the CLIENT ID.
+      // It may replace the socket, and with it the CLIENT ID.
       maintNotifications: "disabled",
     });
-    this.client.on("error", () => undefined); // what was sent is told, and nobody else cares
-    this.client.on("reconnecting", () => (this.#socket = false));
+    this.client.on("error", () => undefined); // each command reports its own failure
+    this.client.on("reconnecting", () => (this.#hasSocket = false));
     this.client.on("connect", () => {
-      this.#socket = true;
-      if (this.#ended) this.#destroy();
+      this.#hasSocket = true;
+      if (this.#isEnded) this.#destroy();
     });
   }
 
@@ -53,7 +38,7 @@ export class RedisConnection implements Connection {
 
   async connect(): Promise<unknown> {
     await this.client.connect();
-    this.#final = true;
+    this.#mustNotConnect = true;
     return this.client.sendCommand(["CLIENT", "ID"]);
   }
 
@@ -62,22 +47,22 @@ export class RedisConnection implements Connection {
   }
 
   end(): void {
-    this.#final = true;
-    this.#ended = true;
-    // A client that is destroyed while its socket connects goes on connecting, and stays.
-    if (this.#socket) this.#destroy();
+    this.#mustNotConnect = true;
+    this.#isEnded = true;
+    // A client that is destroyed while its socket connects finishes connecting and stays open.
+    if (this.#hasSocket) this.#destroy();
   }
 
   #destroy(): void {
     try {
       this.client.destroy();
     } catch {
-      // Some versions throw if it is closed already.
+      // Some versions throw if the client is closed already.
     }
   }
 }
 
-/** What the client's own strategy says; without one, what the driver does by default. */
+/** Returns what the client's own reconnect strategy says, or else what the driver does by default. */
 function delay(strategy: unknown, retries: number, cause: Error): unknown {
   if (typeof strategy === "function") return (strategy as Strategy)(retries, cause);
   if (typeof strategy === "number" || strategy === false) return strategy;

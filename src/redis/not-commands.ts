@@ -1,4 +1,4 @@
-/** What is the client's own affair and no command: connecting, listening, its options, its state. */
+/** The members of a client that are not commands: connecting, listening, its options, its state. */
 const names = [
   "addListener",
   "emit",

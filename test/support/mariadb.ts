@@ -1,19 +1,21 @@
-/** What tests ask a real MariaDB: the server's own word on what it is still running. */
+/** What tests ask a real MariaDB, such as what it is still running. */
 import mysql from "mysql2/promise";
 import { describe, inject, onTestFinished, test } from "vitest";
 
 export { mark, until } from "./wait.ts";
 
-const missing = inject("mariadbUrl") === undefined;
+const isMissing = inject("mariadbUrl") === undefined;
 
-/** `test` and `describe` of what needs the server: skipped where there is none. */
-export const testMariadb = test.skipIf(missing);
-export const describeMariadb = describe.skipIf(missing);
+/** `test` and `describe` for tests that need the run's server. They are skipped if there is none. */
+export const testMariadb = test.skipIf(isMissing);
+export const describeMariadb = describe.skipIf(isMissing);
 
-/** The connection string of the run's server, with a database of the run's own. */
+/** Returns the URL of the run's server, with a database that belongs to this run. */
 export function mariadbUrl(): string {
   const url = inject("mariadbUrl");
-  if (url === undefined) throw new Error("there is no MariaDB: use testMariadb in place of test");
+  if (url === undefined) {
+    throw new Error("there is no MariaDB; write testMariadb or describeMariadb");
+  }
   return url;
 }
 
@@ -22,16 +24,20 @@ interface IdRow extends mysql.RowDataPacket {
 }
 
 export interface Observer {
-  /** How many connections run SQL that contains this text. */
+  /** Returns how many connections run SQL that contains this text. */
   running(text: string): Promise<number>;
-  /** Which of these thread ids are still connected; all those of the run's database by default. */
+  /**
+   * Returns which of these thread ids are still connected. Without ids, returns all connections to
+   * the run's database.
+   */
   connections(ids?: readonly number[]): Promise<number[]>;
   query: mysql.Connection["query"];
 }
 
-/** Looks on from a connection of its own, which ends with the test. */
+/** Opens a connection that observes the server, by default the run's. It closes with the test. */
 export async function observer(options: mysql.ConnectionOptions = {}): Promise<Observer> {
-  const connection = await mysql.createConnection({ uri: mariadbUrl(), ...options });
+  const uri = options.uri ?? mariadbUrl(); // a server of the test's own works without the run's
+  const connection = await mysql.createConnection({ ...options, uri });
   onTestFinished(() => connection.destroy());
   const count = async (sql: string, values: unknown[]): Promise<number[]> => {
     const [rows] = await connection.query<IdRow[]>(
@@ -43,7 +49,7 @@ export async function observer(options: mysql.ConnectionOptions = {}): Promise<O
   return {
     query: connection.query.bind(connection),
     async running(text) {
-      // Another observer's question contains the text, too. Prepare, before Execute, runs nothing.
+      // The query of another observer contains the text, too. The command Prepare runs nothing.
       const found = await count(
         "command in ('Query', 'Execute', 'Bulk_execute') and locate(?, info) > 0 and locate('processlist', info) = 0",
         [text],

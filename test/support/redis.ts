@@ -1,26 +1,26 @@
-/** What tests ask a real Redis: the server's own word on who waits, and keys of the test's own. */
+/** What tests ask a real Redis, such as which connections wait, and keys of the test's own. */
 import { randomUUID } from "node:crypto";
 import { createClient } from "redis";
 import { describe, inject, onTestFinished, test } from "vitest";
 
 export { until } from "./wait.ts";
 
-const missing = inject("redisUrl") === undefined;
+const isMissing = inject("redisUrl") === undefined;
 
-/** `test` and `describe` of what needs the server: skipped where there is none. */
-export const testRedis = test.skipIf(missing);
-export const describeRedis = describe.skipIf(missing);
+/** `test` and `describe` for tests that need the run's server. They are skipped if there is none. */
+export const testRedis = test.skipIf(isMissing);
+export const describeRedis = describe.skipIf(isMissing);
 
-/** The connection string of the run's server. Others use it: see `keyPrefix`. */
+/** Returns the URL of the run's server. Other tests use it too: see `keyPrefix`. */
 export function redisUrl(): string {
   const url = inject("redisUrl");
-  if (url === undefined) throw new Error("there is no Redis: use testRedis in place of test");
+  if (url === undefined) throw new Error("there is no Redis; write testRedis or describeRedis");
   return url;
 }
 
 export type RedisClient = ReturnType<typeof createClient>;
 
-/** A connected client that ends with the test. */
+/** Returns a connected client that closes with the test. */
 export async function testClient(
   options: Parameters<typeof createClient>[0] = {},
 ): Promise<RedisClient> {
@@ -33,12 +33,12 @@ export async function testClient(
   return client;
 }
 
-/** A text that no other test has, of any run: for names of connections, say. */
+/** Returns a text that no other test of any run has, for names of connections and the like. */
 export function uniqueName(): string {
   return `eightysix_test_${randomUUID()}`;
 }
 
-/** A beginning for the test's keys. Keys that begin with it are removed after the test. */
+/** Returns a prefix for the test's keys. Keys with this prefix are removed after the test. */
 export async function keyPrefix(url = redisUrl()): Promise<string> {
   const prefix = `${uniqueName()}:`;
   const client = createClient({ url });
@@ -56,14 +56,14 @@ export async function keyPrefix(url = redisUrl()): Promise<string> {
 export type ClientInfo = Awaited<ReturnType<RedisClient["clientList"]>>[number];
 
 export interface Observer {
-  /** The connections of this name (CLIENT SETNAME). */
+  /** Returns the connections with this name (CLIENT SETNAME). */
   clients(name: string): Promise<ClientInfo[]>;
-  /** How many connections wait in a blocking command: those of this name, or all on the server. */
+  /** Returns how many connections wait in a blocking command: those with this name, or all. */
   blocked(name?: string): Promise<number>;
   readonly client: RedisClient;
 }
 
-/** Looks on from a connection of its own, which ends with the test. */
+/** Opens a connection that observes the server. It closes with the test. */
 export async function observer(
   options: Parameters<typeof createClient>[0] = {},
 ): Promise<Observer> {
@@ -75,7 +75,7 @@ export async function observer(
     },
     async blocked(name) {
       const all = await client.clientList();
-      // The flag b: waits in a blocking command.
+      // The flag b means that the connection waits in a blocking command.
       return all.filter((c) => c.flags.includes("b") && (name === undefined || c.name === name))
         .length;
     },

@@ -1,71 +1,91 @@
-/** MySQL and MariaDB, for any driver: what `withContext` returns. */
+/** The methods that `withContext` returns for a pool or a connection of any MySQL driver. */
 import type { Context } from "../../index.ts";
 import { lease } from "../lease.ts";
 import { needContext, showCaller } from "../misuse.ts";
-import { Controls } from "./kill.ts";
-import { needStatement, type Arguments, type MysqlDriver, type MysqlPool } from "./driver.ts";
-import { MysqlSession } from "./session.ts";
 import { Places } from "../places.ts";
 import { sessionMethods } from "../sessions.ts";
 import type { Settings } from "../settings.ts";
+import type { MysqlDriver, MysqlPool } from "./driver.ts";
+import { KillConnections } from "./kill.ts";
+import { MysqlSession, type SessionOptions } from "./session.ts";
+import { checkStatement, type StatementArguments } from "./statement-arguments.ts";
 
-type Take = (ctx: Context) => Promise<MysqlSession>;
-
-/** The ctx-first face of a pool. */
+/**
+ * Returns the methods for a pool. Pools with the same `owner`, which are several wrappers of one
+ * pool, share their kill connections.
+ */
 export function poolMethods<C>(
   driver: MysqlDriver<C>,
   pool: MysqlPool<C>,
   owner: object,
   settings: Settings,
 ): object {
-  const controls = controlsOf(owner);
+  const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
   return contextMethods(driver, settings, async (ctx) => {
     const connection = await lease(ctx, {
       kind: `${driver.name}.wait`,
       take: () => pool.take(),
       giveBack: (late) => pool.giveBack(late),
     });
-    const release = (): void => pool.giveBack(connection);
-    return new MysqlSession(driver, driver.wrap(connection), controls, settings, release);
+    const giveBack = (): void => pool.giveBack(connection);
+    return openSession(driver, connection, { killConnections, settings, giveBack });
   });
 }
 
-const turns = new WeakMap<object, Places>();
-
-/** The ctx-first face of one connection, on which all takes turns. `owner` is known by. */
+/**
+ * Returns the methods for one connection. Operations on it run one at a time. `owner` is the key
+ * under which the queue and the kill connections are shared.
+ */
 export function connectionMethods<C>(
   driver: MysqlDriver<C>,
   connection: C,
   owner: object,
   settings: Settings,
 ): object {
-  const controls = controlsOf(owner);
-  let places = turns.get(owner);
-  if (places === undefined) turns.set(owner, (places = new Places(1)));
-  const turn = places;
+  const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
+  const turn = getOrCreate(turnOf, owner, () => new Places(1));
   return contextMethods(driver, settings, async (ctx) => {
     await turn.take(ctx);
-    const release = (): void => turn.give();
-    return new MysqlSession(driver, driver.wrap(connection), controls, settings, release);
+    const giveBack = (): void => turn.give();
+    return openSession(driver, connection, { killConnections, settings, giveBack });
   });
 }
 
-const allControls = new WeakMap<object, Controls>();
+const killConnectionsOf = new WeakMap<object, KillConnections>();
+const turnOf = new WeakMap<object, Places>();
 
-function controlsOf(owner: object): Controls {
-  let controls = allControls.get(owner);
-  if (controls === undefined) allControls.set(owner, (controls = new Controls()));
-  return controls;
+function getOrCreate<T>(map: WeakMap<object, T>, key: object, create: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = create()));
+  return value;
+}
+
+/** Gives the connection back if the driver's connection cannot be used. */
+function openSession<C>(
+  driver: MysqlDriver<C>,
+  connection: C,
+  options: Omit<SessionOptions, "driver" | "connection">,
+): MysqlSession {
+  try {
+    return new MysqlSession({ ...options, driver, connection: driver.wrap(connection) });
+  } catch (error) {
+    options.giveBack();
+    throw error;
+  }
 }
 
 function contextMethods(
-  driver: { methods: readonly string[] },
+  driver: { readonly methods: readonly string[] },
   settings: Settings,
-  take: Take,
+  take: (ctx: Context) => Promise<MysqlSession>,
 ): object {
-  const once = async (method: string, ctx: Context, args: Arguments): Promise<unknown> => {
+  const runOnce = async (
+    method: string,
+    ctx: Context,
+    args: StatementArguments,
+  ): Promise<unknown> => {
     needContext(ctx, `${method}(ctx, sql, values)`);
-    needStatement(method, args);
+    checkStatement(method, args);
     const session = await take(ctx);
     try {
       return await session.run(ctx, method, args);
@@ -76,7 +96,7 @@ function contextMethods(
   };
   const statements = driver.methods.map((method) => [
     method,
-    (ctx: Context, ...args: Arguments) => once(method, ctx, args).catch(showCaller),
+    (ctx: Context, ...args: StatementArguments) => runOnce(method, ctx, args).catch(showCaller),
   ]);
   return {
     ...(Object.fromEntries(statements) as object),

@@ -1,68 +1,50 @@
-/** What the adapters of mysql2 and mariadb say of their drivers, and what users say of their calls. */
-import type { Target } from "./kill.ts";
-
-/** What a driver's methods take. */
-export type Arguments = readonly [
-  sqlOrOptions: string | { readonly sql: string },
-  values?: unknown,
-];
-
-/** A connection of a driver. */
-export interface MysqlConnection extends Target {
-  /** As the server calls it: "8.4.2", "10.11.6-MariaDB". */
-  readonly version: string;
-  /** One of the driver's methods. */
-  call(method: string, args: Arguments): Promise<unknown>;
-  execute(sql: string): Promise<unknown>;
-  /** Sends a query, and calls `row` for each row and `end` once, when nothing more will come. */
-  read(args: Arguments, row: (row: unknown) => void, end: (error?: Error) => void): Reading;
-  /**
-   * Whether a transaction is open, as far as the driver knows after it has answered this; after
-   * `execute` it does know.
-   */
-  inTransaction(result: unknown): boolean | undefined;
-  /** Whether something is under way, although the last promise has settled. */
-  isBusy(): boolean;
-  /** Ends it at once, whatever runs there, and without a word to the server. Never throws. */
-  destroy(): void;
-}
-
-export interface Reading {
-  /** Rows may come for a while. */
-  pause(): void;
-  resume(): void;
-}
+/** What the adapters of mysql2 and mariadb each implement for their driver. */
+import type { KillTarget } from "./kill.ts";
+import type { StatementArguments } from "./statement-arguments.ts";
 
 export interface MysqlDriver<C> {
-  /** As in "mysql2.query". */
+  /** The first part of a kind of work, such as "mysql2" in "mysql2.query". */
   readonly name: string;
-  /** The methods of its own that it offers with a context. */
+  /** The names of the driver's own methods that the adapter offers with a context. */
   readonly methods: readonly string[];
   wrap(connection: C): MysqlConnection;
 }
 
-/** Where connections come from. */
+/** A driver's pool. */
 export interface MysqlPool<C> {
   take(): PromiseLike<C>;
   giveBack(connection: C): void;
 }
 
-/** Throws a TypeError unless these can be the arguments of a statement; says what to write instead. */
-export function needStatement(method: string, [sql, values]: Arguments): void {
-  const text: unknown = typeof sql === "object" ? (sql as { sql?: unknown } | null)?.sql : sql;
-  if (typeof text !== "string") {
-    throw new TypeError(
-      `${method}(ctx, …) takes SQL or an options object, got ${text === undefined ? typeof sql : typeof text}`,
-    );
-  }
-  if (typeof (sql as { onResult?: unknown }).onResult === "function") {
-    throw new TypeError(`${method}(ctx, …) takes SQL or an options object, not a Query`);
-  }
-  if (typeof values === "function") {
-    throw new TypeError(`${method}(ctx, …) returns a promise; leave the callback out`);
-  }
+/** A driver's connection. */
+export interface MysqlConnection extends KillTarget {
+  /** The version as the server states it, such as "8.4.2" or "10.11.6-MariaDB". */
+  readonly version: string;
+  /** Calls one of the driver's methods. */
+  call(method: string, args: StatementArguments): Promise<unknown>;
+  /** Sends a statement of the adapter's own, such as COMMIT. */
+  execute(sql: string): Promise<unknown>;
+  /** Sends a query. Calls `onRow` for each row, and `onEnd` once, after the last row. */
+  read(
+    args: StatementArguments,
+    onRow: (row: unknown) => void,
+    onEnd: (error?: Error) => void,
+  ): PausableRows;
+  /**
+   * Returns whether a transaction is open, or `undefined` if the driver does not know. `result` is
+   * what `call` has resolved with. Without it, the state after the last `execute` counts, which is
+   * always known.
+   */
+  isInTransaction(result?: unknown): boolean | undefined;
+  /** Whether the driver is still busy with a statement, although its promise has settled. */
+  isBusy(): boolean;
+  /** Closes the socket at once, whatever is running, without telling the server. Never throws. */
+  destroy(): void;
 }
 
-export function textOf([sql]: Arguments): string {
-  return typeof sql === "string" ? sql : sql.sql;
+/** The rows of one query while they arrive. */
+export interface PausableRows {
+  /** Holds the rows back. Some may still arrive. */
+  pause(): void;
+  resume(): void;
 }

@@ -1,111 +1,114 @@
-/** KILL QUERY, and the connections that it is sent over. */
+/** How a statement is stopped on the server: KILL QUERY, sent over a connection of its own. */
 
-/** A connection of ours, for nothing but KILL QUERY. It keeps no process alive. */
-export interface Control {
-  /** Settles when it is open, or cannot be opened. */
+/** A connection for KILL QUERY alone. It does not keep the process alive. */
+export interface KillConnection {
+  /** Settles when the connection is open, or when it cannot be opened. */
   readonly opened: PromiseLike<unknown>;
   query(sql: string): PromiseLike<unknown>;
-  /** Called when it is no good any more, at any time and as often as the driver likes. */
-  onLost(lost: () => void): void;
-  /** Says goodbye to the server. Never throws. */
+  /** Calls `listener` when the connection has broken, at any time and possibly several times. */
+  onLost(listener: () => void): void;
+  /** Says goodbye to the server, then closes. Never throws. */
   end(): void;
-  /** Closes the socket, at once. Never throws. */
+  /** Closes the socket at once. Never throws. */
   destroy(): void;
 }
 
-/** What can be killed. */
-export interface Target {
+/** A connection whose running statement can be killed. */
+export interface KillTarget {
   /** The server's number for the connection. */
   readonly threadId: number;
-  /** Which server that is, and which user: thread ids mean something there only. */
+  /** The address of the server, and the user. A thread id has a meaning only together with it. */
   readonly account: string;
-  /** Another connection to the same server, with the same account. */
-  connectAgain(): Control;
+  /** Opens another connection to the same server, as the same user. */
+  openKillConnection(): KillConnection;
 }
 
-/** A connection that nothing was sent over for this long is closed: in milliseconds. */
-const IDLE = 10_000;
+/** Milliseconds without a KILL after which the kill connection is closed. */
+const IDLE_TIMEOUT = 10_000;
 
 /** ER_NO_SUCH_THREAD */
 const NO_SUCH_THREAD = 1094;
 
-/** Of one pool: one for each server that its connections lead to, which is one as a rule. */
-export class Controls {
-  readonly #lines = new Map<string, Line>();
+/** The kill connections of one pool: one for each account, and most pools have one account. */
+export class KillConnections {
+  readonly #byAccount = new Map<string, SharedKillConnection>();
 
   /**
-   * Resolves when the server has answered, so that the KILL can hit nothing from then on but what
-   * `target` runs already. Rejects if that is not known. Not tried again over a new connection: the
-   * first could still arrive.
+   * Kills the statement that `target` runs. Resolves when the server has answered: from then on the
+   * KILL can hit no later statement. Rejects if the KILL may still arrive. It is not sent again over
+   * a new connection, because the first KILL could arrive after it.
    */
-  async kill(target: Target): Promise<void> {
-    let line = this.#lines.get(target.account);
-    if (line === undefined) {
-      line = new Line(target.connectAgain(), () => this.discard(target));
-      this.#lines.set(target.account, line);
+  async kill(target: KillTarget): Promise<void> {
+    let shared = this.#byAccount.get(target.account);
+    if (shared === undefined) {
+      const connection = target.openKillConnection();
+      shared = new SharedKillConnection(connection, () => this.discard(target));
+      this.#byAccount.set(target.account, shared);
     }
-    await line.kill(target.threadId);
+    await shared.kill(target.threadId);
   }
 
-  /** Closes the connection to that server, whatever is under way there. */
-  discard(target: Target): void {
-    this.#lines.get(target.account)?.destroy();
-    this.#lines.delete(target.account);
+  /** Destroys the kill connection to the server of `target`, and with it all KILLs that are sent. */
+  discard(target: KillTarget): void {
+    this.#byAccount.get(target.account)?.destroy();
+    this.#byAccount.delete(target.account);
   }
 }
 
-class Line {
-  readonly #control: Control;
+/** One kill connection that all statements of an account share. */
+class SharedKillConnection {
+  readonly #connection: KillConnection;
   readonly #lost: Promise<never>;
-  readonly #over: () => void;
+  readonly #discard: () => void;
   #pending = 0;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(control: Control, over: () => void) {
-    this.#control = control;
-    this.#over = over;
+  /** `discard` is called, possibly several times, when the connection must not be used any more. */
+  constructor(connection: KillConnection, discard: () => void) {
+    this.#connection = connection;
+    this.#discard = discard;
     this.#lost = new Promise((_, reject) => {
-      control.onLost(() => {
+      connection.onLost(() => {
         reject(new Error("the connection for KILL QUERY was lost"));
-        over();
+        discard();
       });
     });
-    this.#lost.catch(() => undefined); // whoever kills is told
+    this.#lost.catch(() => undefined); // each `kill` reports it
   }
 
   async kill(threadId: number): Promise<void> {
-    clearTimeout(this.#idle);
+    clearTimeout(this.#idleTimer);
     this.#pending++;
     try {
       await Promise.race([this.#send(threadId), this.#lost]);
     } catch (error) {
-      this.#over();
+      this.#discard();
       throw error;
     } finally {
-      if (--this.#pending === 0) this.#rest();
+      if (--this.#pending === 0) this.#closeWhenIdle();
     }
   }
 
   async #send(threadId: number): Promise<void> {
-    await this.#control.opened;
+    await this.#connection.opened;
     try {
-      await this.#control.query(`KILL QUERY ${threadId}`);
+      await this.#connection.query(`KILL QUERY ${threadId}`);
     } catch (error) {
       if ((error as { errno?: unknown }).errno !== NO_SUCH_THREAD) throw error;
     }
   }
 
-  #rest(): void {
-    this.#idle = setTimeout(() => {
-      this.#control.end();
-      this.#over();
-    }, IDLE);
-    // Node's timers are objects.
-    (this.#idle as { unref?: () => void }).unref?.();
+  #closeWhenIdle(): void {
+    this.#idleTimer = setTimeout(() => {
+      this.#connection.end();
+      this.#discard();
+    }, IDLE_TIMEOUT);
+    // In Node a timer is an object with `unref`. Elsewhere it may be a number.
+    (this.#idleTimer as { unref?: () => void }).unref?.();
   }
 
   destroy(): void {
-    clearTimeout(this.#idle);
-    this.#control.destroy();
+    clearTimeout(this.#idleTimer);
+    this.#connection.destroy();
   }
 }

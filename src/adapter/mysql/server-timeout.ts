@@ -1,49 +1,55 @@
 /**
- * The deadline, pushed to the server: what ends a statement there when we cannot, because this
- * process or its network is gone.
+ * The deadline as a limit in the server, so that a statement ends there even if this process or its
+ * network has failed.
  *
- * MariaDB alone: its SET STATEMENT takes an expression, so that it never lengthens a limit that the
- * user has set. MySQL's MAX_EXECUTION_TIME hint takes a number only, and would override that limit.
+ * Only MariaDB gets the limit. Its SET STATEMENT takes an expression, so the limit never lengthens
+ * one that the user has set. MySQL's MAX_EXECUTION_TIME hint takes only a number, and would override
+ * the user's limit.
  */
 import { remaining, type Context } from "../../index.ts";
 
-/** About 31 days; the server takes up to a year. */
+/** Milliseconds, about 25 days. The server accepts up to a year. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * Statements that last, and that SET STATEMENT takes. Not those that begin with a comment, which may
- * be for a proxy. Of several in one text only the first would be limited, which does no harm.
+ * Matches statements that can run for long and that SET STATEMENT accepts. It does not match a
+ * statement that begins with a comment, which may be meant for a proxy. If one text holds several
+ * statements, the limit applies only to the first, which does no harm.
  */
-const PLAIN = /^\s*(?:select|insert|update|delete|replace|with)\b/i;
+const READS_OR_WRITES_ROWS = /^\s*(?:select|insert|update|delete|replace|with)\b/i;
 
-/** Whether this is a statement that reads or writes rows, as opposed to CALL, START TRANSACTION … */
-export function isPlain(sql: string): boolean {
-  return PLAIN.test(sql);
+/** Returns whether the statement reads or writes rows, unlike CALL or START TRANSACTION. */
+export function readsOrWritesRows(sql: string): boolean {
+  return READS_OR_WRITES_ROWS.test(sql);
 }
 
-/** What to put before `sql`, on the same line; empty if there is nothing to be said. */
-export function limitOf(ctx: Context, sql: string, version: string, margin: number): string {
+/**
+ * Returns the text to put in front of `sql`, on the same line. It is empty if there is no deadline,
+ * or if the server or the statement takes no limit. `margin` milliseconds are added to the remaining
+ * time.
+ */
+export function timeoutPrefix(ctx: Context, sql: string, version: string, margin: number): string {
   const ms = Math.ceil(remaining(ctx) + margin);
-  if (!(ms > 0 && ms <= LONGEST) || !takesLimit(version) || !isPlain(sql)) return "";
+  if (!(ms > 0 && ms <= LONGEST) || !hasSetStatement(version) || !readsOrWritesRows(sql)) return "";
   const s = ms / 1000;
-  const user = "@@max_statement_time"; // seconds; 0 is no limit
+  const user = "@@max_statement_time"; // in seconds; 0 means no limit
   return `SET STATEMENT max_statement_time=IF(${user} BETWEEN 0.000001 AND ${s},${user},${s}) FOR `;
 }
 
-/** MariaDB from 10.1.2 on. */
-function takesLimit(version: string): boolean {
-  // Some say "5.5.5-10.11.6-MariaDB", for the sake of old replicas.
+/** MariaDB has SET STATEMENT from 10.1.2 on. */
+function hasSetStatement(version: string): boolean {
+  // Some servers say "5.5.5-10.11.6-MariaDB", for old replicas.
   const [, major, minor] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(version) ?? [];
   return Number(major) > 10 || (Number(major) === 10 && Number(minor) > 1);
 }
 
-/** Takes the limit out of what the driver says of a failed statement: the caller did not write it. */
-export function withoutLimit(error: unknown, limit: string): void {
-  if (limit === "" || !(error instanceof Error)) return;
+/** Removes the prefix from the texts of a driver's error, because the caller did not write it. */
+export function removePrefix(error: unknown, prefix: string): void {
+  if (prefix === "" || !(error instanceof Error)) return;
   for (const name of ["message", "sqlMessage", "text", "sql", "stack"]) {
     const text: unknown = Reflect.get(error, name);
-    if (typeof text === "string" && text.includes(limit)) {
-      Reflect.set(error, name, text.replace(limit, ""));
+    if (typeof text === "string" && text.includes(prefix)) {
+      Reflect.set(error, name, text.replace(prefix, ""));
     }
   }
 }

@@ -1,163 +1,148 @@
-/** A connection to MySQL or MariaDB, through any driver, for as long as it is ours. */
+/** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
 import { shield, type Context } from "../../index.ts";
-import { beginOf, RolledBackError, type TransactionOptions } from "./begin.ts";
-import type { Controls } from "./kill.ts";
-import { needStatement, textOf, type Arguments, type MysqlConnection } from "./driver.ts";
-import type { Settings } from "../settings.ts";
-import { RunningStatement, StreamStatement } from "./statement.ts";
-import { isPlain, limitOf, withoutLimit } from "./server-timeout.ts";
 import { Places } from "../places.ts";
 import type { Session, Statement, Stream } from "../sessions.ts";
+import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { TransactionSteps } from "../transaction.ts";
+import { beginStatements } from "./begin.ts";
+import type { MysqlConnection } from "./driver.ts";
+import type { KillConnections } from "./kill.ts";
+import { RunningStatement, type StatementSession } from "./running-statement.ts";
+import { readsOrWritesRows, removePrefix, timeoutPrefix } from "./server-timeout.ts";
+import { checkStatement, sqlTextOf, type StatementArguments } from "./statement-arguments.ts";
+import { StreamStatement } from "./stream-statement.ts";
+import { TransactionState } from "./transaction-state.ts";
+import type { TransactionOptions } from "./types.ts";
 
-/** One connection. Statements run one at a time, in order, so a KILL is always meant for ours. */
-export class MysqlSession implements Session<TransactionOptions> {
+export interface SessionOptions {
+  readonly driver: { readonly name: string; readonly methods: readonly string[] };
   readonly connection: MysqlConnection;
+  readonly killConnections: KillConnections;
   readonly settings: Settings;
+  /** Returns the connection to its pool or its owner. */
+  giveBack(): void;
+}
+
+/** Runs statements one at a time, in order, so that a KILL can only hit the one that it is meant for. */
+export class MysqlSession implements Session<TransactionOptions>, StatementSession {
+  readonly connection: MysqlConnection;
+  readonly transaction = new TransactionState();
   readonly statements: Readonly<Record<string, Statement>>;
-  readonly #name: string;
-  readonly #controls: Controls;
-  readonly #giveBack: () => void;
+  readonly #options: SessionOptions;
+  readonly #settings: Settings;
   readonly #turn = new Places(1);
-  /** "over" when a statement of the caller's has ended it, "abandoned" when the server has. */
-  #transaction: "none" | "open" | "over" | "abandoned" = "none";
-  #leftOpen = false;
   #wasKilled = false;
   #isDestroyed = false;
 
-  constructor(
-    driver: { name: string; methods: readonly string[] },
-    connection: MysqlConnection,
-    controls: Controls,
-    settings: Settings,
-    giveBack: () => void,
-  ) {
-    this.#name = driver.name;
-    this.connection = connection;
-    this.#controls = controls;
-    this.settings = settings;
-    this.#giveBack = giveBack;
-    const entries = driver.methods.map((method) => [
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.connection = options.connection;
+    const entries = options.driver.methods.map((method) => [
       method,
-      async (ctx: Context, ...args: Arguments) => {
-        needStatement(method, args);
+      async (ctx: Context, ...args: StatementArguments) => {
+        checkStatement(method, args);
         return await this.run(ctx, method, args);
       },
     ]);
     this.statements = Object.fromEntries(entries) as Record<string, Statement>;
   }
 
-  /** One of the driver's methods. */
-  async run(ctx: Context, method: string, args: Arguments): Promise<unknown> {
-    const sql = textOf(args);
-    const [limit, limited] = this.#limited(ctx, method === "query", args);
-    const call = (): Promise<unknown> => this.connection.call(method, limited);
-    const mayOpen = !isPlain(sql) || sql.includes(";");
-    return await this.inTurn(
-      ctx,
-      new RunningStatement(this, this.#kind(method), sql, call, mayOpen),
-    ).catch((error: unknown) => {
-      withoutLimit(error, limit);
+  /** Calls one of the driver's methods. */
+  async run(ctx: Context, method: string, args: StatementArguments): Promise<unknown> {
+    const sql = sqlTextOf(args);
+    // Not with prepared statements, which the server and the driver know by their text.
+    const prefix = method === "query" ? this.#timeoutPrefix(ctx, sql) : "";
+    const call = (): Promise<unknown> => this.connection.call(method, withPrefix(args, prefix));
+    const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
+    const statement = new RunningStatement(this, this.#kind(method), sql, call, mayOpenTransaction);
+    try {
+      return await this.#runInTurn(ctx, statement);
+    } catch (error) {
+      removePrefix(error, prefix);
       throw error;
-    });
+    }
   }
 
   async execute(ctx: Context, sql: string): Promise<unknown> {
     const call = (): Promise<unknown> => this.connection.execute(sql);
-    return await this.inTurn(ctx, new RunningStatement(this, this.#kind("query"), sql, call));
+    return await this.#runInTurn(ctx, new RunningStatement(this, this.#kind("query"), sql, call));
   }
 
-  async inTurn<T>(ctx: Context, statement: RunningStatement<T>): Promise<T> {
+  open(ctx: Context, ...args: StatementArguments): Stream {
+    checkStatement("stream", args);
+    const sql = sqlTextOf(args);
+    const prefix = this.#timeoutPrefix(ctx, sql);
+    return new StreamStatement(ctx, this, {
+      kind: this.#kind("query"),
+      what: sql,
+      read: (onRow, onEnd) =>
+        this.connection.read(withPrefix(args, prefix), onRow, (error) => {
+          removePrefix(error, prefix);
+          onEnd(error);
+        }),
+      run: (ctx, statement) => this.#runInTurn(ctx, statement),
+    });
+  }
+
+  async #runInTurn<T>(ctx: Context, statement: RunningStatement<T>): Promise<T> {
     await this.#turn.take(ctx);
     try {
-      if (this.#transaction === "abandoned") throw new RolledBackError();
-      return await runStoppable(ctx, statement, this.settings.stopTimeout);
+      this.transaction.check();
+      return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
       this.#turn.give();
     }
   }
 
-  open(ctx: Context, ...args: Arguments): Stream {
-    needStatement("stream", args);
-    const [limit, limited] = this.#limited(ctx, true, args);
-    return new StreamStatement(ctx, this, this.#kind("query"), textOf(args), (row, end) =>
-      this.connection.read(limited, row, (error) => {
-        withoutLimit(error, limit);
-        end(error);
-      }),
-    );
-  }
-
-  #limited(ctx: Context, takesText: boolean, args: Arguments): [limit: string, args: Arguments] {
-    const { serverTimeout, stopTimeout } = this.settings;
-    // Not prepared statements, which the server and the driver know by their text.
-    if (!serverTimeout || !takesText) return ["", args];
-    const [sql, ...values] = args;
-    const limit = limitOf(ctx, textOf(args), this.connection.version, stopTimeout);
-    if (limit === "") return ["", args];
-    if (typeof sql === "string") return [limit, [limit + sql, ...values]];
-    return [limit, [{ ...sql, sql: limit + sql.sql }, ...values]];
+  #timeoutPrefix(ctx: Context, sql: string): string {
+    const { serverTimeout, stopTimeout } = this.#settings;
+    return serverTimeout ? timeoutPrefix(ctx, sql, this.connection.version, stopTimeout) : "";
   }
 
   #kind(method: string): string {
-    return `${this.#name}.${method}`;
+    return `${this.#options.driver.name}.${method}`;
   }
 
   transactionSteps(options: TransactionOptions | undefined): TransactionSteps {
-    const statements = beginOf(options);
+    const statements = beginStatements(options);
     return {
       begin: async (ctx) => {
         for (const sql of statements) await this.execute(ctx, sql);
-        this.#transaction = "open";
+        this.transaction.begin();
       },
       commit: async (ctx) => {
         await this.execute(ctx, "COMMIT");
-        this.#transaction = "none";
+        this.transaction.end();
       },
       rollback: (ctx) => this.reset(ctx),
       destroy: () => this.destroy(),
     };
   }
 
-  /** Also takes back the isolation level of a transaction that did not begin. */
+  /** Rolls back. This also removes the isolation level of a transaction that did not begin. */
   async reset(ctx: Context): Promise<void> {
-    this.#transaction = "none";
+    this.transaction.end();
     await this.execute(ctx, "ROLLBACK");
-    this.#leftOpen = false;
+    this.transaction.recordRollback();
   }
 
-  get isInTransaction(): boolean {
-    return this.#transaction === "open";
-  }
-
-  /** A statement has succeeded, and the driver knows this. */
-  saw(inTransaction: boolean | undefined): void {
-    this.#leftOpen = inTransaction ?? this.#leftOpen;
-    if (inTransaction === false && this.#transaction === "open") this.#transaction = "over";
-  }
-
-  sawAfterFailure(inTransaction: boolean | undefined): void {
-    this.#leftOpen = inTransaction ?? this.#leftOpen;
-    if (inTransaction === false && this.#transaction === "open") this.#transaction = "abandoned";
-  }
-
-  /** Rolls back what a single statement has left open. Never rejects. */
+  /** Rolls back a transaction that a single statement has left open. Never rejects. */
   async tidy(ctx: Context): Promise<void> {
-    if (!this.#leftOpen || this.#isDestroyed) return;
-    await shield(ctx, this.settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
+    if (!this.transaction.isOpenOnServer || this.#isDestroyed) return;
+    await shield(ctx, this.#settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
       this.destroy(),
     );
   }
 
   kill(): Promise<void> {
     this.#wasKilled = true;
-    return this.#controls.kill(this.connection);
+    return this.#options.killConnections.kill(this.connection);
   }
 
-  /** Nobody knows what became of a KILL that was not answered: so its connection must not deliver it. */
-  giveUpKill(): void {
-    this.#controls.discard(this.connection);
+  discardKillConnection(): void {
+    this.#options.killConnections.discard(this.connection);
   }
 
   destroy(): void {
@@ -167,7 +152,14 @@ export class MysqlSession implements Session<TransactionOptions> {
   }
 
   end(): void {
-    if (this.#wasKilled && this.settings.destroyOnCancel) this.destroy();
-    this.#giveBack();
+    if (this.#wasKilled && this.#settings.destroyOnCancel) this.destroy();
+    this.#options.giveBack();
   }
+}
+
+function withPrefix(args: StatementArguments, prefix: string): StatementArguments {
+  if (prefix === "") return args;
+  const [sql, ...values] = args;
+  if (typeof sql === "string") return [prefix + sql, ...values];
+  return [{ ...sql, sql: prefix + sql.sql }, ...values];
 }

@@ -1,164 +1,183 @@
 /**
- * Blocking commands of Redis, each alone on a connection of ours, so that nobody waits behind it
- * and `CLIENT UNBLOCK` can hit nothing else. The user's client serves as the model only: it may be
- * in subscriber mode, inside a MULTI, or busy.
+ * Blocking commands of Redis.
  *
- * A connection is lent to one command at a time, and comes back when the command has settled *and*
- * no UNBLOCK for it is on its way. It never reconnects, since that would change its CLIENT ID.
+ * Each runs alone on a connection of the adapter's own, so that no other command waits behind it and
+ * `CLIENT UNBLOCK` can hit nothing else. The user's client serves only as the model for these
+ * connections: it may be in subscriber mode, inside a MULTI, or busy.
+ *
+ * A connection runs one command at a time. It is free again when the command has settled and no
+ * UNBLOCK for it is on its way. It never reconnects, because a new connection has another CLIENT ID.
  */
-import { throwIfDone, type Context } from "../../index.ts";
+import { afterFunc, throwIfDone, type Context } from "../../index.ts";
 import { Places } from "../places.ts";
-import { Link, type Connection } from "./link.ts";
-import { whileLive } from "./commands.ts";
 import { runStoppable } from "../stoppable.ts";
+import { OwnConnection, type DriverConnection } from "./own-connection.ts";
 
-export interface BlockingOptions<C extends Connection> {
+export interface BlockingOptions<C extends DriverConnection> {
   readonly kind: string;
-  /** Begins to open a connection. It tries for as long as the user's client would. */
+  /** Creates a connection, which keeps trying to connect for as long as the user's client would. */
   open(): C;
-  /** How many blocking commands may run at once; the others wait their turn. */
+  /** How many blocking commands may run at the same time. Further ones wait for their turn. */
   readonly max: number;
   readonly stopTimeout: number;
 }
 
-/** Milliseconds until UNBLOCK is repeated: one that came before its command has hit nothing. */
-const EVERY = 3;
+/** Milliseconds between two UNBLOCKs. One that arrives before its command hits nothing. */
+const UNBLOCK_EVERY = 3;
 
-export class BlockingCommands<C extends Connection> {
+export class BlockingCommands<C extends DriverConnection> {
   readonly #options: BlockingOptions<C>;
   readonly #places: Places;
-  readonly #links = new Set<Link<C>>();
-  #idle: Link<C>[] = [];
-  #control: Link<C> | undefined;
-  #closed = false;
+  readonly #connections = new Set<OwnConnection<C>>();
+  #idle: OwnConnection<C>[] = [];
+  /** The connection that sends UNBLOCK. */
+  #control: OwnConnection<C> | undefined;
+  #isClosed = false;
 
   constructor(options: BlockingOptions<C>) {
-    const { max } = options;
-    if (!Number.isInteger(max) || max < 1) {
-      throw new TypeError(
-        `maxBlocking is how many may block at once, 1 or more; got ${String(max)}`,
-      );
-    }
     this.#options = options;
-    this.#places = new Places(max);
+    this.#places = new Places(options.max);
   }
 
-  /** Runs `use` on a connection that is its own for so long. Rejects as `runStoppable` does. */
-  async run<T>(ctx: Context, what: string, use: (connection: C) => PromiseLike<T>): Promise<T> {
+  /** Calls `use` with a connection that nothing else uses meanwhile. Rejects as `runStoppable` does. */
+  async run<T>(ctx: Context, what: string, use: (driver: C) => PromiseLike<T>): Promise<T> {
     throwIfDone(ctx);
     await this.#places.take(ctx);
-    let link: Link<C> | undefined;
+    let connection: OwnConnection<C> | undefined;
     try {
-      link = await this.#take(ctx);
-      return await this.#runOn(link, ctx, what, use);
+      connection = await this.#take(ctx);
+      return await this.#runOn(connection, ctx, what, use);
     } finally {
-      if (link?.state === "ready") this.#idle.push(link);
+      if (connection?.state === "ready") this.#idle.push(connection);
       this.#places.give();
     }
   }
 
-  /** For now, or for good: ends every connection, and with them what is still blocked. */
+  /**
+   * Closes every connection, and so ends the commands that are still blocked. Later commands open new
+   * connections, or are rejected if `forGood` is true.
+   */
   close(forGood: boolean): void {
-    this.#closed ||= forGood;
+    this.#isClosed ||= forGood;
     this.#idle = [];
     this.#control = undefined;
-    for (const link of this.#links) link.destroy();
-    this.#links.clear();
+    for (const connection of this.#connections) connection.destroy();
+    this.#connections.clear();
   }
 
   #runOn<T>(
-    link: Link<C>,
+    connection: OwnConnection<C>,
     ctx: Context,
     what: string,
-    use: (connection: C) => PromiseLike<T>,
+    use: (driver: C) => PromiseLike<T>,
   ): Promise<T> {
     const { kind, stopTimeout } = this.#options;
-    this.#openControl(); // so that it is there when it is needed
-    const asked: Asked<C> = { control: undefined };
-    let running = true;
-    const over = (): void => void (running = false);
+    this.#openControl(); // now, so that it is open by the time it is needed
+    const pending: PendingUnblock<C> = { control: undefined };
+    let isRunning = true;
+    const settled = (): void => void (isRunning = false);
     return runStoppable(
       ctx,
       {
         kind,
         what,
         start() {
-          const using = use(link.connection);
-          using.then(over, over);
+          const using = use(connection.driver);
+          using.then(settled, settled);
           return using;
         },
-        stop: () => this.#unblock(link, () => running, asked),
+        stop: () => this.#unblock(connection, () => isRunning, pending),
         isStop: isUnblocked,
         destroy() {
-          link.destroy();
-          // One that does not answer would cost everybody the stop timeout. What others have asked of it
-          // is in doubt then, and they give up their connections too.
-          asked.control?.destroy();
+          connection.destroy();
+          // A control connection that does not answer would cost every later command the stop
+          // timeout. UNBLOCKs of other commands on it are then in doubt, so those commands give up
+          // their connections too.
+          pending.control?.destroy();
         },
       },
       stopTimeout,
     );
   }
 
-  /** Resolves when nothing that was sent can reach the connection any more. */
-  async #unblock(link: Link<C>, running: () => boolean, asked: Asked<C>): Promise<void> {
-    const id = await link.id;
+  /** Resolves when no UNBLOCK that was sent can reach the connection any more. */
+  async #unblock(
+    connection: OwnConnection<C>,
+    isRunning: () => boolean,
+    pending: PendingUnblock<C>,
+  ): Promise<void> {
+    const id = await connection.id;
     let doubt: { readonly error: unknown } | undefined;
-    while (running()) {
+    while (isRunning()) {
       const control = this.#openControl();
       if (control.state === "opening") {
         await Promise.race([control.id.catch(() => undefined), pause()]);
         continue;
       }
-      asked.control = control;
+      pending.control = control;
       try {
-        const hit = await control.connection.command(["CLIENT", "UNBLOCK", id, "ERROR"]);
-        asked.control = undefined;
-        if (Number(hit) === 1) break;
+        const hits = await control.driver.command(["CLIENT", "UNBLOCK", id, "ERROR"]);
+        pending.control = undefined;
+        if (Number(hits) === 1) break;
       } catch (error) {
-        // It may be on its way still, and hit whatever the connection does next.
+        // This UNBLOCK may still arrive, and hit the next command of the connection.
         doubt = { error };
-        asked.control = undefined;
-        if (control.state === "ready") throw error; // refused, so it would be again
+        pending.control = undefined;
+        if (control.state === "ready") throw error; // the server refuses it, and would do so again
       }
       await pause();
     }
     if (doubt === undefined) return;
-    while (running()) await pause();
+    while (isRunning()) await pause();
     throw doubt.error;
   }
 
-  async #take(ctx: Context): Promise<Link<C>> {
-    let link = this.#idle.pop();
-    while (link?.state === "dead") link = this.#idle.pop();
-    link ??= this.#open();
+  async #take(ctx: Context): Promise<OwnConnection<C>> {
+    let connection = this.#idle.pop();
+    while (connection?.state === "dead") connection = this.#idle.pop();
+    connection ??= this.#open();
     try {
-      await whileLive(ctx, link.id);
+      await waitUnlessDone(ctx, connection.id);
     } catch (error) {
-      // Its caller has left: it goes on opening, for the next one.
-      if (ctx.err() !== undefined && link.state !== "dead") this.#idle.push(link);
+      // If only the context has ended, the connection goes on opening for the next command.
+      if (ctx.err() !== undefined && connection.state !== "dead") this.#idle.push(connection);
       throw error;
     }
-    return link;
+    return connection;
   }
 
-  #openControl(): Link<C> {
+  #openControl(): OwnConnection<C> {
     if (this.#control === undefined || this.#control.state === "dead") this.#control = this.#open();
     return this.#control;
   }
 
-  #open(): Link<C> {
-    if (this.#closed) throw new Error("closed: blocking commands have no connections any more");
-    for (const link of this.#links) if (link.state === "dead") this.#links.delete(link);
-    const link = new Link(this.#options.open());
-    this.#links.add(link);
-    return link;
+  #open(): OwnConnection<C> {
+    if (this.#isClosed) {
+      throw new Error(
+        "the connections for blocking commands were closed by close(); call withContext again for new ones",
+      );
+    }
+    for (const connection of this.#connections) {
+      if (connection.state === "dead") this.#connections.delete(connection);
+    }
+    const connection = new OwnConnection(this.#options.open());
+    this.#connections.add(connection);
+    return connection;
   }
 }
 
-/** The control connection that has not answered yet. */
-interface Asked<C extends Connection> {
-  control: Link<C> | undefined;
+/** The control connection on which an UNBLOCK was sent that the server has not answered yet. */
+interface PendingUnblock<C extends DriverConnection> {
+  control: OwnConnection<C> | undefined;
+}
+
+/** Settles as `promise` does. Rejects with `ctx.err()` if `ctx` ends first. */
+function waitUnlessDone<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const unregister = afterFunc(ctx, reject);
+    promise.then(resolve, reject);
+    promise.then(unregister, unregister);
+  });
 }
 
 function isUnblocked(error: unknown): boolean {
@@ -166,5 +185,5 @@ function isUnblocked(error: unknown): boolean {
 }
 
 function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, EVERY));
+  return new Promise((resolve) => setTimeout(resolve, UNBLOCK_EVERY));
 }

@@ -1,4 +1,4 @@
-/** What the adapters of mysql2 and mariadb both do, on a real MariaDB. */
+/** What the adapters of mysql2 and mariadb have in common, tested on a real MariaDB. */
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   background,
@@ -13,7 +13,7 @@ import {
 import { describeMariadb, mark, observer, until, type Observer } from "../mariadb.ts";
 import type { Db, Row, TestDriver, TestPool } from "./driver.ts";
 
-/** Never settles by itself while a test runs. */
+/** Seconds. A SLEEP() of this length does not end while a test runs. */
 const LONG = 60;
 
 /** A join that computes for minutes. */
@@ -30,7 +30,7 @@ async function numbers(): Promise<unknown[]> {
   return (rows as Row[]).map((row) => row["n"]);
 }
 
-/** All connections are back, none was lost, and none is inside a transaction. */
+/** Waits until all connections are idle, and checks that none is inside a transaction. */
 async function expectWhole(connections?: number): Promise<void> {
   await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
   if (connections !== undefined) expect(pool.total()).toBe(connections);
@@ -38,7 +38,7 @@ async function expectWhole(connections?: number): Promise<void> {
   expect(Number(open?.["n"])).toBe(0);
 }
 
-/** Its rejection; fails if it resolves. */
+/** Resolves with what `work` rejects with. Fails the test if it resolves. */
 async function failure(work: Promise<unknown>): Promise<unknown> {
   return await work.then(
     (value) => expect.fail(`resolved with ${JSON.stringify(value)}`),
@@ -50,7 +50,7 @@ const startedOn = (text: string): Promise<void> =>
   until(async () => (await look.running(text)) === 1);
 
 export function describeBehavior(driver: TestDriver): void {
-  describeMariadb("on a real server", () => {
+  describeMariadb(`eightysix/${driver.name}`, () => {
     beforeEach(async () => {
       look = await observer();
       pool = driver.pool();
@@ -84,7 +84,7 @@ export function describeBehavior(driver: TestDriver): void {
 }
 
 function statements(driver: TestDriver): void {
-  test("is answered as the driver answers it", async () => {
+  test("resolves with what the driver returns", async () => {
     const ctx = background();
     expect(await db.query(ctx, "select ? as a, ? as b", [1, "x"])).toMatchObject([
       { a: 1, b: "x" },
@@ -116,7 +116,7 @@ function statements(driver: TestDriver): void {
       (ctx: Context, m: string) =>
         db.query(ctx, `insert into ${table} select ${m} seq + sleep(0.1) from seq_1_to_10000`),
     ],
-  ] as const)("a %s ends on the server with its context", async (_, run) => {
+  ] as const)("is stopped on the server when its context ends: a %s", async (_, run) => {
     using ctx = withCancel(withLedger(background()));
     const m = mark();
     const work = failure(run(ctx, m));
@@ -132,7 +132,7 @@ function statements(driver: TestDriver): void {
     ]);
   });
 
-  test("that waits for a lock ends with its deadline", async () => {
+  test("that waits for a lock is stopped when its deadline passes", async () => {
     const ctx = background();
     await look.query("begin");
     await look.query(`insert into ${table} values (1)`);
@@ -143,7 +143,7 @@ function statements(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("whose context is done takes no connection", async () => {
+  test("takes no connection if its context is done already", async () => {
     using ctx = withCancel(background());
     ctx.cancel();
     expect(await failure(db.query(ctx, "select 1"))).toBe(ctx.err());
@@ -151,7 +151,7 @@ function statements(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("that was faster than the stop is answered", async () => {
+  test("resolves with its result if it is faster than the stop", async () => {
     for (let i = 0; i < 50; i++) {
       using ctx = withCancel(background());
       const work = db.query(ctx, "select ? as i", [i]);
@@ -162,7 +162,7 @@ function statements(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("passes the driver's errors untouched", async () => {
+  test("rejects with the driver's error, without the limit in its text", async () => {
     using ctx = withTimeout(background(), 30_000);
     const error = await failure(db.query(ctx, "select * from no_such_table"));
     expect(error).toMatchObject({ errno: 1146, sqlState: "42S02" });
@@ -170,7 +170,7 @@ function statements(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("that somebody else kills fails with the driver's error", async () => {
+  test("rejects with the driver's error if another client kills it", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = failure(db.query(ctx, `select ${m} sleep(${LONG})`));
@@ -185,7 +185,7 @@ function statements(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("that the user's own limit ends fails with the driver's error", async () => {
+  test("rejects with the driver's error if the user's own max_statement_time ends it", async () => {
     using ctx = withTimeout(background(), 30_000);
     const error = await failure(
       db.connection(ctx, async (own) => {
@@ -196,7 +196,7 @@ function statements(driver: TestDriver): void {
     expect(error).toMatchObject({ errno: 1969 });
   });
 
-  test("that leaves a transaction open does not leave it to the next", async () => {
+  test("that leaves a transaction open is rolled back before the next use of the connection", async () => {
     const ctx = background();
     await db.query(ctx, "start transaction");
     await expectWhole(1);
@@ -211,7 +211,7 @@ function statements(driver: TestDriver): void {
     expect(await numbers()).toEqual([]);
   });
 
-  test("that gets what it cannot use says what to write", async () => {
+  test("rejects wrong arguments with a message that says what to write", async () => {
     const ctx = background();
     await expect(db.query("select 1" as never, "")).rejects.toThrow(/query needs a Context/);
     await expect(db.query(ctx, 7 as never)).rejects.toThrow(/takes SQL or an options object/);
@@ -220,7 +220,7 @@ function statements(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("with onCancel: destroy, the connection goes after a cancel", async () => {
+  test('closes its connection after a cancel with `onCancel: "destroy"`', async () => {
     const own = driver.pool({ onCancel: "destroy", max: 1 });
     const m = mark();
     const [before] = await own.db.query(background(), "select connection_id() as id");
@@ -233,7 +233,7 @@ function statements(driver: TestDriver): void {
     expect(after?.["id"]).not.toBe(before?.["id"]);
   });
 
-  test("on one connection of the caller's: stopped, and the connection goes on", async () => {
+  test("is stopped on the caller's single connection, which then runs the next statement", async () => {
     const own = await driver.connection();
     const [before] = await own.query("select connection_id() as id");
     using ctx = withCancel(background());
@@ -248,7 +248,7 @@ function statements(driver: TestDriver): void {
 }
 
 function transactions(driver: TestDriver): void {
-  test("commits what its function did, and returns what it returns", async () => {
+  test("commits the changes of its function, and resolves with the function's result", async () => {
     const ctx = background();
     const result = await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (?)`, [1]);
@@ -260,7 +260,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("rolls back when its function throws, and throws that", async () => {
+  test("rolls back if its function throws, and rejects with the same error", async () => {
     const ctx = background();
     const mistake = new Error("mistake");
     const work = db.transaction(ctx, async (tx) => {
@@ -272,7 +272,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("canceled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+  test("that is canceled during a statement stops it, rolls back, and keeps its connection", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = failure(
@@ -289,7 +289,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("canceled between two statements: the next is not sent, and nothing is committed", async () => {
+  test("that is canceled between two statements commits nothing", async () => {
     using ctx = withCancel(background());
     const error = await failure(
       db.transaction(ctx, async (tx) => {
@@ -302,7 +302,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("a statement's own deadline ends the statement; the transaction goes on", async () => {
+  test("goes on after the deadline of one statement has stopped that statement", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -315,7 +315,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("a statement that fails undoes itself alone, as the server has it", async () => {
+  test("goes on after a statement has failed, and keeps the earlier changes", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -328,7 +328,7 @@ function transactions(driver: TestDriver): void {
   });
 
   test.each(["in the transaction", "in a nested one"])(
-    "a deadlock that is swallowed %s commits no half",
+    "commits nothing if its function catches a deadlock %s and goes on",
     async (where) => {
       const ctx = background();
       await look.query(`insert into ${table} values (1), (2)`);
@@ -363,7 +363,7 @@ function transactions(driver: TestDriver): void {
     },
   );
 
-  test("DDL commits it, as the server has it, and is no error", async () => {
+  test("accepts DDL, which commits it implicitly", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -375,7 +375,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("waits for what its function did not await", async () => {
+  test("waits for statements that its function did not await", async () => {
     const ctx = background();
     await db.transaction(ctx, (tx) => {
       void tx.query(ctx, `insert into ${table} select 1 + sleep(0.05)`);
@@ -384,7 +384,7 @@ function transactions(driver: TestDriver): void {
     expect(await numbers()).toEqual([1, 2]);
   });
 
-  test("nested ones are savepoints, and siblings and outer statements keep out meanwhile", async () => {
+  test("runs a nested transaction in a savepoint, and refuses outer statements meanwhile", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -403,7 +403,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("a nested one that is canceled leaves the outer one whole", async () => {
+  test("keeps its other changes if a nested transaction is canceled", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -421,12 +421,12 @@ function transactions(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("says what it is to be, for itself alone", async () => {
+  test("applies its options to itself alone, and rejects wrong ones", async () => {
     const ctx = background();
     const levelOf = async (tx: { query: Db["query"] }): Promise<unknown> => {
       await tx.query(ctx, `select * from ${table} for update`).catch(() => undefined);
       await tx.query(ctx, `select * from ${table}`);
-      await sleep(ctx, 200); // that view is a copy, made every 100 ms
+      await sleep(ctx, 200); // the server updates that view every 100 ms
       const [row] = await tx.query(
         ctx,
         "select trx_isolation_level as level, trx_is_read_only as ro from information_schema.innodb_trx where trx_mysql_thread_id = connection_id()",
@@ -451,7 +451,7 @@ function transactions(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("on one connection of the caller's, they take turns", async () => {
+  test("waits for its turn on the caller's single connection", async () => {
     const own = await driver.connection();
     const ctx = background();
     await Promise.all(
@@ -466,7 +466,7 @@ function transactions(driver: TestDriver): void {
     expect(await numbers()).toEqual([1, 2, 3]);
   });
 
-  test("a connection of one's own is whole for whoever comes next", async () => {
+  test("of `connection()` that is left open is rolled back before the next use of the connection", async () => {
     const ctx = background();
     await db.connection(ctx, async (own) => {
       await own.query(ctx, "create temporary table mine (n int)");
@@ -483,7 +483,7 @@ function transactions(driver: TestDriver): void {
 function streams(driver: TestDriver): void {
   const rowsOf = (n: number): string => `select seq as n from seq_1_to_${n}`;
 
-  test("reads rows as they come", async () => {
+  test("yields the rows of its query", async () => {
     const ctx = background();
     const seen: unknown[] = [];
     for await (const row of db.stream(ctx, `${rowsOf(1000)} where seq > ?`, [500])) seen.push(row);
@@ -492,7 +492,7 @@ function streams(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("reads no more than the loop wants", async () => {
+  test("reads no more rows than the loop asks for", async () => {
     const ctx = background();
     const text = `select repeat('x', 100000) as x from seq_1_to_100000`; // 10 GB
     const before = process.memoryUsage().rss;
@@ -506,7 +506,7 @@ function streams(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("whose loop is left gives the connection back at once", async () => {
+  test("is stopped and returns its connection when its loop is left", async () => {
     const ctx = background();
     const start = performance.now();
     const m = mark();
@@ -518,8 +518,8 @@ function streams(driver: TestDriver): void {
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
-  test.each(["while rows are awaited", "between rows", "while nobody reads"])(
-    "ends with its context %s",
+  test.each(["while rows are awaited", "between rows", "while the loop does not read"])(
+    "throws when its context ends %s",
     async (when) => {
       using ctx = withCancel(background());
       const m = mark();
@@ -530,10 +530,10 @@ function streams(driver: TestDriver): void {
         for await (const row of rows) {
           n = Number(row["n"]);
           if (when === "between rows" && n === 1500) ctx.cancel();
-          if (when === "while nobody reads" && n === 500) return;
+          if (when === "while the loop does not read" && n === 500) return;
         }
       };
-      if (when === "while nobody reads") {
+      if (when === "while the loop does not read") {
         await rows.next();
         ctx.cancel();
         await until(() => pool.idle() === 1);
@@ -551,7 +551,7 @@ function streams(driver: TestDriver): void {
     },
   );
 
-  test("passes the server's errors on, after the rows that came before", async () => {
+  test("throws the server's error after the rows that came before it", async () => {
     const ctx = background();
     const seen: unknown[] = [];
     const text =
@@ -567,7 +567,7 @@ function streams(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("has the connection of its transaction to itself, and gives it back to it", async () => {
+  test("has the connection of its transaction to itself until its loop is left", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
       void tx.query(ctx, `insert into ${table} select seq from seq_1_to_300`);
@@ -585,7 +585,7 @@ function streams(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("on one connection of the caller's, others wait for it", async () => {
+  test("lets other statements on the caller's single connection wait", async () => {
     const own = await driver.connection();
     const ctx = background();
     const rows = own.db.stream(ctx, rowsOf(100_000));
@@ -595,7 +595,7 @@ function streams(driver: TestDriver): void {
     expect(await after).toEqual([{ x: "later" }]);
   });
 
-  test("takes no connection until it is read, and refuses what it cannot read", async () => {
+  test("takes no connection until it is read, and rejects wrong arguments", async () => {
     const ctx = background();
     const before = pool.total();
     db.stream(ctx, "select 1");
@@ -608,7 +608,7 @@ function streams(driver: TestDriver): void {
 }
 
 function waits(driver: TestDriver): void {
-  test("ends with the context, and others are served in their order", async () => {
+  test("ends at once when its context ends, and the other waiters keep their order", async () => {
     const own = driver.pool({ max: 1 });
     const release = await own.take();
     using ctx = withCancel(background());
@@ -632,7 +632,7 @@ function waits(driver: TestDriver): void {
     expect(await numbers()).toEqual([]);
   });
 
-  test("of a transaction ends with the context too", async () => {
+  test("of a transaction ends when its context ends", async () => {
     const own = driver.pool({ max: 1 });
     const release = await own.take();
     using ctx = withCancel(background());
@@ -645,7 +645,7 @@ function waits(driver: TestDriver): void {
 }
 
 function control(driver: TestDriver): void {
-  test("is one for all kills at once, and none for who never cancels", async () => {
+  test("is shared by all KILLs of a pool, and opened by the first", async () => {
     const own = driver.pool({ max: 4 });
     await Promise.all([1, 2, 3, 4].map(() => own.query("select sleep(0.05)")));
     const [before] = await Promise.all([look.connections()]);
@@ -656,10 +656,10 @@ function control(driver: TestDriver): void {
     ctx.cancel();
     for (const error of await Promise.all(work)) expect(error).toBe(ctx.err());
     const after = (await look.connections()).filter((id) => !before.includes(id));
-    expect(after.length).toBeLessThanOrEqual(1); // other tests' may have gone meanwhile
+    expect(after.length).toBeLessThanOrEqual(1); // connections of other tests may have closed meanwhile
   });
 
-  test("does not keep the pool from ending", async () => {
+  test("does not delay the end of the pool", async () => {
     const own = driver.pool({ max: 1 });
     using ctx = withCancel(background());
     const m = mark();
@@ -680,7 +680,7 @@ function deadlines(driver: TestDriver): void {
     text = "select @@max_statement_time as s",
   ): Promise<number> => Number((await on.query(ctx, text))[0]?.["s"]);
 
-  test("is told to the server, with the stop timeout", async () => {
+  test("is sent to the server as a limit, with the stop timeout added", async () => {
     const own = driver.pool({ stopTimeout: 500 });
     using ctx = withTimeout(background(), 10_000);
     const s = await limitIn(ctx, own.db);
@@ -690,22 +690,22 @@ function deadlines(driver: TestDriver): void {
     for await (const row of own.db.stream(ctx, "select @@max_statement_time as s")) {
       expect(Number(row["s"])).toBeGreaterThan(5);
     }
-    expect(await limitIn(background(), own.db)).toBe(0); // nothing stays behind
+    expect(await limitIn(background(), own.db)).toBe(0); // the limit does not stay on the connection
   });
 
-  test("ends a statement that this process cannot stop any more", async () => {
+  test("stops a statement on the server while this process is blocked", async () => {
     const own = driver.pool({ stopTimeout: 50 });
     using ctx = withTimeout(background(), 200);
     const m = mark();
     const work = failure(own.db.query(ctx, `select ${m} sleep(${LONG})`));
     await startedOn(m);
     const until = performance.now() + 600;
-    while (performance.now() < until); // this process is busy
+    while (performance.now() < until); // blocks this process
     expect(await look.running(m)).toBe(0);
     await work;
   });
 
-  test("never lengthens what the user has set", async () => {
+  test("never lengthens a limit that the user has set", async () => {
     using ctx = withTimeout(background(), 10_000);
     await db.connection(ctx, async (own) => {
       await own.query(ctx, "set max_statement_time = 1.5");
@@ -716,7 +716,7 @@ function deadlines(driver: TestDriver): void {
     });
   });
 
-  test("goes with statements of every kind, or is left out", async () => {
+  test("is sent with the statements that take a limit, and left out of the others", async () => {
     using ctx = withTimeout(background(), 10_000);
     await db.query(ctx, `insert into ${table} values (?), (?)`, [1, 2]);
     await db.query(ctx, `update ${table} set n = 3 where n = 2`);
@@ -735,7 +735,7 @@ function deadlines(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("is not told with serverTimeout: false", async () => {
+  test("is not sent with `serverTimeout: false`", async () => {
     const own = driver.pool({ serverTimeout: false });
     using ctx = withTimeout(background(), 10_000);
     expect(await limitIn(ctx, own.db)).toBe(0);

@@ -1,11 +1,9 @@
-/** mysql2 and mariadb in the same words, for tests that are the same for both. */
+/** A common interface for mysql2 and mariadb, for the tests that both share. */
 import mariadb, { type PoolConfig } from "mariadb";
 import mysql from "mysql2/promise";
 import { onTestFinished } from "vitest";
-import type {
-  WithContextOptions,
-  TransactionOptions,
-} from "../../../src/adapter/mysql/database.ts";
+import type { WithContextOptions } from "../../../src/adapter/mysql/options.ts";
+import type { TransactionOptions } from "../../../src/adapter/mysql/types.ts";
 import type { Context } from "../../../src/index.ts";
 import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
 import { withContext as withMysql2 } from "../../../src/mysql2/index.ts";
@@ -15,7 +13,7 @@ export type Row = Record<string, unknown>;
 
 type Sql = string | { sql: string; rowsAsArray?: boolean; timeout?: number };
 
-/** Statements resolve with rows, whatever the driver wraps them in. */
+/** The methods resolve with rows, without what the driver wraps them in. */
 export interface Statements {
   query(ctx: Context, sql: Sql, values?: unknown[]): Promise<Row[]>;
   execute(ctx: Context, sql: Sql, values?: unknown[]): Promise<Row[]>;
@@ -35,11 +33,11 @@ export interface Db extends Tx {
 export interface TestPool {
   db: Db;
   driver: object;
-  /** How many connections it has, how many of them are idle, and how many wait for one. */
+  /** The number of its connections, of its idle connections, and of callers that wait for one. */
   total(): number;
   idle(): number;
   waiting(): number;
-  /** Takes a connection out of it; call the result to give it back. */
+  /** Takes a connection out of the pool. Resolves with a function that gives it back. */
   take(): Promise<() => Promise<void>>;
   query(sql: string): Promise<Row[]>;
   end(): Promise<void>;
@@ -48,15 +46,15 @@ export interface TestPool {
 export interface PoolSettings extends WithContextOptions {
   url?: string;
   max?: number;
-  /** What the driver alone has. */
+  /** Options of the driver itself. */
   more?: object;
 }
 
 export interface TestDriver {
   readonly name: "mysql2" | "mariadb";
-  /** Ends with the test. */
+  /** Creates a pool that ends with the test. */
   pool(settings?: PoolSettings): TestPool;
-  /** One connection; ends with the test. */
+  /** Opens a single connection that closes with the test. */
   connection(settings?: PoolSettings): Promise<{ db: Db; query(sql: string): Promise<Row[]> }>;
 }
 
@@ -66,7 +64,7 @@ const optionsOf = ({ onCancel, stopTimeout, serverTimeout }: PoolSettings): With
   ...(serverTimeout !== undefined && { serverTimeout }),
 });
 
-/** The first of mysql2's `[rows, fields]`. */
+/** Returns `db` with methods that resolve with the first part of mysql2's `[rows, fields]`. */
 function firstOf<T extends object>(db: T): T {
   return new Proxy(db, {
     get(target, name, receiver) {
@@ -126,7 +124,7 @@ export const mysql2Driver: TestDriver = {
   },
 };
 
-/** As the driver wants it, for which "mysql:" is nothing. */
+/** Converts a URL to the driver's options, because the driver takes no URL that begins with "mysql:". */
 export function mariadbConfig(url = mariadbUrl()): PoolConfig {
   const { hostname, port, username, password, pathname } = new URL(url);
   return {

@@ -1,4 +1,4 @@
-/** A program of its own that cancels a statement, ends its pool, and has nothing more to do. */
+/** Runs a program that cancels a statement and ends its pool. The process must then exit by itself. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,8 +21,8 @@ const programs = {
 };
 
 export function describeProcess(name: keyof typeof programs): void {
-  describeMariadb("a process", () => {
-    test("ends when its pool has, whatever was canceled", async () => {
+  describeMariadb(`a process with eightysix/${name}`, () => {
+    test("exits when its pool has ended, although a kill connection is open", async () => {
       const directory = mkdtempSync(join(tmpdir(), "eightysix-"));
       onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
       const outfile = join(directory, "program.mjs");
@@ -55,7 +55,7 @@ export function describeProcess(name: keyof typeof programs): void {
       const start = performance.now();
       const code = await new Promise((resolve) => child.once("close", resolve));
       expect({ code, said }).toEqual({ code: 0, said: "true\n" });
-      expect(performance.now() - start).toBeLessThan(8_000); // an idle one would stay for 10 s
+      expect(performance.now() - start).toBeLessThan(8_000); // an idle kill connection stays open for 10 s
     });
   });
 }

@@ -1,8 +1,9 @@
 /**
- * Late kills among innocent statements.
+ * Late KILLs beside statements that nobody cancels, which must not become wrong victims.
  *
- * They compute and do not SLEEP(): MariaDB's SLEEP() waits for a mutex while it holds one that all
- * sleepers share, so that a KILL of one sleeper can take two seconds, and longer behind another.
+ * The statements compute instead of calling SLEEP(). MariaDB's SLEEP() waits for a mutex while it
+ * holds one that all sleepers share, so the KILL of one sleeper can take two seconds, and longer if
+ * it waits for another KILL.
  */
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Context } from "../../../src/index.ts";
@@ -10,13 +11,13 @@ import { describeMariadb, mariadbUrl, observer, until } from "../mariadb.ts";
 import { CANCELS, race, unhandledRejections } from "../race.ts";
 import type { Db, Row, TestDriver } from "./driver.ts";
 
-/** About so many in a second. */
+/** About how many rounds of BUSY the server computes in a second. */
 const ROUNDS = 4_000_000;
-/** Computes for a while: an expression with a parameter, the number of rounds. */
+/** An expression that computes for as many rounds as its parameter says. */
 const BUSY = "benchmark(?, md5('x'))";
 const rounds = (seconds: number): number => Math.ceil(seconds * ROUNDS);
 
-/** The forms that a statement can have; the answer is always `i`. */
+/** The ways to send a statement. The answer is always `i`. */
 type Form = (db: Db, ctx: Context, i: number, seconds: number) => Promise<unknown>;
 const forms: [Form, ...Form[]] = [
   async (db, ctx, i, s) =>
@@ -42,43 +43,48 @@ export function describeRace(driver: TestDriver): void {
   vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
   const unhandled = unhandledRejections();
 
-  describeMariadb("late kills", () => {
-    test.each([1, 4])(`${CANCELS} of them over %i connections make no victim`, async (max) => {
-      const look = await observer();
-      const url = new URL(mariadbUrl());
-      const database = `${url.pathname.slice(1)}_${driver.name}_${max}`;
-      await look.query(`create database ${database}`);
-      onTestFinished(async () => {
-        await look.query(`drop database ${database}`);
-      });
-      url.pathname = database;
-      const pool = driver.pool({ max, url: url.href });
-      const { db } = pool;
-      const ids = async (): Promise<unknown[]> =>
-        await Promise.all(
-          Array.from({ length: max }, () => pool.query("select connection_id() as id, sleep(0.1)")),
-        ).then((answers) => answers.map(([row]) => row?.["id"]));
-      const before = new Set(await ids());
-      await race({
-        seed: max,
-        workers: 3 * max,
-        guilty: (ctx, i, seconds) => formOf(i)(db, ctx, i, seconds),
-        innocent: async (ctx, i) =>
-          (await db.query(ctx, `select ? as i, ${BUSY}`, [i, rounds(0.0005)]))[0]?.["i"],
-      });
-      await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
-      expect(new Set(await ids())).toEqual(before); // none was destroyed
-      expect(before.size).toBe(max);
-      // Beside the pool's and the control connection there is none.
-      const [left] = await look.query(
-        "select id from information_schema.processlist where db = ?",
-        [database],
-      );
-      expect((left as Row[]).length).toBeLessThanOrEqual(max + 1);
-      expect(unhandled).toEqual([]);
-    });
+  describeMariadb(`eightysix/${driver.name}`, () => {
+    test.each([1, 4])(
+      `hits no wrong victim in ${CANCELS} cancels over %i connections`,
+      async (max) => {
+        const look = await observer();
+        const url = new URL(mariadbUrl());
+        const database = `${url.pathname.slice(1)}_${driver.name}_${max}`;
+        await look.query(`create database ${database}`);
+        onTestFinished(async () => {
+          await look.query(`drop database ${database}`);
+        });
+        url.pathname = database;
+        const pool = driver.pool({ max, url: url.href });
+        const { db } = pool;
+        const ids = async (): Promise<unknown[]> =>
+          await Promise.all(
+            Array.from({ length: max }, () =>
+              pool.query("select connection_id() as id, sleep(0.1)"),
+            ),
+          ).then((answers) => answers.map(([row]) => row?.["id"]));
+        const before = new Set(await ids());
+        await race({
+          seed: max,
+          workers: 3 * max,
+          guilty: (ctx, i, seconds) => formOf(i)(db, ctx, i, seconds),
+          innocent: async (ctx, i) =>
+            (await db.query(ctx, `select ? as i, ${BUSY}`, [i, rounds(0.0005)]))[0]?.["i"],
+        });
+        await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
+        expect(new Set(await ids())).toEqual(before); // no connection was destroyed
+        expect(before.size).toBe(max);
+        // There are only the pool's connections and the kill connection.
+        const [left] = await look.query(
+          "select id from information_schema.processlist where db = ?",
+          [database],
+        );
+        expect((left as Row[]).length).toBeLessThanOrEqual(max + 1);
+        expect(unhandled).toEqual([]);
+      },
+    );
 
-    test("on one connection of the caller's they hit nothing either", async () => {
+    test("hits no wrong victim on a single connection of the caller", async () => {
       const { db } = await driver.connection();
       await race({
         seed: 0,

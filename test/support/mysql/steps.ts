@@ -1,4 +1,4 @@
-/** Canceled at every point: the result is right, and the pool and the server are as before. */
+/** Cancels an operation at every packet, and checks the result, the pool and the server each time. */
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { describeMariadb, mariadbUrl, observer, until, type Observer } from "../mariadb.ts";
 import {
@@ -14,7 +14,7 @@ import type { Db, Row, TestDriver, TestPool } from "./driver.ts";
 export function describeSteps(driver: TestDriver): void {
   vi.setConfig({ testTimeout: 120_000 });
 
-  describeMariadb("canceled at every step", () => {
+  describeMariadb(`eightysix/${driver.name}, canceled at every packet,`, () => {
     let look: Observer;
     let relay: Relay;
     let pool: TestPool;
@@ -50,7 +50,7 @@ export function describeSteps(driver: TestDriver): void {
         run,
         async check(outcome) {
           await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
-          expect(await connectionId(), "one connection for all of it").toBe(id);
+          expect(await connectionId(), "the connection is still the same").toBe(id);
           const [open] = await pool.query("select @@in_transaction as n");
           expect(Number(open?.["n"])).toBe(0);
           expect(await look.running(table)).toBe(0);
@@ -66,16 +66,19 @@ export function describeSteps(driver: TestDriver): void {
       return (rows as Row[]).map((row) => row["n"]);
     }
 
-    test.each(["query", "execute"] as const)("a statement of %s", async (method) => {
-      await everyStep(
-        (ctx) => db[method](ctx, `select ? as n, sleep(0.02) /* ${table} */`, [7]),
-        (outcome) => {
-          if ("value" in outcome) expect(outcome.value[0]).toMatchObject({ n: 7 });
-        },
-      );
-    });
+    test.each(["query", "execute"] as const)(
+      "ends a statement of `%s` with a right result or with ctx.err()",
+      async (method) => {
+        await everyStep(
+          (ctx) => db[method](ctx, `select ? as n, sleep(0.02) /* ${table} */`, [7]),
+          (outcome) => {
+            if ("value" in outcome) expect(outcome.value[0]).toMatchObject({ n: 7 });
+          },
+        );
+      },
+    );
 
-    test("a transaction", async () => {
+    test("commits all of a transaction or nothing", async () => {
       await everyStep(
         (ctx) =>
           db.transaction(
@@ -101,7 +104,7 @@ export function describeSteps(driver: TestDriver): void {
       );
     });
 
-    test.each([7, 4])("a stream that is read until row %i of 7", async (end) => {
+    test.each([7, 4])("ends a stream that is read until row %i of 7", async (end) => {
       await everyStep(
         async (ctx, step) => {
           const seen: unknown[] = [];
@@ -121,7 +124,7 @@ export function describeSteps(driver: TestDriver): void {
       );
     });
 
-    test("a connection that is left inside a transaction", async () => {
+    test("rolls back a transaction that the function of connection() left open", async () => {
       await everyStep(
         (ctx) =>
           db.connection(ctx, async (own) => {

@@ -1,0 +1,36 @@
+/** Finds the pool or connection with callbacks beneath what the user passes. */
+import type { MysqlPool } from "../adapter/mysql/driver.ts";
+import { wrongDriver } from "../adapter/wrong-driver.ts";
+import { isCoreConnection, isCorePool, type CoreConnection, type CorePool } from "./driver.ts";
+
+/** Throws a TypeError for anything but a pool or a connection of mysql2. */
+export function coreOf(driver: unknown): CoreConnection | CorePool {
+  const { pool, connection } = Object(driver) as { pool?: unknown; connection?: unknown };
+  for (const core of [pool, connection, driver]) {
+    if (isCoreConnection(core) || isCorePool(core)) return core;
+  }
+  throw wrongDriver("mysql2", "a pool or a connected connection of mysql2", driver);
+}
+
+export function poolOf(pool: CorePool): MysqlPool<CoreConnection> {
+  return {
+    take: () =>
+      new Promise((resolve, reject) => {
+        pool.getConnection((error, connection) => {
+          if (connection === undefined) return reject(error);
+          // The pool listens for only one error. Without a listener, a second error of a broken
+          // connection would end the process. The statement's own error reports the failure.
+          connection.on("error", ignore);
+          resolve(connection);
+        });
+      }),
+    giveBack(connection) {
+      connection.removeListener("error", ignore);
+      connection.release?.();
+    },
+  };
+}
+
+function ignore(): void {
+  // reported elsewhere
+}
