@@ -50,7 +50,9 @@ test("all blocks of the documents compile", { timeout: 180_000 }, async () => {
 });
 
 for (const block of docs.filter(runs)) {
-  test(`the block ${block.name} prints what the document says`, { timeout: 60_000 }, () => run(block, env));
+  test(`the block ${block.name} prints what the document says`, { timeout: 60_000 }, () =>
+    run(block, env),
+  );
 }
 
 test("every block of the fixture good.md passes", { timeout: 60_000 }, async () => {
@@ -58,24 +60,28 @@ test("every block of the fixture good.md passes", { timeout: 60_000 }, async () 
   for (const block of good.filter(runs)) await run(block, {});
 });
 
-test("every block of the fixture bad.md fails, for the right reason", { timeout: 60_000 }, async () => {
-  expect(await typeErrors(join(dir, "bad"))).toEqual([
-    expect.stringMatching(/^bad\.md.4\.ts\(5,7\): error TS2322/),
-    expect.stringMatching(/^bad\.md.10\.js\(11,10\): error TS2724/),
-  ]);
-  const reasons = [];
-  for (const block of bad) {
-    const bound = block.code.includes("setInterval") ? 1_000 : 10_000;
-    reasons.push(await run(block, {}, bound).catch(String));
-  }
-  expect(reasons).toEqual([
-    undefined, // only the compiler finds this error
-    expect.stringContaining("readFill"),
-    expect.stringMatching(/exit 1[^]*bad.md.16.ts:18:/),
-    expect.stringContaining("should have printed:\none\ntwo"),
-    expect.stringContaining("should have printed:\ntwo"),
-    expect.stringContaining("still ran after 1000 ms"),
-    expect.stringContaining("the server ended by itself"),
-    expect.stringContaining("should have printed:\nstopped: …"),
-  ]);
-});
+test(
+  "every block of the fixture bad.md fails, for the right reason",
+  { timeout: 60_000 },
+  async () => {
+    expect(await typeErrors(join(dir, "bad"))).toEqual([
+      expect.stringMatching(/^bad\.md.4\.ts\(5,7\): error TS2322/),
+      expect.stringMatching(/^bad\.md.10\.js\(11,10\): error TS2724/),
+    ]);
+    const reasons = [];
+    for (const block of bad) {
+      const bound = block.code.includes("setInterval") ? 1_000 : 10_000;
+      reasons.push(await run(block, {}, bound).catch(String));
+    }
+    expect(reasons).toEqual([
+      undefined, // only the compiler finds this error
+      expect.stringContaining("readFill"),
+      expect.stringMatching(/exit 1[^]*bad.md.16.ts:18:/),
+      expect.stringContaining("should have printed:\none\ntwo"),
+      expect.stringContaining("should have printed:\ntwo"),
+      expect.stringContaining("still ran after 1000 ms"),
+      expect.stringContaining("the server ended by itself"),
+      expect.stringContaining("should have printed:\nstopped: …"),
+    ]);
+  },
+);

@@ -131,7 +131,8 @@ export async function run(
     child.kill();
   }
   const [code] = await closed;
-  if (url === undefined && code !== 0) wrong = code === null ? `still ran after ${bound} ms` : `exit ${code}`;
+  if (url === undefined && code !== 0)
+    wrong = code === null ? `still ran after ${bound} ms` : `exit ${code}`;
   if (!isRight()) wrong ||= `should have printed:\n${block.expected?.join("\n") ?? ""}`;
   if (wrong) throw new Error(`${wrong}\n--- printed:\n${printed}--- errors:\n${errors}`);
 }
