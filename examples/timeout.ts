@@ -11,7 +11,7 @@ async function doWork(ctx: Context): Promise<void> {
 }
 
 const start = performance.now();
-using ctx = withTimeout(background(), 2_000); // `using` ends ctx when the block is left, also by an error
+using ctx = withTimeout(background(), 2_000); // ends at the end of the block, also after an error
 try {
   await doWork(ctx);
 } catch (error) {

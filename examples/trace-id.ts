@@ -15,8 +15,8 @@
 import { background, key, withValue, type Context } from "eightysix";
 
 /**
- * The key has the type of its value, and equals only itself. Keep it private to its module, and export
- * functions that use it: then no other code can set the value.
+ * The key has the type of its value, and equals only itself. Keep it private to its module, and
+ * export functions that use it: then no other code can set the value.
  */
 const TraceId = key<string>("traceId", { default: "no trace" });
 

@@ -1,6 +1,6 @@
 /**
- * Runs two workers in loops until they are canceled. A worker finishes its current job, and starts no
- * new one.
+ * Runs two workers in loops until they are canceled. A worker finishes its current job, and starts
+ * no new one.
  *
  * prints: worker 1 stopped after … jobs: context canceled (Error: shutting down)
  * prints: worker 2 stopped after … jobs: context canceled (Error: shutting down)

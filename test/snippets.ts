@@ -11,11 +11,11 @@
  *
  * A comment directly before a block, `<!-- snippet: … -->`, changes how the block is checked:
  *
- *   no-run                      It is only type-checked.
- *   continues                   It continues the block before it.
- *   client URL [leaves MS]      It is a server. When the server listens, a client requests this URL,
- *                               and disconnects after MS milliseconds. The server is killed when its
- *                               output is complete.
+ *   no-run                    It is only type-checked.
+ *   continues                 It continues the block before it.
+ *   client URL [leaves MS]    It is a server. When the server listens, a client requests this URL,
+ *                             and disconnects after MS milliseconds. The server is killed when
+ *                             its output is complete.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * A handler calls a slow upstream service, and gives it one second. After that, the client gets 503.
- * If the client leaves earlier, the call ends at once. In both cases the upstream stops its work.
+ * A handler calls a slow upstream service, and gives it one second. After that, the client gets
+ * 503. If the client leaves earlier, the call ends at once. In both cases the upstream stops.
  *
  * prints: handler: 503, context deadline exceeded
  * prints: patient client: 503 after 1 s

@@ -15,8 +15,8 @@
 import { background, key, withValue } from "eightysix";
 
 /**
- * A key equals only itself. Keep it private to its module, and export functions that use it: then no
- * other code can set the value.
+ * A key equals only itself. Keep it private to its module, and export functions that use it: then
+ * no other code can set the value.
  */
 const TraceId = key("traceId", { default: "no trace" });
 
