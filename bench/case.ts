@@ -1,4 +1,4 @@
-/** The child: measures one case, alone in its process, and prints the figures as JSON. */
+/** The child process: measures one case, and prints its figures as JSON. */
 import { loadCase } from "./cases/index.ts";
 import { mixedProgram } from "./measure/mixed-program.ts";
 
@@ -8,5 +8,5 @@ if (id === undefined) throw new Error("usage: case.js <group>/<name>");
 const run = await loadCase(id);
 if (id.includes("/ours")) await mixedProgram();
 const figures = await run();
-// Exits although timers of the case may still be live.
+// Exits even if timers of the case are still live.
 process.stdout.write(JSON.stringify(figures), () => process.exit(0));

@@ -11,11 +11,17 @@ import { tables } from "./report/tables.ts";
 interface Job {
   id: string;
   runtime: Runtime;
-  /** Go's figures stand in every column: it is measured once a round, in the same run. */
+  /**
+   * The columns that get the figures. Go is measured once in each round, and stands in every
+   * column.
+   */
   into: Results[];
 }
 
-/** Runs every case in a process of its own, in rounds, and prints the tables. False if a promise is broken. */
+/**
+ * Runs every case in rounds, each in a process of its own, and prints the tables. Returns false if
+ * a promise is not met.
+ */
 export async function benchContexts(options: Options): Promise<boolean> {
   const rounds = options.quick ? 1 : 5;
   const ids = caseIds().filter((id) => options.only?.test(id) ?? true);
@@ -41,8 +47,8 @@ export async function benchContexts(options: Options): Promise<boolean> {
     console.log(JSON.stringify({ about, rounds, runtimes: columns.map(plain) }, null, 2));
   } else {
     console.log(`${heading(about)}
-CPU time, collector included; one case a process${about.pinned ? ", pinned to one core" : ""}; ${rounds === 1 ? "one short round" : `medians of ${rounds} rounds`}.
-× is the row as a multiple of ours.
+CPU time, including the garbage collector; one process for each case${about.pinned ? ", pinned to one core" : ""}; ${rounds === 1 ? "one short round" : `medians of ${rounds} rounds`}.
+× is the row as a multiple of eightysix.
 `);
     console.log(report(columns));
   }
@@ -67,7 +73,7 @@ function jobsOf(id: string, runtimes: Runtime[], columns: Column[]): Job[] {
 
 async function runJob({ id, runtime, into }: Job, round: number): Promise<void> {
   try {
-    // Once more if it fails: on a busy machine, somebody may have ended it.
+    // Tries twice, because a busy machine may kill the process.
     const figures = await runtime.run(id).catch(() => runtime.run(id));
     for (const results of into) results.add(id, round, figures);
   } catch (error) {

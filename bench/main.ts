@@ -1,4 +1,4 @@
-/** `npm run bench`: prints what contexts cost, beside their peers. See README.md here. */
+/** `npm run bench`: prints what contexts cost, beside the alternatives. See README.md here. */
 import { benchContexts } from "./contexts.ts";
 import { parseOptions } from "./options.ts";
 

@@ -9,7 +9,7 @@ export interface Options {
 }
 
 const usage = `npm run bench -- [options]
-  --quick          one short round: for developing, not for a verdict
+  --quick          one short round, for development only
   --only=<regex>   only the cases whose name matches, e.g. --only='derive|go/'
   --node=<path>    measure this Node as well (repeatable)
   --json           print all figures of all rounds as JSON`;

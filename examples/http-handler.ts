@@ -1,6 +1,6 @@
 /**
- * A handler gives a slow upstream one second, then answers 503. When its client leaves before that,
- * the call ends at once, and with it the upstream's work.
+ * A handler calls a slow upstream service, and gives it one second. After that, the client gets
+ * 503. If the client leaves earlier, the call ends at once. In both cases the upstream stops.
  *
  * prints: handler: 503, context deadline exceeded
  * prints: patient client: 503 after 1 s
@@ -18,7 +18,7 @@ import { handler } from "eightysix/http";
 const front = createServer(
   handler(
     async (ctx, _req, res) => {
-      using limited = withTimeout(ctx, 1_000);
+      using limited = withTimeout(ctx, 1_000); // ends with ctx, or after one second
       res.end(await fetchData(limited));
     },
     {
@@ -27,13 +27,13 @@ const front = createServer(
   ),
 );
 
-/** What takes a signal takes a context's. */
+/** Every API that takes an AbortSignal takes `ctx.signal`. */
 async function fetchData(ctx: Context): Promise<string> {
   const answer = await fetch(urlOf(upstream), { signal: ctx.signal });
   return answer.text();
 }
 
-/** Somebody else's server: it needs three seconds, and its callers leave when we do. */
+/** Stands for another team's service, which needs three seconds. */
 const upstream = createServer(
   handler(async (ctx, _req, res) => {
     const start = performance.now();
@@ -41,7 +41,7 @@ const upstream = createServer(
       await sleep(ctx, 3_000);
       res.end("data");
     } finally {
-      upstream.emit("over", `stopped after ${secondsSince(start)} s, ${why(cause(ctx))}`);
+      upstream.emit("stopped", `stopped after ${secondsSince(start)} s, ${why(cause(ctx))}`);
     }
   }),
 );
@@ -53,7 +53,7 @@ for (const [client, patience] of [
   ["patient", 10_000],
   ["impatient", 200],
 ] as const) {
-  const over = once(upstream, "over");
+  const stopped = once(upstream, "stopped");
   const start = performance.now();
   try {
     const answer = await fetch(urlOf(front), { signal: AbortSignal.timeout(patience) });
@@ -62,7 +62,7 @@ for (const [client, patience] of [
   } catch {
     console.log(`${client} client: left`);
   }
-  console.log(`upstream: ${String(await over)}`);
+  console.log(`upstream: ${String(await stopped)}`);
 }
 
 for (const server of [front, upstream]) {
@@ -78,7 +78,7 @@ function secondsSince(start: number): number {
   return Math.floor((performance.now() - start) / 1_000);
 }
 
-/** An error's message, and those of its causes. */
+/** Returns the message of an error, followed by those of its causes. */
 function why(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}, ${why(error.cause)}`;

@@ -1,20 +1,21 @@
 /**
- * Runs every example, in TypeScript and in plain JavaScript, and compares what it prints with the
- * `prints:` lines at its top; … stands for anything in a line. An example must end by itself.
+ * Runs every example, in TypeScript and in plain JavaScript, and compares its output with the
+ * `prints:` lines at its top. In such a line, … stands for any text. An example must end by itself.
  */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BOUND = 30_000; // milliseconds: the longest takes three seconds, and a busy machine its time
+/** Milliseconds. The longest example takes three seconds, and a busy machine needs more. */
+const BOUND = 30_000;
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 interface Example {
-  /** Where its expectation is. */
+  /** The file that holds the `prints:` lines. */
   source: string;
-  /** What is run: itself, or what was compiled from it. */
+  /** The file to run: the source itself, or the JavaScript that was compiled from it. */
   program: string;
 }
 
@@ -31,11 +32,11 @@ async function examples(): Promise<Example[]> {
   return [...typed, ...plain.map((path) => ({ source: path, program: path }))];
 }
 
-/** What is wrong with an example, or `undefined`. */
+/** Runs an example. Resolves with what is wrong with it, or with `undefined`. */
 async function check({ source, program }: Example): Promise<string | undefined> {
   const top = /^\/\*\*([^]*?)\*\//.exec(await readFile(source, "utf8"))?.[1] ?? "";
   const expected = [...top.matchAll(/^ \* prints: (.*)$/gm)].map((line) => line[1] ?? "");
-  if (expected.length === 0) return "says nowhere what it prints";
+  if (expected.length === 0) return "has no `prints:` line at its top";
   return new Promise((resolve) => {
     const options = { timeout: BOUND, killSignal: "SIGKILL" } as const;
     execFile(process.execPath, [program], options, (error, stdout, stderr) => {
@@ -58,7 +59,7 @@ function matches(expected: string, printed: string): boolean {
   return new RegExp(`^${parts.join(".*")}$`).test(printed);
 }
 
-// One after the other: they tell the time, and the machine may be busy.
+// One after the other: examples print durations, and would slow each other down.
 let wrong = 0;
 for (const example of await examples()) {
   const start = performance.now();

@@ -1,6 +1,6 @@
 /**
- * A trace id goes through three layers without being a parameter of any; two requests at once do
- * not mix.
+ * Passes a trace id through three layers, in the context and not as a parameter. Two requests that
+ * run at the same time do not mix their ids.
  *
  * prints: [t-1] handler: order 7
  * prints: [t-2] handler: order 8
@@ -14,7 +14,10 @@
  */
 import { background, key, withValue, type Context } from "eightysix";
 
-/** Typed, and equal only to itself: keep it where it is used, and export functions. */
+/**
+ * The key has the type of its value, and equals only itself. Keep it private to its module, and
+ * export functions that use it: then no other code can set the value.
+ */
 const TraceId = key<string>("traceId", { default: "no trace" });
 
 function log(ctx: Context, text: string): void {
@@ -45,9 +48,9 @@ const orders = new Map([
 ]);
 
 await Promise.all([handle(background(), "t-1", 7), handle(background(), "t-2", 8)]);
-await load(background(), 7); // where nothing was set, the key's default
+await load(background(), 7); // no value was set: the log shows the default of the key
 
-/** Stands for input and output. */
+/** Stands for a database call: another request runs meanwhile. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

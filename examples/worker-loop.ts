@@ -1,26 +1,25 @@
 /**
- * Workers that stop at their next turn when they are canceled.
+ * Runs two workers in loops until they are canceled. A worker finishes its current job, and starts
+ * no new one.
  *
- * prints: worker 1 stopped after … turns: context canceled (Error: shutting down)
- * prints: worker 2 stopped after … turns: context canceled (Error: shutting down)
- * prints: turns begun after the cancel: 0
+ * prints: worker 1 stopped after … jobs: context canceled (Error: shutting down)
+ * prints: worker 2 stopped after … jobs: context canceled (Error: shutting down)
+ * prints: jobs started after the cancel: 0
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { background, sleep, withCancel, type Context } from "eightysix";
 
-const begun: number[] = [];
+const started: number[] = [];
 
 async function worker(ctx: Context, id: number): Promise<void> {
-  for (let turns = 0; ; turns++) {
+  for (let jobs = 0; ; jobs++) {
     const err = ctx.err();
     if (err !== undefined) {
-      console.log(
-        `worker ${id} stopped after ${turns} turns: ${err.message} (${String(err.cause)})`,
-      );
+      console.log(`worker ${id} stopped after ${jobs} jobs: ${err.message} (${String(err.cause)})`);
       return;
     }
-    begun.push(performance.now());
-    await delay(50); // a job that knows nothing of contexts; one that does would be handed ctx
+    started.push(performance.now());
+    await delay(50); // a job that takes no context; one that does would get ctx, and stop at once
   }
 }
 
@@ -30,7 +29,7 @@ const workers = [worker(ctx, 1), worker(ctx, 2)];
 await sleep(background(), 230);
 const canceledAt = performance.now();
 ctx.cancel(new Error("shutting down"));
-await Promise.all(workers); // cancel() does not wait: the jobs in hand are finished first
+await Promise.all(workers); // cancel() does not wait, so wait for the current jobs here
 
-const late = begun.filter((at) => at > canceledAt);
-console.log(`turns begun after the cancel: ${late.length}`);
+const late = started.filter((at) => at > canceledAt);
+console.log(`jobs started after the cancel: ${late.length}`);

@@ -1,4 +1,4 @@
-/** Every ts and js block of the documents compiles and does what they say; see snippets.ts. */
+/** Compiles and runs every ts and js block of the documents; see snippets.ts. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,7 @@ const markdown = (folder: string): string[] =>
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(folder, name));
 
-// Inside the repository, so that node_modules is found.
+// Inside the repository, so that the blocks find node_modules.
 mkdirSync(join(root, "build"), { recursive: true });
 const dir = mkdtempSync(join(root, "build/snippets-"));
 const read = async (name: string, docs: string[]) =>
@@ -45,37 +45,43 @@ function needsPostgres({ code }: Block): boolean {
   return /\bfrom "(pg|eightysix\/pg)"/.test(code);
 }
 
-test("the documents' blocks compile", { timeout: 180_000 }, async () => {
+test("all blocks of the documents compile", { timeout: 180_000 }, async () => {
   expect(docs.length > 0 ? await typeErrors(join(dir, "docs")) : []).toEqual([]);
 });
 
 for (const block of docs.filter(runs)) {
-  test(`${block.name} does what it says`, { timeout: 60_000 }, () => run(block, env));
+  test(`the block ${block.name} prints what the document says`, { timeout: 60_000 }, () =>
+    run(block, env),
+  );
 }
 
-test("good blocks pass", { timeout: 60_000 }, async () => {
+test("every block of the fixture good.md passes", { timeout: 60_000 }, async () => {
   expect(await typeErrors(join(dir, "good"))).toEqual([]);
   for (const block of good.filter(runs)) await run(block, {});
 });
 
-test("bad blocks fail", { timeout: 60_000 }, async () => {
-  expect(await typeErrors(join(dir, "bad"))).toEqual([
-    expect.stringMatching(/^bad\.md.4\.ts\(5,7\): error TS2322/),
-    expect.stringMatching(/^bad\.md.10\.js\(11,10\): error TS2724/),
-  ]);
-  const reasons = [];
-  for (const block of bad) {
-    const bound = block.code.includes("setInterval") ? 1_000 : 10_000;
-    reasons.push(await run(block, {}, bound).catch(String));
-  }
-  expect(reasons).toEqual([
-    undefined, // only the compiler minds
-    expect.stringContaining("readFill"),
-    expect.stringMatching(/exit 1[^]*bad.md.16.ts:18:/),
-    expect.stringContaining("should have printed:\none\ntwo"),
-    expect.stringContaining("should have printed:\ntwo"),
-    expect.stringContaining("ran 1000 ms"),
-    expect.stringContaining("ended by itself"),
-    expect.stringContaining("should have printed:\nstopped: …"),
-  ]);
-});
+test(
+  "every block of the fixture bad.md fails, for the right reason",
+  { timeout: 60_000 },
+  async () => {
+    expect(await typeErrors(join(dir, "bad"))).toEqual([
+      expect.stringMatching(/^bad\.md.4\.ts\(5,7\): error TS2322/),
+      expect.stringMatching(/^bad\.md.10\.js\(11,10\): error TS2724/),
+    ]);
+    const reasons = [];
+    for (const block of bad) {
+      const bound = block.code.includes("setInterval") ? 1_000 : 10_000;
+      reasons.push(await run(block, {}, bound).catch(String));
+    }
+    expect(reasons).toEqual([
+      undefined, // only the compiler finds this error
+      expect.stringContaining("readFill"),
+      expect.stringMatching(/exit 1[^]*bad.md.16.ts:18:/),
+      expect.stringContaining("should have printed:\none\ntwo"),
+      expect.stringContaining("should have printed:\ntwo"),
+      expect.stringContaining("still ran after 1000 ms"),
+      expect.stringContaining("the server ended by itself"),
+      expect.stringContaining("should have printed:\nstopped: …"),
+    ]);
+  },
+);

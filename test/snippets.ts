@@ -1,16 +1,21 @@
 /**
- * Finds, type-checks and runs the ts and js blocks of a Markdown file, each as a module of its own.
+ * Finds, type-checks and runs the ts and js blocks of a Markdown file. Each block is a module of its
+ * own.
  *
- * A block is run to its end and must exit with 0. What it prints must be the lines of its
- * `// prints: …` comments, or of a `text` block right after it; … stands for anything in a line.
- * One that imports pg finds a server through PGHOST and its like; Prisma's client, with a model `Order`,
- * is in "./generated/prisma". A comment right before it,
- * `<!-- snippet: … -->`, says what else holds:
+ * A block is run to its end and must exit with 0. Its output must be the lines of its
+ * `// prints: …` comments, or of a `text` block directly after it. In such a line, … stands for any
+ * text.
  *
- *   no-run                      it is only type-checked
- *   continues                   the block before it is its beginning
- *   client URL [leaves MS]      it is a server: that URL is asked for once it is up, by somebody
- *                               who leaves after so many ms; it is stopped when it has printed
+ * A block that imports pg finds a server through PGHOST and the other PG… variables. Prisma's client,
+ * with a model `Order`, is in "./generated/prisma".
+ *
+ * A comment directly before a block, `<!-- snippet: … -->`, changes how the block is checked:
+ *
+ *   no-run                    It is only type-checked.
+ *   continues                 It continues the block before it.
+ *   client URL [leaves MS]    It is a server. When the server listens, a client requests this URL,
+ *                             and disconnects after MS milliseconds. The server is killed when
+ *                             its output is complete.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,19 +31,24 @@ import { generate } from "./support/prisma.ts";
 const tsconfig = fileURLToPath(new URL("../tsconfig.json", import.meta.url));
 
 export interface Block {
-  name: string; // README.md:12
-  file: string; // where it was written
+  /** Such as "README.md:12". */
+  name: string;
+  /** The path of the written module. */
+  file: string;
   code: string;
   option: string;
+  /** The lines that the block must print; `undefined` if the document names none. */
   expected: string[] | undefined;
 }
 
-/** The blocks of a document, written into `dir`. Their lines keep the numbers they have in it. */
+/**
+ * Writes the blocks of a document into `dir`, and returns them. A line of a module has the number that
+ * it has in the document.
+ */
 export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
   const text = await readFile(doc, "utf8");
   const home = join(dir, basename(doc));
   await mkdir(dir, { recursive: true });
-  await mkdir(home); // two documents of one name would overwrite each other
   const blank = (part: string): string => part.replace(/[^\n]+/g, "");
   const blocks: Block[] = [];
   let code = "";
@@ -46,6 +56,8 @@ export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
   for (const match of text.matchAll(
     /^(?:<!-- snippet: (.*) -->\n+)?(```(ts|js)\n)([^]*?)^```\n(?:\n*```text\n([^]*?)^```)?/gm,
   )) {
+    // Fails for a second document of this name, which would overwrite the first.
+    if (blocks.length === 0) await mkdir(home);
     const [all, option = "", fence = "", lang = "", body = "", output] = match;
     const start = match.index + all.indexOf(fence) + fence.length;
     const begin = option === "continues" ? code + blank(text.slice(end, start)) : "";
@@ -63,7 +75,7 @@ export async function blocksOf(doc: string, dir: string): Promise<Block[]> {
   return blocks;
 }
 
-/** What the compiler says of all that is in `dir`, against the source of the library. */
+/** Compiles everything in `dir` against the source of the library, and returns the errors. */
 export async function typeErrors(dir: string): Promise<string[]> {
   const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
   const check = async (ext: string, compilerOptions: object): Promise<string[]> => {
@@ -73,7 +85,7 @@ export async function typeErrors(dir: string): Promise<string[]> {
     return new Promise((resolve) => {
       const args = [tsc, "-p", project, "--pretty", "false"];
       execFile(process.execPath, args, { cwd: dir }, (_, stdout) => {
-        const none = "TS18003"; // there are no such files
+        const none = "TS18003"; // no file has this extension
         resolve(stdout.split("\n").filter((line) => line !== "" && !line.includes(none)));
       });
     });
@@ -82,7 +94,7 @@ export async function typeErrors(dir: string): Promise<string[]> {
   return [...(await check("ts", {})), ...(await check("js", plain))];
 }
 
-/** Runs a block and throws what is wrong with it. */
+/** Runs a block. Throws an error that says what is wrong with it, and what it printed. */
 export async function run(
   block: Block,
   env: Record<string, string>,
@@ -115,16 +127,20 @@ export async function run(
     if (answer instanceof Error && leaves === undefined) wrong = String(answer);
     const until = Date.now() + bound / 4;
     while (!isRight() && lives() && Date.now() < until) await delay(10);
-    if (!lives()) wrong = "ended by itself";
+    if (!lives()) wrong = "the server ended by itself";
     child.kill();
   }
   const [code] = await closed;
-  if (url === undefined && code !== 0) wrong = code === null ? `ran ${bound} ms` : `exit ${code}`;
+  if (url === undefined && code !== 0)
+    wrong = code === null ? `still ran after ${bound} ms` : `exit ${code}`;
   if (!isRight()) wrong ||= `should have printed:\n${block.expected?.join("\n") ?? ""}`;
   if (wrong) throw new Error(`${wrong}\n--- printed:\n${printed}--- errors:\n${errors}`);
 }
 
-/** Asks for a URL as soon as somebody listens, and leaves so many ms after having connected. */
+/**
+ * Requests a URL as soon as a server listens there, and disconnects `leaves` milliseconds after the
+ * connection is open. Resolves with the error, if there was one.
+ */
 async function visit(url: string, leaves: number, mayCome: () => boolean): Promise<unknown> {
   for (;;) {
     const err = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
@@ -137,7 +153,7 @@ async function visit(url: string, leaves: number, mayCome: () => boolean): Promi
   }
 }
 
-/** Whether these lines were printed; … stands for anything. */
+/** Returns whether `printed` consists of the expected lines, in which … stands for any text. */
 function same(printed: string, expected: string[]): boolean {
   const lines = printed.trimEnd().split("\n");
   const pattern = (line: string): RegExp =>

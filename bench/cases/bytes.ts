@@ -1,4 +1,4 @@
-/** Heap bytes of one live context of each kind. */
+/** Measures the heap bytes of one live context of each kind. */
 import { afterFunc, background, key, withCancel, withTimeout, withValue } from "eightysix";
 import { do_not_optimize } from "mitata";
 import { bytesLive } from "../measure/bytes.ts";
@@ -14,10 +14,13 @@ const live =
   (make: (i: number) => unknown, n?: number): Case =>
   async () => ({ value: await bytesLive(make, n) });
 
-/** Few: each listener is compared with all before it. */
+/** A smaller number, because each listener is compared with all before it. */
 const FEW = 10_000;
 let signal = new AbortController().signal;
-/** A new parent now and then: the comparison would take minutes, and the size of a child is the same. */
+/**
+ * Returns a new parent for every 100 children. With one parent, the comparison would take minutes.
+ * A child has the same size.
+ */
 const freshParent = (i: number) =>
   i % 100 === 0 ? (signal = new AbortController().signal) : signal;
 

@@ -1,4 +1,4 @@
-/** "Am I canceled?", asked of a live context. */
+/** Measures the question "is it canceled?" on a live context. */
 import {
   afterFunc,
   background,
@@ -12,11 +12,17 @@ import {
 import { perOp, perTurn } from "../measure/per-op.ts";
 import type { Case, Cases } from "./index.ts";
 
-/** Asked of sixteen of a kind in turn: one answer could be hoisted out of the loop. */
+/**
+ * The question goes to this many contexts in turn. With one, the compiler could move it out of the
+ * loop.
+ */
 const MANY = 16;
 const K = key<number>("layer");
 
-/** `depth` cancelable contexts, each below a value, as layers of a program add them. */
+/**
+ * Returns a chain of `depth` cancelable contexts, each below a value, as the layers of a program
+ * add them.
+ */
 function chain(depth: number, deadline: boolean): Context {
   let ctx: Context = background();
   for (let i = 0; i < depth; i++) {
@@ -26,7 +32,10 @@ function chain(depth: number, deadline: boolean): Context {
   return ctx;
 }
 
-/** The price of one question: each operation asks all and counts the answers, so that none can be dropped. */
+/**
+ * Measures one question. Each operation asks all contexts and counts the answers, so that the
+ * compiler can drop none.
+ */
 async function ask<T>(make: () => T, live: (thing: T) => boolean): Promise<number> {
   const things = Array.from({ length: MANY }, make);
   const op = () => {
@@ -58,7 +67,7 @@ export const cases: Cases = {
   "ours-err-watched-5": err(5, { watched: true }),
   "ours-err-deadline-watched-5": err(5, { deadline: true, watched: true }),
 
-  /** In the loop of one task that has a deadline; it waits when it is told to. */
+  /** In the loop of one task with a deadline, which awaits only the promises. */
   async "ours-checkpoint"() {
     const ctx = chain(5, true);
     let turns = 0;
@@ -74,7 +83,7 @@ export const cases: Cases = {
     return { value, turns };
   },
 
-  /** The same, written the short way: the language makes a promise of each answer. */
+  /** The same with `await` on every call, for which the language creates a promise each time. */
   async "ours-await-checkpoint"() {
     const ctx = chain(5, true);
     const value = await perTurn(async (n) => {
@@ -88,7 +97,7 @@ export const cases: Cases = {
     return { value: await ask(make, (signal) => !signal.aborted) };
   },
 
-  /** The loop itself: what the numbers above can't go below. */
+  /** The loop itself. No figure above can be lower. */
   async loop() {
     return {
       value: await ask(

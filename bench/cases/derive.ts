@@ -1,4 +1,4 @@
-/** Derive a child from a parent that lives on, and cancel it. */
+/** Measures deriving a child from a long-lived parent, and canceling the child. */
 import { background, withCancel } from "eightysix";
 import { perOp } from "../measure/per-op.ts";
 import { listenerChild } from "./hand-made.ts";
@@ -19,7 +19,7 @@ export const cases: Cases = {
     };
   },
 
-  /** No parent at all: the cheapest thing the platform can cancel. */
+  /** Without a parent: the cheapest object that the platform can cancel. */
   async controller() {
     const op = () => {
       const own = new AbortController();

@@ -1,4 +1,4 @@
-/** Effect: a fiber that waits for ever, forked and interrupted. */
+/** Measures Effect: forking a fiber that never ends, and interrupting it. */
 import { Effect, Exit, type Fiber } from "effect";
 import { bytesLive } from "../measure/bytes.ts";
 import { perOp } from "../measure/per-op.ts";

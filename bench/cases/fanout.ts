@@ -1,17 +1,26 @@
-/** One parent with very many children, and one very long line of descent: derive, then cancel the eldest. */
+/**
+ * Measures one parent with very many children, and one very long chain: derive all, then cancel the
+ * eldest.
+ */
 import { afterFunc, background, withCancel, type Context } from "eightysix";
 import { collect, cpuNow, median, turn } from "../measure/cpu.ts";
 import { quick } from "../measure/quick.ts";
 import { listenerChild } from "./hand-made.ts";
 import type { Case, Cases, Figures } from "./index.ts";
 
-/** A family: `cancel` ends the eldest, `ended` counts the members that know it afterwards. */
+/**
+ * A parent and its descendants. `cancel` ends the eldest, and `ended` counts the members that have
+ * ended.
+ */
 interface Family {
   cancel(): void;
   ended(): number;
 }
 
-/** CPU time per member to derive all, to cancel all, and until the last callback has run. */
+/**
+ * Measures the CPU time for each member: to derive all, to cancel all, and until the last callback
+ * has run.
+ */
 async function family(
   n: number,
   derive: (n: number) => Family,
@@ -21,7 +30,8 @@ async function family(
   const canceled: number[] = [];
   const told: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    // The last family must not be collected on this one's bill; for small ones that would take all day.
+    // Frees the last family first, so that its collection is not measured. Skipped for small
+    // families, where it would take too long.
     if (n >= 10_000 || round === 0) await collect();
     const start = cpuNow();
     const members = derive(n);
@@ -80,7 +90,8 @@ const descent =
       }
       return {
         cancel: () => eldest.cancel(),
-        // The youngest first: nobody before it has asked, so its answer comes from the top.
+        // The youngest first: no context between has been asked yet, so its answer comes from the
+        // eldest.
         ended: () => (told ? count(all.reverse(), (ctx) => ctx.err() !== undefined) : 0),
       };
     });
@@ -94,7 +105,7 @@ export const cases: Cases = {
   "ours-deep-1000k": descent(1_000_000, true),
   "ours-deep-unwatched-1000k": descent(1_000_000, false),
 
-  // No more than 10,000: each listener is compared with all before it.
+  // At most 10,000, because each listener is compared with all before it.
   "listener-10k": () => {
     const derive = (n: number): Family => {
       const parent = new AbortController();
@@ -104,7 +115,7 @@ export const cases: Cases = {
         ended: () => count(all, (child) => child.signal.aborted),
       };
     };
-    return family(10_000, derive, 3); // a second each
+    return family(10_000, derive, 3); // each round takes a second
   },
 
   "any-100k": () =>

@@ -1,4 +1,7 @@
-/** Derive under a parent that lives as long as the process, and forget: nobody ever cancels. */
+/**
+ * Measures what a child leaves on a parent that lives as long as the process, if it is never
+ * canceled.
+ */
 import { afterFunc, background, key, withCancel, withTimeout, withValue } from "eightysix";
 import { forgotten } from "../measure/bytes.ts";
 import { quick } from "../measure/quick.ts";
@@ -16,7 +19,7 @@ const forget =
   async () => {
     const left = await forgotten(op, n);
     if (parent.err() !== undefined || controller.signal.aborted)
-      throw new Error("the parent must live");
+      throw new Error("the parent ended during the measurement");
     return { ...left };
   };
 
@@ -32,10 +35,11 @@ export const cases: Cases = {
     const stop = afterFunc(withTimeout(parent, 3_600_000), nothing);
     if (!stop()) throw new Error("not stopped");
   }),
-  /** Watched and never canceled: the watcher must be told some day, so this is what is kept for it. */
+  /** Watched and never canceled. The context is kept, because its callback must still be called. */
   "ours-watched": forget(() => afterFunc(withCancel(parent), nothing), MILLION / 10),
 
-  // The rest do fewer: they age with their parent (a listener is compared with all before it; Node 22 walks all signals to clean up).
+  // The rest use fewer children, because they slow down with their number: a listener is compared
+  // with all before it, and Node 22 visits all signals to clean up.
   listener: forget(() => {
     const own = new AbortController();
     controller.signal.addEventListener("abort", () => own.abort(), { once: true });

@@ -1,4 +1,6 @@
-/** What people write today to derive one AbortController from another, done right: it cleans up after itself. */
+/**
+ * Derives one AbortController from another, as people write it by hand today. Cleans up correctly.
+ */
 
 export interface Child {
   readonly signal: AbortSignal;

@@ -1,9 +1,9 @@
-/** Named numbers: most cases have one, `value`. */
+/** The figures of one case, by name. Most cases have only `value`. */
 export type Figures = Record<string, number>;
 export type Case = () => Promise<Figures>;
 export type Cases = Record<string, Case>;
 
-// Loaded when asked for, so that no case carries another's dependencies.
+// Loaded on demand, so that no case loads the dependencies of another.
 const groups: Record<string, () => Promise<{ cases: Cases }>> = {
   derive: () => import("./derive.ts"),
   timeout: () => import("./timeout.ts"),

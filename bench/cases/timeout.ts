@@ -1,4 +1,7 @@
-/** Derive a child with a deadline that will not be reached, and cancel it: what every call with a timeout does. */
+/**
+ * Measures what every call with a timeout does: derive a child with a deadline that is not reached,
+ * and cancel it.
+ */
 import { afterFunc, background, withCancel, withTimeout, type Context } from "eightysix";
 import { collect } from "../measure/cpu.ts";
 import { perOp } from "../measure/per-op.ts";
@@ -9,7 +12,10 @@ const MS = 60_000;
 const reason = new Error("stop");
 const nothing = () => undefined;
 
-/** Live deadlines of other requests, spread over an hour, watched so that their timers really run. */
+/**
+ * Returns the deadlines of other requests, spread over an hour. They are watched, so that their
+ * timers run.
+ */
 function otherRequests(parent: Context, n: number): Context[] {
   return Array.from({ length: n }, (_, i) => {
     const ctx = withTimeout(parent, MS + ((i * 7919) % 3_600_000));
@@ -23,7 +29,7 @@ const ours =
   async () => {
     const parent = withCancel(background());
     const others = otherRequests(parent, live);
-    await collect(); // Marking a large new heap is not the price of the next context.
+    await collect(); // so that marking the new heap is not measured
     const op = () => {
       const ctx = withTimeout(parent, MS);
       if (watch) afterFunc(ctx, nothing);
@@ -74,7 +80,7 @@ export const cases: Cases = {
 
   async "any-timeout"() {
     const parent = new AbortController();
-    // A timeout signal can't be canceled: it and its timer go when the collector finds them.
+    // A timeout signal cannot be canceled. The garbage collector frees it and its timer.
     const op = () => AbortSignal.any([parent.signal, AbortSignal.timeout(MS)]);
     return { value: await perOp(op, (signal) => !signal.aborted) };
   },

@@ -1,12 +1,15 @@
-/** Look a value up through layers, each of them a `withValue` and a `withCancel`. */
+/**
+ * Measures the lookup of a value through layers. Each layer is a `withValue` and a `withCancel`.
+ */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { background, key, withCancel, withValue, type Context } from "eightysix";
 import { perOp } from "../measure/per-op.ts";
 import type { Case, Cases } from "./index.ts";
 
 /**
- * Looked up in some of a kind in turn, and summed, so that no look-up can be hoisted or dropped.
- * Few enough to stay in the first cache, where the context of a running request is.
+ * The lookup goes to this many contexts in turn, and the results are summed, so that the compiler
+ * can neither move nor drop a lookup. They are few enough to stay in the first-level cache, where
+ * the context of a running request is.
  */
 const MANY = 4;
 const Wanted = key<number>("wanted");

@@ -1,4 +1,4 @@
-/** Derive, watch, cancel: somebody wants to be told. */
+/** Measures a context that is watched: derive, watch, cancel. */
 import { afterFunc, background, withCancel } from "eightysix";
 import { perOp } from "../measure/per-op.ts";
 import type { Cases } from "./index.ts";
@@ -8,7 +8,7 @@ let told = 0;
 const tell = () => {
   told++;
 };
-/** True once since the last question: the watcher was really told. */
+/** Returns whether the watcher was called since the last question. */
 const wasTold = () => {
   const yes = told > 0;
   told = 0;

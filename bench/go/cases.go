@@ -9,7 +9,7 @@ import (
 
 type layerKey int
 
-// A parent that lives as long as the process.
+// parent lives as long as the process.
 var parent, _ = context.WithCancel(context.Background())
 
 var cases = map[string]func() figures{
@@ -99,7 +99,7 @@ func timeouts(live int) figures {
 	})
 }
 
-// chain makes layers as a program adds them: each a value and something that can end.
+// chain derives layers as a program adds them. Each layer is a value and a context that can end.
 func chain(depth int, deadline bool) context.Context {
 	ctx := context.Background()
 	for i := 0; i < depth; i++ {
@@ -144,7 +144,7 @@ func values(depth int) figures {
 	})
 }
 
-// siblings derives every context from the eldest, descent each from the one before.
+// siblings makes the eldest the parent of every context. descent makes each context the parent of the next.
 func siblings(eldest, _ context.Context) context.Context { return eldest }
 func descent(_, last context.Context) context.Context    { return last }
 

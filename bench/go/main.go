@@ -1,5 +1,6 @@
-// The cases that have a counterpart in Go's context package, measured as the others are: one case
-// in a process, CPU time (user + system, collector included), the median of long samples.
+// Measures the cases that have a counterpart in Go's context package, in the same way as the others: one
+// process for each case, CPU time (user and system, including the garbage collector), and the median of long
+// samples.
 //
 //	bench <case> [-quick]    prints the figures as JSON
 package main
@@ -17,7 +18,7 @@ type figures map[string]float64
 
 var quick = len(os.Args) > 2 && os.Args[2] == "-quick"
 
-// sink keeps results alive, so that the work that made them can't be optimised away.
+// sink keeps results alive, so that the compiler cannot remove the code that made them.
 var sink any
 
 func main() {
@@ -31,7 +32,7 @@ func main() {
 	}
 	run, ok := cases[os.Args[1]]
 	if !ok {
-		fmt.Fprintln(os.Stderr, "no such case:", os.Args[1])
+		fmt.Fprintln(os.Stderr, "there is no case", os.Args[1])
 		os.Exit(2)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(run()); err != nil {
@@ -39,7 +40,7 @@ func main() {
 	}
 }
 
-// cpuNow is the CPU time of this process in nanoseconds, all threads.
+// cpuNow returns the CPU time of this process in nanoseconds, of all threads.
 func cpuNow() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -53,7 +54,7 @@ func median(samples []float64) float64 {
 	return samples[len(samples)/2]
 }
 
-// perOp is the CPU time per operation; loop does n of them.
+// perOp returns the CPU time of one operation. loop runs n of them.
 func perOp(loop func(n int)) figures {
 	sampleNs, samples := 30e6, 13
 	if quick {
@@ -87,7 +88,7 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// bytesLive is the heap that one live result of make takes, without the slot that holds it.
+// bytesLive returns the heap bytes of one live result of make_, without the slot that holds it.
 func bytesLive(make_ func() any) figures {
 	n := 100_000
 	held := make([]any, n)

@@ -1,4 +1,4 @@
-/** What people write who have no contexts: an AbortController for each request. */
+/** What people write by hand without contexts: an AbortController for each request. */
 import type { ServerResponse } from "node:http";
 import { timeoutChild } from "../cases/hand-made.ts";
 import { TIMEOUT } from "./way.ts";
@@ -9,14 +9,17 @@ export const ABORTED = "AbortController, aborted on close";
 export const WITH_TIMEOUT = "AbortController with a timeout, aborted on close";
 export const UNLESS_FINISHED = "AbortController, aborted on close unless finished";
 
-/** As Go does: what outlives the request is stopped, too. */
+/**
+ * Also aborts after a successful response, as Go does, so that work that outlives its request
+ * stops.
+ */
 export function abortedOnClose(res: ServerResponse): AbortSignal {
   const own = new AbortController();
   res.once("close", () => own.abort(CLOSED));
   return own.signal;
 }
 
-/** The same with a time limit: a second controller, a listener and a timer. */
+/** The same with a time limit, which needs a second controller, a listener and a timer. */
 export function abortedWithTimeout(res: ServerResponse): AbortSignal {
   const own = new AbortController();
   const child = timeoutChild(own.signal, TIMEOUT);
@@ -24,6 +27,7 @@ export function abortedWithTimeout(res: ServerResponse): AbortSignal {
   return child.signal;
 }
 
+/** Aborts only if the response was cut off. */
 export function abortedUnlessFinished(res: ServerResponse): AbortSignal {
   const own = new AbortController();
   res.once("close", () => {

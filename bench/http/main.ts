@@ -1,4 +1,4 @@
-/** `npm run bench:http`: what the context of a request costs. See README.md beside this folder. */
+/** `npm run bench:http`: what the context of a request costs. See ../README.md. */
 import { aboutRun, heading, versionOf } from "../report/about.ts";
 import { node } from "../measure/runtimes.ts";
 import { frameworks } from "./frameworks/index.ts";
@@ -28,7 +28,7 @@ if (options.json) {
 } else {
   console.log(`${heading(about)}
 The server on one core, ${pairs} pairs of slices of 2,500 requests. "of bare": requests per second of CPU time,
-as a share of the bare handler's beside it. "more": microseconds of CPU time a request costs more.`);
+as a share of the bare handler's beside it. "more": additional microseconds of CPU time for each request.`);
   for (const { framework, columns } of measured) console.log(`\n${table(framework, columns)}`);
 }
 const kept = measured.every(({ columns }) => columns.every(isKept));

@@ -9,15 +9,17 @@ const program = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.m
 
 function start(cpu: "first" | "last", path: string, args: string[]): ChildProcess {
   const [command = path, ...rest] = [...pinTo(cpu), path, ...args];
-  // As in production: Express keeps quiet and views are cached.
+  // As in production: Express logs no errors and caches views.
   const env = { ...process.env, NODE_ENV: "production" };
   return spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"], env });
 }
 
-/** All ways to serve with one framework. The server is on one processor, its clients on another. */
+/**
+ * Measures all variants of one framework. The server runs on one CPU, and its clients on another.
+ */
 export async function measure(path: string, framework: string, pairs: number): Promise<Row[]> {
   const server = start("last", path, [program("server"), framework, String(pairs)]);
-  if (server.stdout === null) throw new Error("no output");
+  if (server.stdout === null) throw new Error("the server has no output stream");
   let load: ChildProcess | undefined;
   let printed = "";
   for await (const line of createInterface({ input: server.stdout })) {

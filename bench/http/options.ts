@@ -3,15 +3,15 @@ import { parseArgs } from "node:util";
 export interface Options {
   json: boolean;
   quick: boolean;
-  /** Names of frameworks. */
+  /** The names of the frameworks to measure. */
   only: string[];
   /** Paths of the Node binaries to measure. */
   nodes: string[];
 }
 
 const usage = `npm run bench:http -- [options]
-  --quick          few slices: for developing, not for a verdict
-  --only=<names>   only these, e.g. --only=node,fastify
+  --quick          few slices, for development only
+  --only=<names>   only these frameworks, e.g. --only=node,fastify
   --node=<path>    measure this Node as well (repeatable)
   --json           print all figures of all slices as JSON`;
 
@@ -29,8 +29,8 @@ export function parseOptions(args: string[], frameworks: readonly string[]): Opt
   const only = values.only.split(",");
   const unknown = only.find((name) => !frameworks.includes(name));
   if (values.help || unknown !== undefined) {
-    const about = `${usage}\nWhat there is: ${frameworks.join(", ")}`;
-    console.log(unknown === undefined ? about : `unknown: ${unknown}\n${about}`);
+    const about = `${usage}\nThe frameworks: ${frameworks.join(", ")}`;
+    console.log(unknown === undefined ? about : `unknown framework: ${unknown}\n${about}`);
     process.exit(unknown === undefined ? 0 : 2);
   }
   const { json, quick, node } = values;

@@ -2,25 +2,25 @@ import { median } from "../measure/cpu.ts";
 import { markdown } from "../report/print.ts";
 import type { Row } from "./server.ts";
 
-/** What one Node measured. */
+/** The figures of one Node. */
 export interface Column {
   name: string;
-  /** Whether the promises are held to here. */
+  /** Whether the promises count for this Node. */
   gated: boolean;
   rows: Row[];
 }
 
-/** How much of the bare handler's rate is left: the median over the pairs of slices. */
+/** Returns the rate as a share of the bare handler's: the median over the pairs of slices. */
 function share({ slices }: Row): number {
   return median(slices.map(({ bare, way }) => way.perCpuSecond / bare.perCpuSecond));
 }
 
-/** Microseconds of CPU time. */
+/** Returns the additional microseconds of CPU time for each request. */
 function more({ slices }: Row): number {
   return median(slices.map(({ bare, way }) => 1e6 / way.perCpuSecond - 1e6 / bare.perCpuSecond));
 }
 
-/** `undefined` where nothing was promised. */
+/** Returns whether the promise of a row is met, or `undefined` without a promise. */
 function verdict(row: Row, rows: Row[]): boolean | undefined {
   if (row.atLeast === undefined) return undefined;
   const other = rows.find(({ name }) => name === row.notBelow);

@@ -1,6 +1,7 @@
 /**
- * Serves with one handler after the other, thousands of requests each, in one process: two processes differ by
- * more than the handlers do. Each slice of a way stands beside one of the bare handler.
+ * Serves with one handler after the other in one process, thousands of requests each: two processes
+ * differ by more than two handlers. Each slice of a variant stands beside a slice of the bare
+ * handler.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,28 +12,31 @@ import type { Way } from "./way.ts";
 
 const [name = "", pairs] = process.argv.slice(2);
 const open = frameworks[name];
-if (open === undefined) throw new Error(`no such framework: ${name}`);
+if (open === undefined) throw new Error(`there is no framework ${name}`);
 const { bare, ways } = await catching(open);
 
 const PAIRS = Number(pairs);
-/** Requests of a slice: a tenth of a second, if nobody else wants the processor. */
+/** The requests of one slice. They take a tenth of a second on an idle CPU. */
 const SLICE = 2_500;
-/** … before them, not counted: what the last handler left under way ends, and V8 gets used to this one. */
+/**
+ * Requests before a slice that do not count: those of the last handler finish, and V8 adapts to
+ * this one.
+ */
 const SETTLE = 1_000;
 
 let served = 0;
-/** Called when so many have been served. */
+/** `reached` is called when `at` requests have been served. */
 let goal = { at: Infinity, reached: (): void => undefined };
 let current: Way = { name: "bare", serve: bare };
 const control: Way = { name: "bare again (control)", serve: bare };
 
-/** What one slice did. */
+/** The figures of one slice. */
 interface Slice {
   perSecond: number;
   perCpuSecond: number;
 }
 
-/** What was measured of one way. */
+/** The figures of one variant. */
 export interface Row extends Omit<Way, "serve" | "beside"> {
   slices: { bare: Slice; way: Slice }[];
 }
@@ -57,7 +61,10 @@ async function slice(way: Way): Promise<Slice> {
   };
 }
 
-/** Once the way first and once the bare one: whoever comes second also collects the other's garbage. */
+/**
+ * Measures a pair of slices. The order alternates, because the second slice also collects the
+ * garbage of the first.
+ */
 async function pair(way: Way, wayFirst: boolean): Promise<Row["slices"][number]> {
   const beside: Way = { name: "bare", serve: way.beside ?? bare };
   if (wayFirst) {
@@ -73,11 +80,11 @@ process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
 await new Promise((resolve) => server.once("connection", resolve));
 
 const all = [control, ...ways];
-// Everything is compiled before anything is measured.
+// Runs everything before the measurement, so that all code is compiled.
 for (let i = 0; i < 3; i++) for (const way of all) await slice(way);
 
 const rows: Row[] = all.map(({ serve: _, beside: __, ...about }) => ({ ...about, slices: [] }));
-// Round by round, so that what the machine does meanwhile hits all alike.
+// Round by round, so that a disturbance of the machine affects all variants.
 for (let i = 0; i < PAIRS; i++) {
   for (const [n, way] of all.entries()) rows[n]?.slices.push(await pair(way, i % 2 === 1));
 }

@@ -1,8 +1,9 @@
 /**
- * Whoever imports eightysix/http has Node tell it of every request, on a diagnostics channel. A
- * bare handler must not pay for that, so the subscription is moved to a channel of our own, and the
- * server tells it as Node would. (Subscribing and unsubscribing with every slice would have V8
- * compile Node's own request path anew each time, at everybody's expense.)
+ * A program that imports eightysix/http makes Node publish every request on a diagnostics channel.
+ * A bare handler must not pay for that. The subscription is therefore moved to another channel, on
+ * which the server publishes as Node would. To subscribe and unsubscribe with every slice would be
+ * no solution: V8 would compile Node's own request path again each time, and every variant would
+ * pay for that.
  */
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -11,7 +12,7 @@ import { syncBuiltinESMExports } from "node:module";
 const START = "http.server.request.start";
 const instead = diagnostics.channel(`bench.${START}`);
 
-/** Imports something, and catches what it subscribes to. */
+/** Imports a module, and redirects its subscription. */
 export async function catching<T>(load: () => Promise<T>): Promise<T> {
   const { subscribe } = diagnostics;
   diagnostics.subscribe = (name, onMessage) => {
@@ -20,7 +21,10 @@ export async function catching<T>(load: () => Promise<T>): Promise<T> {
   syncBuiltinESMExports();
   try {
     const module = await load();
-    if (!instead.hasSubscribers) throw new Error("eightysix/http no longer subscribes: drop this");
+    if (!instead.hasSubscribers)
+      throw new Error(
+        "eightysix/http no longer subscribes to requests; delete bench/http/subscription.ts",
+      );
     return module;
   } finally {
     diagnostics.subscribe = subscribe;
@@ -28,7 +32,7 @@ export async function catching<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What Node does when a request has come. */
+/** Publishes a request, as Node does when one arrives. */
 export function tell(request: IncomingMessage, response: ServerResponse, server: Server): void {
   instead.publish({ request, response, socket: request.socket, server });
 }

@@ -1,4 +1,4 @@
-/** What a framework's file gives: ways to write the same handler. */
+/** The exports of a framework's file: several ways to write the same handler. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -7,31 +7,32 @@ export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 export interface Way {
   name: string;
   serve: Listener;
-  /** What it is measured beside, where that is not the bare handler: one as slow as itself. */
+  /** The handler to compare with, if that is not the bare one. */
   beside?: Listener;
   /** Whether it uses eightysix/http. */
   ours?: true;
-  /** What is promised: requests served, as a share of what is served beside it … */
+  /** The promise: this share of the requests that the handler beside it serves. */
   atLeast?: number;
-  /** … and no fewer than this other way. */
+  /** The promise: no fewer requests than this other way. */
   notBelow?: string;
 }
 
-/** A framework's bare handler, and those with more. */
+/** A framework's bare handler, and the variants to compare with it. */
 export interface Ways {
   bare: Listener;
   ways: Way[];
 }
 
-/** The server's own limit, in all ways that have one. */
+/** The server's time limit in milliseconds, in all ways that have one. */
 export const TIMEOUT = 5_000;
 export const BODY = "hello, world\n";
 
-/** What is promised. */
+/** The promised share if `.signal` is not read. */
 export const UNREAD = 0.97;
+/** The promised share if `.signal` is read. */
 export const READ = 0.95;
 
-/** Keeps from the optimiser what a handler would pass on. */
+/** Uses a value as a handler would, so that the compiler cannot remove the code that made it. */
 export function keep(given: unknown): void {
   kept = given;
 }

@@ -6,29 +6,29 @@ const heapUsed = (): number => {
   return heapUsed + external;
 };
 
-/** Heap bytes of one live result of `make`, without the array slot that holds it. */
+/** Returns the heap bytes of one live result of `make`, without the array slot that holds it. */
 export async function bytesLive(
   make: (i: number) => unknown,
   n = quick ? 20_000 : 100_000,
 ): Promise<number> {
   const held = new Array<unknown>(n).fill(null);
-  // First use allocates what is shared: shapes, compiled code, timer lists.
+  // The first use allocates shared objects: shapes, compiled code, timer lists.
   for (let i = 0; i < 2_000; i++) held[i] = make(i);
   held.fill(null);
   await collect();
   const before = heapUsed();
   for (let i = 0; i < n; i++) held[i] = make(i);
   await collect();
-  // Whole bytes: a remainder is not of the objects, but of what else moved in the heap.
+  // Whole bytes, because a fraction comes from other objects on the heap.
   const bytes = Math.round((heapUsed() - before) / n);
   if (held.includes(null)) throw new Error("unreachable: keeps the array alive until here");
   return bytes;
 }
 
 /**
- * What `n` calls of `op` leave in the heap when nobody keeps their results, and the CPU time they take.
- * Bursts of 1,000 with a turn of the event loop between them, as in a server: some implementations
- * clean up in finalizers, which need turns.
+ * Returns what each of `n` calls of `op` leaves on the heap if its result is not kept, and the CPU
+ * time of a call. The calls come in bursts of 1,000 with a turn of the event loop between them, as
+ * in a server: some implementations clean up in finalizers, which need turns.
  */
 export async function forgotten(
   op: (i: number) => unknown,

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const TIMEOUT_MS = 180_000;
 
-/** The processors that we may use, first and last, where the system lets us choose. */
+/** The first and the last CPU that this process may use. Empty if the system offers no choice. */
 const allowed = ((): string[] => {
   if (spawnSync("taskset", ["--version"]).status !== 0) return [];
   const list = /Cpus_allowed_list:\s*(\S+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
@@ -14,13 +14,16 @@ const allowed = ((): string[] => {
 
 export const pinned = allowed.length > 0;
 
-/** What to put before a command to keep it on one processor. */
+/** Returns the words to put before a command, to pin it to one CPU. */
 export function pinTo(which: "first" | "last"): string[] {
   const cpu = which === "first" ? allowed[0] : allowed.at(-1);
   return cpu === undefined ? [] : ["taskset", "-c", cpu];
 }
 
-/** Runs a program on the last processor (the first is where the system does its own chores) and returns what it printed. */
+/**
+ * Runs a program on the last CPU, and returns its output. The first CPU does the work of the
+ * system.
+ */
 export async function runPinned(
   program: string,
   args: string[],
@@ -34,7 +37,7 @@ export async function runPinned(
   return stdout;
 }
 
-/** What went wrong, in a line. */
+/** Returns the reason of a failure in one line. */
 export function reasonOf(error: unknown): string {
   const {
     stderr = "",
@@ -42,7 +45,7 @@ export function reasonOf(error: unknown): string {
     signal,
     killed,
   } = error as { stderr?: string; code?: unknown; signal?: unknown; killed?: boolean };
-  if (killed === true) return `no end after ${TIMEOUT_MS / 1e3} s`;
+  if (killed === true) return `did not end within ${TIMEOUT_MS / 1e3} s`;
   const line = stderr.split("\n").find((text) => /Error\b|panic:|out of memory/.test(text));
   return line ?? `exit code ${String(code)}, signal ${String(signal)}`;
 }

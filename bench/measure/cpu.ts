@@ -1,21 +1,26 @@
 import { setImmediate as immediate } from "node:timers/promises";
 
 /**
- * CPU time of this process in nanoseconds: user + system, every thread, so that the garbage
- * collector and the compiler are paid by whoever made them work. Unlike wall time it doesn't count
- * what the neighbours on a shared machine do. It advances in microseconds: sample milliseconds.
+ * Returns the CPU time of this process in nanoseconds, user and system, of all threads. It includes
+ * the garbage collector and the compiler, so the code that made them work pays for them. Unlike
+ * wall time, it does not count what the neighbors on a shared machine do. It advances in
+ * microseconds, so sample milliseconds.
  */
 export function cpuNow(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1e3;
 }
 
-/** One turn of the event loop: microtasks, timers that are due, finalizers. */
+/** Lets the event loop turn once: microtasks, timers that are due, finalizers. */
 export const turn = (): Promise<void> => immediate();
 
-/** A full collection, with turns in between: finalizers run there, and may free more. */
+/**
+ * Collects all garbage, with turns between the collections: finalizers run there, and may free
+ * more.
+ */
 export async function collect(): Promise<void> {
-  if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
+  if (globalThis.gc === undefined)
+    throw new Error("the garbage collector is not exposed; run node with --expose-gc");
   for (let i = 0; i < 4; i++) {
     globalThis.gc();
     await turn();

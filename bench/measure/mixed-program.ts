@@ -16,8 +16,9 @@ import {
 import { turn } from "./cpu.ts";
 
 /**
- * Uses every kind of context in every mixture before ours is measured. In a process that only ever
- * makes one kind, V8 would compile the library for that kind alone, and no real program gets that.
+ * Uses every kind of context in every mixture, before a case of eightysix is measured. In a process
+ * that creates one kind only, V8 would compile the library for that kind. No real program gets
+ * that.
  */
 export async function mixedProgram(): Promise<void> {
   const root = withCancel(background());
@@ -32,7 +33,7 @@ const Attempt = key<number>("attempt");
 const Name = key<string>("name");
 const User = key<object>("user");
 
-/** The rarer kinds, in turn. */
+/** Returns one of the rarer kinds, in turn. */
 function others(parent: Context, i: number): CancelableContext {
   switch (i % 8) {
     case 0:
@@ -59,7 +60,7 @@ function request(root: Context, i: number): void {
   if (i % 8 === 1) leaf.signal.addEventListener("abort", () => undefined);
   if (leaf.err() !== undefined || leaf.value(Attempt) !== i || named.value(Name) !== undefined)
     throw new Error("broken");
-  // It may have to wait, and the context is canceled below.
+  // The promise may reject, because the context is canceled below.
   checkpoint(leaf)?.catch(() => undefined);
   if (other.err() !== undefined || other.value(Attempt) !== i) throw new Error("broken");
   if (i % 16 === 4) stop?.();

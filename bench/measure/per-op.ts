@@ -5,13 +5,15 @@ import { quick } from "./quick.ts";
 const WARM_UP_NS = 200e6;
 const SAMPLE_NS = quick ? 10e6 : 30e6;
 const SAMPLES = quick ? 5 : 13;
-/** Operations between two drains of the microtask queue: about what a busy server does in a turn. */
+/**
+ * The number of operations between two drains of the microtask queue: about one turn of a busy
+ * server.
+ */
 const BURST = 1_000;
 
 /**
- * CPU nanoseconds per call of `op`. Its result is kept, so that the work that made it can't be
- * optimised away, and `ended` looks at one first: did the operation do what its name says? A
- * cancel that cancels nothing is fast.
+ * Returns the CPU nanoseconds of one call of `op`. Each result is kept, so that the compiler cannot
+ * remove the call. `ended` checks one result first: a cancel that cancels nothing is fast.
  */
 export async function perOp<T>(
   op: (i: number) => T,
@@ -20,7 +22,7 @@ export async function perOp<T>(
   const result = op(0);
   await turn();
   if (!ended(result)) throw new Error("the operation did not do its work");
-  // Microtasks that `op` queues are run inside the sample: they are part of its price.
+  // Microtasks that `op` queues run inside the sample, because they are part of its price.
   return perTurn(async (n) => {
     for (let from = 0; from < n; from += BURST) {
       burst(op, from, Math.min(n, from + BURST));
@@ -34,8 +36,9 @@ function burst(op: (i: number) => unknown, from: number, to: number): void {
 }
 
 /**
- * CPU nanoseconds for each of the `n` things that `work` does: the median of samples long enough
- * (30 ms) to hold several collections. mitata drives the samples, on our CPU clock.
+ * Returns the CPU nanoseconds of one of the `n` operations that `work` runs: the median of samples
+ * that are long enough (30 ms) for several garbage collections. mitata drives the samples, with the
+ * CPU clock.
  */
 export async function perTurn(work: (n: number) => Promise<void>): Promise<number> {
   const sample = async (n: number) => {
@@ -45,7 +48,8 @@ export async function perTurn(work: (n: number) => Promise<void>): Promise<numbe
   const n = await calibrate(sample);
   const stats = await measure(
     function* () {
-      // The parameter is made outside the timed part: timers that are due and finalizers run there.
+      // The parameter is created outside the timed part. Timers that are due and finalizers run
+      // there.
       yield { 0: turn, bench: (_: unknown) => sample(n) };
     } as () => Generator<() => unknown>,
     {
@@ -58,7 +62,10 @@ export async function perTurn(work: (n: number) => Promise<void>): Promise<numbe
   return stats.p50 / n;
 }
 
-/** How many operations fill a sample, asked again until the compiler is done with them. */
+/**
+ * Returns how many operations fill a sample. Repeats the measurement until the compiler has
+ * finished.
+ */
 async function calibrate(sample: (n: number) => Promise<void>): Promise<number> {
   let n = 64;
   for (let warm = 0; ;) {

@@ -1,2 +1,2 @@
-/** Set by `--quick`: fewer and shorter samples, good for developing, no good for a verdict. */
+/** Set by `--quick`: fewer and shorter samples, for development only. */
 export const quick = process.env["BENCH_QUICK"] === "1";

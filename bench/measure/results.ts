@@ -2,10 +2,10 @@ import type { Figures } from "../cases/index.ts";
 import type { Ref } from "../report/rows.ts";
 import { median } from "./cpu.ts";
 
-/** The figures of each case in each round, of one Node and of Go. */
+/** The figures of each case in each round, for one Node and for Go. */
 export class Results {
   readonly rounds = new Map<string, (Figures | undefined)[]>();
-  /** Cases that could not be measured, and why. */
+  /** The cases that could not be measured, with the reason. */
   readonly failures = new Map<string, string>();
 
   add(id: string, round: number, figures: Figures): void {
@@ -14,7 +14,7 @@ export class Results {
     this.rounds.set(id, all);
   }
 
-  /** By round; a round in which the case failed is a hole. */
+  /** Returns the figures by round. A round in which the case failed is `undefined`. */
   private series(ref: Ref): (number | undefined)[] {
     const [id = "", figure = "value"] = ref.split("#");
     return (this.rounds.get(id) ?? []).map((figures) => figures?.[figure]);
@@ -25,7 +25,10 @@ export class Results {
     return measured.length > 0 ? median(measured) : undefined;
   }
 
-  /** The median of the ratios of each round: both were measured within a minute of each other. */
+  /**
+   * Returns the median of the rounds' ratios. In a round, both figures were measured within
+   * minutes.
+   */
   ratio(of: Ref, over: Ref): number | undefined {
     const below = this.series(over);
     const ratios = this.series(of).flatMap((x, i) => {

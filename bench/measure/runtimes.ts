@@ -3,18 +3,18 @@ import { fileURLToPath } from "node:url";
 import type { Figures } from "../cases/index.ts";
 import { runPinned } from "./child.ts";
 
-/** What can run a case. */
+/** A runtime that can run cases. */
 export interface Runtime {
-  /** As in the tables: "Node 22.23.3", "Go 1.23.5". */
+  /** The name in the tables, such as "Node 22.23.3" or "Go 1.23.5". */
   name: string;
   runs(group: string): boolean;
   run(id: string): Promise<Figures>;
-  /** Whether the promises are held to here. */
+  /** Whether the promises count for this runtime. */
   gated: boolean;
 }
 
 const child = fileURLToPath(new URL("../case.js", import.meta.url));
-/** The sources stay where they are; what runs was compiled to build/bench. */
+/** The Go sources, which are not copied to build/bench, where the compiled programs are. */
 const goSources = fileURLToPath(new URL("../../../bench/go", import.meta.url));
 
 const output = (program: string, args: string[], cwd?: string): string | undefined => {
@@ -24,26 +24,27 @@ const output = (program: string, args: string[], cwd?: string): string | undefin
 
 export function node(path: string, quick: boolean): Runtime {
   const version = output(path, ["--version"])?.slice(1);
-  if (version === undefined) throw new Error(`not a Node binary: ${path}`);
+  if (version === undefined)
+    throw new Error(`${path} is not a Node binary; pass --node=<path of node>`);
   return {
     name: `Node ${version}`,
     gated: Number.parseInt(version) >= 22,
     runs: (group) => group !== "go",
     async run(id) {
-      // No warnings: one of the things to beat warns about each listener.
+      // Without warnings, because one of the peers causes a warning for each listener.
       const args = ["--expose-gc", "--no-warnings", child, id];
       return JSON.parse(await runPinned(path, args, { BENCH_QUICK: quick ? "1" : "" })) as Figures;
     },
   };
 }
 
-/** Go, if it is on the PATH. */
+/** Returns Go as a runtime if it is on the PATH. */
 export function go(quick: boolean): Runtime[] {
   const version = output("go", ["env", "GOVERSION"]);
   if (version === undefined) return [];
   const program = fileURLToPath(new URL("../bench-go", import.meta.url));
   if (output("go", ["build", "-o", program, "."], goSources) === undefined)
-    throw new Error("bench/go does not build");
+    throw new Error("bench/go does not compile; run `go build` there");
   const runtime: Runtime = {
     name: version.replace("go", "Go "),
     gated: false,

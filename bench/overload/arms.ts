@@ -1,4 +1,4 @@
-/** Ways to write the same two services: A asks B, and B has the resource. */
+/** Several ways to write the same two services: A calls B, and B has the resource. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { background, hasBudget, type Context } from "eightysix";
 import { fetch as fetchWith, wrapFetch } from "eightysix/fetch";
@@ -7,9 +7,9 @@ import { COST, type Resource } from "./resource.ts";
 
 export interface Arm {
   readonly name: string;
-  /** A: passes the request on to `back`, and the answer back. */
+  /** Returns service A, which passes the request on to `back`, and the response back. */
   front(back: string): RequestListener;
-  /** B: has the resource serve the request. A new one knows nothing of the cost. */
+  /** Returns service B, in which the resource serves the request. A new B knows no cost yet. */
   back(resource: Resource): RequestListener;
 }
 
@@ -17,7 +17,7 @@ type Serve = (ctx: Context, id: string) => Promise<unknown>;
 
 const id = (req: IncomingMessage): string => req.url ?? "";
 
-/** A and B as they should be, except for what is asked of a client's deadline. */
+/** Returns A as it should be written. `deadline` says whether it reads the client's deadline. */
 const frontWith = (fetch: typeof fetchWith, back: string, deadline: boolean): RequestListener =>
   handler(
     async (ctx, req, res) => {
@@ -39,8 +39,8 @@ const backWith = (serve: Serve, deadline: boolean): RequestListener =>
 const backBehind = (gate: Admission, resource: Resource): RequestListener =>
   backWith((ctx, id) => gate.run(ctx, () => resource.use(ctx, id)), true);
 
-/** A tells B how long there is: both heed the client's `x-request-timeout-ms`. */
-const telling = {
+/** An A that tells B how much time is left. A and B read the header `x-request-timeout-ms`. */
+const sendsDeadline = {
   front: (back: string) => frontWith(wrapFetch({ trusted: ["127.0.0.1"] }), back, true),
 };
 
@@ -66,7 +66,7 @@ export const arms: readonly Arm[] = [
   },
   {
     name: "… and a deadline, `hasBudget` before the start",
-    ...telling,
+    ...sendsDeadline,
     back: (resource) =>
       backWith((ctx, id) => {
         return resource.use(ctx, id, () => {
@@ -76,12 +76,12 @@ export const arms: readonly Arm[] = [
   },
   {
     name: "… and a deadline, `admission({ concurrency: 1 })`",
-    ...telling,
+    ...sendsDeadline,
     back: (resource) => backBehind(admission({ concurrency: 1 }), resource),
   },
   {
-    name: "… and a deadline, `admission()`, not told of the one place",
-    ...telling,
+    name: "… and a deadline, `admission()` without `concurrency`",
+    ...sendsDeadline,
     back: (resource) => backBehind(admission(), resource),
   },
 ];

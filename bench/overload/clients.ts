@@ -1,6 +1,6 @@
 /**
- * The clients, in a process of their own: `clients.js <port of A> <rate> <ms> <seed>`. They come when
- * they come, however long the others wait (open loop, exponential gaps), and leave after 300 ms.
+ * The clients, in a process of their own: `clients.js <port of A> <rate> <ms> <seed>`. They arrive
+ * independently of each other (open loop, exponential gaps), and leave after 300 ms.
  */
 import { Agent, get } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -16,7 +16,7 @@ const [port, rate, duration, seed] = process.argv.slice(2).map(Number) as [
 const PATIENCE = 300;
 const WARM = { rate: 50, ms: 1_000 };
 
-/** What became of one client, and after how many milliseconds. */
+/** How one client's visit ended, and after how many milliseconds. */
 export interface Visit {
   id: string;
   end: "served" | "refused" | "left";
@@ -25,7 +25,7 @@ export interface Visit {
 
 export interface Visits {
   visits: Visit[];
-  /** By how many milliseconds each came too late: this process had no processor. */
+  /** How many milliseconds late each client arrived, because this process waited for a CPU. */
   lags: number[];
 }
 
@@ -64,7 +64,9 @@ async function crowd(path: string, perSecond: number, ms: number): Promise<Visit
   return { visits: await Promise.all(visits), lags };
 }
 
-/** Numbers from 0 to 1, the same for the same seed: all arms have the same clients. */
+/**
+ * Returns a generator of numbers from 0 to 1. All arms use the same seed, and so the same clients.
+ */
 function mulberry(state: number): () => number {
   return () => {
     state = (state + 0x6d2b79f5) | 0;

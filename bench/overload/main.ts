@@ -1,4 +1,6 @@
-/** `npm run bench:overload`: cancellation alone is not enough. See README.md beside this folder. */
+/**
+ * `npm run bench:overload`: why cancellation alone is not enough under overload. See ../README.md.
+ */
 import { parseArgs } from "node:util";
 import { aboutRun, heading } from "../report/about.ts";
 import { arms } from "./arms.ts";
@@ -8,7 +10,7 @@ import { run, type Outcome } from "./run.ts";
 const RATES = [60, 120, 200];
 
 const usage = `npm run bench:overload -- [options]
-  --quick   one short round: for developing, not for a verdict
+  --quick   one short round, for development only
   --json    print the figures of all rounds as JSON`;
 const { values } = parseArgs({
   options: {
@@ -26,7 +28,7 @@ const [rounds, ms] = values.quick ? [1, 2_000] : [3, 8_000];
 const measured: Measured[] = RATES.flatMap((rate) =>
   arms.map(({ name }) => ({ rate, arm: name, outcomes: [] as Outcome[] })),
 );
-// The arms take turns, so that each has the same weather.
+// The arms take turns, so that a disturbance of the machine affects all of them.
 for (let round = 1; round <= rounds; round++) {
   for (const [i, { rate, arm, outcomes }] of measured.entries()) {
     process.stderr.write(`round ${round} of ${rounds}, ${rate}/s, ${arm} …\n`);
@@ -39,7 +41,7 @@ if (values.json) {
   console.log(JSON.stringify({ about, measured }, null, 2));
 } else {
   console.log(`${heading(about)}
-A asks B, whose resource serves one at a time, 10 ms each; clients wait 300 ms; ${ms / 1e3} s; medians of ${rounds}.
+A calls B, whose resource serves one request at a time, 10 ms each. Clients arrive for ${ms / 1e3} s and wait 300 ms. Medians of ${rounds} rounds.
 
 ${table(measured)}${warnings(measured)}`);
 }

@@ -14,7 +14,7 @@ const cells = (text: string): string[][] =>
       .map((cell) => cell.trim()),
   );
 
-test("a figure is the median of its rounds, and the rate is named once", () => {
+test("a figure is the median of the rounds, and each rate is printed once", () => {
   const rounds = [90, 10, 95].map((goodput) => outcome({ goodput, refused: 0.2, toldAfter: 3 }));
   const measured = [
     { rate: 60, arm: "a", outcomes: [outcome({})] },
@@ -28,14 +28,14 @@ test("a figure is the median of its rounds, and the rate is named once", () => {
   ]);
 });
 
-test("where nobody was served there are no times", () => {
+test("an arm that served no client has dashes in place of times", () => {
   const nobody = outcome({ goodput: 0, wasted: 1, p50: Number.NaN, p99: Number.NaN });
   expect(cells(table([{ rate: 60, arm: "a", outcomes: [nobody] }]))[2]).toEqual([
     ...["a", "60/s", "0/s", "100 %", "–", "–", "0 %", "–"],
   ]);
 });
 
-test("a busy machine is admitted", () => {
+test("a warning is printed if clients arrived late because the machine was busy", () => {
   const measured = (lag: number) => [{ rate: 60, arm: "a", outcomes: [outcome({ lag })] }];
   expect(warnings(measured(5))).toBe("");
   expect(warnings(measured(80))).toContain("80 ms late");

@@ -1,4 +1,4 @@
-/** The table. */
+/** Formats the table and its warning. */
 import { median } from "../measure/cpu.ts";
 import { markdown } from "../report/print.ts";
 import { ms } from "../stop/report.ts";
@@ -7,11 +7,11 @@ import type { Outcome } from "./run.ts";
 export interface Measured {
   readonly rate: number;
   readonly arm: string;
-  /** One for each round. */
+  /** One outcome for each round. */
   readonly outcomes: Outcome[];
 }
 
-/** Clients that come so many milliseconds late do not come as they were meant to. */
+/** If clients arrive later than this, the load was not the intended one. Milliseconds. */
 const LATE = 30;
 
 export function table(measured: readonly Measured[]): string {
@@ -37,18 +37,18 @@ export function table(measured: readonly Measured[]): string {
       "resource wasted",
       "p50, ms",
       "p99, ms",
-      "told no",
+      "refused",
       "after, ms",
     ],
     body,
   );
 }
 
-/** What must be known of the machine, to believe the figures. */
+/** Returns a warning if the machine was too busy for the figures to be reliable. */
 export function warnings(measured: readonly Measured[]): string {
   const worst = Math.max(...measured.flatMap(({ outcomes }) => outcomes.map(({ lag }) => lag)));
   if (worst < LATE) return "";
-  return `\n\nThe machine was busy: of the clients of one run, one in a hundred came ${ms(worst)} ms late or more.`;
+  return `\n\nThe machine was busy: in one run, one client in a hundred arrived ${ms(worst)} ms late or later.`;
 }
 
 const share = (x: number): string => (Number.isNaN(x) ? "–" : `${(x * 100).toFixed(0)} %`);

@@ -9,7 +9,7 @@ let installed: Disposable;
 beforeEach(() => (installed = useClock((clock = new ManualClock()))));
 afterEach(() => installed[Symbol.dispose]());
 
-/** Who has been served, in this order; a refusal or an end reads as such. */
+/** Requests service for ids, and logs each outcome: "a" if it was served, "not a" if it was not. */
 function line(resource: Resource) {
   const log: string[] = [];
   const ask = (id: string, ctx = background(), starts?: () => void) =>
@@ -26,7 +26,7 @@ async function pass(ms: number): Promise<void> {
   await flush();
 }
 
-test("it serves one at a time, in the order of asking", async () => {
+test("the resource serves one request at a time, in order of arrival", async () => {
   const { log, ask } = line(new Resource());
   for (const id of ["a", "b", "c"]) void ask(id);
   await pass(COST);
@@ -37,7 +37,7 @@ test("it serves one at a time, in the order of asking", async () => {
   expect(log).toEqual(["a", "b", "c"]);
 });
 
-test("who leaves makes room at once, waiting or served", async () => {
+test("a request whose context ends leaves the resource at once, whether it waits or is served", async () => {
   const { log, ask } = line(new Resource());
   using leaves = withCancel(background());
   void ask("served", leaves);
@@ -49,7 +49,7 @@ test("who leaves makes room at once, waiting or served", async () => {
   expect(log.sort()).toEqual(["next", "not served", "not waits"]);
 });
 
-test("who may not start holds up nobody, and costs nothing", async () => {
+test("a request that may not start delays no other request, and uses no time of the resource", async () => {
   const resource = new Resource();
   const { log, ask } = line(resource);
   void ask("first");
@@ -63,7 +63,7 @@ test("who may not start holds up nobody, and costs nothing", async () => {
   expect(Object.keys(resource.held())).toEqual(["first", "next"]);
 });
 
-test("it accounts for the time, so far for whoever is being served", async () => {
+test("the account includes the time so far of the request that is being served", async () => {
   const resource = new Resource();
   const { ask } = line(resource);
   void ask("long");

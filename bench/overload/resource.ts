@@ -1,7 +1,7 @@
-/** What everything is about: something that serves one at a time, 10 ms each, in the order of asking. */
+/** The resource under load: it serves one request at a time, 10 ms each, in order of arrival. */
 import { afterFunc, sleep, throwIfDone, type Context } from "eightysix";
 
-/** Milliseconds for which each is served. */
+/** Milliseconds that the resource needs for one request. */
 export const COST = 10;
 
 interface Waiter {
@@ -10,8 +10,9 @@ interface Waiter {
 }
 
 /**
- * Held by a timer, and so it takes no processor from those who are measured. Who is served when the
- * context ends leaves at once, as one who waits does: no cancellation could free it sooner.
+ * The resource is a timer, so that it takes no CPU time from the processes that are measured. A
+ * request whose context ends leaves at once, whether it waits or is served. No cancellation could
+ * free the resource sooner.
  */
 export class Resource {
   readonly #waiting = new Set<Waiter>();
@@ -19,7 +20,7 @@ export class Resource {
   readonly #held = new Map<string, number>();
   #current: { id: string; since: number } | undefined;
 
-  /** Serves `id`; not if `starts` throws when its turn has come. */
+  /** Serves `id`. Calls `starts` when its turn comes, and does not serve it if that throws. */
   async use(ctx: Context, id: string, starts = (): void => undefined): Promise<void> {
     throwIfDone(ctx);
     if (this.#busy) await this.#turn(ctx);
@@ -34,7 +35,7 @@ export class Resource {
     }
   }
 
-  /** For how many milliseconds each was served so far. */
+  /** Returns for how many milliseconds each id has been served so far. */
   held(): Record<string, number> {
     const current = this.#current;
     this.#settle();

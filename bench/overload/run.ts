@@ -1,4 +1,4 @@
-/** One run of one arm: three fresh processes, and what came of it. */
+/** Runs one arm once, in three new processes, and returns the outcome. */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -6,34 +6,38 @@ import { percentile } from "../stop/report.ts";
 import type { Visits } from "./clients.ts";
 
 export interface Load {
-  /** Clients that come each second, on average. */
+  /** Clients that arrive each second, on average. */
   readonly rate: number;
   readonly ms: number;
   readonly seed: number;
 }
 
 export interface Outcome {
-  /** Served in time, each second. */
+  /** Clients that were served in time, each second. */
   readonly goodput: number;
-  /** The share of the time for which the resource served those who did not get the answer. */
+  /** The share of its time in which the resource served clients that did not get the answer. */
   readonly wasted: number;
-  /** Milliseconds of those who were served. */
+  /** Milliseconds until a client was served. */
   readonly p50: number;
   readonly p99: number;
-  /** The share that was told no, and after how many milliseconds. */
+  /** The share of clients that was refused. */
   readonly refused: number;
+  /** Milliseconds until a client was refused. */
   readonly toldAfter: number;
-  /** The 99th percentile of the milliseconds by which clients came too late: how busy the machine was. */
+  /**
+   * The 99th percentile of the milliseconds by which clients arrived late. Says how busy the
+   * machine was.
+   */
   readonly lag: number;
 }
 
 const program = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 
 export async function run(arm: number, { rate, ms, seed }: Load): Promise<Outcome> {
-  const begun: ChildProcess[] = [];
+  const started: ChildProcess[] = [];
   const start = (name: string, ...args: unknown[]): ChildProcess => {
     const child = fork(program(name), args.map(String));
-    begun.push(child);
+    started.push(child);
     return child;
   };
   try {
@@ -58,11 +62,11 @@ export async function run(arm: number, { rate, ms, seed }: Load): Promise<Outcom
       lag: percentile(lags, 0.99),
     };
   } finally {
-    for (const child of begun) child.kill();
+    for (const child of started) child.kill();
   }
 }
 
-/** What the process says next. */
+/** Returns the next message of a process. */
 async function told<T>(child: ChildProcess): Promise<T> {
   const over = new AbortController();
   const { signal } = over;
@@ -70,7 +74,7 @@ async function told<T>(child: ChildProcess): Promise<T> {
     return await Promise.race([
       once(child, "message", { signal }).then(([message]) => message as T),
       once(child, "exit", { signal }).then(([code]) => {
-        throw new Error(`a process of the benchmark has ended with ${code}`);
+        throw new Error(`a process of the benchmark exited with code ${code}`);
       }),
     ]);
   } finally {

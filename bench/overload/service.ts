@@ -1,4 +1,4 @@
-/** One of the services, in a process of its own: `service.js front|back <arm> [<url of B>]`. */
+/** One service, in a process of its own: `service.js front|back <arm> [<url of B>]`. */
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { arms } from "./arms.ts";
@@ -6,9 +6,11 @@ import { Resource } from "./resource.ts";
 
 const [which, index, url = ""] = process.argv.slice(2);
 const arm = arms[Number(index)];
-if (arm === undefined) throw new Error(`no arm ${index}`);
+if (arm === undefined) throw new Error(`there is no arm ${index}`);
 
-/** Requests to /warm are answered by a twin: what it learns, the one that is measured does not know. */
+/**
+ * A second service answers requests to /warm, so that the measured one learns nothing from them.
+ */
 const resource = new Resource();
 const [warm, work] =
   which === "front"

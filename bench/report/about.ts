@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { pinned } from "../measure/child.ts";
 
-/** On what a run was made, to be printed above its figures. */
+/** The circumstances of a run, which are printed above its figures. */
 export interface About {
   command: string;
   runtimes: string[];
@@ -29,7 +29,10 @@ export function aboutRun(runtimes: string[], command = "npm run bench"): About {
 export const heading = ({ command, runtimes, cpu, cores, system }: About): string =>
   `${command}\n${runtimes.join(", ")}; ${cpu}, ${cores} cores, ${system}`;
 
-/** As installed here. Not asked of the package, whose `exports` may leave package.json out. */
+/**
+ * Returns the installed version of a package. Reads the file, because `exports` may not list
+ * package.json.
+ */
 export function versionOf(name: string): string {
   const { resolve } = createRequire(import.meta.url);
   for (const directory of resolve.paths(name) ?? []) {

@@ -1,11 +1,11 @@
 import type { Ref } from "./rows.ts";
 
-/** What is promised: a figure, alone or as a multiple of another measured in the same run. */
+/** A promise about a figure, alone or as a multiple of another figure of the same run. */
 export interface Gate {
   promise: string;
   of: Ref;
   over?: Ref;
-  /** Taken off first: what the measuring loop itself takes. */
+  /** A figure that is subtracted first: the cost of the measuring loop. */
   less?: Ref;
   atMost?: number;
   atLeast?: number;
@@ -80,7 +80,8 @@ export const gates: Gate[] = [
   { promise: "bytes: withCancel", of: "bytes/ours-cancel", atMost: 112 },
   { promise: "bytes: withTimeout", of: "bytes/ours-timeout", atMost: 160 },
   { promise: "bytes: withValue", of: "bytes/ours-value", atMost: 64 },
-  // Half a byte: what a million forgotten children may move the heap without having left anything each.
+  // Half a byte for each child: a million forgotten children move the heap that much without a
+  // leak.
   { promise: "bytes left by a forgotten withCancel", of: "forget/ours-cancel#bytes", atMost: 0.5 },
   {
     promise: "bytes left by a forgotten withTimeout",

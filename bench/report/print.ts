@@ -3,14 +3,14 @@ import { gates, type Gate } from "./gates.ts";
 import type { Table } from "./rows.ts";
 import { tables } from "./tables.ts";
 
-/** One column of results: a Node, with Go's figures beside. */
+/** One column of results: the figures of one Node, and Go's. */
 export interface Column {
   name: string;
   gated: boolean;
   results: Results;
 }
 
-/** 0.26, 4.9, 31, 1,234. */
+/** Formats a figure as 0.26, 4.9, 31 or 1,234. */
 function number(x: number): string {
   const rounded = Math.abs(x) < 0.05 ? 0 : x;
   if (Math.abs(rounded) >= 100) return Math.round(rounded).toLocaleString("en-US");
@@ -20,7 +20,10 @@ function number(x: number): string {
 const times = (x: number): string =>
   `${x < 10 ? x.toFixed(x < 1 ? 2 : 1) : Math.round(x).toLocaleString("en-US")}×`;
 
-/** A Markdown table that reads as well in a terminal: first column left, the others right. */
+/**
+ * Returns a Markdown table that is also readable in a terminal: first column left, the others
+ * right.
+ */
 export function markdown(header: string[], body: string[][]): string {
   const widths = header.map((h, i) =>
     Math.max(h.length, 3, ...body.map((row) => row[i]?.length ?? 0)),

@@ -1,12 +1,12 @@
-/** Rows of cases. */
+/** Rows of the tables, and the cases they show. */
 
-/** A figure of a case: `group/name`, or `group/name#figure` when it has more than one. */
+/** The name of a figure: `group/name`, or `group/name#figure` if the case has several. */
 export type Ref = string;
 
 export interface Row {
   label: string;
   of: Ref;
-  /** Shown as a multiple of this figure. */
+  /** The figure that this one is shown as a multiple of. */
   vs?: Ref;
 }
 
@@ -19,7 +19,7 @@ export interface Table {
 export const rows = (vs: Ref | undefined, labels: Record<Ref, string>): Row[] =>
   Object.entries(labels).map(([of, label]) => ({ label, of, ...(vs !== undefined && { vs }) }));
 
-/** Ours and Go's, depth by depth. */
+/** Returns two rows for each depth: eightysix and Go. */
 export const depths = (
   depth: number[],
   ours: string,
@@ -31,7 +31,9 @@ export const depths = (
     { label: `Go, ${label(d)}`, of: `${go}-${d}`, vs: `${ours}-${d}` },
   ]);
 
-/** Many contexts under one, by what was measured of them. */
+/**
+ * Returns the rows for many contexts under one parent. `figure` is the operation, such as "cancel".
+ */
 export const families = (figure: string): Row[] =>
   rows(
     `fanout/ours-1000k#${figure}`,

@@ -1,4 +1,4 @@
-/** What is printed. */
+/** The tables that are printed. */
 import { depths, families, rows, type Table } from "./rows.ts";
 
 export const tables: Table[] = [
@@ -48,7 +48,7 @@ export const tables: Table[] = [
     }),
   },
   {
-    title: "Ask a live context: canceled?",
+    title: "Ask a live context whether it is canceled",
     unit: "ns",
     rows: [
       ...depths([1, 5, 50], "check/ours-err", "go/err", (d) => `err(), ${d} deep`),
@@ -128,7 +128,7 @@ export const tables: Table[] = [
       "forget/ours-value#bytes": "**withCancel, withValue**",
       "forget/ours-stopped#bytes": "**withCancel, afterFunc, stop**",
       "forget/ours-timeout-stopped#bytes": "**withTimeout, afterFunc, stop**",
-      "forget/ours-watched#bytes": "**withCancel, afterFunc: kept, it must be told**",
+      "forget/ours-watched#bytes": "**withCancel, afterFunc: kept, because it is watched**",
       "go/forget-cancel#bytes": "Go context.WithCancel",
       "forget/listener#bytes": "AbortController listening to its parent",
       "forget/any#bytes": "AbortSignal.any([parent, own])",

@@ -1,8 +1,8 @@
-/** The arms that every driver has: itself, twice, and ours. */
+/** The arms that every driver has: the bare driver, the same again as a control, and eightysix. */
 import { background, withCancel, type Context } from "eightysix";
 import type { Arm } from "./driver.ts";
 
-/** Each is made with a connection of its own by `bare` and `ours`. */
+/** Returns the arms. `bare` and `ours` give each arm a connection of its own. */
 export function armsOf(options: {
   readonly name: string;
   readonly bare: () => () => Promise<unknown>;

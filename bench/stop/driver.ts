@@ -1,14 +1,14 @@
-/** What a driver is to this benchmark: one file in drivers/, and a line in drivers/index.ts. */
+/** A driver in this benchmark. It has one file in drivers/, and a line in drivers/index.ts. */
 export interface Driver {
-  /** As in the tables, and in --only. */
+  /** The name in the tables and in --only. */
   readonly name: string;
-  /** The npm package, for its version. */
+  /** The npm package, whose version is printed. */
   readonly package: string;
-  /** Connects. Rejects, saying what to do, where its server is missing. */
+  /** Connects. If the server is missing, rejects with an error that says what to do. */
   readonly open: (servers: Servers) => Promise<Opened>;
 }
 
-/** Each starts or finds its server when it is first asked for; see servers.ts. */
+/** Each method starts or finds its server at its first call; see servers.ts. */
 export interface Servers {
   readonly postgres: () => Promise<string>;
   readonly mariadb: () => Promise<string>;
@@ -16,67 +16,75 @@ export interface Servers {
 }
 
 export interface Opened {
-  /** "PostgreSQL 18.4", in the server's own words. */
+  /** The name and version that the server reports, such as "PostgreSQL 18.4". */
   readonly server: string;
-  /** The least that a cancel costs on this server; a text where there is no such thing. */
+  /**
+   * The least that a cancel costs on this server, or a text that says why there is no such figure.
+   */
   readonly bare: Bare | string;
   readonly works: readonly Work[];
   readonly costs: Costs;
   readonly close: () => Promise<unknown>;
 }
 
-/** A cancel of nothing: one round trip of what cancels, without a driver's or our part. */
+/**
+ * A cancel that hits nothing: one round trip of the cancel request, without a driver or eightysix.
+ */
 export interface Bare {
   readonly what: string;
   readonly cancel: () => Promise<unknown>;
 }
 
-/** Something that takes about `WORK` milliseconds if nobody stops it. */
+/** An operation that takes about `WORK` milliseconds if nothing stops it. */
 export interface Work {
   /** "sleep", "CPU", "BLPOP". */
   readonly name: string;
   /**
-   * The server's own word on whether it is doing this work, asked over a connection that nothing
-   * else uses; or what the operating system says of an engine in this process.
+   * Returns whether the server says that it runs this operation. The question goes over a
+   * connection that nothing else uses. For an engine in this process, the operating system answers.
    */
   readonly running: () => boolean | Promise<boolean>;
-  /** Gives up waiting, and that is all. */
+  /** Only stops waiting. */
   readonly race: Way;
-  /** What the driver has for it. */
+  /** Uses what the driver offers for the purpose. */
   readonly own?: Way | undefined;
   readonly ours: Way;
 }
 
 export interface Way {
-  /** What is called, for the table: "query_timeout". */
+  /** What is called, such as "query_timeout", for the table. */
   readonly what: string;
   readonly start: () => Attempt;
 }
 
 export interface Attempt {
-  /** What the caller awaits. */
+  /** The promise that the caller awaits. */
   readonly answer: Promise<unknown>;
-  /** Settles when nothing of it occupies the driver any more. Default: `answer`. */
+  /** Settles when the attempt no longer occupies the driver. Default: `answer`. */
   readonly over?: Promise<unknown>;
-  /** Aborts at once; or the number of milliseconds after `start` at which the driver will. */
+  /**
+   * Aborts at once. Or the number of milliseconds after `start` at which the driver aborts by
+   * itself.
+   */
   readonly abort: (() => void) | number;
 }
 
-/** An operation that nobody cancels, done in several ways. The first is the bare driver. */
+/** An operation that is never canceled, in several variants. The first is the bare driver. */
 export interface Costs {
-  /** "SELECT 1". */
+  /** The operation, such as "SELECT 1". */
   readonly what: string;
   readonly arms: readonly Arm[];
 }
 
 export interface Arm {
   readonly name: string;
-  /** Does it once, and checks nothing: what it resolves with is checked by `is`. */
+  /** Runs the operation once, without checking the result. */
   readonly once: () => Promise<unknown>;
-  /** Whether this is the right answer. */
+  /** Returns whether this is the right result. */
   readonly is: (answer: unknown) => boolean;
 }
 
-/** How long a work takes, and when it is aborted after it was seen running, in milliseconds. */
+/** Milliseconds that an operation takes. */
 export const WORK = 3_000;
+/** Milliseconds between the moment when the operation is seen running and its abort. */
 export const ABORT_AFTER = 100;

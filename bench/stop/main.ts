@@ -1,4 +1,7 @@
-/** `npm run bench:stop`: what a stop is worth, and what it costs. See README.md beside this folder. */
+/**
+ * `npm run bench:stop`: how long servers work after an abort, and what that costs. See
+ * ../README.md.
+ */
 import { aboutRun, heading, versionOf } from "../report/about.ts";
 import { costsOf } from "./costs.ts";
 import type { Opened } from "./driver.ts";
@@ -40,7 +43,8 @@ try {
     };
     opened.push({ measured, connections });
   }
-  // After all the others, so that our code was compiled for all of them: it would be faster for one.
+  // After all other measurements, so that eightysix has been compiled for every driver. Code that
+  // is compiled for one driver is faster.
   const all: Measured[] = [];
   for (const { measured, connections } of opened) {
     if (options.costs) say(`${measured.driver}, costs …`);

@@ -1,10 +1,10 @@
-/** What MariaDB (or MySQL) itself says and does, for all drivers that speak to it. */
+/** Asks MariaDB (or MySQL) what it runs, for all of its drivers. */
 import mysql from "mysql2/promise";
 import type { Bare } from "./driver.ts";
 
 export interface Observer {
   readonly server: string;
-  /** Whether a connection runs SQL that contains this text. */
+  /** Returns whether a connection runs SQL that contains this text. */
   readonly running: (text: string) => Promise<boolean>;
   readonly bare: Bare;
   readonly close: () => Promise<unknown>;
@@ -18,7 +18,7 @@ export async function observe(uri: string): Promise<Observer> {
   const [client, control, idle] = await Promise.all([connect(), connect(), connect()]);
   const [[version]] = await client.query<mysql.RowDataPacket[]>("select version() as v");
   const name = (version?.["v"] as string | undefined) ?? "";
-  // The threads of the connections here ask, and are not asked for.
+  // Leaves out the observer's own connections.
   const text = `select 1 from information_schema.processlist
     where command in ('Query', 'Execute') and id not in (${client.threadId}, ${control.threadId})
       and locate(?, info) > 0`;

@@ -1,19 +1,20 @@
 import { parseArgs } from "node:util";
 
 export interface Options {
-  /** Which of the two halves. */
+  /** Whether to measure what remains after an abort. */
   remaining: boolean;
+  /** Whether to measure what a query costs. */
   costs: boolean;
   quick: boolean;
   json: boolean;
-  /** Names of drivers; all if empty. */
+  /** Names of drivers. Empty means all. */
   only: string[];
 }
 
 const usage = `npm run bench:stop -- [remaining] [cost] [options]
-  remaining        only how long a server works on after an abort
-  cost             only what a query costs that nobody cancels
-  --quick          few repetitions: for developing, not for a verdict
+  remaining        only how long a server works after an abort
+  cost             only what a query costs that is never canceled
+  --quick          few repetitions, for development only
   --only=<names>   only these drivers, e.g. --only=pg,mysql2
   --json           print all figures of all repetitions as JSON`;
 
@@ -34,7 +35,7 @@ export function parseOptions(args: string[], drivers: readonly string[]): Option
     only.find((name) => !drivers.includes(name));
   if (values.help || unknown !== undefined) {
     const about = `${usage}\nThe drivers: ${drivers.join(", ")}`;
-    console.log(unknown === undefined ? about : `unknown: ${unknown}\n${about}`);
+    console.log(unknown === undefined ? about : `unknown argument: ${unknown}\n${about}`);
     process.exit(unknown === undefined ? 0 : 2);
   }
   const all = positionals.length === 0;

@@ -1,4 +1,4 @@
-/** What PostgreSQL itself says and does, for all drivers that speak to it. */
+/** Asks PostgreSQL what it runs, for all of its drivers. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import pg from "pg";
@@ -6,7 +6,7 @@ import type { Bare } from "./driver.ts";
 
 export interface Observer {
   readonly server: string;
-  /** Whether a backend is active on SQL that contains this text. */
+  /** Returns whether a backend is active on SQL that contains this text. */
   running(text: string): Promise<boolean>;
   readonly bare: Bare;
   close(): Promise<unknown>;
@@ -15,7 +15,9 @@ export interface Observer {
 export const SLEEP = (seconds: number): string => `select pg_sleep(${seconds})`;
 export const CPU = (size: number): string =>
   `select count(*) from generate_series(1, ${size}) a, generate_series(1, 1000) b where a * b % 7 = 3`;
-/** Workers of a parallel query would be further backends, and stop in their own time. */
+/**
+ * Turns parallel queries off: their workers are further backends, which stop at times of their own.
+ */
 export const ALONE = "-c max_parallel_workers_per_gather=0";
 
 export async function observe(url: string): Promise<Observer> {

@@ -1,13 +1,13 @@
-/** What Redis itself says and does, for all drivers that speak to it. */
+/** Asks Redis what it runs, for all of its drivers. */
 import { randomUUID } from "node:crypto";
 import { createClient } from "redis";
 import type { Bare } from "./driver.ts";
 
 export interface Observer {
   readonly server: string;
-  /** For the connections of one driver (CLIENT SETNAME), and for its keys. */
+  /** The name of the driver's connections (CLIENT SETNAME) and keys. */
   readonly name: string;
-  /** Whether one of them waits in a blocking command. */
+  /** Returns whether one of these connections waits in a blocking command. */
   readonly blocked: () => Promise<boolean>;
   readonly bare: Bare;
   readonly close: () => Promise<unknown>;
@@ -30,7 +30,7 @@ export async function observe(url: string): Promise<Observer> {
     name,
     async blocked() {
       const list: string = await client.sendCommand(["CLIENT", "LIST"]);
-      // The flag b: waits in a blocking command.
+      // The flag b means that the connection waits in a blocking command.
       return list
         .split("\n")
         .some((line) => line.includes(` name=${name} `) && / flags=\w*b/.test(line));

@@ -1,6 +1,6 @@
 /**
- * How long a server goes on working for somebody who has left: from the abort to the moment at
- * which the server itself says that it no longer does.
+ * Measures how long a server works after an abort: until the server itself says that the operation
+ * no longer runs.
  */
 import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
 import {
@@ -12,33 +12,33 @@ import {
   type Work,
 } from "./driver.ts";
 
-/** All in milliseconds. */
+/** All figures are milliseconds. */
 export interface Remaining {
   readonly work: string;
   readonly race: Figures;
   readonly own: Figures | undefined;
   readonly ours: Figures;
-  /** The bare cancels that were made between ours, under the eyes of the same observer. */
+  /** The bare cancels that took turns with `ours`, under the same observer. */
   readonly bare: readonly number[] | undefined;
-  /** How long one look of the observer takes: nothing here can be known better than that. */
+  /** How long each question of the observer took. No figure here is more exact than that. */
   readonly looks: readonly number[];
 }
 
 export interface Figures {
   readonly what: string;
   readonly remaining: readonly number[];
-  /** After the abort, until the caller's promise has settled. */
+  /** Milliseconds from the abort until the caller's promise settled. */
   readonly told: readonly number[];
 }
 
 export interface Repetitions {
-  /** Of a way that stops the server. */
+  /** Repetitions of a way that stops the server. */
   readonly stops: number;
-  /** Of one that does not: each takes as long as the work. */
+  /** Repetitions of a way that does not stop the server. Each takes as long as the operation. */
   readonly doesNot: number;
 }
 
-/** Longer than that is no stop. */
+/** If an operation runs for longer than this after its abort, it was not stopped. Milliseconds. */
 const NO_STOP = 500;
 
 export async function remainingOf(
@@ -50,7 +50,7 @@ export async function remainingOf(
   const repeat = async (way: Way, before?: () => Promise<unknown>): Promise<Figures> => {
     const remaining: number[] = [];
     const told: number[] = [];
-    // The first of a way that stops opens connections and is compiled: it does not count.
+    // The first stop opens connections and is not compiled yet, so it does not count.
     for (let n = 0; n <= repetitions.stops; n++) {
       await before?.();
       const one = await attempt(work, way, looks);
@@ -86,12 +86,13 @@ async function attempt(
   );
   const early = (): Promise<never> =>
     answer.then(() => {
-      throw new Error(`${way.what}, ${work.name}: it was over before it could be aborted`);
+      throw new Error(`${way.what}, ${work.name}: the operation ended before it could be aborted`);
     });
   const seen = async (): Promise<void> => {
     while (!(await work.running())) {
       if (toldAt !== undefined) await early();
-      if (performance.now() - began > 10_000) throw new Error(`${work.name} does not begin`);
+      if (performance.now() - began > 10_000)
+        throw new Error(`${work.name} did not begin within 10 s`);
       await pause(1);
     }
   };
@@ -99,17 +100,18 @@ async function attempt(
   const abortedAt = await abortIt(abort, began);
 
   let endedAt = await firstNo(work, looks);
-  // A thread can sleep for a moment in the middle of its work.
+  // A thread may sleep for a moment in the middle of an operation, so ask twice.
   while ((await work.running()) || (await work.running())) endedAt = await firstNo(work, looks);
   await Promise.all([told, over.catch(() => undefined)]);
   return { remaining: endedAt - abortedAt, told: (toldAt ?? Number.NaN) - abortedAt };
 }
 
-/** Returns the moment of the abort. */
+/** Aborts, or waits until the driver does. Returns the moment of the abort. */
 async function abortIt(abort: Attempt["abort"], began: number): Promise<number> {
   if (typeof abort === "number") {
     const at = began + abort;
-    if (performance.now() > at) throw new Error("it was seen running too late");
+    if (performance.now() > at)
+      throw new Error("the operation was seen running only after the driver's time limit");
     await pause(at - performance.now());
     return at;
   }
@@ -119,7 +121,7 @@ async function abortIt(abort: Attempt["abort"], began: number): Promise<number> 
   return at;
 }
 
-/** Looks without a pause, and returns when it was first told no. */
+/** Asks without a pause. Returns the moment when the server first said no. */
 async function firstNo(work: Work, looks: number[]): Promise<number> {
   for (;;) {
     const asked = performance.now();
@@ -133,8 +135,9 @@ async function firstNo(work: Work, looks: number[]): Promise<number> {
 }
 
 /**
- * As ours is measured: after a pause, in which processors and caches turn to others, and with the
- * observer looking as hard. Or the ratio would be that of the weather.
+ * Measures a bare cancel in the same way as a stop: after the same pause, in which CPUs and caches
+ * turn to other work, and under the same observer. Otherwise the ratio would show the state of the
+ * machine.
  */
 async function bareCancel(work: Work, { cancel }: Bare): Promise<number> {
   await pause(ABORT_AFTER);

@@ -1,4 +1,4 @@
-/** The tables. */
+/** Formats the tables. */
 import { median } from "../measure/cpu.ts";
 import { markdown } from "../report/print.ts";
 import { ratioTo, type Cost } from "./costs.ts";
@@ -8,14 +8,14 @@ export interface Measured {
   readonly driver: string;
   readonly version: string;
   readonly server: string;
-  /** What the bare cancel is, or why there is none. */
+  /** A text that says what the bare cancel is, or why there is none. */
   readonly bare: string;
   readonly remaining: readonly Remaining[];
   readonly costOf: string;
   readonly costs: readonly Cost[];
 }
 
-/** Ours is meant to take at most so many bare cancels, in the middle. */
+/** The promise: the median stop of eightysix takes at most this many bare cancels. */
 const AIM = 2;
 
 export function remainingTable(all: readonly Measured[]): string {
@@ -36,7 +36,7 @@ export function remainingTable(all: readonly Measured[]): string {
   );
   return markdown(
     [
-      "Work that remains after an abort, ms: p50 / p99 / max (repetitions)",
+      "Time that the server works after an abort, ms: p50 / p99 / max (repetitions)",
       "Promise.race",
       "the driver's own",
       "withContext",
@@ -66,7 +66,7 @@ export function costTables(all: readonly Measured[]): string {
     .join("\n\n");
 }
 
-/** What each column is about, and the versions. */
+/** Returns a line for each driver: its version, its server and its bare cancel. */
 export function notes(all: readonly Measured[]): string {
   return all
     .map(({ driver, version, server, bare }) => `- ${driver} ${version}, ${server}; ${bare}`)
@@ -85,7 +85,7 @@ function spread(samples: readonly number[]): string {
   return [median(samples), percentile(samples, 0.99), Math.max(...samples)].map(ms).join(" / ");
 }
 
-/** The nearest rank: a sample that was really seen. */
+/** Returns the percentile by the nearest rank, which is one of the samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;

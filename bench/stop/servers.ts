@@ -1,4 +1,6 @@
-/** The servers of one run: PostgreSQL is its own, the others are found as the tests find them. */
+/**
+ * The servers of one run. The run starts its own PostgreSQL, and finds the others as the tests do.
+ */
 import { startPostgres } from "../../servers/postgres.ts";
 import { mariadb } from "../../test/support/services/mariadb.ts";
 import { redis } from "../../test/support/services/redis.ts";
@@ -6,18 +8,18 @@ import { lease, type Lease } from "../../test/support/services/service.ts";
 import type { Servers } from "./driver.ts";
 
 export interface RunServers extends Servers {
-  /** Ends what was started. */
+  /** Stops the servers that were started. */
   readonly end: () => Promise<void>;
 }
 
 export function serversOfRun(): RunServers {
-  const begun: Promise<Lease>[] = [];
+  const started: Promise<Lease>[] = [];
   const once = (start: () => Promise<Lease>) => {
     let url: Promise<string> | undefined;
     return () => {
       if (url === undefined) {
         const starting = start();
-        begun.push(starting);
+        started.push(starting);
         url = starting.then((server) => server.url);
       }
       return url;
@@ -31,7 +33,7 @@ export function serversOfRun(): RunServers {
     mariadb: once(() => lease(mariadb)),
     redis: once(() => lease(redis)),
     async end() {
-      for (const starting of begun)
+      for (const starting of started)
         await starting.then((lease) => lease.end()).catch(() => undefined);
     },
   };

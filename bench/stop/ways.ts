@@ -1,8 +1,8 @@
-/** The ways that do not depend on the driver. */
+/** The ways of aborting that do not depend on the driver. */
 import { background, withCancel, type Context } from "eightysix";
 import { ABORT_AFTER, WORK, type Attempt, type Way } from "./driver.ts";
 
-/** What most programs do today: the caller goes, the operation stays. */
+/** What most programs do today: the caller leaves, and the operation continues. */
 export function promiseRace(operation: () => Promise<unknown>): Way {
   return {
     what: "Promise.race",
@@ -17,14 +17,14 @@ export function promiseRace(operation: () => Promise<unknown>): Way {
   };
 }
 
-/** The driver's own time limit, which nothing but time can trigger. */
+/** The driver's own time limit. Only time triggers it. */
 export function timeLimit(what: string, operation: (ms: number) => Promise<unknown>): Way {
-  // Time for the server to say that it is running.
+  // Leaves the server enough time to say that the operation runs.
   const limit = 2 * ABORT_AFTER;
   return { what, start: () => ({ answer: operation(limit), abort: limit }) };
 }
 
-/** Something that can be called at any time. */
+/** A method of the driver that can be called at any time. */
 export function onDemand(what: string, start: Way["start"]): Way {
   return { what, start };
 }
@@ -39,7 +39,7 @@ export function withOurs(operation: (ctx: Context) => Promise<unknown>): Way {
   };
 }
 
-/** The size at which `run` takes about as long as a work should. */
+/** Returns the size at which `run` takes about `WORK` milliseconds. */
 export async function sizeOf(run: (size: number) => Promise<unknown>): Promise<number> {
   for (let size = 1_000; ; size *= 4) {
     const began = performance.now();

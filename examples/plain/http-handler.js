@@ -1,6 +1,6 @@
 /**
- * A handler gives a slow upstream one second, then answers 503. When its client leaves before that,
- * the call ends at once, and with it the upstream's work.
+ * A handler calls a slow upstream service, and gives it one second. After that, the client gets
+ * 503. If the client leaves earlier, the call ends at once. In both cases the upstream stops.
  *
  * prints: handler: 503, context deadline exceeded
  * prints: patient client: 503 after 1 s
@@ -17,11 +17,11 @@ import { handler } from "eightysix/http";
 const front = createServer(
   handler(
     async (ctx, _req, res) => {
-      const limited = withTimeout(ctx, 1_000);
+      const limited = withTimeout(ctx, 1_000); // ends with ctx, or after one second
       try {
         res.end(await fetchData(limited));
       } finally {
-        limited[Symbol.dispose](); // what `using` calls: the work is over
+        limited[Symbol.dispose](); // `using limited = …` would call this
       }
     },
     {
@@ -31,7 +31,7 @@ const front = createServer(
 );
 
 /**
- * What takes a signal takes a context's.
+ * Every API that takes an AbortSignal takes `ctx.signal`.
  *
  * @param {import("eightysix").Context} ctx
  */
@@ -40,7 +40,7 @@ async function fetchData(ctx) {
   return answer.text();
 }
 
-/** Somebody else's server: it needs three seconds, and its callers leave when we do. */
+/** Stands for another team's service, which needs three seconds. */
 const upstream = createServer(
   handler(async (ctx, _req, res) => {
     const start = performance.now();
@@ -48,7 +48,7 @@ const upstream = createServer(
       await sleep(ctx, 3_000);
       res.end("data");
     } finally {
-      upstream.emit("over", `stopped after ${secondsSince(start)} s, ${why(cause(ctx))}`);
+      upstream.emit("stopped", `stopped after ${secondsSince(start)} s, ${why(cause(ctx))}`);
     }
   }),
 );
@@ -58,7 +58,7 @@ await once(front.listen(0, "127.0.0.1"), "listening");
 
 for (const patience of [10_000, 200]) {
   const client = patience > 1_000 ? "patient" : "impatient";
-  const over = once(upstream, "over");
+  const stopped = once(upstream, "stopped");
   const start = performance.now();
   try {
     const answer = await fetch(urlOf(front), { signal: AbortSignal.timeout(patience) });
@@ -67,7 +67,7 @@ for (const patience of [10_000, 200]) {
   } catch {
     console.log(`${client} client: left`);
   }
-  console.log(`upstream: ${String(await over)}`);
+  console.log(`upstream: ${String(await stopped)}`);
 }
 
 for (const server of [front, upstream]) {
@@ -87,7 +87,7 @@ function secondsSince(start) {
 }
 
 /**
- * An error's message, and those of its causes.
+ * Returns the message of an error, followed by those of its causes.
  *
  * @param {unknown} error
  * @returns {string}

@@ -1,5 +1,5 @@
 /**
- * Work of five seconds under a timeout of two says why it stopped.
+ * Gives a task that needs five seconds a timeout of two seconds, and tells why the task stopped.
  *
  * prints: stopped after 2 s: context deadline exceeded
  */
@@ -7,7 +7,7 @@ import { background, isContextError, sleep, withTimeout } from "eightysix";
 
 /** @param {import("eightysix").Context} ctx */
 async function doWork(ctx) {
-  await sleep(ctx, 5_000); // its timer is cleared when ctx is done
+  await sleep(ctx, 5_000); // stands for the work; its timer is cleared when ctx ends
   console.log("finished");
 }
 
@@ -16,9 +16,9 @@ const ctx = withTimeout(background(), 2_000);
 try {
   await doWork(ctx);
 } catch (error) {
-  if (!isContextError(error)) throw error;
+  if (!isContextError(error)) throw error; // a failure of the work itself
   const seconds = Math.floor((performance.now() - start) / 1_000);
   console.log(`stopped after ${seconds} s: ${error.message}`);
 } finally {
-  ctx[Symbol.dispose](); // what `using` calls: the work is over
+  ctx[Symbol.dispose](); // `using ctx = …` would call this
 }

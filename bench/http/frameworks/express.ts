@@ -12,10 +12,11 @@ import { BODY, keep, READ, TIMEOUT, UNREAD, type Listener, type Ways } from "../
 
 const plain = express();
 
-/** An application with one route, and perhaps a middleware before it. */
+/** Returns an application with one route, and optionally a middleware before it. */
 function app(middleware: RequestHandler | undefined, route: RequestHandler): Listener {
   const one: Express = middleware === undefined ? plain : express();
-  // As in a program with one application: for several, Express makes requests of several shapes.
+  // Shared, as in a program with one application: with several, Express creates requests of several
+  // shapes.
   one.request = plain.request;
   one.response = plain.response;
   if (middleware !== undefined) one.use(middleware);

@@ -10,7 +10,7 @@ import {
 } from "../by-hand.ts";
 import { BODY, keep, READ, TIMEOUT, UNREAD, type Listener, type Ways } from "../way.ts";
 
-/** A server with one route, and what else it is given. It never listens by itself. */
+/** Returns a Fastify application with one route and the given plugins. It does not listen. */
 async function app(
   prepare: (one: FastifyInstance) => unknown,
   route: RouteHandler,

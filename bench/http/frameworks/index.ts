@@ -1,6 +1,6 @@
 import type { Ways } from "../way.ts";
 
-/** To measure another: its file, and a line here. Loaded by the server alone. */
+/** All frameworks. To add one, write its file, and add a line here. Only the server loads them. */
 export const frameworks: Record<string, () => Promise<Ways>> = {
   node: async () => (await import("./node.ts")).open(),
   express: async () => (await import("./express.ts")).open(),

@@ -137,7 +137,7 @@ export function open(): Ways {
           answer(res);
         },
       },
-      // What nothing of the kind can do without.
+      // The floor: what no such mechanism can do without.
       {
         name: 'only res.on("close", …)',
         serve(_req, res) {
@@ -153,7 +153,7 @@ export function open(): Ways {
         },
       },
       {
-        name: "only new AbortController(), abort(reason); nobody listens",
+        name: "only new AbortController(), abort(reason); without listeners",
         serve(_req, res) {
           const own = new AbortController();
           keep(own.signal);

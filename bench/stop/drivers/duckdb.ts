@@ -12,7 +12,7 @@ export const duckdb: Driver = {
   name: "duckdb",
   package: "@duckdb/node-api",
   async open() {
-    // One thread, so that the event loop has a core to look from.
+    // One thread, so that a core is free for the event loop, which observes.
     const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
     const connection = await connectDuckdb(instance);
     const db = withContext(connection);

@@ -24,7 +24,7 @@ export const ioredis: Driver = {
     };
     const client = connect();
     const db = withContext(client);
-    // An option of the client, and not of the command.
+    // The time limit is an option of the client, so it needs a client of its own.
     let limited: Redis | undefined;
     await client.ping();
     return {

@@ -18,7 +18,9 @@ export const libsql: Driver = {
   package: "libsql",
   async open() {
     if (process.platform !== "linux") {
-      throw new Error("only Linux tells which thread is busy, and SQLite itself tells nothing");
+      throw new Error(
+        "this measurement needs Linux, which reports the state of each thread; SQLite reports nothing",
+      );
     }
     const raw = new Database(":memory:", {});
     const db = withContext(raw);
@@ -68,7 +70,7 @@ export const libsql: Driver = {
   },
 };
 
-/** Files that tell the state of each of its threads; see demo/observe-libsql.ts. */
+/** Opens the files that hold the state of each libsql thread; see demo/observe-libsql.ts. */
 function libsqlThreads(): number[] {
   return readdirSync("/proc/self/task")
     .filter((id) =>
@@ -79,7 +81,10 @@ function libsqlThreads(): number[] {
 
 const buffer = Buffer.alloc(512);
 
-/** The letter after the thread's name: R runs or waits for a CPU, D waits for the disk, S sleeps. */
+/**
+ * Returns whether a thread is busy, by the letter after its name: R runs or waits for a CPU, D
+ * waits for the disk, S sleeps.
+ */
 function isBusy(file: number): boolean {
   const text = buffer.toString("latin1", 0, readSync(file, buffer, 0, buffer.length, 0));
   return "RD".includes(text.charAt(text.lastIndexOf(")") + 2));

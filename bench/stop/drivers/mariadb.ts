@@ -33,7 +33,7 @@ export const mariadb: Driver = {
         name,
         running: () => observer.running(sql),
         race: promiseRace(() => pool.query(sql)),
-        // The server's: SET STATEMENT max_statement_time=… FOR …
+        // The driver passes it to the server: SET STATEMENT max_statement_time=… FOR …
         own: timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
         ours: withOurs((ctx) => db.query(ctx, sql)),
       };

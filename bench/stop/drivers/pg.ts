@@ -12,7 +12,8 @@ export const pg: Driver = {
   async open(servers) {
     const url = await servers.postgres();
     const pools: postgres.Pool[] = [];
-    // One connection: the next query would have to wait for what the last one has left running.
+    // Four connections: with one, a query would wait for the query that the last attempt left
+    // running.
     const newPool = (): postgres.Pool => {
       const pool = new postgres.Pool({ connectionString: url, max: 4, options: ALONE });
       pool.on("error", () => undefined);
@@ -45,7 +46,7 @@ export const pg: Driver = {
   },
 };
 
-/** All on one connection: where its backend runs makes more of a difference than any arm. */
+/** All arms use one connection, because the CPU of its backend matters more than the arm. */
 function arms(pool: postgres.Pool): Arm[] {
   const text = "SELECT 1 AS n";
   const arm = (name: string, once: (pool: postgres.Pool) => () => Promise<unknown>): Arm => ({

@@ -25,7 +25,7 @@ export const postgres: Driver = {
         name,
         running: () => observer.running(marked),
         race: promiseRace(() => sql.unsafe(marked)),
-        // Safe here alone, where nothing else is sent on the connection.
+        // Safe only here, where nothing else is sent on the connection.
         own: onDemand(".cancel()", () => {
           const query = sql.unsafe(marked).execute();
           return { answer: query, abort: () => query.cancel() };

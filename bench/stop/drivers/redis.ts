@@ -5,7 +5,7 @@ import { WORK, type Driver } from "../driver.ts";
 import { observe } from "../redis.ts";
 import { onDemand, promiseRace, withOurs } from "../ways.ts";
 
-// As it is typed when nobody says more.
+// A function, because its return type is the type of a client without modules.
 const newClient = (url: string, name: string) => createClient({ url, name });
 type Client = ReturnType<typeof newClient>;
 
