@@ -61,3 +61,22 @@ export function checkFunction(fn: unknown, caller: string, instead: string): voi
     throw new TypeError(`${caller} takes a function, got ${show(fn)}; pass ${instead}`);
   }
 }
+
+/**
+ * Throws a TypeError unless `options` is `undefined` or an object whose options are all `known`.
+ * JavaScript would otherwise ignore a misspelled option.
+ */
+export function checkOptions(options: unknown, caller: string, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(
+      `${caller} takes its options in an object, got ${show(options)}; pass { ${known.join(", ")} } with the options you need, or nothing`,
+    );
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `${caller} got the unknown option "${unknown}"; its options are: ${known.join(", ")}`,
+    );
+  }
+}
