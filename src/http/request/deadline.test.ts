@@ -18,7 +18,7 @@ import {
   type RemoteDeadlineOptions,
 } from "../index.ts";
 import { withLimits } from "./limits.ts";
-import type { RequestLike } from "./request-end.ts";
+import type { RequestLike } from "../types.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 

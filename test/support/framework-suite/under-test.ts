@@ -19,15 +19,13 @@ export interface Limits {
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
 }
 
-export interface Setting extends Limits {
-  /** Its requests come from an HTTP/2 server. Fastify wants to know. */
-  http2?: boolean;
-}
-
 export interface FrameworkUnderTest {
   readonly name: string;
-  /** An application that does this work for GET and POST, with all that its users need for errors. */
-  app(work: Work, setting: Setting): Listener | Promise<Listener>;
+  /**
+   * Returns an application that does this work for GET and POST, with the error handling that its
+   * users install. `http2` says that the requests come from an HTTP/2 server, which Fastify must know.
+   */
+  app(work: Work, limits: Limits, http2?: boolean): Listener | Promise<Listener>;
   /** The server that listens as its users make it, on any port of 127.0.0.1, behind `serve`. */
   served(work: Work, options: ServeOptions): Promise<{ server: Server; serving: Serving }>;
   /** Why it does not speak HTTP/2. */
@@ -101,11 +99,12 @@ export async function start(
   const home = transport.server();
   const serving = shutdown && serve(home.server, { signals: [], ...shutdown });
   const knows = framework.knowsConnection ?? true;
-  const listener = await framework.app(watched(work, seen), {
-    ...(serving && !knows && { parent: serving.requests }),
-    ...limits,
-    http2: transport.http2,
-  });
+  const parent = serving && !knows ? { parent: serving.requests } : {};
+  const listener = await framework.app(
+    watched(work, seen),
+    { ...parent, ...limits },
+    transport.http2,
+  );
   await home.listen((req, res) => {
     res.on("close", () => setImmediate(() => logged.push(res.statusCode)));
     listener(req, res);
