@@ -36,9 +36,9 @@ const subjects: Subject[] = [
 ];
 
 test.each(subjects.map((subject) => [subject.framework.name, subject] as const))(
-  `%s: clients that do what they like leave nothing behind (seed ${seed})`,
+  `%s: clients that disconnect at random leave nothing behind (seed ${seed})`,
   async (_, subject) => {
-    vi.spyOn(console, "error").mockReturnValue(); // @hono/node-server prints what ends a stream
+    vi.spyOn(console, "error").mockReturnValue(); // @hono/node-server prints the error that ends a stream
     const account = await chaos(subject, { requests, seed });
     tell(account);
     expect(wrongs(account)).toEqual({});
