@@ -17,13 +17,13 @@ const seed = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? Date.now() % 1_000_000
 
 vi.setConfig({ testTimeout: 60_000 + requests * 20 });
 
-const onConnection = { hears: "connection", serve: serveHttp1 } as const;
-const onSignal = { hears: "signal", serve: serveHttp1 } as const;
+const onConnection = { detectsBy: "connection", serve: serveHttp1 } as const;
+const onSignal = { detectsBy: "signal", serve: serveHttp1 } as const;
 const subjects: Subject[] = [
   { framework: bareHandler, ...onConnection },
   {
     framework: { ...bareHandler, name: "handler over HTTP/2" },
-    hears: "stream",
+    detectsBy: "stream",
     serve: serveHttp2,
   },
   { framework: express5, ...onConnection },
