@@ -82,7 +82,7 @@ if (kind !== "h2c") {
     print({ asked: req.url });
     socket.on("error", () => undefined).resume();
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
-    if (req.url === "/told") afterFunc(requestContext(req), () => socket.end("bye"));
+    if (req.url === "/watched") afterFunc(requestContext(req), () => socket.end("bye"));
   });
 }
 

@@ -57,8 +57,8 @@ describe("the learned cost", () => {
     await teach(gate, 100);
     expect(gate.cost).toBe(100);
     let hasStarted = false;
-    const answer = gate.run(budget(99), () => (hasStarted = true));
-    await expect(answer).rejects.toMatchObject({
+    const run = gate.run(budget(99), () => (hasStarted = true));
+    await expect(run).rejects.toMatchObject({
       name: "OverloadedError",
       code: "ERR_OVERLOADED",
       message: "refused before it started",

@@ -49,12 +49,12 @@ const servers: Record<string, (events: Events) => Listener> = {
     const app = new Hono();
     app.use(honoContexts());
     app.get("/", (c) => {
-      const answer = streamSSE(c, async (out) => {
+      const response = streamSSE(c, async (out) => {
         const from = Number(c.req.header("last-event-id") ?? 0);
         await events(c.var.ctx, from, (id) => out.writeSSE({ id: String(id), data: "x" }));
       });
-      answer.headers.delete("transfer-encoding"); // Node rejects that header over HTTP/2
-      return answer;
+      response.headers.delete("transfer-encoding"); // Node rejects that header over HTTP/2
+      return response;
     });
     return getRequestListener(app.fetch);
   },

@@ -6,7 +6,7 @@ import type { RequestTracker } from "../request/request-tracker.ts";
 import type { RequestLike, ResponseLike } from "../types.ts";
 import { announceClose } from "./announce-close.ts";
 
-/** The parts of a `http2.ServerHttp2Stream` that are used. */
+/** The parts of an `http2.ServerHttp2Stream` that are used. */
 export interface Stream {
   on(event: "close", listener: () => void): unknown;
 }
@@ -14,8 +14,8 @@ export interface Stream {
 export class OpenRequests implements RequestTracker {
   readonly requests = withCancel(background());
   /**
-   * What stands for each request (its response, its HTTP/2 stream, or an upgraded request), and the
-   * connection that belongs to that request alone, if there is one.
+   * The key is the response, the HTTP/2 stream or the upgraded request. The value is the connection,
+   * if it belongs to that request alone.
    */
   readonly #open = new Map<object, object | undefined>();
   /** The work that continues without its client. */
@@ -24,7 +24,7 @@ export class OpenRequests implements RequestTracker {
   #isDraining = false;
   #drained = 0;
 
-  /** `onAllContinuedEnd` is called each time when the last work that continued without its client ends. */
+  /** `onAllContinuedEnd` is called when no more work continues without its client. */
   constructor(onAllContinuedEnd: () => void) {
     this.#onAllContinuedEnd = onAllContinuedEnd;
   }

@@ -190,10 +190,10 @@ describe.each(["http", "https", "h2"] as const)("a shutdown of an HTTP/1 server 
     "cancels the context of an upgraded connection, and sends a FIN to one without a context",
     async () => {
       await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
-      const [told, untold] = [await server.client(), await server.client()];
+      const [watched, unwatched] = [await server.client(), await server.client()];
       for (const [client, path] of [
-        [told, "/told"],
-        [untold, "/untold"],
+        [watched, "/watched"],
+        [unwatched, "/unwatched"],
       ] as const) {
         client.socket.write(
           `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`,
@@ -201,8 +201,8 @@ describe.each(["http", "https", "h2"] as const)("a shutdown of an HTTP/1 server 
         await client.answer();
       }
       server.signal();
-      await until(() => told.ended && untold.ended);
-      expect(told.received).toMatch(/bye$/);
+      await until(() => watched.ended && unwatched.ended);
+      expect(watched.received).toMatch(/bye$/);
       const end = await server.end();
       expect(end).toMatchObject(report(0, 2));
       expect(end.took).toBeGreaterThanOrEqual(150);
@@ -342,11 +342,11 @@ describe.each(["h2", "h2c"] as const)("a shutdown of an HTTP/2 server (%s)", (ki
     await using server = await start({ kind });
     const { session, ...seen } = connect(server.port);
     session.on("goaway", () => (seen.goaway = true));
-    const answer = ask(session, "/short");
+    const response = ask(session, "/short");
     await server.asked(1);
     server.signal();
-    await until(() => answer.code !== undefined);
-    expect(answer).toEqual({ status: 200, text: "done", code: 0 });
+    await until(() => response.code !== undefined);
+    expect(response).toEqual({ status: 200, text: "done", code: 0 });
     expect(seen.goaway).toBe(true);
     const end = await server.end();
     expect(end).toMatchObject(report(1));
@@ -373,8 +373,8 @@ describe.each(["h2", "h2c"] as const)("a shutdown of an HTTP/2 server (%s)", (ki
   only("closes idle and never-used sessions at once", async () => {
     await using server = await start({ kind });
     const used = connect(server.port);
-    const answer = ask(used.session, "/ready");
-    await until(() => answer.code !== undefined);
+    const response = ask(used.session, "/ready");
+    await until(() => response.code !== undefined);
     const unused = connect(server.port);
     await until(() => !unused.session.connecting);
     const mute = await server.client("plain");
@@ -389,8 +389,8 @@ describe.each(["h2", "h2c"] as const)("a shutdown of an HTTP/2 server (%s)", (ki
   only("destroys the session of a handler that ignores its context", async () => {
     await using server = await start({ kind, gracePeriod: 100, forceAfter: 100 });
     const { session } = connect(server.port);
-    const answer = ask(session, "/ignoring-stream");
-    await until(() => answer.status === 200);
+    const response = ask(session, "/ignoring-stream");
+    await until(() => response.status === 200);
     server.signal();
     expect(await server.end()).toMatchObject(report(0, 1, 1));
   });
