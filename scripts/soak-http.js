@@ -39,7 +39,7 @@ if (values.help || !(requests >= 1) || !Number.isInteger(seed) || unknown !== un
 
 console.log(`seed ${seed}: npm run soak:http -- --requests ${requests} --seed ${seed}\n`);
 const left = ["FIN", "RST", "half-close", "stayed"];
-const found = ["abandoned", "noticed", "missed", "open", "held", "timers", "listeners"];
+const found = ["disconnected", "noticed", "missed", "open", "held", "timers", "listeners"];
 const row = table(["", "requests", ...left, ...found, "heap, MB", "seconds", ""], 27);
 /** @param {number} bytes */
 const mega = (bytes) => (bytes / 2 ** 20).toFixed(1);
@@ -60,7 +60,7 @@ for (const [name, test] of Object.entries(frameworks)) {
     account &&
     [
       ...[account.requests, account.FIN, account.RST, account.halfClose, account.stayed],
-      ...[account.abandoned, account.noticed, account.missed, account.contextsOpen],
+      ...[account.disconnected, account.noticed, account.missed, account.contextsOpen],
       ...[account.contextsHeld, account.timers.length, account.listenersMore],
     ].map(count);
   const heap = account && account.heap.map(mega).join(" to ");

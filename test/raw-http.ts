@@ -1,14 +1,14 @@
-/** A real server, and clients that leave in every way there is: HTTP/1.1 by hand, over net sockets. */
+/** A real server, and clients that can leave in every way: HTTP/1.1 over plain sockets. */
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Waits for a condition; fails after ten seconds with what it was waiting for. */
+/** Waits for a condition. Fails after ten seconds with `what` in the message. */
 export async function until(condition: () => boolean, what = String(condition)): Promise<void> {
   const limit = performance.now() + 10_000;
   while (!condition()) {
-    if (performance.now() > limit) throw new Error(`waited in vain until ${what}`);
+    if (performance.now() > limit) throw new Error(`after 10 s, still waiting until ${what}`);
     await delay(2);
   }
 }
@@ -21,7 +21,7 @@ export interface Served extends AsyncDisposable {
 
 export async function serve(listener: RequestListener): Promise<Served> {
   const server = createServer(listener).listen(0, "127.0.0.1");
-  server.keepAliveTimeout = 60_000; // a slow machine must not look like a client that left
+  server.keepAliveTimeout = 60_000; // longer than a slow machine takes for a test
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket);
@@ -61,19 +61,23 @@ export class Client {
     this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
   }
 
-  /** Announces a body of the length of `body` and `missing` more. */
+  /** Sends `body`, and announces a length that is greater by `missing`. */
   post(body: string, missing = 0): void {
     const length = body.length + missing;
     this.socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n${body}`);
   }
 
-  /** The answers so far, as their status codes. */
+  /** The status codes of the responses so far. */
   get statuses(): number[] {
     return [...this.received.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, code]) => Number(code));
   }
 
+  /** Waits for this many responses, and returns everything received so far. */
   async answer(count = 1): Promise<string> {
-    await until(() => this.statuses.length >= count, `answer ${count}, after ${this.received}`);
+    await until(
+      () => this.statuses.length >= count,
+      `response ${count} arrives, after ${this.received}`,
+    );
     return this.received;
   }
 

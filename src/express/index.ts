@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
   requestEndedError,
@@ -47,7 +47,7 @@ type Next = (error?: unknown) => void;
  */
 export function contexts(
   options: RequestContextOptions = {},
-): (req: ExpressRequest, res: AnswerLike, next: Next) => void {
+): (req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
   checkLimits(options, "contexts(options)");
   return (req, res, next) => {
     const ctx = openRequest(req, res, options, (end) => {
@@ -71,7 +71,7 @@ export function contexts(
  */
 export function contextErrors(
   ...none: []
-): (error: unknown, req: ExpressRequest, res: AnswerLike, next: Next) => void {
+): (error: unknown, req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
   if (none.length > 0) throw new TypeError("write app.use(contextErrors()), with parentheses");
   // Express tells error middleware by its four parameters.
   return (error, req, res, next) => {

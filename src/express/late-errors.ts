@@ -1,5 +1,5 @@
 /** What a handler says after Express has been told that its time is up. */
-import type { AnswerLike } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
 import { statusOf } from "../http/index.ts";
@@ -10,7 +10,7 @@ interface App {
   use(middleware: ErrorMiddleware): unknown;
 }
 type Next = (error?: unknown) => void;
-type ErrorMiddleware = (error: unknown, req: object, res: AnswerLike, next: Next) => void;
+type ErrorMiddleware = (error: unknown, req: object, res: WritableResponseLike, next: Next) => void;
 
 /** On a request: the error that came in place of its handler's. */
 const LATE = Symbol("eightysix.express.late");

@@ -3,7 +3,7 @@
  * says so. (`app.get` and its like are generic and so tell a function in their argument nothing.)
  * Without them the import is ignored and our own description is used.
  */
-import type { AnswerLike } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import type { RequestLike } from "../http/index.ts";
 
 /** What cannot be resolved is assignable to everything; asked directly, it would spoil the answer. */
@@ -13,4 +13,4 @@ type IfKnown<T, Else> = { is: T } extends { is: { unresolved: never } } ? Else :
 /** @ts-ignore */
 export type AppRequest = IfKnown<import("express").Request, RequestLike>;
 /** @ts-ignore */
-export type AppResponse = IfKnown<import("express").Response, AnswerLike>;
+export type AppResponse = IfKnown<import("express").Response, WritableResponseLike>;

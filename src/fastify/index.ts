@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
@@ -34,7 +34,7 @@ interface Request {
   [FAILING]?: true;
 }
 interface Reply {
-  readonly raw: AnswerLike & { isLightMyRequest?: boolean };
+  readonly raw: WritableResponseLike & { isLightMyRequest?: boolean };
   readonly sent: boolean;
   code(status: number): unknown;
   header(name: string, value: string): unknown;
@@ -65,7 +65,7 @@ export function contexts(
   done: (error?: Error) => void,
 ): void {
   try {
-    checkLimits(options, "register(contexts, options)");
+    checkLimits(options, "register(contexts, options)", "any");
   } catch (error) {
     done(error as Error); // thrown, it would be Fastify's end
     return;
@@ -104,7 +104,7 @@ export function contexts(
 }
 
 /** `inject` closes its response before it has finished: there is no connection that could break. */
-function isWholeOnceEnded(res: AnswerLike): void {
+function isWholeOnceEnded(res: WritableResponseLike): void {
   Object.defineProperty(res, "writableFinished", { get: () => res.writableEnded });
 }
 

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { AnswerLike } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
   requestEndedError,
@@ -45,7 +45,7 @@ export interface HonoLike {
 /** What @hono/node-server has in `env`. */
 interface Bindings {
   readonly incoming?: RequestLike;
-  readonly outgoing?: AnswerLike;
+  readonly outgoing?: WritableResponseLike;
 }
 
 /**

@@ -27,7 +27,7 @@ vi.setConfig({ testTimeout: 30_000 });
 type Options = HandlerOptions<IncomingMessage, ServerResponse>;
 type Fn = (ctx: Context, req: IncomingMessage, res: ServerResponse) => unknown;
 
-// A late write must crash nobody, so nothing may get as far as the process.
+// A late write must not crash the process, so no error may reach it.
 const escaped: unknown[] = [];
 const warnings: Error[] = [];
 const onEscape = (error: unknown): unknown => escaped.push(error);
@@ -49,7 +49,7 @@ interface Seen {
   res: ServerResponse;
 }
 
-/** A server, a client that has asked it, and what happened in the handler. */
+/** Starts a server and a client that has sent a request. Records what happens in the handler. */
 async function ask(fn: Fn, options: Options = {}, how: (client: Client) => void = (c) => c.get()) {
   const seen: Seen[] = [];
   const errors: { error: unknown; status: number }[] = [];
@@ -88,7 +88,7 @@ const failing: [string, Fn][] = [
 ];
 
 describe.each(failing)("a handler that %s", (_, fn) => {
-  test("is answered for with 500, and its message stays here", async () => {
+  test("gets a 500 as its response, without the error's message", async () => {
     await using server = await ask((ctx, req, res) => {
       res.setHeader("content-length", "1000").setHeader("etag", "x").setHeader("x-trace", "t-1");
       return fn(ctx, req, res);
@@ -100,22 +100,22 @@ describe.each(failing)("a handler that %s", (_, fn) => {
     expect(server.errors).toEqual([{ error: secret, status: 500 }]);
     await until(() => server.seen[0]!.ctx.err() !== undefined);
     expect(cause(server.seen[0]!.ctx)).toBeInstanceOf(RequestFinished);
-    server.asked.get(); // the connection lives on
+    server.asked.get(); // the connection still works
     await server.asked.answer(2);
   });
 
-  test("in the middle of its answer has the connection closed, and is the cause", async () => {
+  test("after a part of its response has its connection closed, and its error is the cause", async () => {
     await using server = await ask((ctx, req, res) => {
       res.write("a part");
       return fn(ctx, req, res);
     });
     await until(() => server.asked.ended);
-    expect(server.asked.received).not.toMatch(/0\r\n\r\n$/); // not as if it were the whole
+    expect(server.asked.received).not.toMatch(/0\r\n\r\n$/); // the response must not look complete
     expect(cause(server.seen[0]!.ctx)).toBe(secret);
     expect(server.errors).toHaveLength(1);
   });
 
-  test("after its answer changes nothing", async () => {
+  test("after its response changes nothing for the client", async () => {
     await using server = await ask((ctx, req, res) => {
       res.end("ok");
       return fn(ctx, req, res);
@@ -124,7 +124,7 @@ describe.each(failing)("a handler that %s", (_, fn) => {
     await until(() => server.errors.length === 1);
   });
 
-  test("is a process warning by default", async () => {
+  test("causes a process warning if there is no `onError`", async () => {
     await using server = await ask(fn, { onError: undefined } as unknown as Options);
     await server.asked.answer();
     await until(() => warnings.length === 1);
@@ -134,7 +134,7 @@ describe.each(failing)("a handler that %s", (_, fn) => {
   });
 });
 
-test("nobody is told of a client that left, unless they ask", async () => {
+test("a client that disconnects reaches `onError` with status 499, and causes no warning without it", async () => {
   await using server = await ask((ctx) => sleep(ctx, Infinity));
   await until(() => server.seen.length === 1);
   server.asked.leave("RST");
@@ -148,7 +148,7 @@ test("nobody is told of a client that left, unless they ask", async () => {
   await until(() => silent.seen[0]!.ctx.err() !== undefined);
 });
 
-test("whatever the work makes of the client's leaving, it is 499", async () => {
+test("after a client has disconnected, any error of the handler means 499", async () => {
   await using server = await ask(async (ctx) => {
     await sleep(ctx, Infinity).catch(() => undefined);
     throw new TypeError("the driver did not expect that");
@@ -159,12 +159,12 @@ test("whatever the work makes of the client's leaving, it is 499", async () => {
   expect(server.errors[0]?.status).toBe(499);
 });
 
-test("a time limit that the handler sets itself is the server's own: 503", async () => {
+test("an inner deadline that the handler sets itself means 503", async () => {
   await using server = await ask((ctx) => within(ctx, 5, (inner) => sleep(inner, Infinity)));
   expect(await server.asked.answer()).toMatch(/ 503 Service Unavailable\r\n[^]*retry-after: 1\r\n/);
 });
 
-test("a failure of one of several tasks is that failure: 500", async () => {
+test("the error of one of several tasks reaches `onError` and means 500", async () => {
   await using server = await ask((ctx) =>
     all(ctx, [(ctx) => sleep(ctx, Infinity), () => Promise.reject(secret)]),
   );
@@ -172,7 +172,7 @@ test("a failure of one of several tasks is that failure: 500", async () => {
   expect(server.errors[0]?.error).toBe(secret);
 });
 
-test("this client hears of it when the work that it shared dies with another's", async () => {
+test("a client gets a 503 if work that it shares ends because another client disconnected", async () => {
   const other = withCancel(background());
   other.cancel(new ClientDisconnected());
   await using server = await ask(async () => {
@@ -181,8 +181,8 @@ test("this client hears of it when the work that it shared dies with another's",
   expect(await server.asked.answer()).toMatch(/ 503 /);
 });
 
-describe("when its limit passes, a handler", () => {
-  /** A limit that passes when the handler has begun, and not before on a busy machine. */
+describe("a handler whose limit passes", () => {
+  /** The limit passes after the handler has started, even on a busy machine. */
   async function askLimited(fn: Fn, how?: (client: Client) => void) {
     const parent = withCancel(background());
     const pass: Fn = (ctx, req, res) => {
@@ -194,7 +194,7 @@ describe("when its limit passes, a handler", () => {
     return await ask(pass, { parent }, how);
   }
 
-  test("that heeds its context is answered for with 503", async () => {
+  test("and that stops with its context gets a 503 as its response", async () => {
     await using server = await askLimited((ctx) => sleep(ctx, Infinity));
     expect(await server.asked.answer()).toMatch(/ 503 Service Unavailable\r\n/);
     await until(() => server.errors.length === 1);
@@ -202,7 +202,7 @@ describe("when its limit passes, a handler", () => {
     expect(server.errors[0]?.status).toBe(503);
   });
 
-  test("that stops at once may answer by itself", async () => {
+  test("and that stops at once can respond by itself", async () => {
     await using server = await askLimited(async (ctx, _, res) => {
       await sleep(ctx, Infinity).catch(() => undefined);
       res.writeHead(200).end("what there is so far");
@@ -223,13 +223,13 @@ describe("when its limit passes, a handler", () => {
     destroys: (res) => res.destroy(),
   };
   for (const [what, write] of Object.entries(writes)) {
-    test(`that ignores it is answered for, and harmless when it later ${what}`, async () => {
+    test(`and that ignores it gets a 503 as its response, and does no harm when it later ${what}`, async () => {
       let late = false;
       await using server = await askLimited((_ctx, _req, res) => {
         const id = setInterval(() => {
           if (!res.headersSent) return;
           clearInterval(id);
-          write(res); // in a callback, where nobody would catch
+          write(res); // in a callback that catches nothing
           setImmediate(() => setImmediate(() => (late = true)));
         });
       });
@@ -239,7 +239,7 @@ describe("when its limit passes, a handler", () => {
     });
   }
 
-  test("that writes in the very turn of its answer is harmless too", async () => {
+  test("and that writes in the same turn as the 503 does no harm", async () => {
     await using server = await askLimited((_ctx, _req, res) => {
       const end = res.end.bind(res);
       res.end = (...args: []) => {
@@ -254,7 +254,7 @@ describe("when its limit passes, a handler", () => {
     await until(() => server.seen[0]!.res.destroyed); // `closed` is not set in Deno
   });
 
-  test("that has begun its answer is left to end it", async () => {
+  test("and that has begun its response can finish it", async () => {
     await using server = await askLimited(async (ctx, _req, res) => {
       res.write("a part");
       await sleep(ctx, Infinity).catch(() => undefined);
@@ -265,7 +265,7 @@ describe("when its limit passes, a handler", () => {
     expect(server.asked.received).toMatch(/ 200 OK[^]*and the end/);
   });
 
-  test("is limited although somebody has asked for the request's context before", async () => {
+  test("is limited although the request's context was created earlier without the limit", async () => {
     const inner = handler((ctx) => sleep(ctx, Infinity), {
       timeout: 20,
     });
@@ -278,7 +278,7 @@ describe("when its limit passes, a handler", () => {
     expect(await client.answer()).toMatch(/ 503 /);
   });
 
-  test("takes a timer only if the handler has not begun to answer by its first pause", async () => {
+  test("has a timer only if it has not begun to respond by its first `await`", async () => {
     using set = vi.spyOn(globalThis, "setTimeout");
     const timers = (): number => set.mock.calls.filter(([, ms]) => ms! > 70_000).length;
     for (const [fn, expected] of [
@@ -291,7 +291,7 @@ describe("when its limit passes, a handler", () => {
     }
   });
 
-  test("leaves a connection that can be used, with a body in flight as well", async () => {
+  test("leaves a usable connection behind, even if a request body was unfinished", async () => {
     await using server = await askLimited(
       (ctx) => sleep(ctx, Infinity),
       (client) => client.post("body", 4),
@@ -303,7 +303,7 @@ describe("when its limit passes, a handler", () => {
     expect(server.asked.statuses).toEqual([503, 503]);
   });
 
-  test("is answered for in its turn if the request was pipelined, and harmless until then", async () => {
+  test("gets its 503 in turn if the request was pipelined, and does no harm until then", async () => {
     let first: ServerResponse | undefined;
     let late = false;
     const parent = withCancel(background());
@@ -334,7 +334,7 @@ describe("when its limit passes, a handler", () => {
   });
 });
 
-test("HEAD is answered for without a body", async () => {
+test("the response to a HEAD request whose handler fails has no body", async () => {
   await using server = await ask(failing[0]![1], {}, (client) =>
     client.socket.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
   );
@@ -344,7 +344,7 @@ test("HEAD is answered for without a body", async () => {
   expect(server.asked.statuses).toEqual([500, 500]);
 });
 
-test("onError may answer in its own words, and is waited for", async () => {
+test("`onError` can respond by itself, and the handler waits for its promise", async () => {
   await using server = await ask(failing[0]![1], {
     onError: async (ctx, _error, _req, res) => {
       await sleep(ctx, 5);
@@ -354,7 +354,7 @@ test("onError may answer in its own words, and is waited for", async () => {
   expect(await server.asked.answer()).toMatch(/ 500 [^]*{"status":500}$/);
 });
 
-test("an onError that fails is reported, and the client is answered all the same", async () => {
+test("an error of `onError` is an unhandled rejection, and the client still gets a response", async () => {
   const bug = new Error("in the logger");
   await using server = await ask(failing[0]![1], { onError: () => Promise.reject(bug) });
   expect(await server.asked.answer()).toMatch(/ 500 /);
@@ -362,8 +362,8 @@ test("an onError that fails is reported, and the client is answered all the same
   expect(escaped.splice(0)).toEqual([bug]);
 });
 
-describe("a parent", () => {
-  test("that shuts down ends the requests: 503, and Retry-After", async () => {
+describe("the option `parent`", () => {
+  test("ends requests with 503 and Retry-After when it ends with Shutdown", async () => {
     for (const fn of [(ctx) => sleep(ctx, Infinity), () => undefined] as Fn[]) {
       const parent = withCancel(background());
       await using server = await ask(fn, { parent });
@@ -373,7 +373,7 @@ describe("a parent", () => {
     }
   });
 
-  test("that is done already keeps the handler from starting", async () => {
+  test("keeps the handler from starting if it is done already", async () => {
     const parent = withTimeout(background(), 0, { cause: new RemoteDeadline() });
     await using server = await ask(() => undefined, { parent });
     expect(await server.asked.answer()).toMatch(/ 504 Gateway Timeout/);
@@ -381,7 +381,7 @@ describe("a parent", () => {
   });
 });
 
-test("a client that has left before keeps the handler from starting", async () => {
+test("a handler does not start if the client has disconnected before", async () => {
   let ran = false;
   let decided = false;
   const inner = handler(() => (ran = true));
@@ -399,7 +399,7 @@ test("a client that has left before keeps the handler from starting", async () =
   expect(ran).toBe(false);
 });
 
-test("a limit that is no number of milliseconds is refused when the handler is made", () => {
+test("a timeout that is not a number of milliseconds is refused when the handler is created", () => {
   expect(() => handler(() => undefined, { timeout: Number.NaN })).toThrow(RangeError);
   expect(() => handler(() => undefined, { timeout: "1s" as unknown as number })).toThrow(TypeError);
 });

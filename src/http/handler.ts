@@ -1,65 +1,76 @@
 /** `handler`: a request listener whose first parameter is a context. */
 import { emitWarning } from "node:process";
-import { needFunction, show } from "../adapter/misuse.ts";
+import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { respond, type AnswerLike } from "./respond/respond.ts";
-import { statusFor } from "./respond/request-ended-error.ts";
-import { respondWhenDone } from "./respond/respond-when-done.ts";
-import { checkLimits, withLimits } from "./request/limits.ts";
-import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
-import type { RequestLike } from "./request/request-end.ts";
-import {
-  track,
-  type RequestContextOptions,
-  type TrackedRequest,
-} from "./request/request-context.ts";
+import { show } from "../internal.ts";
+import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
-import { statusOf } from "./respond/status.ts";
+import { checkLimits } from "./request/limits.ts";
+import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
+import type { RequestContextOptions } from "./request/options.ts";
+import type { TrackedRequest } from "./request/tracked-request.ts";
+import { statusFor } from "./respond/request-ended-error.ts";
+import { respond, respondWithEnd } from "./respond/respond.ts";
+import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
   /**
-   * Told of everything that the handler throws, before it is answered; `res.statusCode` is what
-   * will be sent, 499 if there is nobody to send it to. May answer itself, and is waited for. By
-   * default, what means status 500 becomes a process warning.
+   * Called with every error of the handler, before the response to it is sent. `res.statusCode` is
+   * the status that will be sent, or 499 if the client has disconnected. `onError` may respond by
+   * itself. The handler waits for the promise that it returns. Default: errors that mean status 500
+   * become a process warning.
    */
   onError?: (ctx: Context, error: unknown, req: Req, res: Res) => unknown;
   /**
-   * What the client's leaving means. `"continue"`: `fn` runs on, with a context that knows the
-   * limits, `parent` and the shutdown, but not the client; it ends as finished when the promise of
-   * `fn` has settled and the response is over. For a write that must not stop half way because a
-   * telephone went into a tunnel. `serve` waits for it. Where only a part must be finished, wrap
-   * that part in `shield` and let the rest be canceled. Default: `"cancel"`.
+   * What happens to the context when the client disconnects.
+   *
+   * `"cancel"` (the default): the context ends.
+   *
+   * `"continue"`: the context goes on. The limits, `parent` and the shutdown of the server still end
+   * it. It finishes when the promise of `fn` has settled and the response has ended. `serve` waits
+   * for it. Use this for a write that must not stop half way. If only one step must be finished,
+   * wrap that step in `shield` instead, and let the rest be canceled.
    */
   onDisconnect?: "cancel" | "continue";
 }
 
 /**
- * A listener for `http.createServer`, or that of `node:https` or `node:http2`. It gives `fn` the
- * request's context (see `requestContext`) and answers for it when it throws or rejects: with
- * `statusOf` the context if that is done, else with `statusOf` the error, in plain text and never
- * in the error's words. If `fn` has begun to answer, the connection (in HTTP/2, the stream) is
- * closed instead; if the client has gone, nothing is sent.
+ * Returns a listener for the requests of a `node:http`, `node:https` or `node:http2` server. It calls
+ * `fn` with the request's context (see `requestContext`).
  *
- * When `timeout` or the caller's `deadline` passes, `parent` is done or the server is shut down
- * (`serve`), and `fn` has not begun to answer, 503 or 504 (what `statusOf` says) is sent one turn
- * of the event loop later, so that a `fn` that stops at once can answer by itself. One that goes
- * on is not disturbed, and what it writes goes nowhere. An answer that has begun is left to `fn`.
- * If the context is done before the start, `fn` is not run.
+ * If `fn` throws or rejects, the handler responds in plain text: with `statusOf(ctx)` if the context
+ * is done, and otherwise with `statusOf(error)`. The error's message is never sent. If `fn` has begun
+ * to respond, the handler closes the connection (over HTTP/2, the stream) instead. If the client has
+ * disconnected, nothing is sent.
+ *
+ * If the context ends before `fn` has begun to respond, because `timeout` or the caller's `deadline`
+ * passes, `parent` ends or the server shuts down (see `serve`), the handler responds with 503 or 504,
+ * as `statusOf` says. It does so one turn of the event loop later, so that an `fn` that stops at once
+ * can respond by itself. An `fn` that goes on is not disturbed, and what it writes is discarded. A
+ * response that has begun is left to `fn`. If the context is done before the start, `fn` does not run.
+ *
+ * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
+ *
+ * @example
+ * const listener = handler(
+ *   async (ctx, req, res) => {
+ *     res.end(await db.query(ctx, sql));
+ *   },
+ *   { timeout: 5_000 },
+ * );
+ * createServer(listener).listen(8080);
  */
 export function handler<
   Req extends RequestLike = NodeRequest,
-  Res extends AnswerLike = NodeResponse,
+  Res extends WritableResponseLike = NodeResponse,
 >(
   fn: (ctx: Context, req: Req, res: Res) => unknown,
   options: HandlerOptions<Req, Res> = {},
 ): (req: Req, res: Res) => void {
   needFunction(fn, "handler((ctx, req, res) => …, options)");
-  checkLimits(options, "handler(fn, options)");
-  const { timeout, deadline, onError = warn, onDisconnect = "cancel" } = options;
-  if (onDisconnect !== "cancel" && onDisconnect !== "continue") {
-    throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
-  }
-  const limited = timeout !== undefined || Boolean(deadline);
+  checkLimits(options, "handler(fn, options)", ["onError", "onDisconnect"]);
+  const { onError = warn, onDisconnect = "cancel" } = options;
+  checkOnDisconnect(onDisconnect);
 
   const fail = async (
     tracked: TrackedRequest,
@@ -73,24 +84,24 @@ export function handler<
     try {
       await onError(ctx, error, req, res);
     } finally {
-      // It is we who will close the connection: say so before it looks as if the client had.
-      if (res.headersSent && !res.writableEnded) tracked.scope.cancel(error);
+      // This side will close the connection. Cancel first, or it looks as if the client had left.
+      if (res.headersSent && !res.writableEnded) tracked.cancel(error);
       respond(res, status, error);
     }
   };
 
   // Not an async function: its promises would cost more than the context.
   return (req, res) => {
-    const tracked = track(req, res, options);
-    let { ctx } = tracked;
-    // Somebody has asked for the request's context before, so it knows nothing of our limits.
+    const limited = trackWithLimits(req, res, options);
+    const { tracked } = limited;
+    let { ctx } = limited;
     let settled: (() => void) | undefined;
-    if (onDisconnect === "continue")
+    if (onDisconnect === "continue") {
       ({ ctx, settled } = continueAfterDisconnect(tracked.ctx, req, options));
-    else if (limited && tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
+    }
     if (ctx.err() !== undefined) {
       settled?.();
-      respond(res, statusOf(ctx), ctx);
+      respondWithEnd(res, ctx);
       return;
     }
     const failed = (error: unknown): void => {
@@ -103,11 +114,13 @@ export function handler<
     } catch (error) {
       failed(error);
     }
-    if (!tracked.canBeLate(ctx)) return;
-    respondWhenDone(tracked, ctx, res, () => {
-      respond(res, statusOf(ctx), ctx);
-    });
+    respondWhenDone(tracked, ctx, res, respondWithEnd);
   };
+}
+
+function checkOnDisconnect(onDisconnect: unknown): void {
+  if (onDisconnect === "cancel" || onDisconnect === "continue") return;
+  throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
 }
 
 function warn(ctx: Context, error: unknown): void {

@@ -1,9 +1,11 @@
 /**
- * eightysix/http: contexts for the requests of a node:http, node:https or node:http2 server, and its good end.
+ * eightysix/http: contexts for the requests of a node:http, node:https or node:http2 server, and its
+ * shutdown.
  *
  * @packageDocumentation
  */
-export { requestContext, type RequestContextOptions } from "./request/request-context.ts";
+export { requestContext } from "./request/request-context.ts";
+export type { RequestContextOptions } from "./request/options.ts";
 export { handler, type HandlerOptions } from "./handler.ts";
 export { middleware } from "./middleware.ts";
 export { statusOf } from "./respond/status.ts";
@@ -18,14 +20,19 @@ export {
   RequestFinished,
   Shutdown,
 } from "./request/causes.ts";
-export type { RequestLike, ResponseLike, SocketLike, StreamLike } from "./request/request-end.ts";
-export type { AnswerLike } from "./respond/respond.ts";
-export { serve, type ServeOptions, type Serving, type ShutdownReport } from "./server/serve.ts";
+export type {
+  RequestLike,
+  ResponseLike,
+  SocketLike,
+  StreamLike,
+  WritableResponseLike,
+} from "./types.ts";
+export { serve } from "./server/serve.ts";
 export { notifyContext, SignalReceived } from "./server/signals.ts";
 export type {
   DeadlineHeader,
   KnownDeadlineHeader,
   RemoteDeadlineOptions,
 } from "./request/deadline.ts";
-export type { ServerLike } from "./server/connections.ts";
+export type { ServeOptions, ServerLike, Serving, ShutdownReport } from "./server/types.ts";
 export type { RequestLimits } from "./request/limits.ts";

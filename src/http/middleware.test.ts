@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 type Route = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** As Connect calls it: the middleware, then a route that rejects when it is stopped. */
+/** Starts a server that calls the middleware, as Connect does, and then `route`, which may reject. */
 async function app(route: Route, options: Parameters<typeof middleware>[0]) {
   const seen: Context[] = [];
   const use = middleware(options);
@@ -21,7 +21,7 @@ async function app(route: Route, options: Parameters<typeof middleware>[0]) {
   return Object.assign(server, { seen });
 }
 
-test("routes get the context that the middleware has made", async () => {
+test("a route gets the context that the middleware has created", async () => {
   await using server = await app((_, res) => res.end("ok"), { timeout: 60_000 });
   const client = await server.client();
   client.get();
@@ -29,7 +29,7 @@ test("routes get the context that the middleware has made", async () => {
   expect(server.seen[0]?.deadline()).toBeInstanceOf(Date);
 });
 
-test("a route that is late is answered for, and stopped", async () => {
+test("a route that exceeds the timeout is canceled, and the middleware responds with 503", async () => {
   await using server = await app((req) => sleep(requestContext(req), Infinity), { timeout: 20 });
   const client = await server.client();
   client.get();
@@ -37,7 +37,7 @@ test("a route that is late is answered for, and stopped", async () => {
   expect(cause(server.seen[0]!)).toBeInstanceOf(LocalTimeout);
 });
 
-test("it hears of the client that leaves", async () => {
+test("the context of a route is canceled when the client disconnects", async () => {
   await using server = await app(() => undefined, {});
   const client = await server.client();
   client.get();
@@ -47,7 +47,7 @@ test("it hears of the client that leaves", async () => {
   expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
 });
 
-test("no route runs for a caller whose time is up", async () => {
+test("no route runs if the caller's deadline has passed", async () => {
   await using server = await app((_, res) => res.end("ok"), { deadline: true });
   const client = await server.client();
   client.socket.write("GET / HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 0\r\n\r\n");

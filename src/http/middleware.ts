@@ -1,40 +1,37 @@
-/** `middleware`: the request's context in Connect, and whatever else takes its middleware. */
-import { respond, type AnswerLike } from "./respond/respond.ts";
-import { respondWhenDone } from "./respond/respond-when-done.ts";
-import { checkLimits, withLimits } from "./request/limits.ts";
+/** `middleware`: the request's context in Connect, and in everything that takes its middleware. */
+import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
+import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest } from "./request/node-types.ts";
-import type { RequestLike } from "./request/request-end.ts";
-import { track, type RequestContextOptions } from "./request/request-context.ts";
-import { statusOf } from "./respond/status.ts";
+import type { RequestContextOptions } from "./request/options.ts";
+import { respondWithEnd } from "./respond/respond.ts";
+import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 /**
- * Gives every request its context, with these options, before the routes run; they ask for it by
- * `requestContext(req)`. When a limit passes, `parent` is done or the server is shut down, and no
- * route has begun to answer, 503 or 504 is sent, as by `handler`; if that is so before the start,
- * no route runs. What routes throw is the framework's business: let its error handler answer with
- * `statusOf(err)`, and nothing for 499. In Express, `eightysix/express` does that as well.
+ * Returns middleware that gives every request its context before the routes run. A route gets the
+ * context from `requestContext(req)`.
+ *
+ * If the context ends before a route has begun to respond, because a limit passes, `parent` ends or
+ * the server shuts down, the middleware responds with 503 or 504, as `handler` does. If the context
+ * is done before the routes start, no route runs.
+ *
+ * Errors that a route throws go to the framework. Let its error handler respond with
+ * `statusOf(err)`, and send nothing if that is 499. In Express, `eightysix/express` does that too.
+ *
+ * @example
+ * app.use(middleware({ timeout: 5_000 }));
+ * app.use("/report", (req, res) => report(requestContext(req), res));
  */
 export function middleware<Req extends RequestLike = NodeRequest>(
   options: RequestContextOptions<Req> = {},
-): (req: Req, res: AnswerLike, next: (error?: unknown) => unknown) => void {
+): (req: Req, res: WritableResponseLike, next: (error?: unknown) => unknown) => void {
   checkLimits(options, "middleware(options)");
   return (req, res, next) => {
-    const tracked = track(req, res, options);
-    let { ctx } = tracked;
-    // Somebody has asked before: what we know of limits can only answer, and end nothing.
-    if (tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
+    const { tracked, ctx } = trackWithLimits(req, res, options);
     if (ctx.err() !== undefined) {
-      respond(res, statusOf(ctx), ctx);
+      respondWithEnd(res, ctx);
       return;
     }
-    if (tracked.canBeLate(ctx)) {
-      // The route has run to its first pause by then.
-      queueMicrotask(() => {
-        respondWhenDone(tracked, ctx, res, () => {
-          respond(res, statusOf(ctx), ctx);
-        });
-      });
-    }
+    queueRespondWhenDone(tracked, ctx, res, respondWithEnd);
     next();
   };
 }

@@ -17,13 +17,13 @@ const seed = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? Date.now() % 1_000_000
 
 vi.setConfig({ testTimeout: 60_000 + requests * 20 });
 
-const onConnection = { hears: "connection", serve: serveHttp1 } as const;
-const onSignal = { hears: "signal", serve: serveHttp1 } as const;
+const onConnection = { detectsBy: "connection", serve: serveHttp1 } as const;
+const onSignal = { detectsBy: "signal", serve: serveHttp1 } as const;
 const subjects: Subject[] = [
   { framework: bareHandler, ...onConnection },
   {
     framework: { ...bareHandler, name: "handler over HTTP/2" },
-    hears: "stream",
+    detectsBy: "stream",
     serve: serveHttp2,
   },
   { framework: express5, ...onConnection },
@@ -36,9 +36,9 @@ const subjects: Subject[] = [
 ];
 
 test.each(subjects.map((subject) => [subject.framework.name, subject] as const))(
-  `%s: clients that do what they like leave nothing behind (seed ${seed})`,
+  `%s: clients that disconnect at random leave nothing behind (seed ${seed})`,
   async (_, subject) => {
-    vi.spyOn(console, "error").mockReturnValue(); // @hono/node-server prints what ends a stream
+    vi.spyOn(console, "error").mockReturnValue(); // @hono/node-server prints the error that ends a stream
     const account = await chaos(subject, { requests, seed });
     tell(account);
     expect(wrongs(account)).toEqual({});

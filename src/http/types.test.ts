@@ -11,7 +11,7 @@ import { expectTypeOf, test } from "vitest";
 import type { Context } from "../index.ts";
 import { handler, requestContext, serve } from "./index.ts";
 
-test("node's own types fit, and are inferred inside the handler", () => {
+test("Node's types fit `handler`, `requestContext` and `serve`, and are inferred in the handler", () => {
   createServer(
     handler((ctx, req, res) => {
       expectTypeOf(ctx).toEqualTypeOf<Context>();

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { cutOff, type AnswerLike } from "../http/respond/respond.ts";
+import { cutOff } from "../http/respond/respond.ts";
+import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
   requestEndedError,
@@ -29,7 +30,7 @@ declare module "koa" {
 /** The parts of Koa's context that are used. */
 export interface KoaLike {
   req: RequestLike;
-  res: AnswerLike;
+  res: WritableResponseLike;
   respond?: boolean;
   context?: Context;
 }

@@ -9,7 +9,7 @@ export const runtime: Runtime =
 type Exception = readonly [tests: string, why: string];
 
 const chaos: Exception = [
-  "clients that do what they like",
+  "clients that disconnect at random",
   "some answers do not come; whose fault that is was not looked into",
 ];
 const noUndici = "its fetch is not undici's, and there is no dispatcher";
@@ -21,29 +21,29 @@ export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
     ["a dispatcher composed with contextInterceptor", noUndici],
     ["go to strangers without it, and credentials", "response.url keeps the fragment"],
     [
-      "although somebody has asked for the request's context before",
+      "although the request's context was created earlier without the limit",
       "no channel tells of requests",
     ],
-    [
-      "it is heeded too if somebody had asked for the context before",
-      "no channel tells of requests",
-    ],
-    ["is refused with 400 where `strict` is said", "no channel tells of requests"],
-    ["asked for late", "no channel tells of requests"],
-    ["is answered for in its turn if the request was pipelined", "one request at a time"],
-    ["that fails in the middle of its answer has the stream reset", "the reset carries NO_ERROR"],
-    ["and all ends", "the reset carries NO_ERROR"],
-    ["idle, never-used and never-greeted", "a connection is announced with its first request"],
-    ["a half of a request does not keep", "a connection is announced with its first request"],
-    ["an upgrade that nobody wants", "it is left open"],
-    ["Expect: 100-continue", "the event checkContinue does not come"],
+    ["ends a handler whose context was created earlier without it", "no channel tells of requests"],
+    ["a malformed header is refused with 400 if `strict` is set", "no channel tells of requests"],
+    ["`requestContext`, called late", "no channel tells of requests"],
+    ["gets its 503 in turn if the request was pipelined", "one request at a time"],
+    ["that fails after a part of its response has its stream reset", "the reset carries NO_ERROR"],
+    ["and resets streams", "the reset carries NO_ERROR"],
+    ["and ones without a TLS handshake", "a connection is announced with its first request"],
+    ["for an incomplete request", "a connection is announced with its first request"],
+    ["an upgrade request on a server without upgrade listener", "it is left open"],
+    ["(Expect: 100-continue)", "the event checkContinue does not come"],
   ],
   deno: [
     chaos,
-    ["a stream that hears of the draining ends by itself", "TLS may be closed before the response"],
+    [
+      "lets a stream that watches `draining` end by itself",
+      "TLS may be closed before the response",
+    ],
     ["a dispatcher composed with contextInterceptor", noUndici],
     [
-      "with its body in flight, to a handler that reads it",
+      "with an unfinished body, with a handler that reads the body",
       "the body fails before the end is told",
     ],
     ["late ends hit nobody", "too few of its cancels are late, now and then"],

@@ -1,6 +1,6 @@
-/** What holds for the request's context in every framework, over real sockets of every kind. */
+/** The tests of request contexts that every framework must pass, over each transport. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { drain, drainOfItsOwn } from "./framework-suite/drain.ts";
+import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { limits } from "./framework-suite/limits.ts";
 import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
@@ -32,7 +32,7 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       describe("a shutdown", () => drain(framework, transport));
     });
   }
-  drainOfItsOwn(framework);
+  drainOwnServer(framework);
 }
 
 function whyNot(framework: FrameworkUnderTest, transport: Transport): string | undefined {

@@ -1,6 +1,7 @@
 /**
- * A server in a process of its own, for src/http/server/serve.test.ts. Prints a line of JSON for what
- * happens: `{ port }`, `{ asked }` for each request, `{ report }` at the end. Then nothing keeps it.
+ * A server in a process of its own, for src/http/server/serve.test.ts. Prints one line of JSON for
+ * each event: `{ port }`, `{ asked }` for a request, `{ report }` at the end. After that, nothing
+ * keeps the process running.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createSecureServer, createServer as createH2cServer } from "node:http2";
@@ -12,11 +13,11 @@ import { handler, notifyContext, requestContext, serve, type ServeOptions } from
 interface Setting extends ServeOptions {
   kind?: "http" | "https" | "h2" | "h2c";
   tls?: { key: string; cert: string };
-  /** The context of signals starts the shutdown, and not `serve` itself. */
+  /** Whether a context of `notifyContext` starts the shutdown, and not the signals of `serve`. */
   notified?: boolean;
-  /** Milliseconds after which the program closes the server by itself. */
+  /** Milliseconds after which the program calls `serving.close()`. */
   closes?: number;
-  /** Milliseconds that it takes to close its pools. */
+  /** Milliseconds that the program takes to close its pools. */
   cleanup?: number;
 }
 
@@ -52,9 +53,9 @@ async function work(ctx: Context, req: IncomingMessage, res: ServerResponse): Pr
       await sleep(either, Infinity).catch(() => undefined);
       return res.end("data: bye\n\n");
     }
-    case "/deaf":
-      return new Promise(() => undefined); // nor will it ever answer
-    case "/deaf-stream":
+    case "/ignoring":
+      return new Promise(() => undefined); // never responds
+    case "/ignoring-stream":
       res.write("begun");
       return new Promise(() => undefined);
     case undefined:
@@ -81,7 +82,7 @@ if (kind !== "h2c") {
     print({ asked: req.url });
     socket.on("error", () => undefined).resume();
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
-    if (req.url === "/told") afterFunc(requestContext(req), () => socket.end("bye"));
+    if (req.url === "/watched") afterFunc(requestContext(req), () => socket.end("bye"));
   });
 }
 

@@ -1,10 +1,11 @@
 /** The public types that `eightysix/mysql2` and `eightysix/mariadb` share. `S` is the driver's own part. */
 import type { Context } from "../../index.ts";
+import type { IsolationLevel } from "../isolation.ts";
 
 /** How a transaction begins. The server's default holds for each option that is left out. */
 export interface TransactionOptions {
   /** Costs one more round trip, because the server takes the level in a statement of its own. */
-  isolation?: "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+  isolation?: IsolationLevel;
   /** `true` begins a READ ONLY transaction, `false` a READ WRITE one. */
   readOnly?: boolean;
 }

@@ -26,15 +26,15 @@ afterEach(() => installed[Symbol.dispose]());
 const HOUR = 3_600_000;
 const budget = (ms: number): Context => withTimeout(background(), ms);
 
-/** Work of that length; says "ran", or why it did not, or what became of it. */
+/** Runs work that takes `ms`. Resolves to "ran", or to the error of `run`. */
 async function outcome(gate: Admission, ctx: Context, ms = 0): Promise<unknown> {
   return await gate
     .run(ctx, (own) => sleep(own, ms).then(() => "ran"))
     .catch((err: unknown) => err);
 }
 
-/** As above, and time passes until it is over. */
-async function over(gate: Admission, ctx: Context, ms: number): Promise<unknown> {
+/** Runs work that takes `ms`, and lets that time pass. Resolves as `outcome` does. */
+async function outcomeAfter(gate: Admission, ctx: Context, ms: number): Promise<unknown> {
   const all = outcome(gate, ctx, ms);
   await flush();
   clock.advance(ms);
@@ -42,45 +42,45 @@ async function over(gate: Admission, ctx: Context, ms: number): Promise<unknown>
 }
 
 async function teach(gate: Admission, ms: number, times = 5): Promise<void> {
-  for (let i = 0; i < times; i++) expect(await over(gate, background(), ms)).toBe("ran");
+  for (let i = 0; i < times; i++) expect(await outcomeAfter(gate, background(), ms)).toBe("ran");
 }
 
 const refused = expect.any(OverloadedError) as unknown;
 
-describe("what is known of the cost decides", () => {
-  test("a gate that knows nothing lets everything in", async () => {
+describe("the learned cost", () => {
+  test("does not refuse any run while it is unknown", async () => {
     expect(await outcome(admission(), budget(1))).toBe("ran");
   });
 
-  test("work that has less time left than it costs does not begin", async () => {
+  test("refuses a run whose context has less time left, and does not start its work", async () => {
     const gate = admission({ name: "GET /report" });
     await teach(gate, 100);
     expect(gate.cost).toBe(100);
-    let began = false;
-    const answer = gate.run(budget(99), () => (began = true));
-    await expect(answer).rejects.toMatchObject({
+    let hasStarted = false;
+    const run = gate.run(budget(99), () => (hasStarted = true));
+    await expect(run).rejects.toMatchObject({
       name: "OverloadedError",
       code: "ERR_OVERLOADED",
       message: "refused before it started",
-      why: "GET /report, 99 ms left for work of 100 ms",
+      why: "GET /report: 99 ms left for work of 100 ms",
       retryAfter: 1,
     });
-    expect(began).toBe(false);
+    expect(hasStarted).toBe(false);
     expect(await outcome(gate, budget(101))).toBe("ran");
   });
 
-  test("a cost that is given is where learning begins", async () => {
+  test("starts from the option `cost`", async () => {
     const gate = admission({ cost: 500 });
     expect(await outcome(gate, budget(499))).toEqual(refused);
     await teach(gate, 100, 6);
     expect(gate.cost).toBe(100);
   });
 
-  test("no deadline is time enough for everything", async () => {
+  test("does not refuse a run whose context has no deadline", async () => {
     expect(await outcome(admission({ cost: HOUR }), background())).toBe("ran");
   });
 
-  test("a failure is no cost, and passes untouched", async () => {
+  test("ignores failed runs, whose errors reach the caller unchanged", async () => {
     const gate = admission();
     await teach(gate, 100);
     const failure = new Error("no connection");
@@ -95,7 +95,7 @@ describe("what is known of the cost decides", () => {
     expect(gate.running).toBe(0);
   });
 
-  test("what its context stops costs more than it ran, and a client who leaves early says nothing", async () => {
+  test("counts a run that its deadline stops as twice as long, and ignores one that was canceled early", async () => {
     const gate = admission();
     await teach(gate, 100, 31);
     for (let i = 0; i < 40; i++) {
@@ -117,7 +117,7 @@ describe("what is known of the cost decides", () => {
     expect(gate.cost).toBe(600);
   });
 
-  test("a limit of the work's own counts as that of its context", async () => {
+  test("counts a run that fails with its own inner deadline as a stopped run", async () => {
     const gate = admission();
     for (let i = 0; i < 5; i++) {
       const late = gate.run(budget(HOUR), (ctx) => within(ctx, 50, (own) => sleep(own, HOUR)));
@@ -129,7 +129,7 @@ describe("what is known of the cost decides", () => {
     expect(gate.cost).toBe(100);
   });
 
-  test("a response that was sent ends its context, and is whole", async () => {
+  test("counts a run as finished if its request finished before the run did", async () => {
     const gate = admission();
     for (let i = 0; i < 5; i++) {
       const request = withCancel(budget(HOUR));
@@ -143,19 +143,19 @@ describe("what is known of the cost decides", () => {
   });
 });
 
-describe("it finds its way back", () => {
-  test("what nobody could put to the test fades, and one who succeeds puts it right", async () => {
+describe("a gate whose estimate is too high", () => {
+  test("halves its cost every second without a run, and a run that succeeds replaces the cost", async () => {
     const gate = admission({ cost: 600 });
     expect(await outcome(gate, budget(300))).toEqual(refused);
     clock.advance(999);
     expect(await outcome(gate, budget(300))).toEqual(refused);
     clock.advance(2);
-    expect(await over(gate, budget(300), 10)).toBe("ran");
+    expect(await outcomeAfter(gate, budget(300), 10)).toBe("ran");
     expect(gate.cost).toBe(10);
     expect(await outcome(gate, budget(20))).toBe("ran");
   });
 
-  test("while one is being tried, the others are refused as before", async () => {
+  test("refuses other runs while one tests the decayed cost", async () => {
     const gate = admission({ cost: 600 });
     clock.advance(1_001);
     const tried = outcome(gate, budget(300), 100);
@@ -165,16 +165,16 @@ describe("it finds its way back", () => {
     expect(await tried).toBe("ran");
   });
 
-  test("one who fails in time confirms what was known", async () => {
+  test("keeps its cost if the run that tests it is stopped by its deadline", async () => {
     const gate = admission({ cost: 600 });
     clock.advance(1_001);
     const ctx = budget(300);
-    expect(await over(gate, ctx, 300)).toBe(ctx.err());
+    expect(await outcomeAfter(gate, ctx, 300)).toBe(ctx.err());
     expect(gate.cost).toBe(600);
     expect(await outcome(gate, budget(300))).toEqual(refused);
   });
 
-  test("a place that somebody will not leave keeps nobody else from trying", async () => {
+  test("lets a run test the decayed cost while another run never ends", async () => {
     const gate = admission({ cost: 600, concurrency: 2 });
     void gate.run(background(), () => new Promise(() => undefined));
     await flush();
@@ -182,46 +182,51 @@ describe("it finds its way back", () => {
     expect(await outcome(gate, budget(300))).toBe("ran");
   });
 
-  test("whatever has happened, who has any time left gets in at last", async () => {
+  test("admits a run with any time left after enough half-lives, whatever happened before", async () => {
     const event = fc.record({
       kind: fc.constantFrom("whole", "stopped", "failed"),
       ms: fc.integer({ min: 0, max: 100_000 }),
       pause: fc.integer({ min: 0, max: 5_000 }),
     });
     const history = fc.array(event, { maxLength: 80 });
-    const cost = fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined });
+    const initial = fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined });
     await fc.assert(
-      fc.asyncProperty(history, cost, fc.integer({ min: 1, max: 1_000 }), async (past, at, ms) => {
-        clock = new ManualClock();
-        using _ = useClock(clock);
-        const gate = admission({ concurrency: 1, ...(at !== undefined && { cost: at }) });
-        for (const { kind, ms: took, pause } of past) {
-          using ctx = withCancel(budget(HOUR));
-          const run = gate.run(ctx, async (own) => {
-            await sleep(own, took);
-            if (kind === "failed") throw new Error("failed");
-            if (kind === "stopped") ctx.cancel();
-          });
-          run.catch(() => undefined);
-          await flush();
-          clock.advance(took);
-          await run.catch(() => undefined);
-          clock.advance(pause);
-        }
-        // As long as it may take: one half-life for each halving from what is believed to what is left.
-        const believed = gate.cost ?? 0;
-        const halvings = Math.max(0, Math.log2(believed / ms));
-        clock.advance(Math.ceil(halvings * Math.max(1_000, believed)) + 1);
-        expect(await outcome(gate, budget(ms))).toBe("ran");
-        expect(gate.running + gate.waiting).toBe(0);
-      }),
+      fc.asyncProperty(
+        history,
+        initial,
+        fc.integer({ min: 1, max: 1_000 }),
+        async (past, at, ms) => {
+          clock = new ManualClock();
+          using _ = useClock(clock);
+          const gate = admission({ concurrency: 1, ...(at !== undefined && { cost: at }) });
+          for (const { kind, ms: took, pause } of past) {
+            using ctx = withCancel(budget(HOUR));
+            const run = gate.run(ctx, async (own) => {
+              await sleep(own, took);
+              if (kind === "failed") throw new Error("failed");
+              if (kind === "stopped") ctx.cancel();
+            });
+            run.catch(() => undefined);
+            await flush();
+            clock.advance(took);
+            await run.catch(() => undefined);
+            clock.advance(pause);
+          }
+          // One half-life for each halving from the learned cost to the time that is left.
+          const cost = gate.cost ?? 0;
+          const halvings = Math.max(0, Math.log2(cost / ms));
+          clock.advance(Math.ceil(halvings * Math.max(1_000, cost)) + 1);
+          expect(await outcome(gate, budget(ms))).toBe("ran");
+          expect(gate.running + gate.waiting).toBe(0);
+        },
+      ),
       { numRuns: 200 },
     );
   });
 });
 
-describe("places", () => {
-  /** Work that goes on until it is told. */
+describe("a gate with limited places", () => {
+  /** Work that goes on until `release` is called. */
   function held(gate: Admission, ctx: Context = background()) {
     let release = (): void => undefined;
     const done = gate.run(ctx, () => new Promise<void>((resolve) => (release = resolve)));
@@ -229,7 +234,7 @@ describe("places", () => {
     return { done, release: () => release() };
   }
 
-  test("first come, first served, and no more at once than there are places", async () => {
+  test("runs callers in the order in which they came, and never more than `concurrency` at once", async () => {
     const gate = admission({ concurrency: 2 });
     const order: number[] = [];
     let most = 0;
@@ -251,14 +256,14 @@ describe("places", () => {
     expect([gate.running, gate.waiting]).toEqual([0, 0]);
   });
 
-  test("who cannot be served in time is told so at the door", async () => {
+  test("refuses at once a caller whose time does not cover its cost and twice the predicted wait", async () => {
     const gate = admission({ concurrency: 1 });
     await teach(gate, 100);
     const first = held(gate);
     await flush();
-    const second = outcome(gate, budget(HOUR)); // is served after 100 ms, as far as is known
+    const second = outcome(gate, budget(HOUR)); // its predicted wait is 100 ms
     expect(await outcome(gate, budget(499))).toMatchObject({
-      why: "499 ms left for a wait of 200 ms, twice, and work of 100 ms",
+      why: "499 ms left for twice a wait of 200 ms and work of 100 ms",
     });
     const third = outcome(gate, budget(501));
     await flush();
@@ -267,19 +272,19 @@ describe("places", () => {
     expect([await second, await third]).toEqual(["ran", "ran"]);
   });
 
-  test("whose turn comes too late is refused then, and the next is served", async () => {
+  test("refuses a caller whose turn comes too late, and serves the next one", async () => {
     const gate = admission({ concurrency: 1 });
     await teach(gate, 100);
     const first = held(gate);
     const late = outcome(gate, budget(350));
     const next = outcome(gate, budget(HOUR));
     await flush();
-    clock.advance(300); // it holds its place for longer than anybody could know
+    clock.advance(300); // the first run takes longer than predicted
     first.release();
     expect([await late, await next]).toEqual([refused, "ran"]);
   });
 
-  test("whose context ends leaves the queue with its error, and takes no place", async () => {
+  test("removes a caller from the queue when its context ends, and rejects with its error", async () => {
     const gate = admission({ concurrency: 1 });
     const first = held(gate);
     using leaves = withCancel(background());
@@ -293,7 +298,7 @@ describe("places", () => {
     expect(await next).toBe("ran");
   });
 
-  test("one whose context ends as its place is given passes it on", async () => {
+  test("passes a place on if the context of its caller ends while it is handed over", async () => {
     const gate = admission({ concurrency: 1 });
     const first = held(gate);
     using leaves = withCancel(background());
@@ -308,7 +313,7 @@ describe("places", () => {
     expect(gate.running).toBe(0);
   });
 
-  test("a context that is done comes not even to the door", async () => {
+  test("rejects with the context's error, and not with an OverloadedError, if the context is done", async () => {
     const gate = admission({ concurrency: 1, maxQueue: 0 });
     held(gate);
     const ctx = withCancel(background());
@@ -316,20 +321,20 @@ describe("places", () => {
     expect(await outcome(gate, ctx)).toBe(ctx.err());
   });
 
-  test("more than may wait are refused, and told when to come again", async () => {
+  test("refuses callers beyond `maxQueue`, with the predicted wait as `retryAfter`", async () => {
     const gate = admission({ concurrency: 1, maxQueue: 2 });
     await teach(gate, 2_000);
     const first = held(gate);
     const waiting = [outcome(gate, background()), outcome(gate, background())];
     await flush();
     const error = (await outcome(gate, background())) as OverloadedError;
-    expect(error).toMatchObject({ why: "2 are waiting" });
+    expect(error).toMatchObject({ why: "the queue is full (2 waiting)" });
     expect(error.retryAfter).toBe(6); // two wait and one runs, 2 s each
     first.release();
     await Promise.all(waiting);
   });
 
-  test("nobody is told to come again after more than a minute", async () => {
+  test("never sets `retryAfter` to more than a minute", async () => {
     const gate = admission({ concurrency: 1, maxQueue: 0 });
     await teach(gate, HOUR, 1);
     const first = held(gate);
@@ -338,7 +343,7 @@ describe("places", () => {
     await first.done;
   });
 
-  test("what waits and what runs is in the ledger, and a stop leaves a receipt", async () => {
+  test("records waits and runs in the ledger, and a stopped run leaves a receipt", async () => {
     const gate = admission({ concurrency: 1, name: "GET /report" });
     const ledger = withLedger(withCancel(background()));
     using ctx = withCancel(ledger);
@@ -361,7 +366,7 @@ describe("places", () => {
   });
 });
 
-test("a refusal is 503, by itself and as a cause", () => {
+test("an OverloadedError has the status 503, by itself and as a cause", () => {
   const error = new OverloadedError(7, "because");
   expect([statusOf(error), statusOf(new Error("x", { cause: error }))]).toEqual([503, 503]);
 });
@@ -374,12 +379,18 @@ test.each([
   [{ maxQueue: Number.NaN }, "got number NaN"],
   [{ cost: -1 }, "cost is a finite number of milliseconds from 0 on, got number -1"],
   [{ cost: Infinity }, "leave it out if it is not known"],
-])("%j is refused in words", (options, words) => {
+])("`admission` rejects %j with a RangeError that says what to pass", (options, words) => {
   expect(() => admission(options as never)).toThrow(RangeError);
   expect(() => admission(options as never)).toThrow(words);
 });
 
-test("what is no context and what is no function is refused in words", async () => {
+test("`admission` rejects an unknown option and names the known ones", () => {
+  expect(() => admission({ concurency: 2 } as never)).toThrow(
+    /unknown option "concurency"; its options are: concurrency, maxQueue, cost, name$/,
+  );
+});
+
+test("`run` rejects a first argument that is not a context and a second one that is not a function", async () => {
   const gate = admission();
   await expect(gate.run("ctx" as never, () => 1)).rejects.toThrow(
     'run needs a Context as its first argument, got the string "ctx"; write run(ctx, fn)',

@@ -1,74 +1,93 @@
-/** `admission`: work that would not be over in time does not begin. */
-import { needContext, needFunction, needOptions, show } from "../../adapter/misuse.ts";
+/** `admission`: refuses work that would probably miss its deadline, before the work starts. */
+import { needContext, needFunction } from "../../adapter/misuse.ts";
 import { Places } from "../../adapter/places.ts";
 import { isContextError, remaining, startWork, throwIfDone, type Context } from "../../index.ts";
-import { now } from "../../internal.ts";
-import { Cost } from "./cost.ts";
+import { checkOptions, now, show } from "../../internal.ts";
 import { OverloadedError } from "../request/causes.ts";
 import { statusOf } from "../respond/status.ts";
+import { Cost } from "./cost.ts";
 
 export interface AdmissionOptions {
   /**
-   * How many may run at once: as many as what they use really serves, as the connections of a pool.
-   * The others wait, in the order in which they came. Default: all, and nobody waits.
+   * How many runs may be under way at once. Pass what the resource really serves at once, such as the
+   * number of connections of a pool. Other callers wait in the order in which they came. Default: no
+   * limit, and no caller waits.
    */
   concurrency?: number;
-  /** How many may wait. Default: all whose time suffices. */
+  /** How many callers may wait. Default: no limit. */
   maxQueue?: number;
-  /** What the work costs in milliseconds, as far as known; learning begins with it. Default: nothing is known. */
+  /** The cost of a run in milliseconds, if it is known before the first one. Learning starts from it. */
   cost?: number;
-  /** What is admitted, for the ledger and for logs, as "GET /report". */
+  /** The kind of work, for the ledger and for logs, such as "GET /report". */
   name?: string;
 }
 
-/** The door to one kind of work. */
+/** Decides which runs of one kind of work may start. */
 export interface Admission {
   /**
-   * Runs `fn(ctx)` when there is a place for it, and returns or throws what it does. Rejects with
-   * `Overloaded`, at once if that can be foreseen and else when its turn has come, and `fn` is not
-   * called, if `ctx` has less time left than the work and twice the wait are known to take, or too
-   * many wait. Rejects with `ctx.err()` if `ctx` is done before `fn` begins.
+   * Calls `fn(ctx)` when a place is free, and returns or throws what `fn` does.
    *
-   * The place is held until the promise of `fn` has settled, so let `fn` heed its context. In the
-   * ledger are "admission.wait" and then "admission.run".
+   * Rejects with `OverloadedError`, without calling `fn`, if too many callers wait or if the remaining
+   * time of `ctx` is too short: it must cover the cost plus twice the predicted wait. The gate checks
+   * at once, and checks the cost again when the caller's turn has come. Rejects with `ctx.err()` if
+   * `ctx` is done before `fn` starts.
+   *
+   * The run holds its place until the promise of `fn` settles, so `fn` should stop when its context
+   * ends. The ledger shows the work "admission.wait" and then "admission.run".
    */
   run<T>(ctx: Context, fn: (ctx: Context) => T | PromiseLike<T>): Promise<T>;
-  /** What the work takes, in milliseconds, as far as is known: the median of the newest. */
+  /** The learned cost in milliseconds: the median of the newest runs. `undefined` if it is unknown. */
   readonly cost: number | undefined;
+  /** How many runs are under way. */
   readonly running: number;
+  /** How many callers wait. */
   readonly waiting: number;
 }
 
 /**
- * A door for one kind of work, such as a route or a query: make it once, like a pool. It asks each
- * time, before the work begins: is there enough left of the context's time for what such work
- * costs? What it costs, it learns by itself.
+ * Creates an admission gate for one kind of work, such as a route or a query. Create it once and
+ * share it, like a connection pool.
  *
- * Known is nothing until five pieces of work have ended; then the median of the last 31. What was
- * stopped by its context counts as longer than it ran, and a failure says nothing. Where nothing
- * begins or ends, what is known fades: it is halved with each second (with each duration of the
- * work, if that is longer), until somebody's time suffices to try. What that one takes, if it ends
- * well, is believed in place of all before. So nothing that was ever believed keeps the door shut.
+ * Before each run, the gate compares the remaining time of the context with the cost that it has
+ * learned. If the time is too short, `run` rejects with `OverloadedError` and the work does not start.
  *
- * A context without a deadline has time for everything: for those there are `concurrency` and
- * `maxQueue`. Throws a RangeError for options that are no numbers of their kind.
+ * How the cost is learned:
+ *
+ * - The cost is unknown until five runs have finished. After that it is the median of the last 31.
+ * - A run that its context stopped counts as longer than it ran, if it ran for at least the learned
+ *   cost. A failed run does not count.
+ * - While no run starts or finishes, the learned cost decays: it halves every second, or every `cost`
+ *   milliseconds if that is longer. Eventually a caller has enough time to try. If that run succeeds,
+ *   its duration replaces everything learned before. A wrong estimate therefore cannot keep the gate
+ *   closed.
+ *
+ * A context without a deadline always has enough time. `concurrency` and `maxQueue` limit those
+ * callers.
+ *
+ * Throws a TypeError if an option is unknown, and a RangeError if an option is not a number of its
+ * kind.
+ *
+ * @example
+ * const reports = admission({ concurrency: 4, name: "GET /report" });
+ * const rows = await reports.run(ctx, (ctx) => db.query(ctx, sql));
  */
 export function admission(options: AdmissionOptions = {}): Admission {
-  needOptions(options, "admission(options)");
+  checkOptions(options, "admission(options)", ["concurrency", "maxQueue", "cost", "name"]);
   return new Gate(options);
 }
 
-/** Milliseconds in which what nobody could put to the test is halved; at least. */
+/** Milliseconds in which the learned cost halves while no run tests it. The cost itself, if longer. */
 const HALF_LIFE = 1_000;
 
 /**
- * Who has not twice the time that the wait will take, as far as can be foreseen, is not let in to
- * wait. A queue that is as long as it may be serves everybody in the last moment, and then all is
- * late by the answer's way home. In overload a shorter one keeps the places just as busy.
+ * A caller may queue only if its remaining time covers the cost plus this many times the predicted
+ * wait. With a queue of the greatest possible length, every caller would be served at its last
+ * moment, and every response would arrive late. Under overload, a shorter queue keeps the places just
+ * as busy.
  */
 const RESERVE = 2;
 
-/** Seconds. What will be after that, nobody knows. */
+/** The largest Retry-After, in seconds. No prediction is good for longer. */
 const LONGEST_RETRY = 60;
 
 class Gate implements Admission {
@@ -77,10 +96,9 @@ class Gate implements Admission {
   readonly #name: string | undefined;
   readonly #places: Places;
   readonly #cost = new Cost();
-  readonly #now = now;
   #running = 0;
-  /** When work began or ended. */
-  #tested = now();
+  /** When a run last started or ended. */
+  #lastActivity = now();
 
   constructor({ concurrency = Infinity, maxQueue = Infinity, cost, name }: AdmissionOptions) {
     if (cost !== undefined && !(typeof cost === "number" && cost >= 0 && cost < Infinity)) {
@@ -88,11 +106,11 @@ class Gate implements Admission {
         `cost is a finite number of milliseconds from 0 on, got ${show(cost)}; leave it out if it is not known`,
       );
     }
-    this.#concurrency = count(concurrency, 1, "concurrency");
-    this.#maxQueue = count(maxQueue, 0, "maxQueue");
+    this.#concurrency = checkCount(concurrency, 1, "concurrency");
+    this.#maxQueue = checkCount(maxQueue, 0, "maxQueue");
     this.#name = name;
     this.#places = new Places(concurrency);
-    if (cost !== undefined) this.#cost.believe(cost);
+    if (cost !== undefined) this.#cost.replace(cost);
   }
 
   get cost(): number | undefined {
@@ -111,40 +129,41 @@ class Gate implements Admission {
     needContext(ctx, "run(ctx, fn)");
     needFunction(fn, "run(ctx, fn)");
     throwIfDone(ctx);
-    await this.#enter(ctx);
+    await this.#takePlace(ctx);
     this.#running++;
-    const began = (this.#tested = this.#now());
-    // Less than the unfaded figure: this one puts it to the test.
+    const startedAt = (this.#lastActivity = now());
+    const duration = (): number => now() - startedAt;
+    // The decayed cost let this run start, and the learned one would not have. The run is a test.
     const isTest = remaining(ctx) < (this.#cost.median ?? 0);
     const work = startWork(ctx, "admission.run", this.#name);
     try {
       const result = await fn(ctx);
-      if (isCutShort(ctx)) this.#cost.atLeast(this.#now() - began);
-      else if (isTest) this.#cost.believe(this.#now() - began);
-      else this.#cost.whole(this.#now() - began);
+      if (isCutShort(ctx)) this.#cost.addStopped(duration());
+      else if (isTest) this.#cost.replace(duration());
+      else this.#cost.addFinished(duration());
       return result;
     } catch (error) {
-      if (isCutShort(ctx) || isContextError(error)) this.#cost.atLeast(this.#now() - began);
+      if (isCutShort(ctx) || isContextError(error)) this.#cost.addStopped(duration());
       throw error;
     } finally {
       work.end();
-      this.#tested = this.#now();
-      this.#cost.hold(this.#tested - began);
+      this.#cost.addHold(duration());
+      this.#lastActivity = now();
       this.#running--;
       this.#places.give();
     }
   }
 
-  /** Takes a place, or throws. */
-  async #enter(ctx: Context): Promise<void> {
+  /** Takes a place, perhaps after a wait. Throws if the run may not start. */
+  async #takePlace(ctx: Context): Promise<void> {
     if (this.#places.free > 0) {
-      this.#check(ctx, 0);
+      this.#checkTime(ctx, 0);
       await this.#places.take(ctx);
       return;
     }
     const { waiting } = this.#places;
-    if (waiting >= this.#maxQueue) throw this.#overloaded(`${waiting} are waiting`);
-    this.#check(ctx, this.#wait());
+    if (waiting >= this.#maxQueue) throw this.#overloaded(`the queue is full (${waiting} waiting)`);
+    this.#checkTime(ctx, this.#predictedWait());
     const work = startWork(ctx, "admission.wait", this.#name);
     try {
       await this.#places.take(ctx);
@@ -153,45 +172,45 @@ class Gate implements Admission {
     }
     try {
       throwIfDone(ctx);
-      this.#check(ctx, 0); // its turn has come, perhaps too late
+      this.#checkTime(ctx, 0); // the wait may have been longer than predicted
     } catch (error) {
       this.#places.give();
       throw error;
     }
   }
 
-  /** Throws `Overloaded` if `ctx` has no time for the work, which will begin in `wait` milliseconds. */
-  #check(ctx: Context, wait: number): void {
+  /** Throws an `OverloadedError` if `ctx` has too little time for a run that starts in `wait` milliseconds. */
+  #checkTime(ctx: Context, wait: number): void {
     const left = remaining(ctx);
-    const cost = this.#believed();
+    const cost = this.#decayedCost();
     if (left >= wait * RESERVE + cost) return;
-    const first = wait > 0 ? `a wait of ${Math.round(wait)} ms, twice, and ` : "";
+    const queue = wait > 0 ? `twice a wait of ${Math.round(wait)} ms and ` : "";
     const work = `work of ${Math.round(cost)} ms`;
-    throw this.#overloaded(`${Math.round(left)} ms left for ${first}${work}`);
+    throw this.#overloaded(`${Math.round(left)} ms left for ${queue}${work}`);
   }
 
   #overloaded(why: string): OverloadedError {
-    const seconds = Math.min(Math.max(1, Math.ceil(this.#wait() / 1e3)), LONGEST_RETRY);
-    return new OverloadedError(seconds, this.#name === undefined ? why : `${this.#name}, ${why}`);
+    const seconds = Math.min(Math.max(1, Math.ceil(this.#predictedWait() / 1e3)), LONGEST_RETRY);
+    return new OverloadedError(seconds, this.#name === undefined ? why : `${this.#name}: ${why}`);
   }
 
-  /** Until the next place is free for somebody who comes now. */
-  #wait(): number {
+  /** Milliseconds until a caller that comes now would get a place. */
+  #predictedWait(): number {
     if (this.#places.free > 0) return 0;
-    return ((this.#places.waiting + 1) * this.#cost.held) / this.#concurrency;
+    return ((this.#places.waiting + 1) * this.#cost.meanHold) / this.#concurrency;
   }
 
-  #believed(): number {
+  #decayedCost(): number {
     const { median = 0 } = this.#cost;
-    const quiet = Math.max(0, this.#now() - this.#tested); // negative if the clock was replaced
+    const quiet = Math.max(0, now() - this.#lastActivity); // negative if the clock was replaced
     return median * 2 ** (-quiet / Math.max(HALF_LIFE, median));
   }
 }
 
-/** Whether its context ended the work; one that has sent its response is over by itself. */
+/** Whether the context ended the run early. A request that has finished did not. */
 const isCutShort = (ctx: Context): boolean => statusOf(ctx) !== 200;
 
-function count(x: unknown, least: number, name: string): number {
+function checkCount(x: unknown, least: number, name: string): number {
   if (typeof x === "number" && x >= least && (Number.isInteger(x) || x === Infinity)) return x;
   throw new RangeError(
     `${name} is a whole number from ${least} on, or Infinity, got ${show(x)}; leave it out for no limit`,

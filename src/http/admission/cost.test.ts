@@ -3,72 +3,72 @@ import { Cost } from "./cost.ts";
 
 const learned = (...costs: number[]): Cost => {
   const cost = new Cost();
-  for (const ms of costs) cost.whole(ms);
+  for (const ms of costs) cost.addFinished(ms);
   return cost;
 };
 const times = (n: number, ms: number): number[] => Array<number>(n).fill(ms);
 
-test("nothing is known until five have ended", () => {
+test("the cost is unknown until five runs have finished", () => {
   expect(learned(...times(4, 10)).median).toBeUndefined();
   expect(learned(...times(5, 10)).median).toBe(10);
 });
 
-test("a slow start is outvoted by what follows", () => {
+test("two slow first runs do not change the median of the first five", () => {
   expect(learned(900, 800, 10, 11, 12).median).toBe(12);
 });
 
-test("one that took a minute changes nothing", () => {
+test("one run that took a minute does not change the cost", () => {
   expect(learned(...times(20, 10), 60_000).median).toBe(10);
 });
 
-test("of a route with two speeds, the more frequent counts", () => {
+test("if runs have two durations, the more frequent one is the cost", () => {
   const both = (slow: number) => learned(...times(31 - slow, 5), ...times(slow, 500));
   expect([both(15).median, both(16).median]).toEqual([5, 500]);
 });
 
-test("a change is known for a fact after sixteen, and only the last 31 are remembered", () => {
+test("a change of the cost is known after sixteen runs, because only the last 31 count", () => {
   const cost = learned(...times(1_000, 10));
   for (let n = 1; n <= 16; n++) {
     expect(cost.median, `before ${n}`).toBe(10);
-    cost.whole(100);
+    cost.addFinished(100);
   }
   expect(cost.median).toBe(100);
 });
 
-test("what was stopped early says nothing, and what was stopped late that it is more", () => {
+test("a stopped run counts double if it had reached the median, and does not count otherwise", () => {
   const cost = learned(...times(31, 100));
-  for (let i = 0; i < 100; i++) cost.atLeast(99);
+  for (let i = 0; i < 100; i++) cost.addStopped(99);
   expect(cost.median).toBe(100);
-  for (let i = 0; i < 16; i++) cost.atLeast(100);
+  for (let i = 0; i < 16; i++) cost.addStopped(100);
   expect(cost.median).toBe(200);
 });
 
-test("deadlines that stop the slow half do not make the work look fast", () => {
-  // Costs are spread evenly over 0 … 200, and everybody has 120: 80 of 200 are stopped.
+test("deadlines that stop the slow runs do not make the work look cheap", () => {
+  // Costs are spread evenly over 0 … 200, and every deadline is 120: 80 of 200 runs are stopped.
   const cost = new Cost();
   for (let i = 0; i < 400; i++) {
     const ms = (i * 83) % 200;
-    if (ms < 120) cost.whole(ms);
-    else cost.atLeast(120);
+    if (ms < 120) cost.addFinished(ms);
+    else cost.addStopped(120);
   }
   expect(cost.median).toBeGreaterThan(80);
   expect(cost.median).toBeLessThan(120);
 });
 
-test("the time for which places are held is a mean, of the newest above all", () => {
+test("the mean hold time of a place gives the newest runs the most weight", () => {
   const cost = new Cost();
-  expect(cost.held).toBe(0);
-  cost.hold(10);
-  expect(cost.held).toBe(10);
-  for (let i = 0; i < 1_000; i++) cost.hold(i % 10 === 0 ? 500 : 5);
-  expect(cost.held).toBeGreaterThan(25);
-  expect(cost.held).toBeLessThan(200);
+  expect(cost.meanHold).toBe(0);
+  cost.addHold(10);
+  expect(cost.meanHold).toBe(10);
+  for (let i = 0; i < 1_000; i++) cost.addHold(i % 10 === 0 ? 500 : 5);
+  expect(cost.meanHold).toBeGreaterThan(25);
+  expect(cost.meanHold).toBeLessThan(200);
 });
 
-test("what is believed is outvoted as what is known is", () => {
+test("a cost that replaced all others weighs as much as five runs", () => {
   const cost = learned(...times(31, 600));
-  cost.believe(10);
+  cost.replace(10);
   expect(cost.median).toBe(10);
-  for (let i = 0; i < 6; i++) cost.whole(20);
+  for (let i = 0; i < 6; i++) cost.addFinished(20);
   expect(cost.median).toBe(20);
 });

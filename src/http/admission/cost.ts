@@ -1,51 +1,51 @@
-/** What a kind of work costs, learned from what it did, in milliseconds. */
+/** What a kind of work costs, in milliseconds, learned from its runs. */
 
-/** So many pieces of work count: a change is known for a fact after half of them. */
+/** The number of runs that count. A change of the cost is known after half of them. */
 const WINDOW = 31;
-/** With fewer, nothing is known: the first are slow (a connection, a compiler) and say little. */
+
+/** With fewer runs, the cost is unknown: the first runs are slow (a connection, a compiler). */
 const ENOUGH = 5;
 
-/** What work that was cut short would have taken: longer, and nobody knows how much longer. */
+/** How many times as long a stopped run would have taken. The true figure cannot be known. */
 const UNFINISHED = 2;
 
-/** The share of the newest in `held`. */
+/** The weight of the newest run in `meanHold`. */
 const NEWEST = 1 / 8;
 
 /**
- * Two figures, because two questions are asked. Whether one piece of work will be over in time: the
- * *median* says whether that is more likely than not, and one that took a minute changes nothing.
- * How soon a place becomes free: that is up to the *mean* of all that held one, whatever came of it.
+ * Keeps two figures, because the gate asks two questions:
+ *
+ * - Will this run finish in time? The *median* cost says whether that is more likely than not. One
+ *   run that took a minute does not change it.
+ * - How soon will a place be free? That depends on the *mean* time for which runs held their places,
+ *   whether they succeeded or not.
  */
 export class Cost {
-  /** The newest `WINDOW` costs, in no order. */
+  /** The costs of the newest `WINDOW` runs, in no order. */
   #costs: number[] = [];
   #next = 0;
   #median: number | undefined;
-  #held = 0;
+  #meanHold = 0;
 
-  /** Whatever was believed, it is `ms`, until as much again has been learned. */
-  believe(ms: number): void {
+  /** `undefined` until enough runs have finished. */
+  get median(): number | undefined {
+    return this.#median;
+  }
+
+  /** The mean time for which a run held its place. 0 until one did. */
+  get meanHold(): number {
+    return this.#meanHold;
+  }
+
+  /** Replaces everything learned by `ms`, which then weighs as much as `ENOUGH` runs. */
+  replace(ms: number): void {
     this.#costs = Array<number>(ENOUGH).fill(ms);
     this.#next = ENOUGH;
     this.#median = ms;
   }
 
-  /** `undefined` until enough is known. */
-  get median(): number | undefined {
-    return this.#median;
-  }
-
-  /** The mean time for which a place was held; 0 until one was. */
-  get held(): number {
-    return this.#held;
-  }
-
-  hold(ms: number): void {
-    this.#held = this.#held === 0 ? ms : this.#held + (ms - this.#held) * NEWEST;
-  }
-
-  /** Work took `ms` from its beginning to its own end. */
-  whole(ms: number): void {
+  /** A run finished by itself after `ms`. */
+  addFinished(ms: number): void {
     this.#costs[this.#next] = ms;
     this.#next = (this.#next + 1) % WINDOW;
     const { length } = this.#costs;
@@ -53,12 +53,20 @@ export class Cost {
   }
 
   /**
-   * Work was stopped after `ms`, so it costs more. To a median only the side counts on which a
-   * figure lies: of what had run for longer than that, it is known, and the rest says nothing. What
-   * is begun has at least the median left, so a deadline always leaves it known: the fast, who are
-   * not stopped, are not all that is seen of the work.
+   * A run was stopped after `ms`, so its cost is more than that. For a median, only the side on which
+   * a cost lies counts. If the run had reached the median, its cost lies above. If it had not, nothing
+   * is known of its side, and it does not count.
+   *
+   * A run starts only if its context has at least the median left. A run that its deadline stops
+   * therefore always counts, and the fast runs, which finish, do not make the work look cheap.
    */
-  atLeast(ms: number): void {
-    if (ms >= (this.#median ?? 0)) this.whole(ms * UNFINISHED);
+  addStopped(ms: number): void {
+    if (ms >= (this.#median ?? 0)) this.addFinished(ms * UNFINISHED);
+  }
+
+  /** A run held its place for `ms`, however it ended. */
+  addHold(ms: number): void {
+    if (this.#meanHold === 0) this.#meanHold = ms;
+    else this.#meanHold += (ms - this.#meanHold) * NEWEST;
   }
 }

@@ -1,4 +1,4 @@
-/** More work than one place can do, on a clock that is wound by hand: bench/overload without its noise. */
+/** More work than one place can do, on a manual clock: bench/overload without its noise. */
 import { expect, test } from "vitest";
 import { flush } from "../../../test/support.ts";
 import { background, sleep, withTimeout } from "../../index.ts";
@@ -8,24 +8,25 @@ import { admission, OverloadedError, type Admission } from "../index.ts";
 interface Crowd {
   readonly perSecond: number;
   readonly seconds: number;
+  /** The time that each caller has, in milliseconds. */
   readonly patience: number;
-  /** What work costs that begins at this millisecond. */
-  cost(at: number): number;
+  /** Returns the cost of a run that starts at this millisecond. */
+  cost(startedAt: number): number;
 }
 
 interface Tally {
-  /** In each second, how many were served in time. */
+  /** For each second, how many callers were served in time. */
   served: number[];
-  /** The share of the busy time that was spent on those who were not. */
+  /** The share of the busy time that was spent on callers that were not served. */
   wasted: number;
   refused: number;
-  /** Refused when they had waited already. */
+  /** How many callers were refused after a wait. */
   refusedLate: number;
-  /** Milliseconds that the served took, sorted. */
+  /** Milliseconds from arrival to result of the served callers, sorted. */
   took: number[];
 }
 
-/** Equal gaps but for a jitter that repeats: chance is for the property tests. */
+/** Arrivals have equal gaps, except for a jitter that repeats. The property tests use chance. */
 async function simulate(make: () => Admission, crowd: Crowd): Promise<Tally> {
   const clock = new ManualClock();
   using _ = useClock(clock);
@@ -37,27 +38,27 @@ async function simulate(make: () => Admission, crowd: Crowd): Promise<Tally> {
   let busy = 0;
   let useful = 0;
   const visit = async (): Promise<void> => {
-    const came = clock.now();
+    const arrivedAt = clock.now();
     const ctx = withTimeout(background(), crowd.patience);
     let held = 0;
     try {
       await gate.run(ctx, async (own) => {
-        const began = clock.now();
+        const startedAt = clock.now();
         try {
-          await sleep(own, crowd.cost(began));
+          await sleep(own, crowd.cost(startedAt));
         } finally {
-          held = clock.now() - began;
+          held = clock.now() - startedAt;
           busy += held;
         }
       });
       useful += held;
       const second = Math.floor(clock.now() / 1e3);
       if (second < crowd.seconds) tally.served[second] = (tally.served[second] ?? 0) + 1;
-      tally.took.push(clock.now() - came);
+      tally.took.push(clock.now() - arrivedAt);
     } catch (error) {
       if (!(error instanceof OverloadedError)) return;
       tally.refused++;
-      if (clock.now() > came) tally.refusedLate++;
+      if (clock.now() > arrivedAt) tally.refusedLate++;
     }
   };
   const visits: Promise<void>[] = [];
@@ -83,63 +84,63 @@ async function simulate(make: () => Admission, crowd: Crowd): Promise<Tally> {
   return tally;
 }
 
-const one = () => admission({ concurrency: 1 });
+const onePlace = () => admission({ concurrency: 1 });
 const sum = (all: number[]): number => all.reduce((total, x) => total + x, 0);
 
 test.each([110, 200, 1_000])(
-  "%i a second for one place of 10 ms: it is busy, and for somebody",
+  "with %i callers a second for one place and runs of 10 ms, the place is always busy and no run is in vain",
   async (perSecond) => {
     const crowd = { perSecond, seconds: 5, patience: 300, cost: () => 10 };
-    const { served, wasted, refusedLate, took } = await simulate(one, crowd);
-    expect(sum(served)).toBeGreaterThan(480); // of 500 that are possible
+    const { served, wasted, refusedLate, took } = await simulate(onePlace, crowd);
+    expect(sum(served)).toBeGreaterThan(480); // of 500 possible ones
     expect(wasted).toBeLessThan(0.01);
-    expect(refusedLate).toBeLessThan(10); // the others were told at the door
-    expect(took.at(-1)).toBeLessThan(200); // and have a third of their time for the way home
+    expect(refusedLate).toBeLessThan(10); // the others were refused on arrival
+    expect(took.at(-1)).toBeLessThan(200); // a third of the time is left for the response
   },
 );
 
-test("who asks for less than can be done is refused nothing", async () => {
+test("without overload, no caller is refused", async () => {
   const crowd = { perSecond: 80, seconds: 5, patience: 300, cost: () => 10 };
-  const { served, refused } = await simulate(one, crowd);
+  const { served, refused } = await simulate(onePlace, crowd);
   expect(refused).toBe(0);
   expect(sum(served)).toBeGreaterThan(390);
 });
 
-test("work that becomes slower: fewer are served, and next to none in vain", async () => {
+test("when the work becomes slower, fewer callers are served and almost no run is in vain", async () => {
   const crowd = {
     perSecond: 80,
     seconds: 8,
     patience: 300,
     cost: (at: number) => (at < 2_000 ? 10 : 50),
   };
-  const { served, wasted } = await simulate(one, crowd);
+  const { served, wasted } = await simulate(onePlace, crowd);
   expect(Math.min(...served.slice(4))).toBeGreaterThanOrEqual(19); // of 20
   expect(wasted).toBeLessThan(0.1);
 });
 
-test("work that becomes too slow for everybody is tried about once a second, and found well again", async () => {
-  const isIll = (at: number) => at >= 2_000 && at < 12_000;
+test("work that became too slow for every deadline is tried about once a second, until it is fast again", async () => {
+  const isSlow = (at: number) => at >= 2_000 && at < 12_000;
   const crowd = {
     perSecond: 80,
     seconds: 16,
     patience: 300,
-    cost: (at: number) => (isIll(at) ? 5_000 : 10),
+    cost: (at: number) => (isSlow(at) ? 5_000 : 10),
   };
-  let began = 0;
-  const { served } = await simulate(one, {
+  let starts = 0;
+  const { served } = await simulate(onePlace, {
     ...crowd,
     cost(at) {
-      if (at >= 8_000 && at < 12_000) began++;
+      if (at >= 8_000 && at < 12_000) starts++;
       return crowd.cost(at);
     },
   });
-  expect(began).toBeGreaterThanOrEqual(2);
-  expect(began).toBeLessThanOrEqual(4); // 320 asked
+  expect(starts).toBeGreaterThanOrEqual(2);
+  expect(starts).toBeLessThanOrEqual(4); // of 320 callers
   expect(Math.min(...served.slice(0, 2))).toBeGreaterThan(75);
   expect(Math.min(...served.slice(14))).toBeGreaterThan(75); // after two seconds at most
 });
 
-test("a route of two speeds serves the fast, however slow the slow are", async () => {
+test("if one run in ten is very slow, the fast runs are still served", async () => {
   let n = 0;
   const crowd = {
     perSecond: 40,

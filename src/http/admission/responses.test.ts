@@ -1,4 +1,4 @@
-/** A gate behind real sockets: what it refuses is answered with 503 and its own Retry-After. */
+/** A gate in each framework, over real sockets: refusals become 503 with the Retry-After of the gate. */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serve, until } from "../../../test/raw-http.ts";
@@ -33,7 +33,7 @@ const nodeHttp = {
     }, options),
 };
 
-const all = [
+const frameworks = [
   nodeHttp,
   express5,
   expressOld,
@@ -44,11 +44,11 @@ const all = [
   fetchHandlers,
 ];
 
-describe.each(all)("$name", (framework) => {
-  test("what would not be over in time is refused, before it starts", async () => {
+describe.each(frameworks)("$name", (framework) => {
+  test("responds with 503 to work that would miss its deadline, and does not start it", async () => {
     const gate = admission({ cost: 60_000 });
-    let began = 0;
-    const work: Work = (ctx) => gate.run(ctx, () => `${++began}`);
+    let starts = 0;
+    const work: Work = (ctx) => gate.run(ctx, () => `${++starts}`);
     await using server = await serve(await framework.app(work, { timeout: 5_000 }));
     const client = await server.client();
     for (const n of [1, 2]) {
@@ -56,32 +56,32 @@ describe.each(all)("$name", (framework) => {
       expect(await client.answer(n)).toMatch(/ 503 [^]*retry-after: 1\r\n/i);
     }
     expect(client.statuses).toEqual([503, 503]);
-    expect(began).toBe(0);
-    expect(client.received).not.toMatch(/ms left/); // why, is for logs
+    expect(starts).toBe(0);
+    expect(client.received).not.toMatch(/ms left/); // `why` is for logs
   });
 
-  test("whom the queue is too long for is told when to come again", async () => {
-    const gate = await heldFor(1_100);
-    let began = 0;
+  test("responds with 503 and the predicted wait as Retry-After if the queue is full", async () => {
+    const gate = await gateAfterRunOf(1_100);
+    let starts = 0;
     let release = (): void => undefined;
     const work: Work = (ctx) =>
       gate.run(ctx, async () => {
-        began++;
+        starts++;
         await new Promise<void>((resolve) => (release = resolve));
         return "done";
       });
     await using server = await serve(await framework.app(work, {}));
     const [first, second] = [await server.client(), await server.client()];
     first.get();
-    await until(() => began === 1);
+    await until(() => starts === 1);
     second.get();
     expect(await second.answer()).toMatch(/ 503 [^]*retry-after: 2\r\n/i);
     release();
     expect(await first.answer()).toMatch(/ 200 OK[^]*done/);
-    expect(began).toBe(1);
+    expect(starts).toBe(1);
   });
 
-  test("a client who leaves while waiting gives up its turn", async () => {
+  test("removes a client that disconnects from the queue", async () => {
     const gate = admission({ concurrency: 1 });
     const seen: Context[] = [];
     let release = (): void => undefined;
@@ -108,8 +108,8 @@ describe.each(all)("$name", (framework) => {
   });
 });
 
-/** One place, for which nobody may wait, and which was held for so long the last time. */
-async function heldFor(ms: number): Promise<Admission> {
+/** Returns a gate with one place and no queue, whose last run took `ms`. */
+async function gateAfterRunOf(ms: number): Promise<Admission> {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const gate = admission({ concurrency: 1, maxQueue: 0 });

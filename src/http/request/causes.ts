@@ -1,14 +1,14 @@
 /**
- * Why a request's context is done, as the `cause` of a context error, or why its work was not begun.
- * Each says which status it means, and is recognised by that brand and not by `instanceof`: two
- * copies of the package can meet in one process. The brand does not cross the wire: another
- * server's client is not ours.
+ * Why the context of a request ended, as the `cause` of a context error, or why its work did not
+ * start. Each class stands for one HTTP status. A brand with that status identifies them, not
+ * `instanceof`, because two copies of the package can meet in one process. The brand does not cross
+ * the wire: a client that left another server did not leave this one.
  */
 const STATUS: unique symbol = Symbol.for("eightysix.http.status") as never;
 
-/** What the causes below have in common. They have no stack: it would name the wrong culprit. */
+/** The base class of the causes below. They have no stack, because it would blame the wrong code. */
 export abstract class RequestCause extends Error {
-  /** Stable, for code that would rather compare strings. */
+  /** A stable code, for programs that compare strings. */
   abstract readonly code: string;
   abstract readonly [STATUS]: number;
 
@@ -20,8 +20,8 @@ export abstract class RequestCause extends Error {
 }
 
 /**
- * The response can reach nobody any more: its connection was closed or reset before all of it was
- * handed over. Also said when the server destroys the connection. 499, which is only ever logged.
+ * The connection of the request was closed or reset before the whole response was handed over, by
+ * the client or by the server. Status 499, which is logged and never sent.
  */
 export class ClientDisconnected extends RequestCause {
   readonly code = "ERR_CLIENT_DISCONNECTED";
@@ -31,7 +31,7 @@ export class ClientDisconnected extends RequestCause {
   }
 }
 
-/** The response was sent: what is left of the work is for nobody. Counts as *finished*. */
+/** The response was sent, so work that is still running serves no client. Counts as finished. */
 export class RequestFinished extends RequestCause {
   readonly code = "ERR_REQUEST_FINISHED";
   readonly finished = true;
@@ -41,7 +41,7 @@ export class RequestFinished extends RequestCause {
   }
 }
 
-/** The server's own limit for the request has passed: 503. */
+/** The server's own limit for the request has passed. Status 503. */
 export class LocalTimeout extends RequestCause {
   readonly code = "ERR_LOCAL_TIMEOUT";
   readonly [STATUS] = 503;
@@ -50,7 +50,7 @@ export class LocalTimeout extends RequestCause {
   }
 }
 
-/** The deadline that the caller sent with the request has passed: 504. */
+/** The deadline that the caller sent with the request has passed. Status 504. */
 export class RemoteDeadline extends RequestCause {
   readonly code = "ERR_REMOTE_DEADLINE";
   readonly [STATUS] = 504;
@@ -59,7 +59,7 @@ export class RemoteDeadline extends RequestCause {
   }
 }
 
-/** The header with the caller's deadline makes no sense, and `strict` minds: 400. */
+/** The header with the caller's deadline is malformed, and the option `strict` is set. Status 400. */
 export class MalformedDeadline extends RequestCause {
   readonly code = "ERR_MALFORMED_DEADLINE";
   readonly [STATUS] = 400;
@@ -68,7 +68,7 @@ export class MalformedDeadline extends RequestCause {
   }
 }
 
-/** The server is shutting down, and waits no longer for this request: 503. */
+/** The server is shutting down, and no longer waits for this request. Status 503. */
 export class Shutdown extends RequestCause {
   readonly code = "ERR_SHUTDOWN";
   readonly [STATUS] = 503;
@@ -78,17 +78,17 @@ export class Shutdown extends RequestCause {
 }
 
 /**
- * Refused before it started, by `admission`: it would not have been over in time, or too many were
- * waiting. It is the reason of no context: what was refused may be tried elsewhere, or answered from
- * a cache. 503, and `retryAfter` in its header.
+ * The work was refused by `admission` before it started: it would probably have missed its deadline,
+ * or too many callers were waiting. It ends no context, so the caller may try another server or
+ * answer from a cache. Status 503, with `retryAfter` in the header Retry-After.
  */
 export class OverloadedError extends RequestCause {
   readonly code = "ERR_OVERLOADED";
   readonly [STATUS] = 503;
-  /** Whole seconds, from 1 to 60, after which there may be room again. */
+  /** Whole seconds, from 1 to 60, after which to try again. */
   readonly retryAfter: number;
 
-  /** For logs. Not in the message, which frameworks may send. */
+  /** Why the work was refused, for logs. Frameworks may send the message, so it is not part of that. */
   readonly why: string;
 
   constructor(retryAfter: number, why: string) {
@@ -98,7 +98,12 @@ export class OverloadedError extends RequestCause {
   }
 }
 
-/** The status that `x` itself stands for, if it is one of the above. */
+// One instance serves all requests: these causes have no stack and hold no data of a request.
+export const clientDisconnected = new ClientDisconnected();
+export const requestFinished = new RequestFinished();
+export const shutdown = new Shutdown();
+
+/** Returns the status that `x` itself stands for, if it is one of the causes above. */
 export function brandOf(x: object): number | undefined {
   return (x as { [STATUS]?: number })[STATUS];
 }

@@ -2,8 +2,9 @@
 import { afterFunc, merge, withLedger, withoutCancel, type Context } from "../../index.ts";
 import { trackerOf } from "./request-tracker.ts";
 import { withLimits } from "./limits.ts";
-import type { RequestLike } from "./request-end.ts";
-import { requestFinished, type RequestContextOptions } from "./request-context.ts";
+import type { RequestLike } from "../types.ts";
+import { requestFinished } from "./causes.ts";
+import type { RequestContextOptions } from "./options.ts";
 import { statusOf } from "../respond/status.ts";
 
 /**

@@ -18,13 +18,13 @@ import {
   type RemoteDeadlineOptions,
 } from "../index.ts";
 import { withLimits } from "./limits.ts";
-import type { RequestLike } from "./request-end.ts";
+import type { RequestLike } from "../types.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
 type Options = HandlerOptions<IncomingMessage, ServerResponse>;
 
-/** What a real server makes of a request with these lines in its head. */
+/** Sends a request with these header lines to a real server, and returns what happened there. */
 async function ask(
   lines: string,
   options: Options,
@@ -53,51 +53,51 @@ async function ask(
 
 const in20 = "X-Request-Timeout-Ms: 20\r\n";
 
-test("the caller's deadline ends the request: 504", async () => {
+test("the caller's deadline ends the request with 504", async () => {
   expect(await ask(in20, { deadline: true })).toEqual({
     ...{ status: 504, ran: 1, cause: expect.any(RemoteDeadline) as unknown },
   });
 });
 
-test("nobody's header is heeded unless the option says so", async () => {
+test("a deadline header does not count unless the option `deadline` is set", async () => {
   for (const options of [{}, { deadline: false }]) {
     expect(await ask(in20, options)).toMatchObject({ status: 200 });
   }
 });
 
-test("zero is answered with 504, and the handler does not run", async () => {
+test("a deadline of zero gets a 504, and the handler does not run", async () => {
   for (const text of ["0", "0000000000"]) {
     const seen = await ask(`x-request-timeout-ms: ${text}\r\n`, { deadline: true });
     expect(seen).toMatchObject({ status: 504, ran: 0 });
   }
 });
 
-test("it can only shorten the server's own limit, whose passing is 503", async () => {
-  for (const theirs of ["21", "20", "9999999999"]) {
-    const seen = await ask(`x-request-timeout-ms: ${theirs}\r\n`, { timeout: 20, deadline: true });
+test("the caller's deadline can only shorten the server's own limit, which means 503", async () => {
+  for (const remote of ["21", "20", "9999999999"]) {
+    const seen = await ask(`x-request-timeout-ms: ${remote}\r\n`, { timeout: 20, deadline: true });
     expect(seen).toEqual({ status: 503, ran: 1, cause: expect.any(LocalTimeout) as unknown });
   }
   const seen = await ask(in20, { timeout: 60_000, deadline: true });
   expect(seen).toMatchObject({ status: 504 });
 });
 
-test("only the word of those that are trusted counts", async () => {
+test("a deadline header counts only if `trust` returns true for its request", async () => {
   const deadline = { trust: (req: IncomingMessage) => req.headers["x-ours"] === "yes" };
   expect(await ask(in20, { deadline })).toMatchObject({ status: 200 });
   expect(await ask(`${in20}x-ours: yes\r\n`, { deadline })).toMatchObject({ status: 504 });
   expect(await ask("", { deadline: { trust: () => expect.unreachable() } })).toMatchObject({
-    status: 200, // nobody is asked for who has not said anything
+    status: 200, // `trust` is not called for a request without a deadline header
   });
 });
 
-test("it is heeded too if somebody had asked for the context before", async () => {
+test("the caller's deadline ends a handler whose context was created earlier without it", async () => {
   expect(await ask(in20, { deadline: true }, (req) => requestContext(req))).toMatchObject({
     status: 504,
   });
 });
 
 test.each(["x-request-timeout-ms", "grpc-timeout", "x-envoy-expected-rq-timeout-ms"] as const)(
-  "what `eightysix/fetch` tells in %s is heeded here",
+  "the header %s that `eightysix/fetch` sends is read here",
   async (deadlineHeader) => {
     let left = NaN;
     const listen = handler(
@@ -124,7 +124,7 @@ test.each(["x-request-timeout-ms", "grpc-timeout", "x-envoy-expected-rq-timeout-
 describe("a malformed header", () => {
   const lines = "x-request-timeout-ms: soon\r\n";
 
-  test("is passed over, and published", async () => {
+  test("is ignored, and published on a diagnostics channel", async () => {
     const seen: unknown[] = [];
     const see = (message: unknown) => seen.push(message);
     subscribe("eightysix:http.deadline.malformed", see);
@@ -138,7 +138,7 @@ describe("a malformed header", () => {
     ]);
   });
 
-  test("is refused with 400 where `strict` is said, and the handler does not run", async () => {
+  test("is refused with 400 if `strict` is set, and the handler does not run", async () => {
     const seen = await ask(lines, { timeout: 1_000, deadline: { strict: true } });
     expect(seen).toMatchObject({ status: 400, ran: 0 });
     let ctx: Context | undefined;
@@ -148,13 +148,13 @@ describe("a malformed header", () => {
     expect(cause(ctx!)).toBeInstanceOf(MalformedDeadline);
   });
 
-  test("is one that comes twice", async () => {
+  test("is also a header that occurs twice", async () => {
     const options = { deadline: { strict: true } };
     expect(await ask(in20 + in20, options)).toMatchObject({ status: 400 });
   });
 });
 
-/** A request is nothing but its headers here. */
+/** Reads the deadline of a request that has only headers. */
 const read = (headers: RequestLike["headers"], options: RemoteDeadlineOptions<never> = {}) =>
   readDeadline({ headers } as RequestLike, { strict: true, ...options });
 
@@ -162,12 +162,12 @@ const hour = 3_600_000;
 test.each<[header: string, text: string, ms: number | "malformed"]>([
   ["x-request-timeout-ms", "250", 250],
   ["x-request-timeout-ms", "00250", 250],
-  ["x-request-timeout-ms", "9999999999", 2 ** 31 - 1], // what setTimeout would take for 1
+  ["x-request-timeout-ms", "9999999999", 2 ** 31 - 1], // setTimeout takes a longer duration for 1 ms
   ...["", " ", "-1", "+1", "1.5", "1e3", "0x10", "Infinity", "NaN", "1_000", "١", "10 ", "1\n"].map(
     (text) => ["x-request-timeout-ms", text, "malformed"] as [string, string, "malformed"],
   ),
   ["x-request-timeout-ms", "12345678901", "malformed"], // eleven digits
-  ["x-request-timeout-ms", "20, 20", "malformed"], // as Node joins two
+  ["x-request-timeout-ms", "20, 20", "malformed"], // Node joins two headers like this
   ["connect-timeout-ms", "5", 5],
   ["x-envoy-expected-rq-timeout-ms", "15", 15],
   ["grpc-timeout", "1H", hour],
@@ -181,11 +181,11 @@ test.each<[header: string, text: string, ms: number | "malformed"]>([
   ...["1", "1s", "1h", "1 S", "S", "123456789m", "-1S", "1.5S", "1SS", "1S\n"].map(
     (text) => ["grpc-timeout", text, "malformed"] as [string, string, "malformed"],
   ),
-])("%s: %j", (header, text, ms) => {
+])("the header %s with the text %j has the right duration or is malformed", (header, text, ms) => {
   expect(read({ [header]: text }, { headers: [header as "grpc-timeout"] })).toBe(ms);
 });
 
-test("the earliest of several headers counts", () => {
+test("the earliest deadline of several headers counts", () => {
   const headers = ["grpc-timeout", "x-envoy-expected-rq-timeout-ms"] as const;
   const both = { "grpc-timeout": "1S", "x-envoy-expected-rq-timeout-ms": "700" };
   expect(read(both, { headers })).toBe(700);
@@ -193,7 +193,7 @@ test("the earliest of several headers counts", () => {
   expect(read({ ...both, "grpc-timeout": "x" }, { headers, strict: false })).toBe(700);
 });
 
-test("a header of one's own; what its grammar says is kept within bounds", () => {
+test("the result of a custom `parse` is kept between 0 and 2³¹−1", () => {
   const parse = (text: string) => (text === "" ? undefined : Number(text));
   const options = { headers: [{ name: "Context-TTL-Ms", parse }] };
   const values = ["7", "-7", "1e99", "Infinity", "x", ""];
@@ -202,14 +202,14 @@ test("a header of one's own; what its grammar says is kept within bounds", () =>
   ]);
 });
 
-test("options that make no sense are refused at once", () => {
+test("an unknown name in `deadline.headers` is refused when the handler is created", () => {
   const deadline = { headers: ["x-timeout" as "grpc-timeout"] };
   expect(() => handler(() => {}, { deadline })).toThrow(/no header "x-timeout"; pass one of x-req/);
   const inherited = { headers: ["toString" as "grpc-timeout"] };
   expect(() => handler(() => {}, { deadline: inherited })).toThrow(TypeError);
 });
 
-test("no text makes it throw, or lengthens a limit", () => {
+test("no header text makes `readDeadline` throw or lengthens the server's own limit", () => {
   const names = ["x-request-timeout-ms", "grpc-timeout", "connect-timeout-ms"] as const;
   const nearly = fc
     .tuple(

@@ -1,11 +1,10 @@
 /**
- * The caller's deadline, from the headers of its request: relative, so that no two clocks must
- * agree. Runs on every platform.
+ * The caller's deadline, as the headers of its request say it: how many milliseconds are left. The
+ * duration is relative, so the clocks of caller and server need not agree. Runs on every platform.
  */
+import { checkFunction, checkOptions, show } from "../../internal.ts";
 
-import { needFunction, show } from "../../adapter/misuse.ts";
-
-/** A request of Node's or a `Request`: all that is asked of it here are its headers. */
+/** A request of Node or a `Request` of fetch. Only its headers are read here. */
 export interface WithHeaders {
   readonly headers?: NodeHeaders | WebHeaders;
 }
@@ -17,24 +16,27 @@ interface WebHeaders {
 /** A header that says how long the caller will wait. */
 export interface DeadlineHeader {
   readonly name: string;
-  /** Milliseconds; `undefined` if the text is not in the header's grammar. Must not throw. */
+  /** Returns milliseconds, or `undefined` if the text is malformed. Must not throw. */
   readonly parse: (text: string) => number | undefined;
 }
 
 export interface RemoteDeadlineOptions<Req> {
   /**
-   * The headers to look for: a name that is known here, or a grammar of your own. The earliest
-   * deadline counts. Default: `x-request-timeout-ms`.
+   * The headers to read: names that are known here, or grammars of your own. If several headers are
+   * present, the earliest deadline counts. Default: `x-request-timeout-ms`.
    */
   headers?: readonly (KnownDeadlineHeader | DeadlineHeader)[];
-  /** Whether this caller's word counts, as that of a proxy of ours. Must not throw. Default: everybody's does. */
+  /**
+   * Returns whether the headers of this request count, for example because your own proxy sent it.
+   * Must not throw. Default: the headers of every request count.
+   */
   trust?: (req: Req) => boolean;
-  /** Refuse a malformed header with 400 (`MalformedDeadline`), instead of passing it over. */
+  /** Whether a malformed header is refused with 400 (`MalformedDeadline`). Default: it is ignored. */
   strict?: boolean;
 }
 
 const milliseconds = (text: string): number | undefined =>
-  // Not `Number(text)`: it takes "", "1e3", "0x10" and " 7 ".
+  // Not `Number(text)`, which accepts "", "1e3", "0x10" and " 7 ".
   /^\d{1,10}$/.test(text) ? Number(text) : undefined;
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -54,24 +56,24 @@ const KNOWN = {
   "x-envoy-expected-rq-timeout-ms": milliseconds,
 };
 
-/** Ours for plain HTTP, and those of Connect, gRPC and Envoy. */
+/** The headers of this package for plain HTTP, of Connect, of gRPC and of Envoy. */
 export type KnownDeadlineHeader = keyof typeof KNOWN;
 
 const DEFAULT: readonly KnownDeadlineHeader[] = ["x-request-timeout-ms"];
 
-/** What others make of the time that is left (`setTimeout`, PostgreSQL) ends here. */
+/** The longest duration that `setTimeout` and PostgreSQL accept, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * Told `{ request, name, value }` of each header that was passed over or refused. Looked up without
- * an import: not every platform has channels.
+ * The channel that publishes `{ request, name, value }` for each malformed header. It is looked up
+ * without an import, because not every platform has `node:diagnostics_channel`.
  */
 const malformed = (globalThis as Partial<Pick<typeof globalThis, "process">>).process
   ?.getBuiltinModule?.("node:diagnostics_channel")
   .channel("eightysix:http.deadline.malformed");
 
-/** Throws a TypeError for a header that is neither known nor described. */
-function grammar(header: string | DeadlineHeader): DeadlineHeader {
+/** Throws a TypeError if `header` is a name that is not known here. */
+function grammarOf(header: string | DeadlineHeader): DeadlineHeader {
   if (typeof header !== "string") return header;
   if (!Object.hasOwn(KNOWN, header)) {
     throw new TypeError(
@@ -81,22 +83,27 @@ function grammar(header: string | DeadlineHeader): DeadlineHeader {
   return { name: header, parse: KNOWN[header as KnownDeadlineHeader] };
 }
 
-/** Refuses bad options now, and not when the first request arrives. */
-export function checkDeadline(deadline: boolean | RemoteDeadlineOptions<never> | undefined): void {
+/** Throws if the option `deadline` of `call` makes no sense. */
+export function checkDeadline(
+  deadline: boolean | RemoteDeadlineOptions<never> | undefined,
+  call: string,
+): void {
   if (deadline === undefined || typeof deadline === "boolean") return;
   if (typeof deadline !== "object") {
     throw new TypeError(
       `deadline is true or an object such as { headers, trust, strict }, got ${show(deadline)}; the server's own limit is timeout`,
     );
   }
+  checkOptions(deadline, `deadline of ${call}`, ["headers", "trust", "strict"]);
   const { headers = [], trust } = deadline;
-  if (trust !== undefined) needFunction(trust, "trust(request)");
-  for (const header of headers) grammar(header);
+  if (trust !== undefined) checkFunction(trust, "deadline.trust", "(req) => boolean");
+  for (const header of headers) grammarOf(header);
 }
 
 /**
- * Milliseconds from now, from 0 to 2³¹−1; `undefined` if no header says so. Whatever the headers
- * are, it returns: their text comes from outside. One that comes twice is malformed.
+ * Returns how many milliseconds the caller will wait from now on, from 0 to 2³¹−1, or `undefined` if
+ * no header says so. The headers come from outside, so this never throws, whatever they are. A
+ * header that occurs twice is malformed.
  */
 export function readDeadline(
   req: WithHeaders,
@@ -105,7 +112,7 @@ export function readDeadline(
   const { headers = DEFAULT, trust, strict } = options;
   let earliest: number | undefined;
   for (const header of headers) {
-    const { name, parse } = grammar(header);
+    const { name, parse } = grammarOf(header);
     const value = req.headers && valueOf(req.headers, name.toLowerCase());
     if (value === undefined) continue;
     if (trust !== undefined && !trust(req as never)) return undefined;
@@ -124,7 +131,7 @@ function valueOf(headers: NodeHeaders | WebHeaders, name: string): string | stri
   return isWeb(headers) ? (headers.get(name) ?? undefined) : headers[name];
 }
 
-/** A header of Node's that is called "get" is a text. */
+/** In the headers of Node, a header that is called "get" is a string and not a function. */
 function isWeb(headers: NodeHeaders | WebHeaders): headers is WebHeaders {
   return typeof headers["get"] === "function";
 }

@@ -29,7 +29,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 type Listener = (req: Http2ServerRequest, res: Http2ServerResponse) => void;
 
-// HTTP/2 warns of what HTTP/1 has and it has not; nothing of that may come from us.
+// Node warns about HTTP/1 features that HTTP/2 lacks. This package must not cause such a warning.
 const escaped: unknown[] = [];
 const onEscape = (error: unknown): unknown => escaped.push(error);
 beforeEach(() => {
@@ -43,10 +43,10 @@ afterEach(() => {
 });
 
 const tls = certificate();
-/** The real ones: those that a session shows may not be touched. */
+/** The real sockets. `session.socket` is a proxy that allows little. */
 const sockets = new WeakMap<object, Socket>();
 
-describe.each(["TLS", "clear text"])("over %s", (over) => {
+describe.each(["TLS", "clear text"])("HTTP/2 over %s:", (over) => {
   const secure = over === "TLS";
   const it = test.skipIf(secure && tls === undefined);
 
@@ -80,8 +80,8 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     };
   }
 
-  /** A server that takes the context of each request, and then does what the test says. */
-  async function contexts(listener: Listener = () => undefined) {
+  /** Starts a server that creates the context of each request and then calls `listener`. */
+  async function serveContexts(listener: Listener = () => undefined) {
     const seen: Context[] = [];
     const server = await start((req, res) => {
       seen.push(requestContext(req));
@@ -96,18 +96,18 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
       { endStream: body === undefined },
     );
     if (body !== undefined) stream.write(body);
-    const answer = { stream, status: 0, text: "", headers: {} as object, code: -1 };
+    const reply = { stream, status: 0, text: "", headers: {} as object, code: -1 };
     stream.on("response", (headers) => {
-      answer.status = Number(headers[":status"]);
-      answer.headers = headers;
+      reply.status = Number(headers[":status"]);
+      reply.headers = headers;
     });
     stream.on("error", () => undefined);
-    stream.on("close", () => (answer.code = stream.rstCode));
-    return answer;
+    stream.on("close", () => (reply.code = stream.rstCode));
+    return reply;
   }
-  function read(answer: ReturnType<typeof ask>) {
-    answer.stream.on("data", (chunk) => (answer.text += String(chunk)));
-    return answer;
+  function read(reply: ReturnType<typeof ask>) {
+    reply.stream.on("data", (chunk) => (reply.text += String(chunk)));
+    return reply;
   }
 
   const isDone = (ctx: Context): boolean => ctx.err() !== undefined;
@@ -116,7 +116,7 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     "that has read the body": (req) => req.resume(),
     "that streams": (_, res) => res.write("a part"),
   };
-  const leave: Record<string, (answer: ReturnType<typeof ask>) => void> = {
+  const leave: Record<string, (reply: ReturnType<typeof ask>) => void> = {
     "RST_STREAM CANCEL": ({ stream }) => stream.close(constants.NGHTTP2_CANCEL),
     "RST_STREAM NO_ERROR": ({ stream }) => stream.close(constants.NGHTTP2_NO_ERROR),
     "the end of its session": ({ stream }) => stream.session?.destroy(),
@@ -126,12 +126,12 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     for (const [what, listener] of Object.entries(begin)) {
       for (const body of [undefined, "body"]) {
         const method = body === undefined ? "GET" : "POST";
-        it(`${method} to a handler ${what}: done when the client leaves by ${how}`, async () => {
-          await using server = await contexts(listener);
-          const answer = ask(await server.session(), {}, body);
+        it(`the context of a ${method} to a handler ${what} ends when the client leaves by ${how}`, async () => {
+          await using server = await serveContexts(listener);
+          const reply = ask(await server.session(), {}, body);
           await until(() => server.seen.length === 1);
           expect(server.seen.some(isDone)).toBe(false);
-          go(answer);
+          go(reply);
           await until(() => server.seen.every(isDone));
           expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
         });
@@ -139,8 +139,8 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     }
   }
 
-  it("finished when the response is; the session, and its other requests, live on", async () => {
-    await using server = await contexts((req, res) => {
+  it("the context finishes with its response, and other requests of the session go on", async () => {
+    await using server = await serveContexts((req, res) => {
       if (req.url === "/now") res.end("ok");
     });
     const session = await server.session();
@@ -155,35 +155,35 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     expect([isDone(server.seen[0]!), waits.code]).toEqual([false, -1]);
   });
 
-  it("a request whose body nobody reads is finished when it is answered", async () => {
-    await using server = await contexts((_, res) => res.end("ok"));
-    const answer = read(ask(await server.session(), {}, "body"));
-    await until(() => answer.text === "ok");
-    answer.stream.end();
+  it("the context of a request whose body is not read finishes with its response", async () => {
+    await using server = await serveContexts((_, res) => res.end("ok"));
+    const reply = read(ask(await server.session(), {}, "body"));
+    await until(() => reply.text === "ok");
+    reply.stream.end();
     await until(() => server.seen.every(isDone));
     expect(cause(server.seen[0]!)).toBeInstanceOf(RequestFinished);
   });
 
-  it("a large answer that is reset on its way was not handed over", async () => {
-    await using server = await contexts((_, res) => res.end(Buffer.alloc(16 << 20)));
-    const answer = ask(await server.session()); // nobody reads it
-    await until(() => answer.status === 200);
+  it("the context of a large response is canceled if the client resets the stream on its way", async () => {
+    await using server = await serveContexts((_, res) => res.end(Buffer.alloc(16 << 20)));
+    const reply = ask(await server.session()); // the client does not read it
+    await until(() => reply.status === 200);
     expect(isDone(server.seen[0]!)).toBe(false);
-    answer.stream.close(constants.NGHTTP2_CANCEL);
+    reply.stream.close(constants.NGHTTP2_CANCEL);
     await until(() => isDone(server.seen[0]!));
     expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
   });
 
-  it("a large answer to a slow client is finished when all of it was handed over", async () => {
-    await using server = await contexts((_, res) => res.end(Buffer.alloc(4 << 20)));
-    const answer = ask(await server.session());
-    await until(() => answer.status === 200);
-    answer.stream.resume();
+  it("the context of a large response to a slow client finishes when the whole response was handed over", async () => {
+    await using server = await serveContexts((_, res) => res.end(Buffer.alloc(4 << 20)));
+    const reply = ask(await server.session());
+    await until(() => reply.status === 200);
+    reply.stream.resume();
     await until(() => isDone(server.seen[0]!));
     expect(cause(server.seen[0]!)).toBeInstanceOf(RequestFinished);
   });
 
-  it("asked for late, it knows whether the client had gone", async () => {
+  it("`requestContext`, called late, says whether the request finished or the client disconnected", async () => {
     const seen: { req: Http2ServerRequest; closed: boolean }[] = [];
     await using server = await start((req, res) => {
       const one = { req, closed: false };
@@ -219,19 +219,19 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
     }
     const secret = new Error("password=hunter2");
 
-    it("that fails is answered for with 500, and its message stays here", async () => {
+    it("that fails gets a 500 as its response, without the error's message", async () => {
       await using server = await handled(async (_ctx, _req, res) => {
         res.setHeader("etag", "x");
         throw secret;
       });
-      const answer = read(ask(await server.session()));
-      await until(() => answer.code === 0);
-      expect(answer).toMatchObject({ status: 500, text: "Internal Server Error\n" });
-      expect(answer.headers).not.toHaveProperty("etag");
+      const reply = read(ask(await server.session()));
+      await until(() => reply.code === 0);
+      expect(reply).toMatchObject({ status: 500, text: "Internal Server Error\n" });
+      expect(reply.headers).not.toHaveProperty("etag");
       expect(server.errors).toEqual([[secret, 500]]);
     });
 
-    it("that fails in the middle of its answer has the stream reset, and no other", async () => {
+    it("that fails after a part of its response has its stream reset, and no other stream", async () => {
       await using server = await handled(async (ctx, req, res) => {
         res.write("a part");
         if (req.url === "/") throw secret;
@@ -240,28 +240,28 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
       const session = await server.session();
       const other = read(ask(session, { ":path": "/other" }));
       await until(() => other.status === 200);
-      const answer = read(ask(session));
-      await until(() => answer.code !== -1);
-      expect(answer.code).toBe(constants.NGHTTP2_INTERNAL_ERROR); // not as if it were the whole
+      const reply = read(ask(session));
+      await until(() => reply.code !== -1);
+      expect(reply.code).toBe(constants.NGHTTP2_INTERNAL_ERROR); // the response must not look complete
       expect(cause(server.seen[1]!.ctx)).toBe(secret);
       expect(other.code).toBe(-1);
     });
 
-    it("is told with 499 of a client that left", async () => {
+    it("has `onError` called with status 499 when the client disconnects", async () => {
       await using server = await handled((ctx) => sleep(ctx, Infinity));
-      const answer = ask(await server.session());
+      const reply = ask(await server.session());
       await until(() => server.seen.length === 1);
-      answer.stream.close(constants.NGHTTP2_CANCEL);
+      reply.stream.close(constants.NGHTTP2_CANCEL);
       await until(() => server.errors.length === 1);
       expect(server.errors).toEqual([[server.seen[0]!.ctx.err(), 499]]);
     });
 
-    it("hears of the caller's deadline", async () => {
+    it("has a context that ends with the caller's deadline", async () => {
       await using server = await handled((ctx) => sleep(ctx, Infinity), {
         deadline: { headers: ["grpc-timeout"] },
       });
-      const answer = read(ask(await server.session(), { "grpc-timeout": "20m" }));
-      await until(() => answer.status === 504);
+      const reply = read(ask(await server.session(), { "grpc-timeout": "20m" }));
+      await until(() => reply.status === 504);
       expect(cause(server.seen[0]!.ctx)).toBeInstanceOf(RemoteDeadline);
     });
 
@@ -277,7 +277,7 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
       destroys: (res) => res.destroy(),
     };
     for (const [what, write] of Object.entries(writes)) {
-      it(`that is late is answered for with 503, and harmless when it ${what}`, async () => {
+      it(`that is late gets a 503 as its response, and does no harm when it ${what}`, async () => {
         const parent = withCancel(background());
         let late = false;
         await using server = await handled(
@@ -288,19 +288,19 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
             const id = setInterval(() => {
               if (!res.headersSent) return;
               clearInterval(id);
-              write(res); // in a callback, where nobody would catch
+              write(res); // in a callback that catches nothing
               setImmediate(() => setImmediate(() => (late = true)));
             });
           },
           { parent },
         );
-        const answer = read(ask(await server.session()));
-        await until(() => answer.code !== -1 && late);
-        expect(answer).toMatchObject({ status: 503, text: "Service Unavailable\n", code: 0 });
+        const reply = read(ask(await server.session()));
+        await until(() => reply.code !== -1 && late);
+        expect(reply).toMatchObject({ status: 503, text: "Service Unavailable\n", code: 0 });
       });
     }
 
-    it("that writes in the very turn of its answer is harmless too", async () => {
+    it("that writes in the same turn as the 503 does no harm", async () => {
       const parent = withCancel(background());
       await using server = await handled(
         (ctx, _req, res) => {
@@ -326,9 +326,9 @@ describe.each(["TLS", "clear text"])("over %s", (over) => {
         },
         { parent },
       );
-      const answer = read(ask(await server.session()));
-      await until(() => answer.code !== -1);
-      expect(answer).toMatchObject({ status: 503, text: "Service Unavailable\n", code: 0 });
+      const reply = read(ask(await server.session()));
+      await until(() => reply.code !== -1);
+      expect(reply).toMatchObject({ status: 503, text: "Service Unavailable\n", code: 0 });
     });
   });
 });

@@ -1,12 +1,8 @@
 /** How long a request may take: the server's own limit, and the caller's. Runs on every platform. */
-import {
-  background,
-  withCancel,
-  withTimeout,
-  type CancelableContext,
-  type Context,
-} from "../../index.ts";
-import { needOptions, show } from "../../adapter/misuse.ts";
+import { withCancel, withTimeout, type CancelableContext, type Context } from "../../index.ts";
+import { checkOptions, show } from "../../internal.ts";
+import { needOptions } from "../../adapter/misuse.ts";
+import { checkContextOption } from "../checks.ts";
 import { LocalTimeout, MalformedDeadline, RemoteDeadline } from "./causes.ts";
 import {
   checkDeadline,
@@ -16,44 +12,58 @@ import {
 } from "./deadline.ts";
 
 export interface RequestLimits<Req> {
-  /** The server's own limit in milliseconds; `LocalTimeout` is the cause when it passes. Default: none. */
+  /**
+   * The server's own limit, in milliseconds and more than 0. When it passes, the context ends with
+   * the cause `LocalTimeout`. Default: no limit.
+   */
   timeout?: number;
   /**
-   * Whether the caller may say how long it will wait; `RemoteDeadline` is the cause when that
-   * passes. It can only shorten `timeout`. `true` means the header `x-request-timeout-ms`, from
-   * anybody. Default: no header is heeded, because one that anybody may send can put a 504 into a
-   * cache in front of the server, and can end work that several requests share.
+   * Whether the caller may say how long it will wait. When that time passes, the context ends with
+   * the cause `RemoteDeadline`. The caller can only shorten `timeout`. `true` means the header
+   * `x-request-timeout-ms`, from every caller.
+   *
+   * Default: no header counts. A header that everybody may send can put a 504 into a cache in front
+   * of the server, and can end work that several requests share.
    */
   deadline?: boolean | RemoteDeadlineOptions<Req>;
 }
+
+/** The options that every integration for HTTP has. */
+const KNOWN_OPTIONS = ["timeout", "deadline", "parent"];
 
 const localTimeout = new LocalTimeout();
 const remoteDeadline = new RemoteDeadline();
 const malformedDeadline = new MalformedDeadline();
 
 /**
- * Refuses what makes no sense when the application is built, not at its first request. `call` is how
- * the caller should have written it, as "contexts(options)".
+ * Throws a TypeError or a RangeError if the options make no sense. Integrations call this when the
+ * application is built, not when its first request arrives.
+ *
+ * `call` is how the caller should have written it, such as "contexts(options)". `others` are the
+ * options that are known beside `timeout`, `deadline` and `parent`. `"any"` is for plugins to whom
+ * the framework passes options of its own.
  */
 export function checkLimits(
   options: RequestLimits<never> & { readonly parent?: Context | undefined },
   call: string,
+  others: readonly string[] | "any" = [],
 ): void {
   needOptions(options, call);
-  const { timeout, deadline, parent } = options;
-  if (timeout !== undefined && typeof timeout !== "number") {
-    throw new TypeError(`timeout is a number of milliseconds, got ${show(timeout)}`);
-  }
-  if (timeout !== undefined) withTimeout(background(), timeout);
-  if (parent !== undefined && typeof (parent as Partial<Context> | null)?.err !== "function") {
-    throw new TypeError(
-      `parent is a Context, got ${show(parent)}; withSignal(background(), signal) makes one of an AbortSignal`,
-    );
-  }
-  checkDeadline(deadline);
+  if (others !== "any") checkOptions(options, call, [...KNOWN_OPTIONS, ...others]);
+  checkTimeout(options.timeout);
+  checkContextOption(options.parent, "parent");
+  checkDeadline(options.deadline, call);
 }
 
-/** A child of `ctx` that knows the limits, or `undefined` if there are none. */
+function checkTimeout(timeout: unknown): void {
+  if (timeout === undefined || (typeof timeout === "number" && timeout > 0)) return;
+  const Refusal = typeof timeout === "number" ? RangeError : TypeError;
+  throw new Refusal(
+    `timeout is a number of milliseconds, more than 0, got ${show(timeout)}; leave it out, or pass Infinity, for no limit`,
+  );
+}
+
+/** Returns a child of `ctx` that the limits end, or `undefined` if no limit applies. */
 export function withLimits(
   ctx: Context,
   req: WithHeaders,
@@ -61,14 +71,14 @@ export function withLimits(
 ): CancelableContext | undefined {
   const { timeout, deadline } = limits;
   if (deadline !== undefined && deadline !== false) {
-    const theirs = readDeadline(req, deadline === true ? {} : deadline);
-    if (theirs === "malformed") {
+    const remote = readDeadline(req, deadline === true ? {} : deadline);
+    if (remote === "malformed") {
       const refused = withCancel(ctx);
       refused.cancel(malformedDeadline);
       return refused;
     }
-    if (theirs !== undefined && (timeout === undefined || theirs < timeout)) {
-      return withTimeout(ctx, theirs, { cause: remoteDeadline });
+    if (remote !== undefined && (timeout === undefined || remote < timeout)) {
+      return withTimeout(ctx, remote, { cause: remoteDeadline });
     }
   }
   return timeout === undefined ? undefined : withTimeout(ctx, timeout, { cause: localTimeout });

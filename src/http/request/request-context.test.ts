@@ -38,21 +38,24 @@ afterEach(() => {
   expect([...rejections.splice(0), ...warnings.splice(0)]).toEqual([]);
 });
 
-/** Whether somebody watches the request's context or not, the same must happen. */
+/** The same must happen whether the context of the request is watched or not. */
 const watching: [string, (ctx: Context) => unknown][] = [
-  ["unwatched", () => undefined],
-  ["signal read", (ctx) => ctx.signal],
-  ["awaited", (ctx) => afterFunc(ctx, () => undefined)],
+  ["a context that is not watched", () => undefined],
+  ["a context whose signal was read", (ctx) => ctx.signal],
+  ["a context with an `afterFunc`", (ctx) => afterFunc(ctx, () => undefined)],
 ];
 
-/** Bun's node:http does not announce requests: there, the response is passed. */
-const told = (response: ServerResponse) => ("Bun" in globalThis ? { response } : {});
+/** In Bun, node:http does not announce requests, so the tests pass the response. */
+const responseInBun = (response: ServerResponse) => ("Bun" in globalThis ? { response } : {});
 
-/** A server that takes the context of each request, and then does what the test says. */
-async function contexts(listener: Listener = () => undefined, watch = (_: Context): unknown => 0) {
+/** Starts a server that creates the context of each request and then calls `listener`. */
+async function serveContexts(
+  listener: Listener = () => undefined,
+  watch = (_: Context): unknown => 0,
+) {
   const seen: Context[] = [];
   const served = await serve((req, res) => {
-    const ctx = requestContext(req, told(res));
+    const ctx = requestContext(req, responseInBun(res));
     watch(ctx);
     seen.push(ctx);
     listener(req, res);
@@ -69,10 +72,10 @@ describe.each(watching)("%s", (_, watch) => {
     "that streams": (_, res) => res.write("a part"),
   };
   for (const how of ["FIN", "RST", "half-close"] as const) {
-    for (const method of ["get", "post", "post with its body in flight"] as const) {
+    for (const method of ["get", "post", "post with an unfinished body"] as const) {
       for (const [what, listener] of Object.entries(begin)) {
-        test(`${method} to a handler ${what}: done when the client leaves by ${how}`, async () => {
-          await using server = await contexts(listener, watch);
+        test(`of a ${method} to a handler ${what} ends when the client disconnects by ${how}`, async () => {
+          await using server = await serveContexts(listener, watch);
           const client = await server.client();
           if (method === "get") client.get();
           else client.post("body", method === "post" ? 0 : 100);
@@ -89,8 +92,8 @@ describe.each(watching)("%s", (_, watch) => {
     }
   }
 
-  test("finished when the response is, on a connection that lives on", async () => {
-    await using server = await contexts((req, res) => {
+  test("finishes with the response, on a connection that serves more requests", async () => {
+    await using server = await serveContexts((req, res) => {
       if (req.method === "POST") req.on("data", () => undefined).on("end", () => res.end("ok"));
       else res.end("ok");
     }, watch);
@@ -107,10 +110,10 @@ describe.each(watching)("%s", (_, watch) => {
   });
 
   test.each(["HTTP/1.0", "HTTP/1.1"])(
-    "finished on a connection for one request (%s)",
+    "finishes with the response, on a connection that serves one request (%s)",
     async (v) => {
       for (const size of [2, 1 << 20]) {
-        await using server = await contexts((_, res) => res.end(Buffer.alloc(size)), watch);
+        await using server = await serveContexts((_, res) => res.end(Buffer.alloc(size)), watch);
         const client = await server.client();
         client.socket.write(`GET / ${v}\r\nHost: x\r\nConnection: close\r\n\r\n`);
         await until(() => client.ended);
@@ -121,8 +124,8 @@ describe.each(watching)("%s", (_, watch) => {
     },
   );
 
-  test("pipelined requests: gone together, also those whose turn has not come", async () => {
-    await using server = await contexts(undefined, watch);
+  test("of a pipelined request ends when the client disconnects, even if its turn has not come", async () => {
+    await using server = await serveContexts(undefined, watch);
     const client = await server.client();
     for (let i = 0; i < 15; i++) client.get();
     await until(() => server.seen.length === 15);
@@ -131,9 +134,9 @@ describe.each(watching)("%s", (_, watch) => {
     expect(server.seen.map(cause)).toEqual(Array(15).fill(expect.any(ClientDisconnected)));
   });
 
-  test("pipelined requests: finished in turn, and no listener stays on the connection", async () => {
+  test("of a pipelined request finishes in its turn, and leaves no listener on the connection", async () => {
     const held: ServerResponse[] = [];
-    await using server = await contexts((_, res) => held.push(res), watch);
+    await using server = await serveContexts((_, res) => held.push(res), watch);
     const client = await server.client();
     client.get();
     await until(() => held.length === 1);
@@ -151,10 +154,10 @@ describe.each(watching)("%s", (_, watch) => {
   });
 
   test.each([undefined, new Error("broken")])(
-    "pipelined requests: the one before is finished, though the next closes the connection (%s)",
+    "of a pipelined request is finished although the next one closes the connection (%s)",
     async (error) => {
       const held: ServerResponse[] = [];
-      await using server = await contexts((_, res) => held.push(res), watch);
+      await using server = await serveContexts((_, res) => held.push(res), watch);
       const client = await server.client();
       for (let i = 0; i < 3; i++) client.get();
       await until(() => held.length === 3);
@@ -170,9 +173,9 @@ describe.each(watching)("%s", (_, watch) => {
   );
 
   test.each(["RST", "FIN", "the server"] as const)(
-    "pipelined requests: a large answer was not handed over if %s breaks it, whoever waits behind",
+    "of a large response is canceled if %s breaks the connection while a pipelined request waits",
     async (who) => {
-      await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
+      await using server = await serveContexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
       const client = await server.client();
       client.socket.pause();
       client.get();
@@ -185,8 +188,8 @@ describe.each(watching)("%s", (_, watch) => {
     },
   );
 
-  test("a large answer that is reset on its way was not handed over", async () => {
-    await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
+  test("of a large response is canceled if the client resets the connection on its way", async () => {
+    await using server = await serveContexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
     const client = await server.client();
     client.socket.pause();
     client.get();
@@ -196,8 +199,8 @@ describe.each(watching)("%s", (_, watch) => {
     expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("a large answer is not handed over either if the server closes the connection", async () => {
-    await using server = await contexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
+  test("of a large response is canceled if the server closes the connection on its way", async () => {
+    await using server = await serveContexts((_, res) => res.end(Buffer.alloc(64 << 20)), watch);
     const client = await server.client();
     client.socket.pause();
     client.get();
@@ -207,8 +210,8 @@ describe.each(watching)("%s", (_, watch) => {
     expect(cause(server.seen[0]!)).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("a large answer to a slow client is finished when all of it was handed over", async () => {
-    await using server = await contexts((_, res) => res.end(Buffer.alloc(16 << 20)), watch);
+  test("of a large response to a slow client finishes when the whole response was handed over", async () => {
+    await using server = await serveContexts((_, res) => res.end(Buffer.alloc(16 << 20)), watch);
     const client = await server.client();
     client.socket.pause();
     client.get();
@@ -219,8 +222,8 @@ describe.each(watching)("%s", (_, watch) => {
     expect(cause(server.seen[0]!)).toBeInstanceOf(RequestFinished);
   });
 
-  test("Expect: 100-continue changes nothing", async () => {
-    await using server = await contexts((req, res) => {
+  test("of a request with Expect: 100-continue ends as that of any other request", async () => {
+    await using server = await serveContexts((req, res) => {
       req.resume().on("end", () => res.end("ok"));
     }, watch);
     const client = await server.client();
@@ -240,7 +243,7 @@ describe.each(watching)("%s", (_, watch) => {
   });
 });
 
-describe("asked for late", () => {
+describe("`requestContext`, called late", () => {
   async function request(listener: Listener = () => undefined) {
     const seen: { req: IncomingMessage; res: ServerResponse; closed: boolean }[] = [];
     const served = await serve((req, res) => {
@@ -252,11 +255,11 @@ describe("asked for late", () => {
     return Object.assign(served, { seen });
   }
 
-  test("gone before", async () => {
+  test("returns a canceled context if the client disconnected before", async () => {
     await using server = await request();
     const client = await server.client();
     client.get();
-    client.get(); // and one in line
+    client.get(); // this one waits behind the first
     await until(() => server.seen.length === 2);
     client.leave("RST");
     await until(() => server.seen.every(({ closed }) => closed));
@@ -265,7 +268,7 @@ describe("asked for late", () => {
     }
   });
 
-  test("finished before", async () => {
+  test("returns a finished context if the response was finished before", async () => {
     await using server = await request((_, res) => res.end("ok"));
     const client = await server.client();
     client.get();
@@ -274,7 +277,7 @@ describe("asked for late", () => {
     expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(RequestFinished);
   });
 
-  test("finished before, on a connection that was closed later", async () => {
+  test("returns a finished context if the response was finished before its connection closed", async () => {
     await using server = await request((_, res) => res.end("ok"));
     const client = await server.client();
     client.get();
@@ -284,7 +287,7 @@ describe("asked for late", () => {
     expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(RequestFinished);
   });
 
-  test("a large answer that was reset on its way", async () => {
+  test("returns a canceled context if a large response was reset on its way", async () => {
     await using server = await request((_, res) => res.end(Buffer.alloc(64 << 20)));
     const client = await server.client();
     client.socket.pause();
@@ -295,7 +298,7 @@ describe("asked for late", () => {
     expect(cause(requestContext(server.seen[0]!.req))).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("ended, but not handed over yet", async () => {
+  test("returns a live context while a large response is not handed over", async () => {
     await using server = await request((_, res) => res.end(Buffer.alloc(16 << 20)));
     const client = await server.client();
     client.socket.pause();
@@ -308,7 +311,7 @@ describe("asked for late", () => {
     expect(cause(ctx)).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("in the middle", async () => {
+  test("returns a live context while the response is being sent", async () => {
     await using server = await request((_, res) => res.write("a part"));
     const client = await server.client();
     client.get();
@@ -322,10 +325,13 @@ describe("asked for late", () => {
   });
 });
 
-test("one context for each request, however often it is asked for", async () => {
+test("`requestContext` returns the same context for each call with the same request", async () => {
   const seen: Context[] = [];
   await using server = await serve((req, res) => {
-    seen.push(requestContext(req, told(res)), requestContext(req, { response: res, timeout: 1 }));
+    seen.push(
+      requestContext(req, responseInBun(res)),
+      requestContext(req, { response: res, timeout: 1 }),
+    );
     expect(seen.at(-1)?.deadline()).toBeUndefined();
     res.end();
   });
@@ -339,10 +345,10 @@ test("one context for each request, however often it is asked for", async () => 
   expect(seen[0]).not.toBe(seen[2]);
 });
 
-test("the server's own limit", async () => {
+test("`timeout` ends the context with the cause LocalTimeout", async () => {
   let ctx: Context | undefined;
   await using server = await serve((req, res) => {
-    ctx = requestContext(req, { timeout: 20, ...told(res) });
+    ctx = requestContext(req, { timeout: 20, ...responseInBun(res) });
   });
   const client = await server.client();
   client.get();
@@ -354,12 +360,12 @@ test("the server's own limit", async () => {
   expect(cause(ctx!)).toBeInstanceOf(LocalTimeout); // the first end wins
 });
 
-test("a parent ends it and gives it values", async () => {
+test("`parent` ends the context, and its values are visible there", async () => {
   const Name = key<string>("name");
   const parent = withCancel(withValue(background(), Name, "reports"));
   let ctx: Context | undefined;
   await using server = await serve((req, res) => {
-    ctx = requestContext(req, { parent, ...told(res) });
+    ctx = requestContext(req, { parent, ...responseInBun(res) });
   });
   const client = await server.client();
   client.get();
@@ -369,8 +375,8 @@ test("a parent ends it and gives it values", async () => {
   expect(cause(ctx!)).toBeInstanceOf(Shutdown);
 });
 
-test("it keeps a ledger: work that outlives the client gets a receipt", async () => {
-  await using server = await contexts();
+test("work that runs when the client disconnects leaves a receipt in the request's ledger", async () => {
+  await using server = await serveContexts();
   const client = await server.client();
   client.get();
   await until(() => server.seen.length === 1);
@@ -382,8 +388,8 @@ test("it keeps a ledger: work that outlives the client gets a receipt", async ()
   expect(await stopped(ctx)).toMatchObject([{ kind: "test.work", reason: "canceled" }]);
 });
 
-test("work left over after the answer is finished, not canceled", async () => {
-  await using server = await contexts((_, res) => res.end("ok"));
+test("the receipt of work that outlives its response says finished, not canceled", async () => {
+  await using server = await serveContexts((_, res) => res.end("ok"));
   const client = await server.client();
   client.get();
   await until(() => server.seen.length === 1);
@@ -394,10 +400,10 @@ test("work left over after the answer is finished, not canceled", async () => {
   expect(await stopped(ctx)).toMatchObject([{ reason: "finished" }]);
 });
 
-test("where the platform does not tell the response, it is passed, or Express's req.res", async () => {
+test("`requestContext` takes the response from its options or from `req.res` if Node has not announced it", async () => {
   const seen: Context[] = [];
   await using server = await serve((req, res) => {
-    const { socket } = req; // of a request that started before this module was loaded
+    const { socket } = req; // like a request that started before this module was loaded
     expect(() => requestContext({ socket })).toThrow(/pass { response }/);
     seen.push(requestContext({ socket }, { response: res }));
     seen.push(requestContext(Object.assign({ socket }, { res })));

@@ -1,43 +1,50 @@
-/** How a request finds the `serve` that its server belongs to: by its connection. */
+/** How a request finds the `serve` of its server: through its connection. */
 import { subscribe } from "node:diagnostics_channel";
 import type { Context } from "../../index.ts";
-import type { RequestLike, ResponseLike } from "./request-end.ts";
+import type { RequestLike, ResponseLike } from "../types.ts";
 
-/** What `serve` leaves on every connection (and HTTP/2 session) of its server. */
+/** What `serve` attaches to every connection (and HTTP/2 session) of its server. */
 export interface RequestTracker {
-  /** Done when the grace is over: the parent of the contexts of requests. */
+  /** The parent of the requests' contexts. It ends when the grace period is over. */
   readonly requests: Context;
-  /** An HTTP/1 request has begun. */
+  /** Called when an HTTP/1 request starts. */
   onRequest(req: RequestLike, res: ResponseLike): void;
-  /** Somebody holds the context of this upgraded connection, and so will be told. */
+  /** Called when the context of an upgraded connection is created. That context will end it. */
   onUpgrade(req: RequestLike): void;
-  /** Work that outlives its request: is waited for, until it calls what is returned. */
+  /**
+   * Called when work continues after its client has disconnected. The shutdown waits for that work
+   * until the returned function is called.
+   */
   continues(): () => void;
 }
 
-/** Shared by all copies of the package: one may serve, and another know the request. */
-const HOME = Symbol.for("eightysix.http.home");
-type Housed = { [HOME]?: RequestTracker };
+/**
+ * Shared by all copies of the package: the copy that serves and the copy that creates the context of
+ * a request may differ.
+ */
+const TRACKER = Symbol.for("eightysix.http.tracker");
+type Tracked = { [TRACKER]?: RequestTracker };
 
-export function attach(connection: object, home: RequestTracker): void {
-  (connection as Housed)[HOME] = home;
+export function attach(connection: object, tracker: RequestTracker): void {
+  (connection as Tracked)[TRACKER] = tracker;
 }
 
 export function trackerOf(req: RequestLike): RequestTracker | undefined {
-  // In HTTP/2 `socket` is a proxy that throws once the session is gone.
-  if (req.stream !== undefined) return (req.stream.session as Housed | null | undefined)?.[HOME];
-  return (req.socket as Housed)[HOME];
+  // Over HTTP/2, `socket` is a proxy that throws once the session has ended.
+  if (req.stream !== undefined)
+    return (req.stream.session as Tracked | null | undefined)?.[TRACKER];
+  return (req.socket as Tracked)[TRACKER];
 }
 
-let told = false;
+let isSubscribed = false;
 
 /**
- * From now on homes are told of their requests. To be called, and not done when this file is
- * loaded: a bundler may leave out a file that nobody calls.
+ * Tells trackers about their requests from now on. This is a function, and not a statement of the
+ * module, because a bundler may leave out a module whose exports are not used.
  */
 export function subscribeToRequests(): void {
-  if (told) return;
-  told = true;
+  if (isSubscribed) return;
+  isSubscribed = true;
   subscribe("http.server.request.start", (message) => {
     const { request, response } = message as { request: RequestLike; response: ResponseLike };
     trackerOf(request)?.onRequest(request, response);

@@ -1,4 +1,4 @@
-/** Event streams: without a framework, and with two of them. */
+/** Event streams, without a framework and with two of them. */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
@@ -16,7 +16,7 @@ import { ClientDisconnected, handler, serve, Shutdown } from "../index.ts";
 vi.setConfig({ testTimeout: 30_000 });
 
 type Send = (id: number) => unknown;
-/** Sends an event every few milliseconds until the client has gone or the server is to end. */
+/** Sends an event every few milliseconds until the client disconnects or the server drains. */
 type Events = (ctx: Context, from: number, send: Send) => Promise<void>;
 
 const head = { "content-type": "text/event-stream", "cache-control": "no-store" };
@@ -49,22 +49,22 @@ const servers: Record<string, (events: Events) => Listener> = {
     const app = new Hono();
     app.use(honoContexts());
     app.get("/", (c) => {
-      const answer = streamSSE(c, async (out) => {
+      const response = streamSSE(c, async (out) => {
         const from = Number(c.req.header("last-event-id") ?? 0);
         await events(c.var.ctx, from, (id) => out.writeSSE({ id: String(id), data: "x" }));
       });
-      answer.headers.delete("transfer-encoding"); // which Node refuses over HTTP/2
-      return answer;
+      response.headers.delete("transfer-encoding"); // Node rejects that header over HTTP/2
+      return response;
     });
     return getRequestListener(app.fetch);
   },
 };
 
-describe.each(transports)("over $name", (transport) => {
+describe.each(transports)("an event stream over $name", (transport) => {
   for (const [name, listener] of Object.entries(servers)) {
-    const without = name === "Express" && transport.http2; // it does not speak it
+    const isUnsupported = name === "Express" && transport.http2;
     const it = test.skipIf(transport.missing !== undefined);
-    if (without) continue;
+    if (isUnsupported) continue;
 
     async function start() {
       const home = transport.server();
@@ -90,7 +90,7 @@ describe.each(transports)("over $name", (transport) => {
       until(() => server.asking.replies[0]?.body.includes(`id: ${id}\n`) === true, `event ${id}`);
 
     for (const leave of transport.leaves) {
-      it(`${name}: the source of events stops when its client leaves by ${leave}`, async () => {
+      it(`from ${name} stops its source when the client leaves by ${leave}`, async () => {
         await using server = await start();
         server.asking.get();
         await has(server, 3);
@@ -100,7 +100,7 @@ describe.each(transports)("over $name", (transport) => {
       });
     }
 
-    it(`${name}: a stream that comes back goes on where it was, and ends well with the server`, async () => {
+    it(`from ${name} resumes after the Last-Event-ID, and ends when the server drains`, async () => {
       await using server = await start();
       server.asking.get({ "last-event-id": "41" });
       await has(server, 44);

@@ -61,7 +61,7 @@ describe.each(["upgrade", "connect"] as const)("a connection that left HTTP by %
   }
 
   test.each(["FIN", "RST", "half-close"] as const)(
-    "has a context that is done when the client leaves by %s",
+    "has a context that is canceled when the client leaves by %s",
     async (how) => {
       let heard = "";
       await using server = await upgraded((_, socket) => {
@@ -78,18 +78,18 @@ describe.each(["upgrade", "connect"] as const)("a connection that left HTTP by %
     },
   );
 
-  test("is finished, and not gone, when this side has said goodbye first", async () => {
+  test("has a context that finishes if this side ended the connection first", async () => {
     await using server = await upgraded((_, socket) => socket.resume());
     const ctx = requestContext(server.req);
     server.socket.end("bye");
     await until(() => server.asking.ended);
-    expect(isDone(ctx)).toBe(false); // the client may still have something to say
+    expect(isDone(ctx)).toBe(false); // the client may still send data
     server.asking.leave("half-close");
     await until(() => isDone(ctx));
     expect(cause(ctx)).toBeInstanceOf(RequestFinished);
   });
 
-  test("knows it when asked for late", async () => {
+  test("has a canceled context if `requestContext` is called after the client left", async () => {
     await using server = await upgraded((_, socket) => socket.resume());
     server.asking.leave("RST");
     await until(() => server.one.closed);
@@ -101,7 +101,7 @@ describe.each(["upgrade", "connect"] as const)("a connection that left HTTP by %
   });
 });
 
-test("an upgrade that nobody wants is a request like any other", async () => {
+test("the context of an upgrade request on a server without upgrade listener finishes with the response", async () => {
   let ctx: Context | undefined;
   await using server = await start((server) =>
     server.on("request", (req: IncomingMessage, res: ServerResponse) => {
@@ -116,7 +116,7 @@ test("an upgrade that nobody wants is a request like any other", async () => {
   expect(cause(ctx!)).toBeInstanceOf(RequestFinished);
 });
 
-describe("Expect: 100-continue, with a listener of one's own", () => {
+describe("with a `checkContinue` listener (Expect: 100-continue), the context", () => {
   const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
   async function expecting(listener: (req: IncomingMessage, res: ServerResponse) => void) {
     const seen: Context[] = [];
@@ -132,7 +132,7 @@ describe("Expect: 100-continue, with a listener of one's own", () => {
     return Object.assign(server, { asking: client, ctx: seen[0]! });
   }
 
-  test("the context lasts from the question to the answer", async () => {
+  test("lasts from the request's head to the final response", async () => {
     await using server = await expecting((req, res) => {
       res.writeContinue();
       req.resume().on("end", () => res.end("ok"));
@@ -145,14 +145,14 @@ describe("Expect: 100-continue, with a listener of one's own", () => {
     expect(cause(server.ctx)).toBeInstanceOf(RequestFinished);
   });
 
-  test("a refusal finishes it", async () => {
+  test("finishes with a 417", async () => {
     await using server = await expecting((_, res) => res.writeHead(417).end());
     await until(() => isDone(server.ctx));
     expect(cause(server.ctx)).toBeInstanceOf(RequestFinished);
   });
 
   test.each(["FIN", "RST", "half-close"] as const)(
-    "the client may leave by %s before it is told to go on",
+    "is canceled if the client leaves by %s before 100 Continue",
     async (how) => {
       await using server = await expecting(() => undefined);
       server.asking.leave(how);

@@ -1,4 +1,4 @@
-/** WebSockets of the package `ws`: real servers, real clients, in clear text and over TLS. */
+/** WebSockets of the package `ws`, with real servers and clients, in clear text and over TLS. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
@@ -30,7 +30,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 type Connected = (ws: WebSocket, ctx: Context, serving: Serving) => unknown;
 
-/** Where the context is asked for: before `ws` listens to the connection, or after. */
+/** The event in which the context is created: before `ws` listens to the connection, or after. */
 const places = ["upgrade", "connection"] as const;
 
 describe.each([http1, https1])("a WebSocket over $name", (transport) => {
@@ -65,9 +65,9 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     const [{ ws, ctx }] = seen as [(typeof seen)[0]];
     return {
       ...{ client, heard, ws, ctx, serving },
-      /** The code with which it has ended for the client. */
+      /** The close code that the client received. */
       closed: () => closed,
-      /** What the client leaves by. */
+      /** The client's socket. */
       socket: (client as unknown as { _socket: Socket })._socket,
       async [Symbol.asyncDispose]() {
         await until(() => seen.every((one) => one.ctx.err() !== undefined), "no context lives");
@@ -83,12 +83,12 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
   const leave: Record<string, (server: Server) => unknown> = {
     "terminate()": ({ client }) => client.terminate(),
     FIN: ({ socket }) => socket.end(),
-    // TLS cannot reset what is beneath it; in clear text it can.
+    // Only a plain socket can be reset: TLS has no access to the socket beneath it.
     ...(transport === http1 && { RST: ({ socket }) => socket.resetAndDestroy() }),
   };
   for (const place of places) {
     for (const [how, go] of Object.entries(leave)) {
-      it(`is gone when its client leaves by ${how}; asked for at "${place}"`, async () => {
+      it(`has a canceled context after its client leaves by ${how} (created at "${place}")`, async () => {
         await using server = await start(undefined, { place });
         server.client.send("hello");
         await new Promise((resolve) => server.ws.once("message", resolve));
@@ -99,7 +99,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
       });
     }
 
-    it(`is finished when the two have said goodbye, whoever began; asked for at "${place}"`, async () => {
+    it(`has a finished context after both sides have closed it, whichever closed first (created at "${place}")`, async () => {
       for (const begins of ["client", "ws"] as const) {
         await using server = await start(undefined, { place });
         server[begins].close(4_000);
@@ -110,7 +110,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     });
   }
 
-  it("gives each message a context of its own, which ends with the connection too", async () => {
+  it("can give each message a child context, which ends with the connection too", async () => {
     const ends: unknown[] = [];
     const work: Connected = (ws, ctx) => {
       ws.on("message", (data: Buffer) => {
@@ -135,7 +135,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     expect(ends.slice(1)).toEqual([server.ctx.err(), server.ctx.err()]);
   });
 
-  it("that does not answer a ping is terminated, and is gone", async () => {
+  it("whose client does not answer pings is terminated, and its context is canceled", async () => {
     const beat: Connected = (ws, ctx) => {
       let answered = true;
       ws.on("pong", () => (answered = true));
@@ -151,7 +151,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     expect(cause(server.ctx)).toBeInstanceOf(ClientDisconnected);
   });
 
-  it("hears of a shutdown at the end of the grace, and can say why it ends", async () => {
+  it("is canceled at the end of the grace period, and can still send a close code", async () => {
     const polite: Connected = (ws, ctx) => afterFunc(ctx, () => ws.close(1001));
     await using server = await start(polite, { gracePeriod: 50, forceAfter: 60_000 });
     const report = await server.serving.close();
@@ -160,7 +160,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     await until(() => server.closed() === 1001);
   });
 
-  it("does not use up the grace if it hears of the draining", async () => {
+  it("does not use up the grace period if it closes when `serving.context` ends", async () => {
     const prompt: Connected = (ws, _, serving) => afterFunc(serving.context, () => ws.close(1001));
     await using server = await start(prompt, { gracePeriod: 60_000 });
     const report = await server.serving.close();
@@ -169,7 +169,7 @@ describe.each([http1, https1])("a WebSocket over $name", (transport) => {
     await until(() => server.closed() === 1001);
   });
 
-  it("that heeds nothing is destroyed in the end", async () => {
+  it("that watches no context is destroyed after `forceAfter`", async () => {
     await using server = await start(undefined, { gracePeriod: 20, forceAfter: 20 });
     const report = await server.serving.close();
     expect(report).toMatchObject({ drained: 0, canceled: 1, destroyed: 1 });

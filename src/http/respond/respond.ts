@@ -1,30 +1,16 @@
-/** Answers in place of a handler that has failed or is late. */
+/** Responses in place of a handler that has failed or is late. */
 import { STATUS_CODES } from "node:http";
-import type { ResponseLike } from "../request/request-end.ts";
-import { retryAfterOf } from "./status.ts";
+import type { Context } from "../../index.ts";
+import type { WritableResponseLike } from "../types.ts";
+import { retryAfterOf, statusOf } from "./status.ts";
 
-/** The parts of an `http.ServerResponse` that `handler` uses. */
-export interface AnswerLike extends ResponseLike {
-  readonly headersSent: boolean;
-  readonly writableEnded: boolean;
-  statusCode: number;
-  statusMessage: string;
-  setHeader(name: string, value: string): unknown;
-  removeHeader(name: string): void;
-  end(body: string): unknown;
-  destroy(): unknown;
-  /** HTTP/2 only. */
-  readonly stream?: { readonly destroyed: boolean; close(code: number): unknown } | null;
-  on(event: "close" | "error" | "socket", listener: () => void): unknown;
-}
-
-/** Headers that speak of the handler's own answer. Others stay: a browser needs those of CORS. */
+/** Headers that describe the handler's own body. All others stay: a browser needs those of CORS. */
 const STALE = ["content-encoding", "transfer-encoding", "etag", "last-modified", "cache-control"];
 
-/** What a stream is reset with: `destroy()` would say NO_ERROR, which some take for success. */
+/** The code that resets a stream. `destroy()` would send NO_ERROR, which some clients take for success. */
 const INTERNAL_ERROR = 2;
 
-/** What throws once an answer has been sent. */
+/** The methods that throw once a response has been sent. */
 const HEADER_METHODS = [
   "setHeader",
   "setHeaders",
@@ -36,13 +22,14 @@ const HEADER_METHODS = [
 ] as const;
 
 /**
- * Sends `status` and its name, if nothing has been sent; with 503, Retry-After is what `reason`, an
- * error or a context, knows of it. For 499 there is nobody to hear it, and
- * behind a part of another answer no other can be sent: then the connection (in HTTP/2, the
- * stream) is closed, so that nobody takes the part for the whole. Does nothing to an answer that
- * is complete.
+ * Sends `status` and its name, if nothing has been sent. A 503 has the Retry-After of `reason`,
+ * which is an error or a context.
+ *
+ * Closes the connection (over HTTP/2, the stream) if a part of another response has been sent, so
+ * that the client does not take the part for the whole. Does the same for 499, because no client can
+ * receive it. Does nothing if the response is complete.
  */
-export function respond(res: AnswerLike, status: number, reason: unknown): void {
+export function respond(res: WritableResponseLike, status: number, reason: unknown): void {
   if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
   if (res.headersSent || status < 400 || status === 499) {
     cutOff(res);
@@ -52,7 +39,7 @@ export function respond(res: AnswerLike, status: number, reason: unknown): void 
   const text = `${name}\n`;
   for (const header of STALE) res.removeHeader(header);
   res.statusCode = status;
-  // HTTP/2 has none, and warns of whoever asks.
+  // HTTP/2 has no status message, and Node warns when it is read.
   if (!res.stream && res.statusMessage) res.statusMessage = name;
   if (status === 503) res.setHeader("retry-after", String(retryAfterOf(reason)));
   res.setHeader("content-type", "text/plain; charset=utf-8");
@@ -62,30 +49,36 @@ export function respond(res: AnswerLike, status: number, reason: unknown): void 
   discardLaterWrites(res);
 }
 
+/** Sends the status that the end of `ctx` stands for. `ctx` is done. */
+export function respondWithEnd(res: WritableResponseLike, ctx: Context): void {
+  respond(res, statusOf(ctx), ctx);
+}
+
 /**
- * Closes an answer that is not finished, so that nobody takes the part for the whole: in HTTP/2
- * `res.destroy()` would not do (https://github.com/nodejs/node/issues/16798).
+ * Closes a response that is not finished, so that the client does not take the part for the whole.
+ * Over HTTP/2, `res.destroy()` does not achieve that: https://github.com/nodejs/node/issues/16798.
  */
-export function cutOff(res: AnswerLike): void {
+export function cutOff(res: WritableResponseLike): void {
   if (res.stream) res.stream.close(INTERNAL_ERROR);
   else res.destroy();
 }
 
 /**
- * The handler may be at work still, and must not bring the process down when it comes to answer:
- * setting a header would throw, perhaps in a callback where nobody catches, and a late `write`
- * would emit an `error`. So headers go nowhere, and `write` says by its callback alone that nobody
- * listens: in HTTP/2, where it would reset the stream with the answer on its way, by one of ours.
- * (Go buffers whole answers instead, and refuses to stream.)
+ * Discards what the handler writes from now on. A handler that still runs must not crash the process
+ * when it responds: setting a header would throw, perhaps in a callback that catches nothing, and a
+ * late `write` would emit an `error`. After this call, the header methods do nothing and the `error`
+ * is ignored: a callback of `write` still gets it. Over HTTP/2, a late `write` would also reset the
+ * stream while the response is on its way, so `write` is replaced there. (Go buffers whole responses
+ * instead, and refuses to stream.)
  */
-export function discardLaterWrites(res: AnswerLike): void {
+export function discardLaterWrites(res: WritableResponseLike): void {
   const methods = res as unknown as Record<string, unknown>;
   for (const name of HEADER_METHODS) if (name in methods) methods[name] = () => res;
   if (res.stream) methods["write"] = writeNowhere;
   res.on("error", () => undefined);
 }
 
-/** True, for nobody would ever say `drain`. */
+/** Returns true, because `drain` would never follow. */
 function writeNowhere(...args: unknown[]): boolean {
   const callback = args.find((arg): arg is (error: Error) => unknown => typeof arg === "function");
   if (callback) queueMicrotask(() => callback(new Error("write after end")));

@@ -1,23 +1,22 @@
-/** The one mapping from what went wrong to an HTTP status. */
-import { isContextError, type Context } from "../../index.ts";
+/** The one mapping from errors and ended contexts to HTTP statuses. */
+import { isContextError } from "../../index.ts";
+import { LONGEST_CHAIN } from "../../internal.ts";
+import { isContext } from "../checks.ts";
 import { brandOf, type OverloadedError } from "../request/causes.ts";
 
-/** As far as the core follows `cause`. */
-const LONGEST_CHAIN = 32;
-
 /**
- * The status for an error, or for what ended a context. The first of the causes of `eightysix/http`
- * in its chain of causes decides:
+ * Returns the HTTP status for an error, or for the end of a context. The chain of causes is searched
+ * for a cause of `eightysix/http`, and the first one decides:
  *
  * | | |
  * |---|---|
- * | the client has gone | 499: log it, there is nobody to send it to |
- * | the caller's deadline has passed | 504 |
- * | the server's own limit, shutdown, refused by `admission` | 503 |
- * | the caller's deadline makes no sense, and `strict` minds | 400 |
- * | any other end of a context: a timeout of the handler's own, a `cancel()` | 503: the server gave up, and a second try may succeed |
- * | anything else | 500 |
- * | a context that lives, a request that was finished | 200: nothing went wrong |
+ * | the client disconnected | 499: log it, nothing can be sent |
+ * | the caller's deadline passed | 504 |
+ * | the server's own limit passed, the server shuts down, or `admission` refused the work | 503 |
+ * | the caller's deadline is malformed, and `strict` is set | 400 |
+ * | the context ended otherwise, such as by a timeout of the handler or by `cancel()` | 503: the server gave up, and a second try may succeed |
+ * | any other error | 500 |
+ * | the context is live, or the request is finished | 200: nothing went wrong |
  */
 export function statusOf(of: unknown): number {
   const error = errorOf(of);
@@ -26,7 +25,7 @@ export function statusOf(of: unknown): number {
   return (cause && brandOf(cause)) ?? (isContextError(error) ? 503 : 500);
 }
 
-/** What to say in Retry-After where that status is 503, in seconds: what the cause knows, or 1. */
+/** Returns the seconds for Retry-After in a response with status 503: those of the cause, or 1. */
 export function retryAfterOf(of: unknown): number {
   return (firstCause(errorOf(of)) as Partial<OverloadedError> | undefined)?.retryAfter ?? 1;
 }
@@ -41,7 +40,3 @@ function firstCause(error: unknown): object | undefined {
 }
 
 const errorOf = (of: unknown): unknown => (isContext(of) ? of.err() : of);
-
-function isContext(x: unknown): x is Context {
-  return typeof (x as Partial<Context> | null | undefined)?.err === "function";
-}

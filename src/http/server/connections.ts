@@ -1,21 +1,12 @@
 /**
- * The connections of a server, of whatever kind: which are open, which were never used, and how each
- * is brought to its end. Node's own lists leave out those that have not spoken yet (Node 20 to 24),
- * those that were upgraded, and all of HTTP/2.
+ * The connections of a server of any kind: which are open, which were never used, and how each of
+ * them ends. Node's own lists leave out connections that have sent nothing yet (Node 20 to 24),
+ * upgraded connections, and everything of HTTP/2.
  */
-import { attach, type RequestTracker } from "../request/request-tracker.ts";
-import type { SocketLike } from "../request/request-end.ts";
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each event has its own parameters
-type Listener = (...args: any[]) => void;
-
-/** The parts of an `http.Server`, `https.Server` or `http2` server that `serve` uses. */
-export interface ServerLike {
-  prependListener(event: string, listener: Listener): unknown;
-  off(event: string, listener: Listener): unknown;
-  close(): unknown;
-  closeIdleConnections?(): void;
-}
+import { attach } from "../request/request-tracker.ts";
+import type { SocketLike } from "../types.ts";
+import type { OpenRequests, Stream } from "./open-requests.ts";
+import type { Listener, ServerLike } from "./types.ts";
 
 interface Connection extends SocketLike {
   readonly bytesRead: number;
@@ -33,39 +24,34 @@ interface Session {
   close(): void;
 }
 
-interface Stream {
-  on(event: "close", listener: () => void): unknown;
-}
-
-/** Told of the streams of HTTP/2, which no channel announces. */
-type Arrived = (stream: Stream) => void;
-
 export class Connections {
   readonly #server: ServerLike;
-  readonly #home: RequestTracker;
-  readonly #arrived: Arrived;
-  /** All of them, as TCP has them: what is destroyed here is gone, whatever is spoken on it. */
+  readonly #openRequests: OpenRequests;
+  /** All TCP connections. To destroy one of them ends everything on it, whatever its protocol. */
   readonly #open = new Set<Connection>();
-  /** Those on which requests may come, with the bytes that had been read before the first. */
+  /** The connections that can carry requests, with the bytes that were read before the first one. */
   readonly #ready = new Map<Connection, number>();
-  /** Those whose TLS handshake is under way, by their other end. Node does not tell what becomes of them. */
-  readonly #greeting = new Map<string, Connection>();
+  /**
+   * The connections whose TLS handshake is under way, by their remote address and port. Node emits
+   * another socket for the encrypted connection, and does not say which one it belongs to.
+   */
+  readonly #handshaking = new Map<string, Connection>();
   readonly #sessions = new Set<Session>();
-  /** In clear text, a server speaks either HTTP/1 or HTTP/2. */
-  #h2c = false;
+  /** Whether this is an HTTP/2 server without TLS. Such a server does not speak HTTP/1. */
+  #isPlainHttp2 = false;
   readonly #listeners: [event: string, listener: Listener][];
 
-  constructor(server: ServerLike, home: RequestTracker, arrived: Arrived) {
+  constructor(server: ServerLike, openRequests: OpenRequests) {
     this.#server = server;
-    this.#home = home;
-    this.#arrived = arrived;
-    // No listener for `upgrade`, `checkContinue` or `request`: having one changes what Node does.
+    this.#openRequests = openRequests;
+    const isTls = "setSecureContext" in server;
+    // No listener for `upgrade`, `checkContinue` or `request`: Node behaves differently if one exists.
     this.#listeners = [
-      ["connection", "setSecureContext" in server ? this.#greet : this.#connect],
-      ["secureConnection", this.#secure],
-      ["session", this.#begin],
+      ["connection", isTls ? this.#onTlsConnection : this.#onPlainConnection],
+      ["secureConnection", this.#onSecureConnection],
+      ["session", this.#onSession],
     ];
-    // Before the server's own, or a request could come first.
+    // Before the server's own listeners, or a request could come first.
     for (const [event, listener] of this.#listeners) server.prependListener(event, listener);
   }
 
@@ -74,24 +60,27 @@ export class Connections {
   }
 
   /**
-   * Closes what has nothing to do: idle and never-used connections. Sessions say GOAWAY and finish
-   * their streams. To be called again and again: what is busy now is idle later.
+   * Closes the connections without a request: idle ones, and ones that were never used. Sessions send
+   * GOAWAY and finish their streams. Call this repeatedly, because busy connections become idle later.
    */
   closeIdle(busy: ReadonlySet<object>): void {
     this.#server.closeIdleConnections?.();
-    for (const [socket, before] of this.#ready) {
+    for (const [socket, bytesReadBefore] of this.#ready) {
       if (this.#isHttp2(socket) || busy.has(socket)) continue;
-      // The end of a handshake and a request can be read in one, so look at both directions.
-      if (socket.bytesRead === before && socket.bytesWritten === 0) socket.destroy();
+      // One read can hold the end of a handshake and a request, so check both directions.
+      if (socket.bytesRead === bytesReadBefore && socket.bytesWritten === 0) socket.destroy();
     }
-    for (const socket of this.#greeting.values()) socket.destroy();
+    for (const socket of this.#handshaking.values()) socket.destroy();
     for (const session of this.#sessions) {
       this.#sessions.delete(session);
       session.close();
     }
   }
 
-  /** Those of HTTP/1 that are not in `busy`: upgraded, or slow to say what they want. */
+  /**
+   * Returns the HTTP/1 connections that are not in `busy`: upgraded ones, and ones whose request has
+   * not been received completely.
+   */
   others(busy: ReadonlySet<object>): Connection[] {
     return [...this.#ready.keys()].filter((socket) => !busy.has(socket) && !this.#isHttp2(socket));
   }
@@ -100,55 +89,54 @@ export class Connections {
     for (const socket of this.#open) socket.destroy();
   }
 
-  /** Listens no more. */
-  forget(): void {
+  stopListening(): void {
     for (const [event, listener] of this.#listeners) this.#server.off(event, listener);
   }
 
   #isHttp2(socket: Connection): boolean {
-    return this.#h2c || socket.alpnProtocol === "h2";
+    return this.#isPlainHttp2 || socket.alpnProtocol === "h2";
   }
 
-  readonly #greet = (socket: Connection): void => {
-    this.#opened(socket);
-    const end = otherEnd(socket);
-    if (end === undefined) return;
-    this.#greeting.set(end, socket);
-    socket.on("close", () => this.#greeting.delete(end));
+  readonly #onPlainConnection = (socket: Connection): void => {
+    this.#addOpen(socket);
+    this.#addReady(socket);
   };
 
-  readonly #secure = (socket: Connection): void => {
-    const end = otherEnd(socket);
-    if (end !== undefined) this.#greeting.delete(end);
-    this.#readied(socket);
+  readonly #onTlsConnection = (socket: Connection): void => {
+    this.#addOpen(socket);
+    const remote = remoteOf(socket);
+    if (remote === undefined) return;
+    this.#handshaking.set(remote, socket);
+    socket.on("close", () => this.#handshaking.delete(remote));
   };
 
-  readonly #connect = (socket: Connection): void => {
-    this.#opened(socket);
-    this.#readied(socket);
+  readonly #onSecureConnection = (socket: Connection): void => {
+    const remote = remoteOf(socket);
+    if (remote !== undefined) this.#handshaking.delete(remote);
+    this.#addReady(socket);
   };
 
-  readonly #begin = (session: Session): void => {
-    if (session.encrypted === false) this.#h2c = true;
-    attach(session, this.#home);
+  readonly #onSession = (session: Session): void => {
+    if (session.encrypted === false) this.#isPlainHttp2 = true;
+    attach(session, this.#openRequests);
     this.#sessions.add(session);
     session.on("close", () => this.#sessions.delete(session));
-    session.on("stream", this.#arrived);
+    session.on("stream", (stream) => this.#openRequests.onStream(stream));
   };
 
-  #opened(socket: Connection): void {
+  #addOpen(socket: Connection): void {
     this.#open.add(socket);
     socket.on("close", () => this.#open.delete(socket));
   }
 
-  #readied(socket: Connection): void {
-    attach(socket, this.#home);
+  #addReady(socket: Connection): void {
+    attach(socket, this.#openRequests);
     this.#ready.set(socket, socket.bytesRead);
     socket.on("close", () => this.#ready.delete(socket));
   }
 }
 
-/** `undefined` for a connection that has closed again, or came through a file. */
-function otherEnd({ remoteAddress, remotePort }: Connection): string | undefined {
+/** `undefined` for a connection that has closed already, or that came through a file. */
+function remoteOf({ remoteAddress, remotePort }: Connection): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress ?? ""}|${remotePort}`;
 }

@@ -42,7 +42,7 @@ interface Setting {
   [other: string]: unknown;
 }
 
-/** A server in a process of its own, and its clients. It must end by itself. */
+/** Starts a server in a process of its own, which must end by itself, and offers clients for it. */
 async function start(setting: Setting = {}) {
   const { kind = "http" } = setting;
   const child = spawn(process.execPath, [program, JSON.stringify({ ...setting, tls })], {
@@ -79,10 +79,10 @@ async function start(setting: Setting = {}) {
     },
     signal(name: NodeJS.Signals = "SIGTERM") {
       signaled = performance.now();
-      // Not `child.kill`: in Deno that says at once that the child has died of it.
+      // Not `child.kill`: in Deno, that reports at once that the signal has killed the child.
       if (child.pid !== undefined && child.exitCode === null) process.kill(child.pid, name);
     },
-    /** What it reported, once it has ended by itself. */
+    /** Waits until the server has ended by itself, and returns its report. */
     async end() {
       const [code, signal] = await closed;
       const took = performance.now() - signaled;
@@ -105,11 +105,11 @@ const report = (drained: number, canceled = 0, destroyed = 0) => ({
   destroyed,
 });
 
-describe.each(["http", "https", "h2"] as const)("HTTP/1 on %s", (kind) => {
+describe.each(["http", "https", "h2"] as const)("a shutdown of an HTTP/1 server (%s)", (kind) => {
   const secure = kind !== "http";
   const only = test.skipIf(secure && tls === undefined);
 
-  only("a request under way is answered, on a connection that then closes", async () => {
+  only("lets an open request finish, and closes its connection afterwards", async () => {
     await using server = await start({ kind });
     const client = await server.client();
     client.get("/short");
@@ -118,11 +118,11 @@ describe.each(["http", "https", "h2"] as const)("HTTP/1 on %s", (kind) => {
     expect(await client.answer()).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*connection: close\r\n/i);
     const end = await server.end();
     expect(end).toMatchObject(report(1));
-    expect(end.took).toBeLessThan(5_000); // and not the grace
+    expect(end.took).toBeLessThan(5_000); // less than the grace period
     expect(client.received).toMatch(/done/);
   });
 
-  only("an answer that has begun is finished, and its connection does not delay", async () => {
+  only("lets a response that has begun finish, and its connection causes no delay", async () => {
     await using server = await start({ kind });
     const client = await server.client();
     client.get("/begun");
@@ -134,7 +134,7 @@ describe.each(["http", "https", "h2"] as const)("HTTP/1 on %s", (kind) => {
     expect(end.took).toBeLessThan(5_000);
   });
 
-  only("a long request is answered with 503 at the end of the grace", async () => {
+  only("responds with 503 to a request that outlasts the grace period", async () => {
     await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
     const client = await server.client();
     client.get("/long");
@@ -148,31 +148,34 @@ describe.each(["http", "https", "h2"] as const)("HTTP/1 on %s", (kind) => {
     expect(end.took).toBeLessThan(10_000);
   });
 
-  only("idle, never-used and never-greeted connections do not delay", async () => {
-    await using server = await start({ kind });
-    const idle = await server.client();
-    idle.get("/ready");
-    await idle.answer();
-    const fresh = await server.client();
-    const mute = await server.client("plain");
-    await delay(50);
-    server.signal();
-    const end = await server.end();
-    expect(end).toMatchObject(report(0));
-    expect(end.took).toBeLessThan(5_000);
-    await until(() => [idle, fresh, mute].every(({ ended }) => ended));
-  });
+  only(
+    "closes idle and never-used connections at once, and ones without a TLS handshake",
+    async () => {
+      await using server = await start({ kind });
+      const idle = await server.client();
+      idle.get("/ready");
+      await idle.answer();
+      const fresh = await server.client();
+      const mute = await server.client("plain");
+      await delay(50);
+      server.signal();
+      const end = await server.end();
+      expect(end).toMatchObject(report(0));
+      expect(end.took).toBeLessThan(5_000);
+      await until(() => [idle, fresh, mute].every(({ ended }) => ended));
+    },
+  );
 
-  only("a deaf handler has its connection destroyed", async () => {
+  only("destroys the connection of a handler that ignores its context", async () => {
     await using server = await start({ kind, gracePeriod: 100, forceAfter: 100 });
     const client = await server.client();
-    client.get("/deaf-stream");
+    client.get("/ignoring-stream");
     await client.answer();
     server.signal();
     expect(await server.end()).toMatchObject(report(0, 1, 1));
   });
 
-  only("an event stream ends with the grace", async () => {
+  only("ends an event stream at the end of the grace period", async () => {
     await using server = await start({ kind, gracePeriod: 100, forceAfter: 20_000 });
     const client = await server.client();
     client.get("/events");
@@ -183,29 +186,32 @@ describe.each(["http", "https", "h2"] as const)("HTTP/1 on %s", (kind) => {
     expect(end.took).toBeLessThan(10_000);
   });
 
-  only("upgraded connections: one hears of it, one gets a FIN", async () => {
-    await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
-    const [told, untold] = [await server.client(), await server.client()];
-    for (const [client, path] of [
-      [told, "/told"],
-      [untold, "/untold"],
-    ] as const) {
-      client.socket.write(
-        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`,
-      );
-      await client.answer();
-    }
-    server.signal();
-    await until(() => told.ended && untold.ended);
-    expect(told.received).toMatch(/bye$/);
-    const end = await server.end();
-    expect(end).toMatchObject(report(0, 2));
-    expect(end.took).toBeGreaterThanOrEqual(150);
-    expect(end.took).toBeLessThan(10_000);
-  });
+  only(
+    "cancels the context of an upgraded connection, and sends a FIN to one without a context",
+    async () => {
+      await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
+      const [watched, unwatched] = [await server.client(), await server.client()];
+      for (const [client, path] of [
+        [watched, "/watched"],
+        [unwatched, "/unwatched"],
+      ] as const) {
+        client.socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`,
+        );
+        await client.answer();
+      }
+      server.signal();
+      await until(() => watched.ended && unwatched.ended);
+      expect(watched.received).toMatch(/bye$/);
+      const end = await server.end();
+      expect(end).toMatchObject(report(0, 2));
+      expect(end.took).toBeGreaterThanOrEqual(150);
+      expect(end.took).toBeLessThan(10_000);
+    },
+  );
 });
 
-test("a half of a request does not keep the server beyond its time", async () => {
+test("a shutdown does not wait longer than the grace period for an incomplete request", async () => {
   await using server = await start({ gracePeriod: 100, forceAfter: 200 });
   const client = await server.client();
   client.socket.write("GET / HTTP/1.1\r\nHost:");
@@ -215,7 +221,7 @@ test("a half of a request does not keep the server beyond its time", async () =>
   expect(end).toMatchObject(report(0, 1));
 });
 
-test("a stream that hears of the draining says goodbye at once", async () => {
+test("an event stream that watches `serving.context` can end when the draining starts", async () => {
   await using server = await start();
   const client = await server.client();
   client.get("/polite-events");
@@ -227,7 +233,7 @@ test("a stream that hears of the draining says goodbye at once", async () => {
   expect(client.received).toMatch(/bye/);
 });
 
-test("during the delay the probe says no, and new requests are served", async () => {
+test("during `delay`, `serving.draining` is true and new requests are served", async () => {
   await using server = await start({ delay: 1_000 });
   const kept = await server.client();
   kept.get("/ready");
@@ -242,7 +248,7 @@ test("during the delay the probe says no, and new requests are served", async ()
   probe = await server.client();
   probe.get("/short");
   expect(await probe.answer()).toMatch(/200 OK/);
-  expect(kept.ended).toBe(false); // may still ask
+  expect(kept.ended).toBe(false); // it may send more requests
   const end = await server.end();
   expect(end).toMatchObject({ ...clean, canceled: 0, destroyed: 0 });
   expect(end.took).toBeGreaterThanOrEqual(950);
@@ -251,20 +257,23 @@ test("during the delay the probe says no, and new requests are served", async ()
 test.each([
   ["SIGTERM", 143],
   ["SIGINT", 130],
-] as const)("a second signal (%s) exits at once, its echo does not", async (name, code) => {
-  await using server = await start();
-  const client = await server.client();
-  client.get("/long");
-  await server.asked(1);
-  server.signal();
-  server.signal(); // npm's
-  await delay(500);
-  expect(server.child.exitCode).toBeNull();
-  server.signal(name);
-  expect(await server.end()).toMatchObject({ code, signal: null });
-});
+] as const)(
+  "a second signal (%s) exits the process at once, and an echo of the first does not",
+  async (name, code) => {
+    await using server = await start();
+    const client = await server.client();
+    client.get("/long");
+    await server.asked(1);
+    server.signal();
+    server.signal(); // an echo, as npm sends it
+    await delay(500);
+    expect(server.child.exitCode).toBeNull();
+    server.signal(name);
+    expect(await server.end()).toMatchObject({ code, signal: null });
+  },
+);
 
-test("an echo does not kill a program that is closing its pools, a signal does", async () => {
+test("while a program closes its pools, another signal kills it and an echo does not", async () => {
   for (const again of [false, true]) {
     await using server = await start({ cleanup: 1_000 });
     server.signal();
@@ -278,7 +287,7 @@ test("an echo does not kill a program that is closing its pools, a signal does",
   }
 });
 
-test("the context of a signal may start it", async () => {
+test("a context of `notifyContext` can start the shutdown", async () => {
   await using server = await start({ notified: true });
   const client = await server.client();
   client.get("/short");
@@ -288,7 +297,7 @@ test("the context of a signal may start it", async () => {
   expect(await server.end()).toMatchObject({ code: 0, drained: 1, canceled: 0 });
 });
 
-test("after the context of a signal has ended, the next signal kills", async () => {
+test("after a context of `notifyContext` has ended, the next signal kills the process", async () => {
   await using server = await start({ notified: true });
   const client = await server.client();
   client.get("/long");
@@ -301,7 +310,7 @@ test("after the context of a signal has ended, the next signal kills", async () 
   expect(await server.end()).toMatchObject({ code: null, signal: "SIGINT" });
 });
 
-test("closed by the program, it ends too", async () => {
+test("`serving.close()` starts the shutdown", async () => {
   await using server = await start({ closes: 100 });
   const client = await server.client();
   client.get("/short");
@@ -309,7 +318,7 @@ test("closed by the program, it ends too", async () => {
   expect(end).toMatchObject({ code: 0, err: "", drained: 1 });
 });
 
-describe.each(["h2", "h2c"] as const)("HTTP/2 on %s", (kind) => {
+describe.each(["h2", "h2c"] as const)("a shutdown of an HTTP/2 server (%s)", (kind) => {
   const only = test.skipIf(kind === "h2" && tls === undefined);
   const connect = (port: number) => {
     const session = connectHttp2(`${kind === "h2" ? "https" : "http"}://127.0.0.1:${port}`, {
@@ -329,40 +338,43 @@ describe.each(["h2", "h2c"] as const)("HTTP/2 on %s", (kind) => {
     return seen;
   };
 
-  only("a request under way is answered, behind a GOAWAY", async () => {
+  only("sends GOAWAY and lets an open request finish", async () => {
     await using server = await start({ kind });
     const { session, ...seen } = connect(server.port);
     session.on("goaway", () => (seen.goaway = true));
-    const answer = ask(session, "/short");
+    const response = ask(session, "/short");
     await server.asked(1);
     server.signal();
-    await until(() => answer.code !== undefined);
-    expect(answer).toEqual({ status: 200, text: "done", code: 0 });
+    await until(() => response.code !== undefined);
+    expect(response).toEqual({ status: 200, text: "done", code: 0 });
     expect(seen.goaway).toBe(true);
     const end = await server.end();
     expect(end).toMatchObject(report(1));
     expect(end.took).toBeLessThan(5_000);
   });
 
-  only("a long request is answered with 503 at the end of the grace, and all ends", async () => {
-    await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
-    const { session } = connect(server.port);
-    const [long, events] = [ask(session, "/long"), ask(session, "/events")];
-    await server.asked(2);
-    server.signal();
-    await until(() => long.code !== undefined && events.code !== undefined);
-    expect(long).toMatchObject({ status: 503, code: 0 });
-    expect(events).toMatchObject({ status: 200, code: 2 }); // cut off, not finished
-    const end = await server.end();
-    expect(end).toMatchObject(report(0, 2));
-    expect(end.took).toBeLessThan(10_000);
-  });
+  only(
+    "responds with 503 to a request that outlasts the grace period, and resets streams",
+    async () => {
+      await using server = await start({ kind, gracePeriod: 200, forceAfter: 20_000 });
+      const { session } = connect(server.port);
+      const [long, events] = [ask(session, "/long"), ask(session, "/events")];
+      await server.asked(2);
+      server.signal();
+      await until(() => long.code !== undefined && events.code !== undefined);
+      expect(long).toMatchObject({ status: 503, code: 0 });
+      expect(events).toMatchObject({ status: 200, code: 2 }); // reset, not finished
+      const end = await server.end();
+      expect(end).toMatchObject(report(0, 2));
+      expect(end.took).toBeLessThan(10_000);
+    },
+  );
 
-  only("idle and never-used sessions do not delay", async () => {
+  only("closes idle and never-used sessions at once", async () => {
     await using server = await start({ kind });
     const used = connect(server.port);
-    const answer = ask(used.session, "/ready");
-    await until(() => answer.code !== undefined);
+    const response = ask(used.session, "/ready");
+    await until(() => response.code !== undefined);
     const unused = connect(server.port);
     await until(() => !unused.session.connecting);
     const mute = await server.client("plain");
@@ -374,18 +386,18 @@ describe.each(["h2", "h2c"] as const)("HTTP/2 on %s", (kind) => {
     await until(() => used.closed && unused.closed && mute.ended);
   });
 
-  only("a deaf handler has its session destroyed", async () => {
+  only("destroys the session of a handler that ignores its context", async () => {
     await using server = await start({ kind, gracePeriod: 100, forceAfter: 100 });
     const { session } = connect(server.port);
-    const answer = ask(session, "/deaf-stream");
-    await until(() => answer.status === 200);
+    const response = ask(session, "/ignoring-stream");
+    await until(() => response.status === 200);
     server.signal();
     expect(await server.end()).toMatchObject(report(0, 1, 1));
   });
 });
 
-describe("in this process", () => {
-  test("`await using` closes it, and signals do again what they did", async () => {
+describe("`serve` in the test's own process", () => {
+  test("closes the server at the end of `await using`, and removes its signal listeners", async () => {
     const before = process.listenerCount("SIGTERM");
     const server = createServer((_, res) => res.end("ok")).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -402,15 +414,15 @@ describe("in this process", () => {
     expect(await held.close()).toMatchObject({ signal: undefined, drained: 0, destroyed: 0 });
   });
 
-  test("many servers listen to a signal together", async () => {
+  test("uses one process listener for a signal, however many servers there are", async () => {
     const before = process.listenerCount("SIGINT");
     const all = Array.from({ length: 20 }, () => serve(createServer()));
     expect(process.listenerCount("SIGINT")).toBe(before + 1);
-    await Promise.all(all.map((serving) => serving.close())); // none of them ever listened
+    await Promise.all(all.map((serving) => serving.close())); // none of them ever called `listen`
     expect(process.listenerCount("SIGINT")).toBe(before);
   });
 
-  test("a server that is closed without it is done as well", async () => {
+  test("resolves `done` when the server is closed without it", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     const serving = serve(server);
     await once(server, "listening");
@@ -420,7 +432,7 @@ describe("in this process", () => {
     expect(await serving.close()).toMatchObject({ took: 0 });
   });
 
-  test("a connection from before its time is not seen, and does not hang it", async () => {
+  test("does not hang if a connection was opened before `serve` was called", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const closed = once(server, "close"); // from Node 26 on, before `serving` is done
@@ -432,14 +444,14 @@ describe("in this process", () => {
     await closed;
   });
 
-  test("a context that is done starts it", async () => {
+  test("starts the shutdown when the context `until` ends", async () => {
     const until = withCancel(background());
     const serving = serve(createServer(), { until, signals: [] });
     until.cancel();
     await serving.done;
   });
 
-  test("what makes no sense is refused", () => {
+  test("rejects a server and signals that are none", () => {
     expect(() => serve(7 as never)).toThrow(/serve needs a server .* number/);
     expect(() => serve(createServer(), { signals: ["SIGKILL"] })).toThrow(/got SIGKILL/);
     expect(() => serve(createServer(), { signals: ["TERM"] })).toThrow(/got TERM/);

@@ -1,88 +1,74 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-/** `serve`: a server that ends well. `served.ts` does it. */
-import type { Context } from "../../index.ts";
-import type { ServerLike } from "./connections.ts";
+/** `serve`: shuts a server down in phases. `shutdown.ts` does the work. */
+import { checkOptions, show } from "../../internal.ts";
+import { checkContextOption } from "../checks.ts";
 import { ServerShutdown } from "./shutdown.ts";
-
-/** All durations are milliseconds. */
-export interface ServeOptions {
-  /** What starts the shutdown. Default: SIGTERM and SIGINT; `[]` for none. */
-  signals?: readonly string[];
-  /** Starts the shutdown too when it is done, whatever its cause. */
-  until?: Context;
-  /** How long new connections are still taken after the start, for load balancers to see `draining`. Default: 0. */
-  delay?: number;
-  /** How long requests may go on by themselves after that. Default: 7000. */
-  gracePeriod?: number;
-  /** How long they have to stop once they are told, before connections are destroyed. Default: 2000. */
-  forceAfter?: number;
-}
-
-/** How it went. */
-export interface ShutdownReport {
-  /** The signal that started it, as "SIGTERM"; `undefined` if it was `close` or `until`. */
-  readonly signal: string | undefined;
-  /** Requests that were under way, or came in, while the server was draining, and ended by themselves. */
-  readonly drained: number;
-  /** Requests and upgraded connections that were still there at the end of the grace, and were told to stop. */
-  readonly canceled: number;
-  /** Connections that were destroyed because nothing else helped. */
-  readonly destroyed: number;
-  /** Milliseconds from the start to the last connection's end. */
-  readonly took: number;
-}
-
-/** A server that is served: listening or not, draining, or over. */
-export interface Serving extends AsyncDisposable {
-  /** True once the shutdown has started: let the readiness probe answer 503. */
-  readonly draining: boolean;
-  /**
-   * Done once the shutdown has started, with the cause `Shutdown`. For what would never end by
-   * itself: an event stream or a WebSocket that hears of it can say goodbye at once, where it would
-   * else use up the whole grace. Not the parent of the requests' contexts.
-   */
-  readonly context: Context;
-  /**
-   * Done when the grace is over, with the cause `Shutdown`: the parent of the contexts of requests.
-   * Those of eightysix/http find it by their connection. A handler that sees none, as those of
-   * eightysix/web, needs it as its `parent`.
-   */
-  readonly requests: Context;
-  /** Resolves when the server is closed, by a shutdown or by its own `close()`. Never rejects. */
-  readonly done: Promise<ShutdownReport>;
-  /** Starts the shutdown, if nothing has, and waits for its end. Never rejects. */
-  close(): Promise<ShutdownReport>;
-}
+import { checkSignals } from "./signals.ts";
+import type { ServeOptions, ServerLike, Serving } from "./types.ts";
 
 /**
- * Shuts `server` down well when the process is told to end, or on `close()`. For servers of
- * `node:http`, `node:https` and `node:http2`. Call it before the first connection: it does not
- * listen for you.
+ * Shuts `server` down in phases when the process gets a signal, or on `close()`. Works with servers
+ * of `node:http`, `node:https` and `node:http2`. Call it before the first connection arrives. It does
+ * not call `listen`.
  *
- * 1. *Draining.* `draining` is true, `context` is done. Every answer now says `Connection: close`.
- *    For `delay` nothing else changes.
- * 2. *Closed.* No new connections. Idle connections are closed, also those that have never been
- *    used; HTTP/2 sessions say GOAWAY. Requests go on as if nothing had happened.
- * 3. *Told*, `grace` later. The contexts of all requests that are left end with the cause
- *    `Shutdown`: `handler` answers 503 with Retry-After, streams and upgraded connections that
- *    heed their context end. An upgraded connection whose context nobody has asked for gets a FIN.
- * 4. *Destroyed*, `hard` later: every connection that is left.
+ * 1. **Draining.** `draining` becomes true, and `context` ends. Responses say `Connection: close`
+ *    from now on. Nothing else changes for `delay` milliseconds.
+ * 2. **Closing.** The server accepts no new connections. It closes idle connections, and connections
+ *    that were never used. HTTP/2 sessions send GOAWAY. Requests go on undisturbed for `gracePeriod`
+ *    milliseconds.
+ * 3. **Canceling.** The contexts of the remaining requests end with the cause `Shutdown`. `handler`
+ *    responds with 503 and Retry-After. Streams and upgraded connections that watch their context
+ *    end. An upgraded connection whose context was never asked for gets a FIN. All of them have
+ *    `forceAfter` milliseconds to stop.
+ * 4. **Destroying.** The remaining connections are destroyed.
+ * 5. **Closed.** `done` resolves.
  *
- * Each step happens only if something is left. A second signal exits at once, with 128 and its
- * number; its echo within 250 ms, as under npm, does not count. Once it is over signals do again
- * what they do by default, and the process ends when nothing else keeps it running: close the
- * pools after `await serving.done`.
+ * A phase starts only if something is left for it: when the last connection has ended, the server is
+ * closed. A second signal exits the process at once, with 128 plus the number of the signal. A
+ * repeated signal within 250 ms, as npm sends it, does not count as a second one. When the server is
+ * closed, signals have their default effect again, and the process ends when nothing else keeps it
+ * running. Close connection pools after `await serving.done`.
  *
- * The context that a *signal* ends must not be the parent of requests: they would fail at step 1,
- * with seconds to spare in which nearly all of them would have been answered. What they have for
- * a parent here is the end of the *grace*.
+ * Do not make the context of a *signal* the parent of requests. Those requests would fail in phase 1,
+ * although nearly all of them would have finished in the grace period. Their parent here is a context
+ * that ends in phase 3.
+ *
+ * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
+ *
+ * @example
+ * const server = createServer(handler(listener));
+ * const serving = serve(server, { gracePeriod: 7_000 });
+ * server.listen(8080);
+ * await serving.done;
+ * await pool.end();
  */
 export function serve(server: ServerLike, options: ServeOptions = {}): Serving {
-  const { prependListener, close } = Object(server) as Partial<ServerLike>;
-  if (typeof prependListener !== "function" || typeof close !== "function") {
-    throw new TypeError(
-      `serve needs a server as its first argument, got ${typeof server}; pass what createServer of node:http, node:https or node:http2 returns`,
-    );
-  }
+  checkServer(server);
+  checkOptions(options, "serve(server, options)", [
+    ...["signals", "until", "delay", "gracePeriod", "forceAfter"],
+  ]);
+  const { signals = [], until, delay, gracePeriod, forceAfter } = options;
+  checkSignals(signals, "serve");
+  checkContextOption(until, "until");
+  checkDuration(delay, "delay");
+  checkDuration(gracePeriod, "gracePeriod");
+  checkDuration(forceAfter, "forceAfter");
   return new ServerShutdown(server, options);
+}
+
+function checkServer(server: unknown): void {
+  const { prependListener, close } = Object(server) as Partial<ServerLike>;
+  if (typeof prependListener === "function" && typeof close === "function") return;
+  const isApp = typeof (server as { listen?: unknown } | null | undefined)?.listen === "function";
+  const hint = isApp
+    ? "for an application, pass the server that app.listen() or createServer(app) returns (app.server in Fastify)"
+    : "pass the server that createServer of node:http, node:https or node:http2 returns";
+  throw new TypeError(`serve needs a server as its first argument, got ${show(server)}; ${hint}`);
+}
+
+function checkDuration(ms: unknown, name: string): void {
+  if (ms === undefined || (typeof ms === "number" && ms >= 0)) return;
+  const Refusal = typeof ms === "number" ? RangeError : TypeError;
+  throw new Refusal(
+    `${name} is a number of milliseconds from 0 on, got ${show(ms)}; pass a number, or Infinity for no limit`,
+  );
 }

@@ -1,95 +1,71 @@
-/** The shutdown of one server, step by step; `serve.ts` says what each step means. */
-import { afterFunc, background, sleep, withCancel, withTimeout } from "../../index.ts";
-import { Shutdown } from "../request/causes.ts";
-import { Connections, type ServerLike } from "./connections.ts";
-import { subscribeToRequests, type RequestTracker } from "../request/request-tracker.ts";
-import { onRequestEnd, type RequestLike, type ResponseLike } from "../request/request-end.ts";
-import type { ServeOptions, Serving, ShutdownReport } from "./serve.ts";
-import { checkSignals, onSignals, signalNumber } from "./signals.ts";
+/** The shutdown of one server, phase by phase. The doc comment of `serve` lists the phases. */
+import { afterFunc, background, sleep, withCancel, type Context } from "../../index.ts";
+import { shutdown } from "../request/causes.ts";
+import { subscribeToRequests } from "../request/request-tracker.ts";
+import { Connections } from "./connections.ts";
+import { twoTurns } from "./event-loop.ts";
+import { OpenRequests } from "./open-requests.ts";
+import { onSignals, signalNumber } from "./signals.ts";
+import type { ServeOptions, ServerLike, Serving, ShutdownReport } from "./types.ts";
 
-const shutdown = new Shutdown();
+/** A server enters these phases in this order. It may skip phases, and "closed" is the last one. */
+type Phase = "serving" | "draining" | "closing" | "canceling" | "destroying" | "closed";
 
-/** How often connections are looked at that have become idle without a word. */
-const SWEEP = 50;
+/** Milliseconds between two searches for connections that have become idle, which emit no event. */
+const IDLE_CHECK = 50;
 
-/** How long `done` waits for connections that have been destroyed. */
-const LAST = 1_000;
+/** Milliseconds after which the server counts as closed although a connection has not reported its end. */
+const LAST_WAIT = 1_000;
 
-export class ServerShutdown implements Serving, RequestTracker {
+export class ServerShutdown implements Serving {
   readonly context = withCancel(background());
-  readonly requests = withCancel(background());
+  readonly requests: Context;
   readonly done: Promise<ShutdownReport>;
 
   readonly #server: ServerLike;
-  readonly #times: Required<Pick<ServeOptions, "delay" | "gracePeriod" | "forceAfter">>;
+  readonly #durations: Required<Pick<ServeOptions, "delay" | "gracePeriod" | "forceAfter">>;
+  readonly #openRequests: OpenRequests;
   readonly #connections: Connections;
-  /** What is being answered, with its connection where that is its own. */
-  readonly #open = new Map<object, object | undefined>();
-  /** What runs on without its client. */
-  readonly #staying = new Set<object>();
-  /** Done when the server is closed, and nothing runs on. */
+  /** Ends in the phase "closed": no other phase follows, and waits end early. */
   readonly #closed = withCancel(background());
-  readonly #unlisten: () => void;
-  #signal: string | undefined;
-  #told = false;
-  #report = { drained: 0, canceled: 0, destroyed: 0 };
-  #started = NaN;
-  #serverClosed = false;
-  #givenUp = false;
+  readonly #stopListening: () => void;
+  #phase: Phase = "serving";
+  /** When the phase "draining" began, by `performance.now()`. */
+  #startedAt: number | undefined;
+  #hasServerClosed = false;
+  #firstSignal: string | undefined;
+  #report = { signal: undefined as string | undefined, canceled: 0, destroyed: 0, took: 0 };
+  #resolve: (report: ShutdownReport) => void = () => undefined;
 
+  /** The options have been checked. */
   constructor(server: ServerLike, options: ServeOptions) {
     const { signals = ["SIGTERM", "SIGINT"], until } = options;
     const { delay = 0, gracePeriod = 7_000, forceAfter = 2_000 } = options;
-    checkSignals(signals, "serve");
-    for (const ms of [delay, gracePeriod, forceAfter]) withTimeout(background(), ms); // refuses what is no duration
-    const stop = until && afterFunc(until, () => this.close());
     this.#server = server;
-    this.#times = { delay, gracePeriod, forceAfter };
+    this.#durations = { delay, gracePeriod, forceAfter };
+    this.done = new Promise((resolve) => (this.#resolve = resolve));
+    this.#openRequests = new OpenRequests(() => {
+      if (this.#hasServerClosed) this.#enter("closed");
+    });
+    this.requests = this.#openRequests.requests;
     subscribeToRequests();
-    this.#connections = new Connections(server, this, (stream) => {
-      this.#begun(stream, undefined);
-      stream.on("close", () => {
-        this.#over(stream);
-      });
-    });
-    this.#unlisten = onSignals(signals, this.#heard);
-    this.done = new Promise((resolve) => {
-      const over = (): void => {
-        // Those that run on without their client are waited for as well.
-        if (this.draining && this.#staying.size > 0 && !this.#givenUp) return;
-        const took = this.draining ? performance.now() - this.#started : 0;
-        if (this.#closed.err() !== undefined) return;
-        stop?.();
-        this.#unlisten();
-        this.#connections.forget();
-        this.#closed.cancel(shutdown);
-        // The last answer may hear of its end after the server does (Node 24, TLS).
-        void turns(() => {
-          // Those who have not said so are over as well: no connection is left.
-          if (this.draining && this.requests.err() === undefined)
-            this.#report.drained += this.#open.size;
-          this.context.cancel(shutdown);
-          this.requests.cancel(shutdown);
-          resolve({ signal: this.#signal, ...this.#report, took });
-        });
-      };
-      server.prependListener("close", () => {
-        this.#serverClosed = true;
-        over();
-      });
-      this.#finish = over;
-    });
+    this.#connections = new Connections(server, this.#openRequests);
+    server.prependListener("close", this.#onServerClose);
+    const ignoreSignals = onSignals(signals, this.#onSignal);
+    const ignoreUntil = until && afterFunc(until, () => this.close());
+    this.#stopListening = () => {
+      ignoreUntil?.();
+      ignoreSignals();
+      this.#connections.stopListening();
+    };
   }
 
   get draining(): boolean {
-    return !Number.isNaN(this.#started);
+    return this.#startedAt !== undefined;
   }
 
   close(): Promise<ShutdownReport> {
-    if (!this.draining && this.#closed.err() === undefined) {
-      this.#started = performance.now();
-      void this.#shutDown();
-    }
+    if (this.#phase === "serving") this.#enter("draining");
     return this.done;
   }
 
@@ -97,115 +73,78 @@ export class ServerShutdown implements Serving, RequestTracker {
     await this.close();
   }
 
-  /** A request of HTTP/1. */
-  onRequest(req: RequestLike, res: ResponseLike): void {
-    this.#begun(res, req.socket);
-    if (this.draining) sayClose(res);
-    onRequestEnd(req, res, {
-      onEnd: () => {
-        this.#over(res);
-      },
-    });
-  }
-
-  onUpgrade(req: RequestLike): void {
-    this.#begun(req, req.socket);
-    onRequestEnd(req, undefined, {
-      onEnd: () => {
-        this.#over(req);
-      },
-    });
-  }
-
-  continues(): () => void {
-    const leave = (): void => {
-      this.#staying.delete(leave);
-      if (this.#serverClosed) this.#finish();
-    };
-    this.#staying.add(leave);
-    return leave;
-  }
-
-  readonly #heard = (signal: string): void => {
-    // After `close` the first signal is nothing new, and no second.
-    if (this.#told) process.exit(128 + signalNumber(signal));
-    this.#told = true;
-    if (!this.draining) this.#signal = signal;
+  readonly #onSignal = (signal: string): void => {
+    // A first signal after `close` changes nothing. It does not count as the second one.
+    if (this.#firstSignal !== undefined) process.exit(128 + signalNumber(signal));
+    this.#firstSignal = signal;
+    if (this.#phase === "serving") this.#report.signal = signal;
     void this.close();
   };
-  #finish: () => void = () => undefined;
 
-  #begun(request: object, connection: object | undefined): void {
-    this.#open.set(request, connection);
-  }
+  readonly #onServerClose = (): void => {
+    this.#hasServerClosed = true;
+    // The shutdown waits for work that continues without its client. A plain `server.close()` does not.
+    if (this.#phase === "serving" || !this.#openRequests.hasContinuing) this.#enter("closed");
+  };
 
-  #over(request: object): void {
-    if (!this.#open.delete(request)) return;
-    if (this.draining && this.requests.err() === undefined) this.#report.drained++;
-  }
-
-  get #busy(): Set<object> {
-    return new Set([...this.#open.values()].filter((connection) => connection !== undefined));
-  }
-
-  async #shutDown(): Promise<void> {
-    const { delay, gracePeriod, forceAfter } = this.#times;
-    this.context.cancel(shutdown);
-    for (const request of this.#open.keys()) sayClose(request);
-    await this.#pause(delay);
-    // What has arrived is read in the meantime, and so is no idle connection's.
-    await turns();
-    if (this.#closed.err() !== undefined) return;
-    this.#server.close();
-    void this.#sweep();
-    await this.#pause(gracePeriod);
-    if (this.#closed.err() !== undefined) return;
-    const others = this.#connections.others(this.#busy);
-    this.#report.canceled = this.#open.size + this.#staying.size + others.length;
-    this.requests.cancel(shutdown);
-    for (const socket of others) socket.end();
-    await this.#pause(forceAfter);
-    if (this.#closed.err() !== undefined) return;
-    this.#report.destroyed = this.#connections.size;
-    this.#connections.destroy();
-    await this.#pause(LAST);
-    this.#givenUp = true;
-    this.#finish(); // a connection from before our time
-  }
-
-  async #sweep(): Promise<void> {
-    while (this.#closed.err() === undefined) {
-      this.#connections.closeIdle(this.#busy);
-      await this.#pause(SWEEP);
+  /** The only place where the phase changes. */
+  #enter(phase: Exclude<Phase, "serving">): void {
+    if (this.#phase === "closed") return;
+    this.#phase = phase;
+    const { delay, gracePeriod, forceAfter } = this.#durations;
+    switch (phase) {
+      case "draining":
+        this.#startedAt = performance.now();
+        this.#openRequests.startDraining();
+        this.context.cancel(shutdown);
+        // Requests that have arrived are read in two turns. Their connections are then not idle.
+        void this.#pause(delay)
+          .then(twoTurns)
+          .then(() => this.#enter("closing"));
+        break;
+      case "closing":
+        this.#server.close();
+        void this.#closeIdleConnections();
+        void this.#pause(gracePeriod).then(() => this.#enter("canceling"));
+        break;
+      case "canceling": {
+        const others = this.#connections.others(this.#openRequests.busyConnections);
+        this.#report.canceled = this.#openRequests.cancel() + others.length;
+        for (const socket of others) socket.end();
+        void this.#pause(forceAfter).then(() => this.#enter("destroying"));
+        break;
+      }
+      case "destroying":
+        this.#report.destroyed = this.#connections.size;
+        this.#connections.destroy();
+        // A connection that was opened before `serve` was called may keep the server from closing.
+        void this.#pause(LAST_WAIT).then(() => this.#enter("closed"));
+        break;
+      case "closed":
+        if (this.#startedAt !== undefined) this.#report.took = performance.now() - this.#startedAt;
+        this.#stopListening();
+        this.#closed.cancel(shutdown);
+        // The last response may report its end after the server does (Node 24, TLS).
+        void twoTurns().then(this.#finish);
     }
   }
 
-  /** Ends early if the server is closed. */
+  readonly #finish = (): void => {
+    this.#openRequests.closeAll();
+    this.context.cancel(shutdown);
+    this.#resolve({ ...this.#report, drained: this.#openRequests.drained });
+  };
+
+  /** Repeats until the server is closed, because busy connections become idle later. */
+  async #closeIdleConnections(): Promise<void> {
+    while (this.#closed.err() === undefined) {
+      this.#connections.closeIdle(this.#openRequests.busyConnections);
+      await this.#pause(IDLE_CHECK);
+    }
+  }
+
+  /** Waits for `ms` milliseconds, or until the server is closed. */
   async #pause(ms: number): Promise<void> {
     await sleep(this.#closed, ms).catch(() => undefined);
   }
-}
-
-/** Two turns of the event loop: all that had arrived before is read, and its listeners have run. */
-async function turns(then = (): void => undefined): Promise<void> {
-  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-  then();
-}
-
-/**
- * HTTP/2 has its GOAWAY, and an upgraded connection has left HTTP. Not by a header where that can
- * be helped: Koa removes all there are before it answers an error.
- */
-function sayClose(request: object): void {
-  const response: Partial<AnswerToBe> = request;
-  if (response.headersSent !== false) return;
-  if (response.shouldKeepAlive !== undefined) response.shouldKeepAlive = false;
-  else response.setHeader?.("connection", "close");
-}
-
-interface AnswerToBe {
-  readonly headersSent: boolean;
-  /** Node's own word for it. */
-  shouldKeepAlive: boolean;
-  setHeader(name: string, value: string): unknown;
 }

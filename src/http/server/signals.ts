@@ -1,15 +1,17 @@
 /** Signals of the operating system, and the context that they end: Go's `signal.NotifyContext`. */
 import { constants } from "node:os";
 import { afterFunc, background, withCancel, type CancelableContext } from "../../index.ts";
+import { show } from "../../internal.ts";
 
-type Heard = (signal: string) => void;
+type OnSignal = (signal: string) => void;
 
-/** One listener for each signal, however many want to hear it: an eleventh would be a warning. */
-const ears = new Map<string, { heard: Set<Heard>; listener: () => void }>();
+/** One process listener for each signal. With one for each caller, the eleventh would cause a warning. */
+const subscriptions = new Map<string, { callbacks: Set<OnSignal>; listener: () => void }>();
 
 /**
- * npm hands a signal on that the terminal had sent to the whole group, so that the program gets it
- * twice. Nobody presses Ctrl-C twice within this time.
+ * Milliseconds in which a repeated signal is an echo. npm passes on a signal that the terminal has
+ * sent to the whole process group, so the program gets it twice. People do not press Ctrl-C twice
+ * within this time.
  */
 const ECHO = 250;
 
@@ -17,11 +19,16 @@ export function signalNumber(signal: string): number {
   return (constants.signals as Readonly<Record<string, number | undefined>>)[signal] ?? 0;
 }
 
-/** Throws a TypeError for what is no signal that a program can hear. */
-export function checkSignals(signals: readonly unknown[], caller: string): void {
-  for (const signal of signals) {
-    const known = typeof signal === "string" && signalNumber(signal) > 0;
-    if (known && signal !== "SIGKILL" && signal !== "SIGSTOP") continue;
+/** Throws a TypeError unless `signals` is a list of signals that a program can listen to. */
+export function checkSignals(signals: unknown, caller: string): void {
+  if (!Array.isArray(signals)) {
+    throw new TypeError(
+      `${caller} takes signals in an array, got ${show(signals)}; pass ["SIGTERM"] or the like, or [] for none`,
+    );
+  }
+  for (const signal of signals as unknown[]) {
+    const isKnown = typeof signal === "string" && signalNumber(signal) > 0;
+    if (isKnown && signal !== "SIGKILL" && signal !== "SIGSTOP") continue;
     throw new TypeError(
       `${caller} takes signals that a program can hear, got ${String(signal)}; pass "SIGTERM", "SIGINT" or the like`,
     );
@@ -29,84 +36,91 @@ export function checkSignals(signals: readonly unknown[], caller: string): void 
 }
 
 /**
- * Calls `heard` for each of the signals, echoes left out. While somebody listens, a signal does not
- * do what it does by default. Returns what ends that.
+ * Calls `callback` for each of the signals, except for echoes. Until the returned function is called,
+ * these signals do not have their default effect.
  */
-export function onSignals(signals: readonly string[], heard: Heard): () => void {
+export function onSignals(signals: readonly string[], callback: OnSignal): () => void {
   let last = { signal: "", at: -ECHO };
-  let ended = false;
-  const hear: Heard = (signal) => {
+  let hasStopped = false;
+  const onSignal: OnSignal = (signal) => {
     const at = performance.now();
-    if (ended || (last.signal === signal && at - last.at < ECHO)) return;
+    if (hasStopped || (last.signal === signal && at - last.at < ECHO)) return;
     last = { signal, at };
-    heard(signal);
+    callback(signal);
   };
-  const end = (): void => {
-    for (const signal of signals) unlisten(signal, hear);
+  const unsubscribeAll = (): void => {
+    for (const signal of signals) unsubscribe(signal, onSignal);
   };
-  for (const signal of signals) listen(signal, hear);
+  for (const signal of signals) subscribe(signal, onSignal);
   return () => {
-    ended = true;
-    const echo = last.at + ECHO - performance.now(); // must not kill who is busy closing pools
-    if (echo > 0) setTimeout(end, echo).unref();
-    else end();
+    hasStopped = true;
+    // An echo must not kill a program that is closing its pools.
+    const echo = last.at + ECHO - performance.now();
+    if (echo > 0) setTimeout(unsubscribeAll, echo).unref();
+    else unsubscribeAll();
   };
 }
 
-function listen(signal: string, heard: Heard): void {
-  let ear = ears.get(signal);
-  if (ear === undefined) {
-    const all = new Set<Heard>();
+function subscribe(signal: string, callback: OnSignal): void {
+  let subscription = subscriptions.get(signal);
+  if (subscription === undefined) {
+    const callbacks = new Set<OnSignal>();
     const listener = (): void => {
-      for (const heard of [...all]) heard(signal);
+      for (const callback of [...callbacks]) callback(signal);
     };
-    ear = { heard: all, listener };
-    ears.set(signal, ear);
+    subscription = { callbacks, listener };
+    subscriptions.set(signal, subscription);
     process.on(signal, listener);
   }
-  ear.heard.add(heard);
+  subscription.callbacks.add(callback);
 }
 
-function unlisten(signal: string, heard: Heard): void {
-  const ear = ears.get(signal);
-  if (!ear?.heard.delete(heard) || ear.heard.size > 0) return;
-  ears.delete(signal);
-  process.off(signal, ear.listener);
+function unsubscribe(signal: string, callback: OnSignal): void {
+  const subscription = subscriptions.get(signal);
+  if (!subscription?.callbacks.delete(callback) || subscription.callbacks.size > 0) return;
+  subscriptions.delete(signal);
+  process.off(signal, subscription.listener);
 }
 
 /** The cause of a context that a signal has ended. */
 export class SignalReceived extends Error {
-  /** Stable, for code that would rather compare strings. */
+  /** A stable code, for programs that compare strings. */
   readonly code = "ERR_SIGNAL_RECEIVED";
-  /** As "SIGTERM". */
+  /** The name of the signal, such as "SIGTERM". */
   readonly signal: string;
 
   constructor(signal: string) {
     super(`${signal} received`);
     this.name = "SignalReceived";
     this.signal = signal;
-    this.stack = String(this); // it would name the signal's listener
+    this.stack = String(this); // a real stack would show the signal's listener
   }
 }
 
 /**
- * A context that ends when the process gets one of the signals, by default SIGINT or SIGTERM, with
- * the cause `SignalReceived`. For main: the root of workers, loops and jobs.
+ * Returns a context that ends when the process gets one of the signals, with the cause
+ * `SignalReceived`. Default: SIGINT and SIGTERM. Use it in the main program, as the root of workers,
+ * loops and jobs.
  *
- * It listens until it has ended or is disposed, and does not keep the process running. After the
- * first signal the next does again what it does by default: it kills a program that hangs. (In Go
- * that takes a call of `stop`.) The echo of a signal within 250 ms, as under npm, is no second one.
+ * The context listens until it ends or is disposed. It does not keep the process running. After the
+ * first signal, the next one has its default effect again: it kills a program that hangs. (In Go,
+ * that takes a call of `stop`.) A repeated signal within 250 ms, as npm sends it, does not count as
+ * the next one.
  *
- * Do not make it the parent of the requests of a server: the first signal of a rolling restart
- * would fail them all. `serve` has the sequence for them.
+ * Do not make this context the parent of a server's requests: the first signal of a rolling restart
+ * would fail all of them. `serve` shuts a server down in phases.
+ *
+ * @example
+ * const ctx = notifyContext();
+ * while (ctx.err() === undefined) await runNextJob(ctx);
  */
 export function notifyContext(...signals: string[]): CancelableContext {
   const wanted = signals.length > 0 ? signals : ["SIGINT", "SIGTERM"];
   checkSignals(wanted, "notifyContext");
   const ctx = withCancel(background());
-  const end = onSignals(wanted, (signal) => {
+  const stopListening = onSignals(wanted, (signal) => {
     ctx.cancel(new SignalReceived(signal));
   });
-  afterFunc(ctx, end);
+  afterFunc(ctx, stopListening);
   return ctx;
 }

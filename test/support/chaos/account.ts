@@ -1,46 +1,46 @@
-/** What a run comes to, and what is wrong about it. */
+/** The result of one run, and what is wrong with it. */
 
 export interface Account {
   readonly framework: string;
   requests: number;
-  /** Connections by how they ended; `stayed` until all was answered, or until the server closed. */
+  /** Connections by how they ended. `stayed`: until all responses had arrived, or the server closed. */
   FIN: number;
   RST: number;
   halfClose: number;
   stayed: number;
-  /** Requests that were under way when their client left, and of these: */
-  abandoned: number;
-  /** those that were stopped for it, */
+  /** Requests that were open when their client disconnected. Of these: */
+  disconnected: number;
+  /** requests whose context ended with `ClientDisconnected`, */
   noticed: number;
-  /** and those that ran into their limit, as is written down in `src/http/request/request-end.ts`. */
+  /** and requests that ran into their timeout (see the limitations in `src/http/request/request-end.ts`). */
   missed: number;
-  /** Contexts without an end, or with a wrong one. */
+  /** One line for each context that did not end, or ended with a wrong cause. */
   complaints: string[];
   contextsOpen: number;
-  /** Contexts and signals that somebody holds when all is over: they cannot be collected. */
+  /** Contexts and signals that cannot be collected after the run. */
   contextsHeld: number;
   workLeft: number;
-  /** On a connection that lives through it all. */
+  /** Listeners that were added to a connection that stays open for the whole run. */
   listenersMore: number;
   socketsOpen: number;
   timers: string[];
   escaped: unknown[];
-  /** Bytes after the first wave and after the last. */
+  /** Bytes of heap after the first wave and after the last. */
   heap: [before: number, after: number];
 }
 
 export function newAccount(framework: string): Account {
   return {
     ...{ framework, requests: 0, FIN: 0, RST: 0, halfClose: 0, stayed: 0 },
-    ...{ abandoned: 0, noticed: 0, missed: 0, complaints: [], contextsOpen: 0, contextsHeld: 0 },
+    ...{ disconnected: 0, noticed: 0, missed: 0, complaints: [], contextsOpen: 0, contextsHeld: 0 },
     ...{ workLeft: 0, listenersMore: 0, socketsOpen: 0, timers: [], escaped: [], heap: [0, 0] },
   };
 }
 
-/** A heap that has grown by this much, in bytes, has a leak. */
+/** A heap that has grown by more bytes than this has a leak. */
 const GROWTH = 2 << 20;
 
-/** What may not be, by name. Equal to `{}` if all is well. */
+/** Returns the fields whose values are wrong. `{}` if the run passed. */
 export function wrongs(account: Account): Record<string, unknown> {
   const { complaints, contextsOpen, contextsHeld, workLeft } = account;
   const { listenersMore, socketsOpen, timers, escaped, heap } = account;

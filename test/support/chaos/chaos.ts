@@ -1,32 +1,32 @@
-/** One framework under clients that do what they like, and an account of what is left behind. */
+/** Runs one framework with clients that disconnect at random, and records what they leave behind. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { working } from "../../../src/index.ts";
 import { until } from "../wait.ts";
 import { random } from "../race.ts";
 import { newAccount, type Account } from "./account.ts";
-import { doDeed } from "./deeds.ts";
-import { judge, type Begun } from "./judge.ts";
+import { behave } from "./behavior.ts";
+import { judge, type StartedRequest } from "./judge.ts";
 import { Collectable, collectGarbage, Escaped, Timers } from "./leftovers.ts";
 import { planVisit, TIMEOUT, type Draw, type RequestPlan, type VisitPlan } from "./plan.ts";
 import { Pulse } from "./pulse.ts";
 import { Resident } from "./resident.ts";
 import type { Stage, Subject, Visited } from "./stage.ts";
 
-/** So many clients at a time. */
+/** The number of clients at a time. */
 const VISITORS = 40;
 
-/** After so many requests all clients but one leave, and everything is looked at. */
+/** The number of requests after which all clients but one leave, and every request is checked. */
 const WAVE = 5_000;
 
-/** A server of one framework, its visitors, and the account of it all. */
+/** A server of one framework, its visitors, and the account of the run. */
 class Chaos {
   readonly held = new Collectable();
   readonly pulse = new Pulse();
   readonly account: Account;
   readonly #subject: Subject;
   readonly #plans = new Map<number, RequestPlan>();
-  readonly #begun = new Map<number, Begun>();
-  readonly #current = new AsyncLocalStorage<Begun>();
+  readonly #started = new Map<number, StartedRequest>();
+  readonly #current = new AsyncLocalStorage<StartedRequest>();
 
   constructor(subject: Subject) {
     this.#subject = subject;
@@ -37,25 +37,26 @@ class Chaos {
     const listener = await this.#subject.framework.app(
       (ctx, body) => {
         const request = this.#current.getStore();
-        if (request === undefined) throw new Error("a handler that runs for no request");
+        if (request === undefined) throw new Error("a handler runs without a request");
         request.ctx = ctx;
         this.held.add(ctx);
         if (request.plan.watched === "by signal") this.held.add(ctx.signal);
-        return doDeed(request.plan, ctx, body);
+        return behave(request.plan, ctx, body);
       },
       { timeout: TIMEOUT },
     );
     return await this.#subject.serve((req, res) => {
       const id = Number(req.url?.slice(2));
       const plan = this.#plans.get(id);
-      if (plan === undefined) throw new Error(`nobody has asked for ${String(req.url)}`);
+      if (plan === undefined)
+        throw new Error(`no visitor has sent a request for ${String(req.url)}`);
       const request = { plan, at: performance.now(), ctx: undefined };
-      this.#begun.set(id, request);
+      this.#started.set(id, request);
       this.#current.run(request, listener, req, res);
     });
   }
 
-  /** Sends so many requests, waits until nothing goes on any more, and looks at each. */
+  /** Sends this many requests, waits until all of them have ended, and checks each. */
   async wave(server: Stage, resident: Resident, draw: Draw, requests: number): Promise<void> {
     const { account } = this;
     const end = account.requests + requests;
@@ -69,7 +70,7 @@ class Chaos {
       for (const plan of rest) {
         visited.push(
           await server.visit(plan).catch((cause: unknown) => {
-            throw new Error(`the server owes something to ${JSON.stringify(plan)}`, { cause });
+            throw new Error(`the server did not serve ${JSON.stringify(plan)}`, { cause });
           }),
         );
       }
@@ -81,12 +82,12 @@ class Chaos {
         visited.push(await resident.ask(this.#expect(resident.plan(account.requests))));
     };
     await Promise.all([stay(), ...visitors]);
-    await settled(() => server.sockets.size === 1);
-    await settled(() => [...this.#begun.values()].every(isOver));
+    await untilOrTimeout(() => server.sockets.size === 1);
+    await untilOrTimeout(() => [...this.#started.values()].every(hasEnded));
     account.socketsOpen += server.sockets.size - 1;
-    account.listenersMore += resident.gathered;
-    for (const one of visited) this.#look(one);
-    this.#begun.clear();
+    account.listenersMore += resident.addedListeners;
+    for (const one of visited) this.#check(one);
+    this.#started.clear();
     this.#plans.clear();
   }
 
@@ -96,7 +97,7 @@ class Chaos {
     return plan;
   }
 
-  #look(visited: Visited): void {
+  #check(visited: Visited): void {
     const { account } = this;
     const { how } = visited.left;
     if (how === "FIN") account.FIN++;
@@ -104,23 +105,23 @@ class Chaos {
     else if (how === "half-close") account.halfClose++;
     else account.stayed++;
     for (const { id } of visited.plan.requests) {
-      const request = this.#begun.get(id);
+      const request = this.#started.get(id);
       if (request?.ctx === undefined) continue;
       if (request.ctx.err() === undefined) account.contextsOpen++;
       for (const job of working(request.ctx)) {
         account.workLeft++;
         account.complaints.push(
-          `${job.kind} ${job.what ?? ""} goes on, ${JSON.stringify(visited)}`,
+          `${job.kind} ${job.what ?? ""} is still running, ${JSON.stringify(visited)}`,
         );
       }
-      const { abandoned, end, missed, complaint } = judge(
+      const { isDisconnected, end, missed, complaint } = judge(
         request,
         visited,
         this.#subject,
         this.pulse,
       );
-      if (abandoned) account.abandoned++;
-      if (abandoned && end === "ClientDisconnected") account.noticed++;
+      if (isDisconnected) account.disconnected++;
+      if (isDisconnected && end === "ClientDisconnected") account.noticed++;
       if (missed) account.missed++;
       if (complaint !== undefined) account.complaints.push(complaint);
       request.ctx = undefined;
@@ -128,16 +129,16 @@ class Chaos {
   }
 }
 
-function isOver({ ctx }: Begun): boolean {
+function hasEnded({ ctx }: StartedRequest): boolean {
   return ctx === undefined || (ctx.err() !== undefined && working(ctx).length === 0);
 }
 
-/** As `until`, but it is for the account to say what has not come true. */
-async function settled(condition: () => boolean): Promise<void> {
+/** As `until`, without an error: the account reports what is wrong. */
+async function untilOrTimeout(condition: () => boolean): Promise<void> {
   await until(condition).catch(() => undefined);
 }
 
-/** Sends about so many requests, the same for the same seed, and looks at what is left. */
+/** Sends about this many requests, which depend on the seed only, and returns the account of the run. */
 export async function chaos(
   subject: Subject,
   { requests, seed }: { requests: number; seed: number },
@@ -166,7 +167,7 @@ export async function chaos(
   }
   account.timers = await timers.left();
   account.heap[1] = await weigh();
-  account.heap[0] ||= account.heap[1]; // there was one wave only
+  account.heap[0] ||= account.heap[1]; // if there was only one wave
   account.contextsHeld = held.count;
   account.escaped = [...escaped.errors];
   return account;

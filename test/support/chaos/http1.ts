@@ -1,8 +1,8 @@
-/** HTTP/1.1: one connection, from its beginning to its end. */
+/** HTTP/1.1: carries out one plan on one connection. */
 import { setTimeout as delay } from "node:timers/promises";
 import { serve, type Client } from "../../raw-http.ts";
 import { until } from "../wait.ts";
-import { Answers } from "./answers.ts";
+import { ResponseParser } from "./response-parser.ts";
 import { PATIENCE, type Leave, type Pace, type RequestPlan, type VisitPlan } from "./plan.ts";
 import type { Subject, Visited } from "./stage.ts";
 
@@ -28,7 +28,7 @@ export const serveHttp1: Subject["serve"] = async (listener) => {
 
 async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
   const { socket } = client;
-  const answers = new Answers();
+  const parser = new ResponseParser();
   const gone = new AbortController();
   let left: Visited["left"] | undefined;
   let sent = 0;
@@ -40,12 +40,12 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     gone.abort();
     if (how === "server" || how === "stays") socket.destroy();
     else client.leave(how);
-    // Who has only said its last word hears the server out.
+    // A client that has only half-closed still reads the responses.
     if (how === "half-close") socket.resume();
   };
   const pause = (ms: number) =>
     ms > 0 ? delay(ms, undefined, { signal: gone.signal }).catch(() => undefined) : undefined;
-  /** Whether all of it was sent. */
+  /** Returns whether all of it was sent. */
   const write = async (text: string, pace: Pace): Promise<boolean> => {
     const size = pace === "whole" ? text.length : Math.ceil(text.length / 4);
     for (let at = 0; at < text.length; at += size) {
@@ -62,9 +62,9 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     return body === undefined || (await write("b".repeat(body.length), body.pace));
   };
 
-  socket.on("data", (bytes: Buffer) => answers.read(bytes));
+  socket.on("data", (bytes: Buffer) => parser.read(bytes));
   socket.on("end", () => leave("server")).on("close", () => leave("server"));
-  if (plan.deaf) socket.pause();
+  if (plan.isSlowReader) socket.pause();
   const moment = setTimeout(() => {
     if (plan.leaves === "stays") socket.resume();
     else leave(plan.leaves);
@@ -75,13 +75,13 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     if (left !== undefined || !(await send(request))) break;
     sent++;
     if (!plan.pipelined)
-      await until(() => left !== undefined || answers.whole.length >= sent, PATIENCE);
+      await until(() => left !== undefined || parser.complete.length >= sent, PATIENCE);
   }
   if (plan.leaves === "stays") {
-    await until(() => left !== undefined || answers.whole.length >= sent, PATIENCE);
+    await until(() => left !== undefined || parser.complete.length >= sent, PATIENCE);
     leave("stays");
   }
   await until(() => socket.closed, PATIENCE);
-  if (left === undefined) throw new Error("a connection that is closed has been left");
-  return { plan, answers: answers.whole, left, sent };
+  if (left === undefined) throw new Error("the connection has closed without `leave`");
+  return { plan, responses: parser.complete, left, sent };
 }

@@ -1,4 +1,4 @@
-/** HTTP/2 in clear text: one session, and a stream for each request. */
+/** HTTP/2 in clear text: carries out one plan on one session, with a stream for each request. */
 import { once } from "node:events";
 import {
   connect as connectHttp2,
@@ -11,7 +11,7 @@ import { connect as connectTcp, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { until } from "../wait.ts";
 import { PATIENCE, type Leave, type RequestPlan, type VisitPlan } from "./plan.ts";
-import type { Answer, Subject, Visited } from "./stage.ts";
+import type { ReceivedResponse, Subject, Visited } from "./stage.ts";
 
 export const serveHttp2: Subject["serve"] = async (listener) => {
   const server = createServer(listener as never).listen(0, "127.0.0.1");
@@ -22,7 +22,7 @@ export const serveHttp2: Subject["serve"] = async (listener) => {
   });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const begin = async () => {
+  const open = async () => {
     const socket = connectTcp({ port, host: "127.0.0.1" });
     const session = connectHttp2("http://chaos", { createConnection: () => socket });
     session.on("error", () => undefined);
@@ -31,9 +31,9 @@ export const serveHttp2: Subject["serve"] = async (listener) => {
   };
   return {
     sockets,
-    visit: async (plan) => await visit(await begin(), plan),
+    visit: async (plan) => await visit(await open(), plan),
     async connect() {
-      const { session } = await begin();
+      const { session } = await open();
       return {
         async ask(path) {
           const stream = session.request({ ":path": path }).resume();
@@ -52,15 +52,15 @@ export const serveHttp2: Subject["serve"] = async (listener) => {
 };
 
 /**
- * More of bodies that nobody reads than the windows take would never be sent, and Node has no end of
- * such a stream, answered or not, before its client resets it.
+ * The most bytes of a body that the handler does not read. More would not fit into the flow-control
+ * window, and Node does not end such a stream before its client resets it.
  */
 const UNREAD = 10_000;
 
-/** How a session is left: with the connection, by a reset of each stream, or by GOAWAY. */
+/** How the client leaves: with its connection, by a reset of each stream, or by GOAWAY. */
 const LEAVE: Record<Exclude<Leave, "stays">, (session: ClientHttp2Session, tcp: Socket) => void> = {
   FIN: (_, tcp) => tcp.destroy(),
-  RST: () => undefined, // the streams' own business
+  RST: () => undefined, // `leave` has reset the streams
   "half-close": (session) => session.destroy(undefined, constants.NGHTTP2_CANCEL),
 };
 
@@ -68,12 +68,12 @@ async function visit(
   { session, socket }: { session: ClientHttp2Session; socket: Socket },
   plan: VisitPlan,
 ): Promise<Visited> {
-  const answers: (Answer | undefined)[] = [];
+  const responses: (ReceivedResponse | undefined)[] = [];
   const streams: ClientHttp2Stream[] = [];
   const gone = new AbortController();
   let left: Visited["left"] | undefined;
   let sent = 0;
-  let isDeaf = plan.deaf;
+  let isPaused = plan.isSlowReader;
 
   const leave = (how: Leave | "server"): void => {
     if (left !== undefined) return;
@@ -81,13 +81,13 @@ async function visit(
     clearTimeout(moment);
     gone.abort();
     if (how === "RST") for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
-    for (const stream of streams) stream.resume(); // or it would never be over
+    for (const stream of streams) stream.resume(); // or it would never close
     if (how !== "server" && how !== "stays") LEAVE[how](session, socket);
     session.close();
   };
   const pause = (ms: number) =>
     ms > 0 ? delay(ms, undefined, { signal: gone.signal }).catch(() => undefined) : undefined;
-  /** Whether all of it was sent. */
+  /** Returns whether all of it was sent. */
   const send = async ({ id, body: planned, reads }: RequestPlan): Promise<boolean> => {
     const most = reads ? Infinity : UNREAD;
     const body = planned && { ...planned, length: Math.min(planned.length, most) };
@@ -102,9 +102,9 @@ async function visit(
     stream.on("error", () => undefined);
     stream.on("response", (headers) => (status = Number(headers[":status"])));
     stream.on("end", () => {
-      if (stream.rstCode === 0 && status > 0) answers[index] = { status, at: performance.now() };
+      if (stream.rstCode === 0 && status > 0) responses[index] = { status, at: performance.now() };
     });
-    if (!isDeaf) stream.resume();
+    if (!isPaused) stream.resume();
     if (body === undefined) return true;
     const size = body.pace === "whole" ? body.length : Math.ceil(body.length / 4);
     for (let at = 0; at < body.length; at += size) {
@@ -118,7 +118,7 @@ async function visit(
 
   session.on("close", () => leave("server"));
   const moment = setTimeout(() => {
-    isDeaf = false;
+    isPaused = false;
     if (plan.leaves === "stays") for (const stream of streams) stream.resume();
     else leave(plan.leaves);
   }, plan.moment);
@@ -136,6 +136,6 @@ async function visit(
     leave("stays");
   }
   await until(() => socket.closed, PATIENCE);
-  if (left === undefined) throw new Error("a session that is closed has been left");
-  return { plan, answers, left, sent };
+  if (left === undefined) throw new Error("the session has closed without `leave`");
+  return { plan, responses, left, sent };
 }

@@ -1,10 +1,10 @@
-/** What is left when all is over: timers, contexts, and errors that nobody caught. */
+/** What a run leaves behind: timers, contexts, and uncaught errors. */
 import { createHook } from "node:async_hooks";
 import { setImmediate as turn } from "node:timers/promises";
 
 const EVENTS = ["unhandledRejection", "uncaughtException", "warning"] as const;
 
-/** Collects what would be reported to the process. */
+/** Collects the errors and warnings that reach the process. */
 export class Escaped implements Disposable {
   readonly errors: unknown[] = [];
   readonly #add = (error: unknown): void => void this.errors.push(error);
@@ -19,8 +19,8 @@ export class Escaped implements Disposable {
 }
 
 /**
- * The timers that were made since and are still armed. `process.getActiveResourcesInfo` would not
- * do: it leaves out those that keep no process alive, such as a context's deadline.
+ * The timers that were created since and are still armed. `process.getActiveResourcesInfo` leaves out
+ * timers that do not keep the process alive, such as the deadline of a context.
  */
 export class Timers implements Disposable {
   #made: Timer[] = [];
@@ -31,29 +31,29 @@ export class Timers implements Disposable {
     },
   }).enable();
 
-  /** Lets go of those that are over. */
+  /** Forgets timers that have fired or were cleared. */
   forget(): void {
     this.#made = this.#made.filter((timer) => !timer._destroyed);
   }
 
   /**
-   * Those that are left when there are none, or not at once: of each the milliseconds and the
-   * callback. A timer that nobody clears would be gone as well if one waited for longer than it
-   * takes. To wait for them with a timer would add one.
+   * Waits for 300 ms at most until no timer is armed, and returns the milliseconds and the callback of
+   * each remaining one. A longer wait would miss timers that were not cleared, because they fire. The
+   * wait uses no timer, because that would add one.
    */
   async left(): Promise<string[]> {
     const limit = performance.now() + 300;
     for (let i = 0; i < 50 || performance.now() < limit; i++) {
-      if (this.#ours.length === 0) break;
+      if (this.#remaining.length === 0) break;
       await turn();
     }
-    return this.#ours.map((timer) => `${timer._idleTimeout} ms: ${String(timer._onTimeout)}`);
+    return this.#remaining.map((timer) => `${timer._idleTimeout} ms: ${String(timer._onTimeout)}`);
   }
 
-  get #ours(): Timer[] {
+  get #remaining(): Timer[] {
     this.forget();
-    // The test runner waits for a minute until it is answered; Node keeps the text of its `Date`
-    // header for a second.
+    // The test runner has a timer of a minute for its own messages. Node has one of a second for the
+    // text of its `Date` header.
     return this.#made.filter(
       ({ _idleTimeout: ms, _onTimeout: fn }) =>
         ms < 60_000 && !(typeof fn === "function" && fn.name === "resetCache"),
@@ -66,13 +66,13 @@ export class Timers implements Disposable {
 }
 
 interface Timer {
-  /** Cleared, or over. */
+  /** Whether the timer was cleared or has fired. */
   readonly _destroyed: boolean;
   readonly _idleTimeout: number;
   readonly _onTimeout: unknown;
 }
 
-/** Objects that nobody should hold for longer than their request takes. */
+/** Objects that must be collectable after their request. */
 export class Collectable {
   #count = 0;
   readonly #registry = new FinalizationRegistry<void>(() => this.#count--);
@@ -82,18 +82,18 @@ export class Collectable {
     this.#registry.register(object);
   }
 
-  /** How many are held still. */
+  /** How many objects have not been collected. */
   get count(): number {
     return this.#count;
   }
 }
 
-/** Bytes in use when all garbage is collected, or what was found after a hundred tries. */
+/** Collects garbage until `isEnough`, at most a hundred times. Returns the bytes of heap in use. */
 export async function collectGarbage(isEnough: () => boolean): Promise<number> {
   for (let i = 0; i < 100; i++) {
     await turn();
     globalThis.gc?.();
-    await turn(); // in which the registries are told
+    await turn(); // the registries are called in this turn
     if (i > 3 && isEnough()) break;
   }
   return process.memoryUsage().heapUsed;

@@ -1,35 +1,35 @@
-/** What a chaotic client does, and what it asks its server to do: all of it drawn from a seed. */
+/** What a client does, and what it asks its server to do. A seed determines all of it. */
 
-/** The limit of every request, in milliseconds. */
+/** The timeout of every request, in milliseconds. */
 export const TIMEOUT = 1_000;
 
-/** How long a client waits for what the server owes it, in milliseconds. */
+/** How long a client waits for a response or for the end of its connection, in milliseconds. */
 export const PATIENCE = 40_000;
 
-/** What a handler does with its request. */
-export const DEEDS = {
-  "answers at once": 20,
-  "answers later": 20,
-  "answers in parts": 15,
-  "answers at length": 8, // a text that no socket takes whole
-  "answers in long parts": 6,
+/** What a handler does with its request, and how often. */
+export const BEHAVIORS = {
+  "responds at once": 20,
+  "responds later": 20,
+  "responds in parts": 15,
+  "responds at length": 8, // a text that is larger than any socket buffer
+  "responds in long parts": 6,
   fails: 8,
   "fails half way": 4,
   "waits for ever": 12,
   "sends for ever": 7,
 } as const;
-export type Deed = keyof typeof DEEDS;
+export type Behavior = keyof typeof BEHAVIORS;
 
-/** How a head or a body is sent: `stalled` means a part of it and then nothing. */
+/** How a head or a body is sent. `stalled`: a part of it, and then nothing. */
 export type Pace = "whole" | "trickled" | "stalled";
 
 export interface RequestPlan {
   readonly id: number;
-  /** What the handler does, when it has read the body if it `reads` that. */
-  readonly deed: Deed;
+  /** What the handler does, after it has read the body if it `reads` that. */
+  readonly behavior: Behavior;
   readonly reads: boolean;
-  /** Who is told of the end of the context, beside what `eightysix/http` itself does. */
-  readonly watched: "by nobody" | "by signal" | "by callback";
+  /** How the context is watched, beside what `eightysix/http` itself does. */
+  readonly watched: "not at all" | "by signal" | "by callback";
   /** How long the handler takes for a step, in milliseconds. */
   readonly step: number;
   readonly head: Pace;
@@ -44,52 +44,52 @@ export type Leave = keyof typeof LEAVES;
 /** One connection, from its beginning to its end. */
 export interface VisitPlan {
   readonly requests: readonly RequestPlan[];
-  /** Whether requests are sent before the earlier ones are answered. */
+  /** Whether requests are sent before the responses to earlier ones have arrived. */
   readonly pipelined: boolean;
-  /** Whether nothing is read for a while, so that long answers come to a halt. */
-  readonly deaf: boolean;
-  /** `stays`: until all is answered. */
+  /** Whether the client reads nothing for a while, so that long responses stall. */
+  readonly isSlowReader: boolean;
+  /** How the client leaves. `stays`: it waits for all responses. */
   readonly leaves: Leave;
-  /** When it leaves, or hears again, in milliseconds from its first byte. */
+  /** When the client leaves, or reads again, in milliseconds after it connected. */
   readonly moment: number;
 }
 
-/** Numbers in [0, 1), always the same for the same seed. */
+/** Returns numbers in [0, 1), always the same for the same seed. */
 export type Draw = () => number;
 
-/** A visit with up to `most` requests, whose ids begin with `first`. */
+/** Returns a visit with up to `most` requests, whose ids start at `first`. */
 export function planVisit(draw: Draw, first: number, most: number): VisitPlan {
   const chance = (of: number): boolean => draw() < of;
   const below = (limit: number): number => Math.floor(draw() * limit);
-  const pace = (): Pace => one(draw, { whole: 80, trickled: 16, stalled: 4 });
+  const pace = (): Pace => choose(draw, { whole: 80, trickled: 16, stalled: 4 });
 
   const requests = Array.from({ length: 1 + below(Math.min(most, 5)) }, (_, i): RequestPlan => ({
     id: first + i,
-    deed: one(draw, DEEDS),
+    behavior: choose(draw, BEHAVIORS),
     reads: chance(0.7),
-    watched: one(draw, { "by nobody": 2, "by signal": 1, "by callback": 1 }),
+    watched: choose(draw, { "not at all": 2, "by signal": 1, "by callback": 1 }),
     step: below(20),
     head: pace(),
     body: chance(0.5)
-      ? { length: 1 + below(Number(one(draw, { 4000: 7, 30000: 2, 300000: 1 }))), pace: pace() }
+      ? { length: 1 + below(Number(choose(draw, { 4000: 7, 30000: 2, 300000: 1 }))), pace: pace() }
       : undefined,
     after: chance(0.5) ? 0 : below(10),
   }));
   const stalls = requests.some(({ head, body }) => head === "stalled" || body?.pace === "stalled");
-  const leaves = one(draw, LEAVES);
+  const leaves = choose(draw, LEAVES);
   return {
     requests,
     pipelined: chance(0.35),
-    deaf: chance(0.15),
-    // Nobody can wait for the answer to what was not asked.
+    isSlowReader: chance(0.15),
+    // No response comes to a request that is not sent completely.
     leaves: leaves === "stays" && stalls ? "FIN" : leaves,
-    // Some wait for the limit to pass, and then leave.
+    // Some clients wait until the timeout has passed, and then leave.
     moment: chance(0.05) ? below(2 * TIMEOUT) : below(chance(0.5) ? 10 : 80),
   };
 }
 
-/** One of the keys, as often as its weight says. */
-function one<T extends string>(draw: Draw, weights: Readonly<Record<T, number>>): T {
+/** Returns one of the keys, with a probability according to its weight. */
+function choose<T extends string>(draw: Draw, weights: Readonly<Record<T, number>>): T {
   const all = Object.entries(weights) as [T, number][];
   let rest = draw() * all.reduce((sum, [, weight]) => sum + weight, 0);
   const found = all.find(([, weight]) => (rest -= weight) < 0);

@@ -1,6 +1,6 @@
-/** Knows when the event loop stood still: then nobody can have noticed anything. */
+/** Records when the event loop was blocked. No disconnect can be noticed in that time. */
 
-/** A pause that counts, in milliseconds. */
+/** Shorter pauses do not count. Milliseconds. */
 const LONG = 100;
 
 export class Pulse implements Disposable {
@@ -12,8 +12,8 @@ export class Pulse implements Disposable {
     this.#last = now;
   }, 20);
 
-  /** For how long it stood still between these times, in milliseconds. */
-  stoodStill(from: number, to: number): number {
+  /** Returns for how many milliseconds the event loop was blocked between these times. */
+  blockedTime(from: number, to: number): number {
     return this.#pauses.reduce(
       (sum, pause) => sum + Math.max(0, Math.min(to, pause.to) - Math.max(from, pause.from)),
       0,

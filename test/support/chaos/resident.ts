@@ -1,28 +1,34 @@
-/** A client that asks again and again on one connection, which must gather nothing. */
+/** A client that sends many requests on one connection, which must not collect listeners. */
 import type { Socket } from "node:net";
 import type { RequestPlan, VisitPlan } from "./plan.ts";
-import type { Asker, Visited } from "./stage.ts";
+import type { StayingClient, Visited } from "./stage.ts";
 
 export class Resident {
-  readonly #client: Asker;
+  readonly #client: StayingClient;
   readonly #sockets: ReadonlySet<Socket>;
-  /** The server's end, and how many listeners that had after the first answer. */
+  /** The server's socket, and the number of its listeners after the first response. */
   #socket: Socket | undefined;
   #before = 0;
 
-  /** To be made before there are other clients; `sockets` are the server's. */
-  constructor(client: Asker, sockets: ReadonlySet<Socket>) {
+  /** Create this before other clients connect. `sockets` are those of the server. */
+  constructor(client: StayingClient, sockets: ReadonlySet<Socket>) {
     this.#client = client;
     this.#sockets = sockets;
   }
 
-  /** One request, for `ask`. */
+  /** Returns a plan of one request, for `ask`. */
   plan(id: number): VisitPlan {
     const request: RequestPlan = {
-      ...{ id, deed: "answers later" as const, reads: false, watched: "by callback" as const },
+      ...{ id, behavior: "responds later" as const, reads: false, watched: "by callback" as const },
       ...{ step: 10, head: "whole" as const, body: undefined, after: 0 },
     };
-    return { requests: [request], pipelined: false, deaf: false, leaves: "stays", moment: 0 };
+    return {
+      requests: [request],
+      pipelined: false,
+      isSlowReader: false,
+      leaves: "stays",
+      moment: 0,
+    };
   }
 
   async ask(plan: VisitPlan): Promise<Visited> {
@@ -32,11 +38,11 @@ export class Resident {
       this.#before = this.#listeners;
     }
     const at = performance.now();
-    return { plan, answers: [{ status, at }], left: { how: "stays", at }, sent: 1 };
+    return { plan, responses: [{ status, at }], left: { how: "stays", at }, sent: 1 };
   }
 
-  /** How many listeners its connection has more than after the first answer. */
-  get gathered(): number {
+  /** How many listeners were added to its connection since the first response. */
+  get addedListeners(): number {
     return this.#listeners - this.#before;
   }
 

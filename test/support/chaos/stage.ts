@@ -1,4 +1,4 @@
-/** What goes through the chaos, and the words for what happened to it. */
+/** The types of a run: what is tested, and what a client saw. */
 import type { RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
@@ -7,10 +7,10 @@ import type { Leave, VisitPlan } from "./plan.ts";
 export interface Subject {
   readonly framework: FrameworkUnderTest;
   /**
-   * By what it knows that a client has gone: the connection of HTTP/1, the stream of HTTP/2, or the
+   * How it detects a disconnect: by the connection of HTTP/1, by the stream of HTTP/2, or by the
    * platform's `request.signal`.
    */
-  readonly hears: "connection" | "stream" | "signal";
+  readonly detectsBy: "connection" | "stream" | "signal";
   serve(listener: RequestListener): Promise<Stage>;
 }
 
@@ -18,30 +18,30 @@ export interface Subject {
 export interface Stage extends AsyncDisposable {
   /** Open connections, as the server sees them. */
   readonly sockets: ReadonlySet<Socket>;
-  /** Carries out the plan. Fails if the server owes an answer, or an end, for too long. */
+  /** Carries out the plan. Fails if a response, or the end of the connection, takes too long. */
   visit(plan: VisitPlan): Promise<Visited>;
-  /** A client that stays. */
-  connect(): Promise<Asker>;
+  /** Returns a client that stays connected. */
+  connect(): Promise<StayingClient>;
 }
 
-export interface Asker {
-  /** The status of the answer. */
+export interface StayingClient {
+  /** Sends a request, and returns the status of its response. */
   ask(path: string): Promise<number>;
 }
 
-/** What a client did, and what came of it. */
+/** What a client did, and what it received. */
 export interface Visited {
   readonly plan: VisitPlan;
-  /** The answer to each request, if it came whole. */
-  readonly answers: readonly (Answer | undefined)[];
-  /** Who ended the connection, and when: `stays` if the client did, with all its answers. */
+  /** The response to each request, if it arrived completely. */
+  readonly responses: readonly (ReceivedResponse | undefined)[];
+  /** Which side ended the connection, and when. `stays`: the client did, after all responses. */
   readonly left: { readonly how: Leave | "server"; readonly at: number };
-  /** How many requests were sent with nothing missing. */
+  /** How many requests were sent completely. */
   readonly sent: number;
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
-  /** When its last byte came. */
+  /** When the last byte arrived. */
   readonly at: number;
 }

@@ -1,4 +1,4 @@
-/** What becomes of requests when `serve` shuts their server down. */
+/** What happens to requests when `serve` shuts their server down. */
 import { describe, expect, test } from "vitest";
 import { cause, sleep, type Context } from "../../../src/index.ts";
 import { RequestFinished, Shutdown } from "../../../src/http/index.ts";
@@ -17,13 +17,13 @@ import {
   type Work,
 } from "./under-test.ts";
 
-/** Longer than any test: what takes so long has failed. */
+/** Milliseconds that no test reaches unless it fails. */
 const long = 60_000;
 
 const answered = async ({ opened }: Gate): Promise<string> => (await opened, "ok");
 
 export function drain(framework: FrameworkUnderTest, transport: Transport): void {
-  test("a request under way is answered within the grace; idle connections close at once", async () => {
+  test("lets an open request finish in the grace period, and closes idle connections at once", async () => {
     const held = gate();
     let n = 0;
     const work: Work = () => (n++ === 0 ? "ok" : answered(held));
@@ -50,7 +50,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     await until(() => busy.ended && server.connections.size === 0, "nothing is left");
   });
 
-  test("one that takes longer is told at the end of the grace: 503", async () => {
+  test("cancels a request at the end of the grace period, which gets a 503", async () => {
     await using server = await start(
       framework,
       transport,
@@ -70,7 +70,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     await until(() => visitor.ended && server.connections.size === 0, "nothing is left");
   });
 
-  test("a stream is cut off at the end of the grace", async () => {
+  test("cuts a stream off at the end of the grace period", async () => {
     const work: Work = (ctx) => parts(ctx);
     await using server = await start(
       framework,
@@ -91,7 +91,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     else await until(() => visitor.replies[0]?.cut === true, "it looks cut off");
   });
 
-  test("a stream that hears of the draining ends by itself", async () => {
+  test("lets a stream that watches `draining` end by itself", async () => {
     const rows = async function* (ctx: Context) {
       for (const serving = () => server.serving; !serving().draining;) {
         yield "row\n";
@@ -108,9 +108,9 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     expect(cause(server.ctx)).toBeInstanceOf(RequestFinished);
   });
 
-  test("a handler that does not listen has its connection destroyed", async () => {
+  test("destroys the connection of a handler that ignores its context", async () => {
     const held = gate();
-    const deaf: Work = () =>
+    const ignoring: Work = () =>
       (async function* () {
         yield "a part";
         yield await answered(held);
@@ -118,7 +118,7 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     await using server = await start(
       framework,
       transport,
-      deaf,
+      ignoring,
       {},
       { gracePeriod: 20, forceAfter: 20 },
     );
@@ -132,10 +132,10 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
   });
 }
 
-/** The server that users of the framework have, and not one of ours around its listener. */
-export function drainOfItsOwn(framework: FrameworkUnderTest): void {
-  describe(`${framework.name}: the server that it makes itself`, () => {
-    test("shuts down well", async () => {
+/** Tests the server that the framework creates itself, and not one that the suite creates. */
+export function drainOwnServer(framework: FrameworkUnderTest): void {
+  describe(`the server that ${framework.name} creates itself`, () => {
+    test("lets one request finish and cancels another when it shuts down", async () => {
       const seen: Context[] = [];
       const held = gate();
       let n = 0;

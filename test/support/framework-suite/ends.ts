@@ -1,4 +1,4 @@
-/** How a request may end: finished, failed, or left by its client. */
+/** How a request can end: finished, failed, or left by its client. */
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { cause, sleep, within } from "../../../src/index.ts";
@@ -27,7 +27,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     ["GET", get],
     ["POST", post],
   ])("%s", (method, how) => {
-    test("finished: the context is done with the response, and the connection lives on", async () => {
+    test("the context finishes with the response, and the connection can be used again", async () => {
       const read = method === "POST";
       await using server = await ask(async (_, body) => (read && (await body()), "ok"), {}, how);
       expect(await server.asked.whole()).toMatchObject({ status: 200, body: "ok" });
@@ -38,7 +38,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
       expect(server.connections.size).toBe(1);
     });
 
-    test("streamed: the context lives as long as the response", async () => {
+    test("the context of a streamed response lives as long as the stream", async () => {
       await using server = await ask((ctx) => parts(ctx, 5), {}, how);
       expect((await server.asked.whole()).body).toMatch(/part 4/);
       await until(() => server.seen[0]?.err() !== undefined);
@@ -46,7 +46,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     });
 
     for (const leave of transport.leaves) {
-      test(`the client leaves by ${leave}: what it started stops, and it is no failure`, async () => {
+      test(`the context is canceled when the client leaves by ${leave}, and the log says 499`, async () => {
         const work = method === "POST" ? afterTheBody : forever;
         await using server = await ask(work, {}, how);
         await until(() => server.seen.length === 1);
@@ -56,12 +56,12 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
         await until(() => server.ctx.err() !== undefined);
         expect(cause(server.ctx)).toBeInstanceOf(ClientDisconnected);
         await until(() => server.logged.length === 1);
-        // A fetch handler cannot set it, and over HTTP/2 nobody else does.
+        // A fetch handler cannot set the status for the log, and over HTTP/2 no other code does.
         const unset = transport.http2 && framework.knowsConnection === false;
         expect(server.logged).toEqual([unset ? 200 : 499]);
       });
 
-      test(`the client leaves by ${leave} in the middle of a stream`, async () => {
+      test(`the context is canceled when the client leaves by ${leave} in the middle of a stream`, async () => {
         await using server = await ask((ctx) => parts(ctx), {}, how);
         await until(() => server.asked.replies[0]?.body.includes("part 1") === true, "some parts");
         server.asked.leave(leave);
@@ -71,7 +71,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
       });
     }
 
-    test("the time is up: 503, and the connection can be used again", async () => {
+    test("a request that exceeds the timeout gets a 503, and the connection can be used again", async () => {
       await using server = await ask(forever, { timeout: 20 }, how);
       expect(await server.asked.head()).toMatchObject({
         ...{ status: 503, headers: { "retry-after": "1" } },
@@ -83,14 +83,14 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
       expect(server.connections.size).toBe(1);
     });
 
-    test("the handler fails: the framework's own 500", async () => {
+    test("a handler that fails gets the framework's own 500", async () => {
       await using server = await ask(() => Promise.reject(secret), {}, how);
       expect((await server.asked.head()).status).toBe(500);
       await until(() => server.ctx.err() !== undefined);
       expect(cause(server.ctx)).toBeInstanceOf(RequestFinished);
     });
 
-    test("the handler's own limit passes: 503", async () => {
+    test("a handler whose inner deadline passes gets a 503", async () => {
       await using server = await ask(
         (ctx) => within(ctx, 5, (inner) => sleep(inner, Infinity)) as Promise<never>,
         {},
@@ -103,9 +103,9 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
   for (const leave of transport.leaves) {
     for (const [what, work] of [
       ["that waits", forever],
-      ["that reads it", afterTheBody],
+      ["that reads the body", afterTheBody],
     ] as const) {
-      test(`the client leaves by ${leave} with its body in flight, to a handler ${what}`, async () => {
+      test(`the context is canceled when the client leaves by ${leave} with an unfinished body, with a handler ${what}`, async () => {
         await using server = await ask(work, {}, (visitor) => visitor.post("body", 100));
         await until(() => server.seen.length === 1);
         server.asked.leave(leave);
@@ -117,7 +117,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     }
   }
 
-  test("one of two clients leaves: the other's request goes on", async () => {
+  test("the request of one client goes on when another client leaves", async () => {
     await using server = await start(framework, transport, forever);
     const [stays, leaves] = [await server.visitor(), await server.visitor()];
     stays.get();
@@ -130,9 +130,9 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     stays.leave("RST");
   });
 
-  // A connection of HTTP/1.1 has one request at a time.
+  // An HTTP/1.1 connection has one request at a time.
   if (transport.http2) {
-    test("one of two requests of a session is taken back: the other goes on", async () => {
+    test("one request of a session goes on when another one is reset", async () => {
       await using server = await ask(forever);
       await until(() => server.seen.length === 1);
       server.asked.get();
@@ -145,13 +145,13 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     });
   }
 
-  test("a connection that serves many requests gathers no listeners", async () => {
+  test("a connection that serves many requests does not collect listeners", async () => {
     let n = 0;
     const works: Work[] = [
       () => "ok",
       forever,
       () => Promise.reject(secret),
-      () => Readable.from(["a part", "and another"]), // whatever becomes of its context
+      () => Readable.from(["a part", "and another"]), // goes on after the end of its context
     ];
     await using server = await start(
       framework,

@@ -1,4 +1,4 @@
-/** The limits of a request: the server's time, the caller's deadline, a parent. */
+/** The limits of a request: the server's timeout, the caller's deadline, a parent. */
 import { describe, expect, test } from "vitest";
 import { background, sleep, withCancel, withTimeout } from "../../../src/index.ts";
 import { LocalTimeout, RemoteDeadline, Shutdown } from "../../../src/http/index.ts";
@@ -18,7 +18,7 @@ const secret = new Error("password=hunter2");
 export function limits(framework: FrameworkUnderTest, transport: Transport): void {
   const ask = asker(framework, transport);
 
-  /** A limit that passes when the handler has begun, and not before on a busy machine. */
+  /** The limit passes after the handler has started, even on a busy machine. */
   async function askLimited(
     work: Work,
     end: Error = new LocalTimeout(),
@@ -35,8 +35,8 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     );
   }
 
-  describe("the time is up", () => {
-    test("with a body in flight", async () => {
+  describe("when its limit passes, a handler", () => {
+    test("gets a 503 as its response, even if the request body is unfinished", async () => {
       const how = (visitor: Visitor) => visitor.post("body", 4);
       await using server = await askLimited(forever, new LocalTimeout(), how);
       await until(() => server.seen[0]?.err() !== undefined);
@@ -46,7 +46,7 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
       expect(server.asked.replies.map(({ status }) => status)).toEqual([503]);
     });
 
-    test("a handler that stops at once may answer by itself", async () => {
+    test("that stops at once can respond by itself", async () => {
       await using server = await askLimited(async (ctx) => {
         await sleep(ctx, Infinity).catch(() => undefined);
         return "what there is so far";
@@ -56,7 +56,7 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
       });
     });
 
-    test("one that ignores it is answered for, and what it comes to say is harmless", async () => {
+    test("that ignores it gets a 503 as its response, and what it sends later does no harm", async () => {
       const held = gate();
       let late = 0;
       const slow: Work = async () => {
@@ -74,7 +74,7 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
       expect(server.asked.replies.map(({ body }) => body).join()).not.toContain("too late");
     });
 
-    test("nor does its failure after that answer matter", async () => {
+    test("that fails after its 503 does no harm", async () => {
       const held = gate();
       let late = 0;
       await using server = await askLimited(async () => {
@@ -90,7 +90,7 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
       expect(server.asked.replies.map(({ status }) => status)).toEqual([503, 503]);
     });
 
-    test("a stream that has begun is left to the handler", async () => {
+    test("that has begun a stream can finish it", async () => {
       await using server = await askLimited((ctx) => {
         async function* rows() {
           yield "a part";
@@ -105,7 +105,7 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
       expect(reply.body).toMatch(/and the end$/);
     });
 
-    test("an error of the context's with another around it is the same: 503", async () => {
+    test("that wraps the context's error in another error still gets a 503", async () => {
       await using server = await askLimited(async (ctx) => {
         await sleep(ctx, Infinity).catch((cause: unknown) => {
           throw new Error("select failed", { cause });
@@ -116,14 +116,14 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     });
   });
 
-  describe("a parent", () => {
-    test("that shuts down ends its requests: 503", async () => {
+  describe("the option `parent`", () => {
+    test("ends requests with 503 and Retry-After when it ends with Shutdown", async () => {
       await using server = await askLimited(forever, new Shutdown());
       const { status, headers } = await server.asked.head();
       expect([status, headers["retry-after"]]).toEqual([503, "1"]);
     });
 
-    test("that is done keeps the handler from starting: 504", async () => {
+    test("keeps the handler from starting if it is done already", async () => {
       const parent = withTimeout(background(), 0, { cause: new RemoteDeadline() });
       await using server = await ask(() => "ran", { parent });
       expect((await server.asked.head()).status).toBe(504);
@@ -131,55 +131,55 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     });
   });
 
-  describe("the caller's deadline", () => {
+  describe("a request whose caller's deadline", () => {
     const says = (ms: string) => (visitor: Visitor) => visitor.get({ "x-request-timeout-ms": ms });
-    /** Runs until its limit, if it has one. */
+    /** Runs until its deadline, if it has one. */
     const untilThen: Work = async (ctx) =>
       ctx.deadline() === undefined ? "no deadline" : await forever(ctx, () => Promise.resolve());
 
     test.each([
       ["passes", {}],
       ["is shorter than the server's own limit", { timeout: 60_000 }],
-    ])("%s: 504", async (_, more) => {
+    ])("%s gets a 504", async (_, more) => {
       await using server = await ask(untilThen, { deadline: true, ...more }, says("50"));
       expect((await server.asked.head()).status).toBe(504);
       expectAll(server.seen, RemoteDeadline);
     });
 
-    test("is longer than the server's own limit, and lengthens nothing: 503", async () => {
+    test("is longer than the server's own limit gets a 503 when that limit passes", async () => {
       const own = { timeout: 50, deadline: true };
       await using server = await ask(untilThen, own, says("9999999999"));
       expect((await server.asked.head()).status).toBe(503);
       expectAll(server.seen, LocalTimeout);
     });
 
-    test("has passed already: 504, and the handler does not run", async () => {
+    test("has passed already gets a 504, and its handler does not run", async () => {
       await using server = await ask(untilThen, { deadline: true }, says("0"));
       expect((await server.asked.head()).status).toBe(504);
       expect(server.seen).toEqual([]);
     });
 
-    test("is malformed, and passed over", async () => {
+    test("is malformed has no deadline", async () => {
       await using server = await ask(untilThen, { deadline: true }, says("1e3"));
       expect((await server.asked.whole()).body).toBe("no deadline");
     });
 
-    test("is malformed, and refused where that is strict: 400", async () => {
+    test("is malformed gets a 400 if `strict` is set, and its handler does not run", async () => {
       await using server = await ask(untilThen, { deadline: { strict: true } }, says("1e3"));
       expect((await server.asked.head()).status).toBe(400);
       expect(server.seen).toEqual([]);
     });
 
     test.each([
-      ["of anybody, unless the option says so", {}],
-      ["of those who are not trusted", { deadline: { trust: () => false } }],
-    ])("is not heeded %s", async (_, own) => {
+      ["the option `deadline` is not set", {}],
+      ["`trust` returns false", { deadline: { trust: () => false } }],
+    ])("does not count has no deadline, because %s", async (_, own) => {
       await using server = await ask(untilThen, own, says("20"));
       expect((await server.asked.whole()).body).toBe("no deadline");
     });
   });
 
-  test("a limit that makes no sense is refused at once", async () => {
+  test("options that make no sense are refused when the application is built", async () => {
     const build = async (bad: object) => framework.app(() => "", bad);
     await expect(build({ timeout: Number.NaN })).rejects.toThrow(RangeError);
     await expect(build({ deadline: { headers: ["x-timeout"] } })).rejects.toThrow(/x-timeout/);

@@ -1,4 +1,4 @@
-/** A framework under test, and a server of it on one of the transports. */
+/** A framework under test, and its server on one of the transports. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { expect } from "vitest";
 import { cause, sleep, startWork, working, type Context } from "../../../src/index.ts";
@@ -6,56 +6,54 @@ import { serve, type ServeOptions, type Serving } from "../../../src/http/index.
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
 
-/** What a handler does: its answer is a text, or one in parts. It may read the body first. */
+/** What a handler does. It responds with a text, or with one in parts. It may read the body first. */
 export type Work = (ctx: Context, body: () => Promise<unknown>) => Promise<Answer> | Answer;
 type Answer = string | AsyncIterable<string>;
 
 type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** What `contexts()` of the framework is given. */
+/** The options of the framework's `contexts()`. */
 export interface Limits {
   timeout?: number;
   parent?: Context;
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
 }
 
-export interface Setting extends Limits {
-  /** Its requests come from an HTTP/2 server. Fastify wants to know. */
-  http2?: boolean;
-}
-
 export interface FrameworkUnderTest {
   readonly name: string;
-  /** An application that does this work for GET and POST, with all that its users need for errors. */
-  app(work: Work, setting: Setting): Listener | Promise<Listener>;
-  /** The server that listens as its users make it, on any port of 127.0.0.1, behind `serve`. */
+  /**
+   * Returns an application that does this work for GET and POST, with the error handling that its
+   * users install. `http2` says that the requests come from an HTTP/2 server, which Fastify must know.
+   */
+  app(work: Work, limits: Limits, http2?: boolean): Listener | Promise<Listener>;
+  /** Returns a listening server as users of the framework create it, on any port, with `serve`. */
   served(work: Work, options: ServeOptions): Promise<{ server: Server; serving: Serving }>;
-  /** Why it does not speak HTTP/2. */
+  /** Why the framework does not support HTTP/2. */
   readonly withoutHttp2?: string;
-  /** Whether it knows the connection of a request, and so its `serve`. Default: yes. */
+  /** Whether it finds the `serve` of a request through its connection. Default: yes. */
   readonly knowsConnection?: boolean;
-  /** Whether an error can be answered before the whole body has come. Default: yes. */
+  /** Whether it can respond to an error before it has received the whole body. Default: yes. */
   readonly answersEarly?: boolean;
-  /** Whether a stream that fails looks to its client as if it were complete. Default: it does not. */
+  /** When a failed stream looks complete to the client. Default: never. */
   readonly failsQuietly?: "over HTTP/2" | "always";
 }
 
 export interface Started extends AsyncDisposable {
-  /** The contexts of all requests whose handler has begun. */
+  /** The contexts of all requests whose handler has started. */
   readonly seen: Context[];
-  /** The status of each response that is closed, as a log would have it. */
+  /** The status of each closed response, as a log would show it. */
   readonly logged: number[];
   /** See `TransportServer`. */
   readonly connections: ReadonlySet<NodeJS.EventEmitter>;
   readonly occupied: ReadonlySet<object>;
-  /** That of the first request. */
+  /** The context of the first request. */
   readonly ctx: Context;
-  /** Of a server that shuts down. */
+  /** What `serve` returned, if the server was started with it. */
   readonly serving: Serving;
   visitor(): Promise<Visitor>;
 }
 
-/** Tells what becomes of the work of each request, whichever server it comes from. */
+/** Records the context and the work of each request. */
 export function watched(work: Work, seen: Context[]): Work {
   return (ctx, body) => {
     seen.push(ctx);
@@ -69,26 +67,26 @@ export function watched(work: Work, seen: Context[]): Work {
   };
 }
 
-/** Nobody's context lives, and nobody works. */
+/** Waits until no context is live and no work is running. */
 export async function quiet(seen: readonly Context[]): Promise<void> {
-  await until(() => seen.every((ctx) => ctx.err() !== undefined), "no context lives");
-  await until(() => seen.flatMap(working).length === 0, "no work is left");
+  await until(() => seen.every((ctx) => ctx.err() !== undefined), "no context is live");
+  await until(() => seen.flatMap(working).length === 0, "no work is running");
 }
 
-function there<T>(what: T | undefined, otherwise: string): T {
-  if (what === undefined) throw new Error(otherwise);
-  return what;
+function need<T>(value: T | undefined, otherwise: string): T {
+  if (value === undefined) throw new Error(otherwise);
+  return value;
 }
 
 /**
- * Why the contexts are done whose handler has begun. On a busy machine a short time is up before:
- * what a handler sees of its limit is for rows that wait until one has begun.
+ * Expects this cause of every context whose handler has started. On a busy machine, a short limit may
+ * pass before any handler starts. Tests of what a handler sees of its limit use `askLimited`.
  */
 export function expectAll(seen: readonly Context[], reason: new () => Error): void {
   for (const ctx of seen) expect(cause(ctx)).toBeInstanceOf(reason);
 }
 
-/** A server of such an application. Once it is disposed of, nothing may be left. */
+/** Starts a server of the framework. When it is disposed, no work may be left. */
 export async function start(
   framework: FrameworkUnderTest,
   transport: Transport,
@@ -98,32 +96,33 @@ export async function start(
 ): Promise<Started> {
   const seen: Context[] = [];
   const logged: number[] = [];
-  const home = transport.server();
-  const serving = shutdown && serve(home.server, { signals: [], ...shutdown });
+  const host = transport.server();
+  const serving = shutdown && serve(host.server, { signals: [], ...shutdown });
   const knows = framework.knowsConnection ?? true;
-  const listener = await framework.app(watched(work, seen), {
-    ...(serving && !knows && { parent: serving.requests }),
-    ...limits,
-    http2: transport.http2,
-  });
-  await home.listen((req, res) => {
+  const parent = serving && !knows ? { parent: serving.requests } : {};
+  const listener = await framework.app(
+    watched(work, seen),
+    { ...parent, ...limits },
+    transport.http2,
+  );
+  await host.listen((req, res) => {
     res.on("close", () => setImmediate(() => logged.push(res.statusCode)));
     listener(req, res);
   });
   return {
     ...{ seen, logged },
-    connections: home.connections,
-    occupied: home.occupied,
+    connections: host.connections,
+    occupied: host.occupied,
     get ctx(): Context {
-      return there(seen[0], "no handler has begun");
+      return need(seen[0], "no handler has started");
     },
     get serving(): Serving {
-      return there(serving, "started without a shutdown");
+      return need(serving, "started without a shutdown");
     },
-    visitor: () => home.visitor(),
+    visitor: () => host.visitor(),
     async [Symbol.asyncDispose]() {
       await quiet(seen);
-      await home[Symbol.asyncDispose]();
+      await host[Symbol.asyncDispose]();
     },
   };
 }
@@ -137,7 +136,7 @@ export async function* parts(ctx: Context, n = Infinity): AsyncGenerator<string>
   }
 }
 
-/** Opened when the test says so, whatever becomes of the context. */
+/** Opens when the test calls `open`, independently of any context. */
 export interface Gate {
   readonly opened: Promise<void>;
   open(): void;
@@ -151,7 +150,7 @@ export function gate(): Gate {
 export const get = (visitor: Visitor): void => visitor.get();
 export const post = (visitor: Visitor): void => visitor.post("body");
 
-/** What a request is asked of: a server on one transport, and a visitor who has asked. */
+/** Starts a server and a visitor that has sent a request. */
 export type Ask = (
   work: Work,
   limits?: Limits,

@@ -5,7 +5,7 @@ import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
 async function appOf(
-  ...[work, { http2, ...options }]: Parameters<FrameworkUnderTest["app"]>
+  ...[work, options, http2]: Parameters<FrameworkUnderTest["app"]>
 ): Promise<FastifyInstance> {
   const app = http2 ? (fastify({ http2 }) as unknown as FastifyInstance) : fastify();
   app.removeAllContentTypeParsers();
@@ -24,8 +24,8 @@ async function appOf(
 
 export const fastify5: FrameworkUnderTest = {
   name: "Fastify 5",
-  async app(work, options) {
-    const app = await appOf(work, options);
+  async app(...args) {
+    const app = await appOf(...args);
     await app.ready();
     return (req, res) => app.routing(req, res);
   },

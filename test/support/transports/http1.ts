@@ -1,4 +1,4 @@
-/** HTTP/1.1, by hand: in clear text and over TLS. */
+/** HTTP/1.1 over plain sockets and over TLS. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -31,7 +31,7 @@ class Http1Server extends ServerOfSockets {
   constructor(server: Server, event: "connection" | "secureConnection") {
     super(server, event);
     this.#secure = event === "secureConnection";
-    server.keepAliveTimeout = 60_000; // a slow machine must not look like a client that left
+    server.keepAliveTimeout = 60_000; // longer than a slow machine takes for a test
   }
 
   get occupied() {
@@ -85,7 +85,7 @@ class Http1Visitor extends VisitorOfReplies {
   }
 
   leave(how: (typeof leaves)[number]): void {
-    // TLS cannot reset what is beneath it.
+    // A TLS socket cannot reset the socket beneath it.
     if (how === "RST") this.#raw.resetAndDestroy();
     else this.#client.leave(how);
   }
@@ -110,7 +110,7 @@ function* repliesIn(text: string): Generator<Omit<Reply, "cut">> {
   }
 }
 
-/** The body, and what comes after it if all of it is there. */
+/** Returns the body, and the text after it if the body is complete. */
 function bodyIn(
   text: string,
   headers: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** HTTP/2 over TLS. A visitor has one session, and a stream for each request. */
+/** HTTP/2 over TLS. A visitor has one session, with a stream for each request. */
 import { once, type EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import {
@@ -13,7 +13,7 @@ import { connect as connectTls } from "node:tls";
 import type { Reply, Transport, Visitor } from "./index.ts";
 import { portOf, ServerOfSockets, tls, track, unlessTls, VisitorOfReplies } from "./server.ts";
 
-// No half-close: who has sent the whole request has half-closed its stream, and goes on listening.
+// No half-close: every client that has sent its whole request has half-closed its stream.
 const leaves = ["RST_STREAM", "the end of its session", "FIN", "RST"] as const;
 
 export const http2: Transport = {

@@ -1,4 +1,4 @@
-/** The ways a request can take to a real server, and how its client may leave on each. */
+/** The transports between a client and a real server, and how a client can leave on each. */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { http1, https1 } from "./http1.ts";
@@ -7,20 +7,20 @@ import { http2 } from "./http2.ts";
 export interface Transport {
   readonly name: string;
   readonly http2: boolean;
-  /** Why it cannot be had on this machine. */
+  /** Why the transport does not work on this machine. */
   readonly missing?: string;
-  /** How a client may leave while its request is under way. */
+  /** How a client can leave while its request is open. */
   readonly leaves: readonly string[];
-  /** A server that does not listen yet: `serve` wants to see it first. */
+  /** Returns a server that does not listen yet, so that `serve` can be called first. */
   server(): TransportServer;
 }
 
 export interface TransportServer extends AsyncDisposable {
-  /** With the types of HTTP/1, as frameworks take it. */
+  /** Has the types of HTTP/1, which frameworks expect. */
   readonly server: Server;
-  /** The connections, or sessions, as the server has them. */
+  /** The open connections or sessions of the server. */
   readonly connections: ReadonlySet<EventEmitter>;
-  /** What requests occupy: connections of HTTP/1, streams of HTTP/2. */
+  /** What open requests occupy: HTTP/1 connections, or HTTP/2 streams. */
   readonly occupied: ReadonlySet<object>;
   listen(listener: Listener): Promise<void>;
   visitor(): Promise<Visitor>;
@@ -31,15 +31,15 @@ export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 /** A client with one connection. */
 export interface Visitor {
   get(headers?: Record<string, string>): void;
-  /** Announces a body of the length of `body` and `missing` more. */
+  /** Sends `body`, and announces a length that is greater by `missing`. */
   post(body: string, missing?: number): void;
-  /** More of the last request's body. */
+  /** Sends more of the last request's body. */
   send(text: string): void;
-  /** What has come in so far, in the order of the requests. */
+  /** The replies so far, in the order of the requests. */
   readonly replies: readonly Reply[];
-  /** The nth reply, once its head is there. */
+  /** Waits for the head of the nth reply. */
   head(nth?: number): Promise<Reply>;
-  /** The nth reply, once all of it is there. */
+  /** Waits for the whole nth reply. */
   whole(nth?: number): Promise<Reply>;
   /** Whether the server has ended the connection. */
   readonly ended: boolean;
@@ -50,9 +50,9 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Whether all of it has come. */
+  /** Whether the whole reply has arrived. */
   readonly whole: boolean;
-  /** Whether it has ended before, and looks so. */
+  /** Whether the reply has ended early, and looks incomplete. */
   readonly cut: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What the servers and visitors of all transports have in common. */
+/** The base classes of the servers and visitors of all transports. */
 import { once, type EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -7,13 +7,15 @@ import { until } from "../../raw-http.ts";
 import type { Listener, Reply, TransportServer, Visitor } from "./index.ts";
 
 export const tls = certificate();
-export const unlessTls = tls === undefined && { missing: "no openssl to make a certificate with" };
+export const unlessTls = tls === undefined && {
+  missing: "there is no openssl to create a certificate with",
+};
 
 export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Adds what `server` emits as `event` to a set, as long as it lasts. */
+/** Returns the set of open connections, sessions or streams that `server` emits as `event`. */
 export function track<T extends EventEmitter>(server: EventEmitter, event: string): Set<T> {
   const open = new Set<T>();
   server.on(event, (one: T) => {

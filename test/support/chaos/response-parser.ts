@@ -1,13 +1,12 @@
-/** Tells from the bytes of a connection which answers have come whole. */
-
-import type { Answer } from "./stage.ts";
+/** Parses the bytes of a connection into complete responses. */
+import type { ReceivedResponse } from "./stage.ts";
 
 /** HTTP/1.1 without HEAD, 204 and 304. */
-export class Answers {
-  readonly whole: Answer[] = [];
-  /** What is not understood yet: a part of a head or of a chunk's first line. */
+export class ResponseParser {
+  readonly complete: ReceivedResponse[] = [];
+  /** Text that is not parsed yet: a part of a head, or of the first line of a chunk. */
   #text = "";
-  /** Bytes of a body, a chunk or a line's end that are still to come. */
+  /** How many bytes of a body, a chunk or a line end are still missing. */
   #skip = 0;
   #status = 0;
   #isChunked = false;
@@ -23,10 +22,10 @@ export class Answers {
     }
   }
 
-  /** Up to the end of a head or of a line; from where to go on. */
+  /** Reads to the end of a head or of a line. Returns the position after it. */
   #readText(bytes: Buffer, from: number): number {
     const had = this.#text.length;
-    // A head and a chunk's line are short: more than this belongs to what follows.
+    // A head and the first line of a chunk are shorter than this.
     this.#text += bytes.toString("latin1", from, from + 4_096);
     const mark = this.#status === 0 ? "\r\n\r\n" : "\r\n";
     const found = this.#text.indexOf(mark);
@@ -42,7 +41,7 @@ export class Answers {
     this.#status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]);
     const length = /^content-length: *(\d+)$/im.exec(head)?.[1];
     this.#isChunked = /^transfer-encoding: *chunked$/im.test(head);
-    // One without a length ends with the connection, as Node's own 400 to half a request does.
+    // A response without a length ends with the connection, such as Node's own 400 to an incomplete request.
     this.#skip = this.#isChunked ? 0 : Number(length ?? Infinity);
     if (this.#skip === 0 && !this.#isChunked) this.#end();
   }
@@ -50,11 +49,11 @@ export class Answers {
   #readSize(line: string): void {
     const size = line === "" ? -1 : Number.parseInt(line, 16);
     if (size > 0) this.#skip = size + 2;
-    else if (size < 0) this.#end(); // the empty line behind the last chunk
+    else if (size < 0) this.#end(); // the empty line after the last chunk
   }
 
   #end(): void {
-    this.whole.push({ status: this.#status, at: performance.now() });
+    this.complete.push({ status: this.#status, at: performance.now() });
     this.#status = 0;
   }
 }

@@ -1,35 +1,35 @@
-/** The server's side of the chaos: what handlers do, good ones and bad ones. */
+/** What the handlers of the server do, good ones and bad ones. */
 import { afterFunc, sleep, startWork, type Context } from "../../../src/index.ts";
 import type { Work } from "../framework-suite.ts";
 import type { RequestPlan } from "./plan.ts";
 
-export const bug = new Error("a bug of the handler's");
+export const bug = new Error("a bug in the handler");
 const LONG = "x".repeat(1 << 20);
 const LONG_PART = LONG.slice(0, 1 << 18);
 
-/** Does what the plan of the request says, in the way of `framework.app`. */
-export async function doDeed(
-  { deed, reads, watched, step }: RequestPlan,
+/** Handles a request as its plan says. The result is that of a `Work`. */
+export async function behave(
+  { behavior, reads, watched, step }: RequestPlan,
   ctx: Context,
   body: () => Promise<unknown>,
 ): Promise<Awaited<ReturnType<Work>>> {
   if (watched === "by callback") afterFunc(ctx, () => undefined);
   if (watched === "by signal") ctx.signal.addEventListener("abort", () => undefined);
-  // No part of the job: Node does not say that a body has ended whose request was answered before.
+  // Before the work starts: Node does not report the end of a body if the response was sent before.
   if (reads) await body();
-  const job = startWork(ctx, "test.chaos", deed);
+  const work = startWork(ctx, "test.chaos", behavior);
   try {
-    switch (deed) {
-      case "answers at once":
+    switch (behavior) {
+      case "responds at once":
         return "at once";
-      case "answers later":
+      case "responds later":
         await sleep(ctx, step);
         return "later";
-      case "answers in parts":
+      case "responds in parts":
         return parts(ctx, step / 4, 5);
-      case "answers at length":
+      case "responds at length":
         return LONG;
-      case "answers in long parts":
+      case "responds in long parts":
         return longParts();
       case "fails":
         await sleep(ctx, step);
@@ -43,18 +43,18 @@ export async function doDeed(
         return parts(ctx, 2, Infinity);
     }
   } finally {
-    job.end();
+    work.end();
   }
 }
 
 async function* parts(ctx: Context, pause: number, count: number) {
   for (let i = 0; i < count; i++) {
     yield `part ${i}\n`;
-    const job = startWork(ctx, "test.part");
+    const work = startWork(ctx, "test.part");
     try {
       await sleep(ctx, pause);
     } finally {
-      job.end();
+      work.end();
     }
   }
 }
@@ -64,7 +64,7 @@ async function* partsAndABug(ctx: Context, pause: number) {
   throw bug;
 }
 
-/** As fast as they are taken. */
+/** Yields parts as fast as they are read. */
 async function* longParts() {
   for (let i = 0; i < 8; i++) yield await Promise.resolve(LONG_PART);
 }

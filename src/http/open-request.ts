@@ -1,0 +1,60 @@
+/**
+ * What `handler`, `middleware` and the frameworks on node:http do with each request: find or create
+ * its context, apply their own limits, and respond if the context ends first.
+ */
+import type { Context } from "../index.ts";
+import { withLimits } from "./request/limits.ts";
+import type { RequestContextOptions } from "./request/options.ts";
+import { track, type TrackedRequest } from "./request/tracked-request.ts";
+import { DoneResponse, hasResponded, type Send } from "./respond/done-response.ts";
+import type { RequestLike, ResponseLike, WritableResponseLike } from "./types.ts";
+
+/** A request as one handler or middleware sees it. */
+export interface LimitedRequest {
+  readonly tracked: TrackedRequest;
+  /** The request's context under the limits of this handler. It may be done already. */
+  readonly ctx: Context;
+}
+
+/**
+ * Returns the request and its context under the limits of `options`. If the context was created
+ * before with other options, the limits apply to a child of it, and end only that child.
+ */
+export function trackWithLimits(
+  req: RequestLike,
+  res: ResponseLike,
+  options: RequestContextOptions<never>,
+): LimitedRequest {
+  const tracked = track(req, res, options);
+  const { ctx } = tracked;
+  if (tracked.options === options) return { tracked, ctx };
+  return { tracked, ctx: withLimits(ctx, req, options) ?? ctx };
+}
+
+/**
+ * Has `send` called if `ctx` ends before the handler has begun to respond (see `DoneResponse`). Call
+ * this when the handler has run to its first `await`: one that has begun to respond by then needs no
+ * timer.
+ */
+export function respondWhenDone<Res extends WritableResponseLike>(
+  tracked: TrackedRequest,
+  ctx: Context,
+  res: Res,
+  send: Send<Res>,
+): void {
+  if (!tracked.canEndEarly(ctx) || hasResponded(res)) return;
+  tracked.doneResponse = new DoneResponse(ctx, res, send);
+}
+
+/**
+ * Calls `respondWhenDone` in a microtask, for middleware: the handler behind it has run to its first
+ * `await` by then.
+ */
+export function queueRespondWhenDone<Res extends WritableResponseLike>(
+  tracked: TrackedRequest,
+  ctx: Context,
+  res: Res,
+  send: Send<Res>,
+): void {
+  if (tracked.canEndEarly(ctx)) queueMicrotask(() => respondWhenDone(tracked, ctx, res, send));
+}

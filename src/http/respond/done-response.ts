@@ -1,0 +1,42 @@
+/** The response to a request whose context ends before its handler has begun to respond. */
+import { DoneListener } from "../../internal.ts";
+import type { Context } from "../../index.ts";
+import type { WritableResponseLike } from "../types.ts";
+
+/** Sends the response. `ctx` is done. */
+export type Send<Res> = (res: Res, ctx: Context) => void;
+
+/** Whether it is too late to send another response. */
+export const hasResponded = (res: WritableResponseLike): boolean =>
+  res.headersSent || res.destroyed;
+
+/**
+ * Calls `send` when `ctx` is done, if the handler has not begun to respond and the connection is
+ * still open. `send` runs one turn of the event loop after the end, so that a handler that stops at
+ * once can respond by itself.
+ */
+export class DoneResponse<Res extends WritableResponseLike> extends DoneListener {
+  readonly #ctx: Context;
+  readonly #res: Res;
+  readonly #send: Send<Res>;
+
+  constructor(ctx: Context, res: Res, send: Send<Res>) {
+    super();
+    this.#ctx = ctx;
+    this.#res = res;
+    this.#send = send;
+    this.register(ctx);
+  }
+
+  onDone(): void {
+    if (hasResponded(this.#res)) return;
+    setImmediate(() => {
+      if (!hasResponded(this.#res)) this.#send(this.#res, this.#ctx);
+    });
+  }
+
+  /** To call when the response is finished. */
+  forget(): void {
+    this.unregister();
+  }
+}
