@@ -10,8 +10,9 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 import { endLate } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
@@ -46,15 +47,16 @@ type Next = (error?: unknown) => void;
  * begun is left to the handler. If the context is done before, no handler is run.
  */
 export function contexts(
-  options: RequestContextOptions = {},
+  options: RequestContextOptions & CurrentOption = {},
 ): (req: ExpressRequest, res: AnswerLike, next: Next) => void {
   checkLimits(options, "contexts(options)");
+  checkCurrent(options.current);
   return (req, res, next) => {
     const ctx = openRequest(req, res, options, (end) => {
       if (!req[ENDING]) endLate(req, next, end);
     });
     req.ctx = ctx;
-    if (ctx.err() === undefined) next();
+    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next);
     else {
       const end = requestEndedError(ctx);
       if (!isGone(end, res)) next(end);
@@ -76,7 +78,7 @@ export function contextErrors(
   // Express tells error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asRequestEndedError(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error, currentState(req)?.bounded);
     if (end === undefined) {
       next(error);
       return;

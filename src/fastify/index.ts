@@ -6,8 +6,9 @@
 import type { Context } from "../index.ts";
 import type { AnswerLike } from "../http/respond/respond.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
@@ -17,14 +18,17 @@ type Ctx = Context; // inside the module below, `Context` might be its own
 declare module "fastify" {
   interface FastifyRequest {
     /** The request's context, from `contexts` of eightysix/fastify. */
-    readonly ctx: Ctx;
+    ctx: Ctx;
   }
 }
 /* eslint-enable */
 
 /** The parts of a Fastify instance that are used. */
 export interface FastifyLike {
-  decorateRequest(name: string, property: { getter(this: object): Context }): unknown;
+  decorateRequest(
+    name: string,
+    property: { getter(this: object): Context; setter(this: object, ctx: Context): void },
+  ): unknown;
   addHook(name: "onRequest" | "onError", hook: (...args: never[]) => void): unknown;
 }
 interface Request {
@@ -61,11 +65,12 @@ const HELD = Symbol("eightysix.fastify.ctx");
  */
 export function contexts(
   fastify: FastifyLike,
-  options: RequestContextOptions,
+  options: RequestContextOptions & CurrentOption,
   done: (error?: Error) => void,
 ): void {
   try {
     checkLimits(options, "register(contexts, options)");
+    checkCurrent(options.current);
   } catch (error) {
     done(error as Error); // thrown, it would be Fastify's end
     return;
@@ -74,7 +79,12 @@ export function contexts(
     getter(this: Request) {
       const ctx = this[HELD];
       if (ctx !== undefined) return ctx;
-      throw new TypeError("request.ctx is there from onRequest on, for hooks that are added later");
+      throw new TypeError(
+        "request.ctx is there from onRequest on, for hooks that are added later; call app.register(contexts) before the hooks and routes that use it",
+      );
+    },
+    setter(this: Request, ctx) {
+      this[HELD] = ctx;
     },
   });
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
@@ -83,8 +93,9 @@ export function contexts(
       if (!reply.sent && !request[FAILING]) reply.send(end);
     });
     request[HELD] = ctx;
-    if (ctx.err() === undefined) next();
-    else {
+    if (ctx.err() === undefined) {
+      callNext(request.raw, reply.raw, options, () => request[HELD] ?? ctx, next);
+    } else {
       const end = requestEndedError(ctx);
       if (isGone(end, reply.raw)) reply.hijack();
       else next(end);
@@ -93,7 +104,7 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asRequestEndedError(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);

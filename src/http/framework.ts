@@ -1,11 +1,15 @@
 /** What the integrations of frameworks on node:http have in common. */
-import type { Context } from "../index.ts";
+import { afterFunc, type Context } from "../index.ts";
 import { discardLaterWrites, type AnswerLike } from "./respond/respond.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { respondWhenDone } from "./respond/respond-when-done.ts";
 import { withLimits } from "./request/limits.ts";
 import type { RequestLike } from "./request/request-end.ts";
 import { track, type RequestContextOptions } from "./request/request-context.ts";
+import { trackerOf } from "./request/request-tracker.ts";
+import { currentMode, type CurrentOption } from "./request/current-option.ts";
+import { CurrentRequest, type ContinuingRequest } from "./request/current.ts";
+import { statusOf } from "./respond/status.ts";
 
 /**
  * The request's context under these options. When it is done before anything of the answer was
@@ -58,4 +62,69 @@ function quietenAfterEnd(res: AnswerLike): void {
     return result;
   };
   res.on("close", () => Object.defineProperty(res, "headersSent", { value: false }));
+}
+
+/**
+ * Returns what runs the rest of the request under its current context, or `undefined` if `current`
+ * does not ask for one. `read` returns the context that handlers see.
+ */
+export function openCurrent(
+  req: RequestLike & { readonly method?: string },
+  res: AnswerLike,
+  options: RequestContextOptions<never> & CurrentOption,
+  read: () => Context,
+): CurrentRequest | undefined {
+  const mode = currentMode(req, options);
+  if (mode === false) return undefined;
+  const tracked = track(req, res, options);
+  const tracker = trackerOf(req);
+  const outer = tracked.options as RequestContextOptions<never>;
+  return new CurrentRequest(req, {
+    ...{ mode, method: req.method, own: tracked.ctx, read },
+    parents: [outer.parent, tracker?.requests],
+    limit(ctx) {
+      const limited = withLimits(ctx, req, options) ?? ctx;
+      return outer === options ? limited : (withLimits(limited, req, outer) ?? limited);
+    },
+    continues: tracker && (() => tracker.continues()),
+  });
+}
+
+/**
+ * Calls `next` under the current context, if `current` asks for one, in a framework whose `next`
+ * does not say when the handler is done.
+ */
+export function callNext(
+  req: RequestLike,
+  res: AnswerLike,
+  options: RequestContextOptions<never> & CurrentOption,
+  read: () => Context,
+  next: () => unknown,
+): void {
+  const current = openCurrent(req, res, options, read);
+  if (current === undefined) {
+    next();
+    return;
+  }
+  if (current.created) onResponded(req, res, current.created);
+  current.run(next);
+}
+
+/**
+ * Tells `continuing` when the handler has ended the response or given it up. No event says that
+ * once the client has disconnected: HTTP/1 emits `prefinish` and HTTP/2 nothing. A client that
+ * disconnects in the middle of the response counts too: what writes the rest may never hear of it.
+ */
+function onResponded(req: RequestLike, res: AnswerLike, continuing: ContinuingRequest): void {
+  const methods = res as unknown as Record<"end" | "destroy", (...args: unknown[]) => unknown>;
+  for (const name of ["end", "destroy"] as const) {
+    const method = methods[name];
+    methods[name] = function (this: unknown, ...args) {
+      continuing.responded();
+      return method.apply(this, args);
+    };
+  }
+  afterFunc(track(req, res, {}).ctx, (err) => {
+    if (res.headersSent || statusOf(err) !== 499) continuing.responded();
+  });
 }

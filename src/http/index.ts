@@ -28,4 +28,5 @@ export type {
   RemoteDeadlineOptions,
 } from "./request/deadline.ts";
 export type { ServerLike } from "./server/connections.ts";
+export type { CurrentOption } from "./request/current-option.ts";
 export type { RequestLimits } from "./request/limits.ts";

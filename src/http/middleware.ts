@@ -2,6 +2,8 @@
 import { respond, type AnswerLike } from "./respond/respond.ts";
 import { respondWhenDone } from "./respond/respond-when-done.ts";
 import { checkLimits, withLimits } from "./request/limits.ts";
+import { checkCurrent, type CurrentOption } from "./request/current-option.ts";
+import { callNext } from "./framework.ts";
 import type { NodeRequest } from "./request/node-types.ts";
 import type { RequestLike } from "./request/request-end.ts";
 import { track, type RequestContextOptions } from "./request/request-context.ts";
@@ -15,9 +17,10 @@ import { statusOf } from "./respond/status.ts";
  * `statusOf(err)`, and nothing for 499. In Express, `eightysix/express` does that as well.
  */
 export function middleware<Req extends RequestLike = NodeRequest>(
-  options: RequestContextOptions<Req> = {},
+  options: RequestContextOptions<Req> & CurrentOption = {},
 ): (req: Req, res: AnswerLike, next: (error?: unknown) => unknown) => void {
   checkLimits(options, "middleware(options)");
+  checkCurrent(options.current);
   return (req, res, next) => {
     const tracked = track(req, res, options);
     let { ctx } = tracked;
@@ -35,6 +38,6 @@ export function middleware<Req extends RequestLike = NodeRequest>(
         });
       });
     }
-    next();
+    callNext(req, res, options, () => ctx, next);
   };
 }

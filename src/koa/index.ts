@@ -10,8 +10,9 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { openCurrent, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // inside the module below, `Context` might be its own
@@ -48,9 +49,10 @@ export interface KoaLike {
  * writes goes nowhere. An answer that has begun is left to the middleware.
  */
 export function contexts(
-  options: RequestContextOptions = {},
+  options: RequestContextOptions & CurrentOption = {},
 ): (koa: KoaLike, next: () => Promise<unknown>) => Promise<void> {
   checkLimits(options, "contexts(options)");
+  checkCurrent(options.current);
   return async (koa, next) => {
     const { req, res } = koa;
     let late: (end: RequestEndedError) => void;
@@ -60,9 +62,10 @@ export function contexts(
     koa.context = ctx;
     try {
       if (ctx.err() !== undefined) throw requestEndedError(ctx);
-      await Promise.race([next(), ended]);
+      const current = openCurrent(req, res, options, () => koa.context ?? ctx);
+      await Promise.race([current === undefined ? next() : current.runUntilSettled(next), ended]);
     } catch (error) {
-      const end = asRequestEndedError(ctx, error);
+      const end = asRequestEndedError(ctx, error, currentState(req)?.bounded);
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {

@@ -1,5 +1,6 @@
 /** What holds for the request's context in every framework, over real sockets of every kind. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { current } from "./framework-suite/current.ts";
 import { drain, drainOfItsOwn } from "./framework-suite/drain.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { limits } from "./framework-suite/limits.ts";
@@ -29,6 +30,9 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       }
       ends(framework, transport);
       limits(framework, transport);
+      if (framework.hasCurrent !== false) {
+        describe("the option `current`", () => current(framework, transport));
+      }
       describe("a shutdown", () => drain(framework, transport));
     });
   }

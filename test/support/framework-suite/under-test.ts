@@ -17,11 +17,14 @@ export interface Limits {
   timeout?: number;
   parent?: Context;
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
+  current?: boolean | "all";
 }
 
 export interface Setting extends Limits {
   /** Its requests come from an HTTP/2 server. Fastify wants to know. */
   http2?: boolean;
+  /** Middleware after `contexts()` replaces the request's context by what this returns. */
+  replace?: (ctx: Context) => Context;
 }
 
 export interface FrameworkUnderTest {
@@ -36,6 +39,8 @@ export interface FrameworkUnderTest {
   readonly knowsConnection?: boolean;
   /** Whether an error can be answered before the whole body has come. Default: yes. */
   readonly answersEarly?: boolean;
+  /** Whether it has the option `current`. Default: yes. */
+  readonly hasCurrent?: boolean;
   /** Whether a stream that fails looks to its client as if it were complete. Default: it does not. */
   readonly failsQuietly?: "over HTTP/2" | "always";
 }
@@ -93,7 +98,7 @@ export async function start(
   framework: FrameworkUnderTest,
   transport: Transport,
   work: Work,
-  limits: Limits = {},
+  limits: Setting = {},
   shutdown?: ServeOptions,
 ): Promise<Started> {
   const seen: Context[] = [];
@@ -154,7 +159,7 @@ export const post = (visitor: Visitor): void => visitor.post("body");
 /** What a request is asked of: a server on one transport, and a visitor who has asked. */
 export type Ask = (
   work: Work,
-  limits?: Limits,
+  limits?: Setting,
   how?: (visitor: Visitor) => void,
 ) => Promise<Started & { readonly asked: Visitor }>;
 
