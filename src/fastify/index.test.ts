@@ -1,9 +1,11 @@
+import type { AddressInfo } from "node:net";
 import fastify from "fastify";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { fastify5 } from "../../test/support/frameworks/fastify.ts";
-import { cause, sleep, type Context } from "../index.ts";
+import { currentContext } from "../current/index.ts";
+import { cause, key, sleep, withValue, type Context } from "../index.ts";
 import { RequestFinished, statusOf } from "../http/index.ts";
 import { contexts } from "./index.ts";
 
@@ -68,4 +70,48 @@ test("asked for too early, by a hook of before, it says so", async () => {
   await app.register(contexts, {});
   app.get("/", () => "ok");
   expect((await app.inject("/")).body).toContain("request.ctx is there from onRequest on");
+});
+
+test("hooks after contexts, body parsing and the handler see the current context", async () => {
+  const User = key<string>("user");
+  await using app = fastify();
+  await app.register(contexts, { current: true });
+  const seen: unknown[] = [];
+  const look = async () => {
+    await Promise.resolve();
+    seen.push(currentContext()?.value(User));
+  };
+  app.addHook("onRequest", async (request) => {
+    await Promise.resolve();
+    request.ctx = withValue(request.ctx, User, "ann");
+  });
+  app.addHook("onRequest", look);
+  app.addHook("preParsing", look);
+  app.addHook("preValidation", look);
+  app.addHook("preHandler", look);
+  app.addHook("preSerialization", look);
+  app.post("/", async (request) => {
+    await look();
+    return request.body;
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const { port } = app.server.address() as AddressInfo;
+  const response = await fetch(`http://127.0.0.1:${port}/`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, body: '{"a":1}' },
+  });
+  expect(await response.json()).toEqual({ a: 1 });
+  expect(seen).toEqual(Array(6).fill("ann"));
+});
+
+test("the current context of a POST by inject ends with the response", async () => {
+  await using app = fastify();
+  await app.register(contexts, { current: true });
+  let seen: Context | undefined;
+  app.post("/", () => {
+    seen = currentContext();
+    return "ok";
+  });
+  expect((await app.inject({ method: "POST", url: "/" })).body).toBe("ok");
+  await until(() => seen?.err() !== undefined);
+  expect(cause(seen!)).toBeInstanceOf(RequestFinished);
 });

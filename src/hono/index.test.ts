@@ -6,8 +6,9 @@ import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { honoOnNode, honoAsFetch } from "../../test/support/frameworks/hono.ts";
 import { http1 } from "../../test/support/transports/http1.ts";
-import { ClientDisconnected, RequestFinished } from "../http/index.ts";
-import { background, cause, key, sleep, withValue, type Context } from "../index.ts";
+import { currentContext } from "../current/index.ts";
+import { ClientDisconnected, LocalTimeout, RequestFinished } from "../http/index.ts";
+import { background, cause, key, sleep, startWork, withValue, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -122,5 +123,60 @@ describe("Hono", () => {
     await (await app.request("/")).body?.cancel();
     await until(() => seen[1]!.err() !== undefined);
     expect(cause(seen[1]!)).toBeInstanceOf(ClientDisconnected);
+  });
+
+  test("inner contexts() limit the current context of a POST as well, and may be the first to set it", async () => {
+    const seen: (Context | undefined)[] = [];
+    for (const [outer, inner] of [
+      [{ current: true }, { timeout: 30 }],
+      [{ timeout: 30 }, { current: true }],
+    ] as const) {
+      const app = new Hono();
+      app.use(contexts(outer));
+      app.use(contexts(inner));
+      app.onError((_error, c) => c.text("failed", 500));
+      app.post("/", async (c) => {
+        seen.push(currentContext());
+        await sleep(currentContext()!, Infinity);
+        return c.text("never");
+      });
+      expect((await app.request("/", { method: "POST" })).status).toBe(503);
+      expect(cause(seen.pop()!)).toBeInstanceOf(LocalTimeout);
+      await using server = http1.server();
+      await server.listen(getRequestListener(app.fetch));
+      const visitor = await server.visitor();
+      visitor.post("");
+      expect((await visitor.head()).status).toBe(503);
+      expect(cause(seen.pop()!)).toBeInstanceOf(LocalTimeout);
+    }
+  });
+
+  test("without node:http, a POST whose body's reader leaves keeps its current context", async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const seen: [Context, Context | undefined][] = [];
+    const steps: unknown[] = [];
+    const app = new Hono();
+    app.use(contexts({ current: true }));
+    app.post("/", (c) => {
+      seen.push([c.var.ctx, currentContext()]);
+      return stream(c, async (out) => {
+        await out.write("part");
+        const work = startWork(currentContext()!, "test.step");
+        await gate;
+        steps.push(currentContext()?.err());
+        work.end();
+      });
+    });
+    const response = await app.request("/", { method: "POST" });
+    await response.body?.cancel();
+    const [own, current] = seen[0]!;
+    await until(() => own.err() !== undefined);
+    expect(cause(own)).toBeInstanceOf(ClientDisconnected);
+    await sleep(background(), 20);
+    expect(current?.err()).toBeUndefined();
+    go();
+    await until(() => current?.err() !== undefined);
+    expect([cause(current!), ...steps]).toEqual([expect.any(RequestFinished), undefined]);
   });
 });

@@ -26,7 +26,7 @@ import type { AppContext, HonoLike } from "./types.ts";
 
 export type { HonoLike };
 
-type Ctx = Context; // inside the module below, `Context` might be its own
+type Ctx = Context; // `Context` means another type inside the module below
 
 /* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Hono is not installed */
 /** @ts-ignore */
@@ -38,7 +38,7 @@ declare module "hono" {
 }
 /* eslint-enable */
 
-/** What @hono/node-server has in `env`. */
+/** The members of `env` on @hono/node-server. */
 interface Bindings {
   readonly incoming?: RequestLike;
   readonly outgoing?: AnswerLike;
@@ -114,7 +114,7 @@ export function contexts(
 
 type Options = HandlerOptions<never> & CurrentOption;
 
-/** Returns the options with a `trust` that is called with `c`, whichever request has the header. */
+/** Returns the options with a `trust` that is called with `c`, and not with the request that has the header. */
 function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOption): Options {
   const { deadline } = options;
   if (typeof deadline !== "object" || deadline.trust === undefined) return options;
@@ -122,6 +122,7 @@ function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOp
   return { ...options, deadline: { ...deadline, trust: () => trust(c as never) } };
 }
 
+/** Calls `next`, and returns the response to an end that comes before its own. */
 async function run(
   c: HonoLike,
   next: () => Promise<unknown>,

@@ -1,4 +1,4 @@
-/** What the integrations of frameworks on node:http have in common. */
+/** The parts that all frameworks on node:http share. */
 import { afterFunc, type Context } from "../index.ts";
 import { discardLaterWrites, type AnswerLike } from "./respond/respond.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
@@ -12,10 +12,11 @@ import { CurrentRequest, type ContinuingRequest } from "./request/current.ts";
 import { statusOf } from "./respond/status.ts";
 
 /**
- * The request's context under these options. When it is done before anything of the answer was
- * sent, and somebody can still hear it, `late` has to answer: one turn of the event loop later, so
- * that a handler that stops at once can answer by itself. What the handler writes after that
- * answer goes nowhere.
+ * Returns the request's context, with these limits.
+ *
+ * If the context ends before a response has begun, and the client is still there, `late` is called
+ * to respond: one turn of the event loop later, so that a handler that stops at once can respond by
+ * itself. What the handler writes after that response is discarded.
  */
 export function openRequest(
   req: RequestLike,
@@ -25,22 +26,25 @@ export function openRequest(
 ): Context {
   const tracked = track(req, res, options);
   let { ctx } = tracked;
-  // Somebody has asked for the request's context before, so it knows nothing of our limits.
+  // An earlier call has created the context, so it lacks these limits.
   if (tracked.options !== options) ctx = withLimits(ctx, req, options) ?? ctx;
   if (ctx.err() !== undefined) return ctx;
   tracked.logged = res;
   if (!tracked.canBeLate(ctx)) return ctx;
-  // The handler has run to its first pause by then.
+  // By then the handler has run to its first pause.
   queueMicrotask(() => {
     respondWhenDone(tracked, ctx, res, () => {
-      quietenAfterEnd(res);
+      discardWritesAfterEnd(res);
       late(requestEndedError(ctx));
     });
   });
   return ctx;
 }
 
-/** Whether nobody can hear an answer any more. If so, none is sent; logs find 499. */
+/**
+ * Returns whether the client has disconnected. If so, the response is closed, and its status is 499
+ * for logs.
+ */
 export function isGone(end: RequestEndedError, res: AnswerLike): boolean {
   if (end.status !== 499) return false;
   if (!res.headersSent) res.statusCode = end.status;
@@ -49,11 +53,12 @@ export function isGone(end: RequestEndedError, res: AnswerLike): boolean {
 }
 
 /**
- * The framework may take its time to answer, and use any header until it has. When the handler
- * fails after that, Express would close the connection, which may serve another request by now; it
- * does so if it sees that headers were sent.
+ * Discards what a handler writes after the framework has responded. Until then the framework may
+ * take its time, and set any header. If the handler fails after that response, Express would close
+ * the connection, which may serve another request by then. Express does so if it sees that headers
+ * were sent.
  */
-function quietenAfterEnd(res: AnswerLike): void {
+function discardWritesAfterEnd(res: AnswerLike): void {
   const own = res as { end(...args: unknown[]): unknown };
   const end = own.end.bind(res);
   own.end = (...args) => {

@@ -133,4 +133,11 @@ describe("without a server", () => {
     expect((await handler(run, { parent })(new Request(url))).status).toBe(503);
     expect(ran).toBe(false);
   });
+
+  test("handler refuses what is no function, and says where a driver goes", () => {
+    expect(() => handler("x" as never)).toThrow(
+      /got the string "x"; write handler\(\(ctx, request/,
+    );
+    expect(() => handler({ query() {}, connect() {} } as never)).toThrow(/"eightysix\/pg"/);
+  });
 });
