@@ -17,7 +17,7 @@ async function start(
   handle: (req: IncomingMessage, res: ServerResponse) => unknown,
 ) {
   const seen: { own: Context; current: Context | undefined }[] = [];
-  const layers = chain.map((options) => middleware<IncomingMessage>(options));
+  const layers = chain.map((options) => middleware(options));
   const server = await serve((req, res) => {
     const next = (i: number): unknown => {
       const layer = layers[i];
