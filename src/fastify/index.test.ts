@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 frameworkSuite(fastify5);
 
-test("inject has contexts, too, and they end", async () => {
+test("a request by inject has a context, and it ends", async () => {
   await using app = fastify();
   const seen: Context[] = [];
   await app.register(contexts, { timeout: 5_000 });
@@ -32,7 +32,7 @@ test("inject has contexts, too, and they end", async () => {
   expect(cause(seen[0]!)).toBeInstanceOf(RequestFinished);
 });
 
-test("your own error handler finds the status set, and the error as it was thrown", async () => {
+test("a custom error handler finds reply.statusCode set, and gets the original error", async () => {
   await using app = fastify();
   const told: unknown[] = [];
   await app.register(contexts, { timeout: 20 });
@@ -41,9 +41,9 @@ test("your own error handler finds the status set, and the error as it was throw
     return { sorry: true };
   });
   let slow: Promise<unknown> | undefined;
-  app.get("/heeds", (request) => sleep(request.ctx, Infinity));
+  app.get("/stops", (request) => sleep(request.ctx, Infinity));
   app.get("/ignores", () => (slow = new Promise((resolve) => setTimeout(resolve, 100, "late"))));
-  for (const url of ["/heeds", "/ignores"]) {
+  for (const url of ["/stops", "/ignores"]) {
     const answer = await app.inject(url);
     expect(answer.statusCode).toBe(503);
     expect(answer.headers["retry-after"]).toBe("1");
@@ -53,7 +53,7 @@ test("your own error handler finds the status set, and the error as it was throw
   expect(told).toEqual([503, 503, 503, 503]);
 });
 
-test("what is not a context's error keeps its status", async () => {
+test("an error that is no context error keeps its status", async () => {
   await using app = fastify();
   await app.register(contexts, {});
   app.get("/", () => {
@@ -64,7 +64,7 @@ test("what is not a context's error keeps its status", async () => {
   expect(answer.json()).toMatchObject({ message: "teapot" });
 });
 
-test("asked for too early, by a hook of before, it says so", async () => {
+test("request.ctx says what to register when an earlier hook reads it", async () => {
   await using app = fastify();
   app.addHook("onRequest", async (request) => void request.ctx);
   await app.register(contexts, {});

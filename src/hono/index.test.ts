@@ -18,7 +18,7 @@ frameworkSuite(honoOnNode);
 frameworkSuite(honoAsFetch);
 
 describe("Hono", () => {
-  test("what app.onError wrote is kept, with another status", async () => {
+  test("the response that app.onError wrote is kept, with the status of the end", async () => {
     const app = new Hono();
     app.use(contexts({ timeout: 20 }));
     app.onError((_error, c) => {
@@ -41,7 +41,7 @@ describe("Hono", () => {
     expect(await answer.json()).toEqual({ sorry: true });
   });
 
-  test("a status that app.onError chose stays, and so does what is not a context's error", async () => {
+  test("a status that app.onError chose stays, for an error of a context and for a bug", async () => {
     const app = new Hono();
     app.use(contexts({ timeout: 20 }));
     app.onError((_error, c) => c.text("sorry", 418));
@@ -72,7 +72,7 @@ describe("Hono", () => {
     expect((await app.request("/")).status).toBe(503);
   });
 
-  test("whose deadline is trusted is asked with Hono's context, on Node and elsewhere", async () => {
+  test("`trust` is called with Hono's context, on Node and elsewhere", async () => {
     const app = new Hono();
     const trust = (c: HonoContext) => c.req.header("x-ours") === "yes";
     app.use(contexts({ timeout: 60, deadline: { trust } }));
@@ -95,7 +95,7 @@ describe("Hono", () => {
     expect((await visitor.head(2)).status).toBe(504);
   });
 
-  test("applications with types of their own have it, too", () => {
+  test("an application with types of its own has the type of c.var.ctx too", () => {
     const app = new Hono<{ Bindings: { DB: string }; Variables: { user: string } }>();
     app.use(contexts());
     app.get("/", (c) => {
@@ -105,7 +105,7 @@ describe("Hono", () => {
     });
   });
 
-  test("without node:http, the body's reader tells: to its end, or not", async () => {
+  test("without node:http, the reader of the body decides: it reads to the end, or it cancels", async () => {
     const seen: Context[] = [];
     const app = new Hono();
     app.use(contexts());

@@ -18,7 +18,7 @@ const served = (app: Koa) => {
 
 frameworkSuite(koa3);
 
-test("outer middleware finds a status and the cause, and Koa's own types say what context is", async () => {
+test("outer middleware catches an error with a status and a cause, and koa.context is typed", async () => {
   const told: unknown[] = [];
   const app = new Koa();
   app.use(async (koa, next) => {
@@ -43,7 +43,7 @@ test("outer middleware finds a status and the cause, and Koa's own types say wha
 });
 
 test.each(transports)(
-  "half an answer, which Koa would leave for ever, is cut off: $name",
+  "half a response, which Koa would leave open for ever, is cut off: $name",
   async (transport) => {
     const app = new Koa();
     app.silent = true;
@@ -65,7 +65,7 @@ test.each(transports)(
   },
 );
 
-test("what is not a context's error is thrown as it is", async () => {
+test("an error that is no context error is thrown as it is", async () => {
   const bug = Object.assign(new Error("teapot"), { status: 418 });
   const told: unknown[] = [];
   const app = new Koa();

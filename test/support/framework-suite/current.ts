@@ -1,6 +1,6 @@
 /** What `contexts({ current })` does for code that is handed no context. */
 import pg from "pg";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { currentContext } from "../../../src/current/index.ts";
 import {
   ClientDisconnected,
@@ -8,7 +8,15 @@ import {
   RequestFinished,
   Shutdown,
 } from "../../../src/http/index.ts";
-import { cause, isCanceled, key, sleep, withValue, type Context } from "../../../src/index.ts";
+import {
+  background,
+  cause,
+  isCanceled,
+  key,
+  sleep,
+  withValue,
+  type Context,
+} from "../../../src/index.ts";
 import { contextPool } from "../../../src/pg/index.ts";
 import { until } from "../../raw-http.ts";
 import { mark, observer, postgresUrl, until as untilAsync } from "../postgres.ts";
@@ -29,21 +37,46 @@ const User = key<string>("user");
 
 const causeOf = (ctx: Context | undefined): unknown => ctx && cause(ctx);
 
-/** An existing data layer: it knows a pool and no contexts. */
-function dataLayer() {
+/** An existing data layer, which is handed no contexts. */
+interface DataLayer {
+  /** Runs until it is stopped. */
+  slow(): Promise<unknown>;
+  /** Takes some milliseconds, and returns `n`. */
+  step(n: number): Promise<number | undefined>;
+  /** Returns how many calls of `slow` are running on the server. */
+  running(): Promise<number>;
+}
+
+/** On a real server. */
+async function onPostgres(): Promise<DataLayer> {
   const pool = new ContextPool({ connectionString: postgresUrl(), max: 2 });
   pool.on("error", () => undefined);
   onTestFinished(() => pool.end());
+  const look = await observer();
+  const text = mark();
   return {
-    slow: (text: string) => pool.query(`select pg_sleep(60) ${text}`),
-    async step(n: number) {
-      const { rows } = await pool.query<{ n: number }>("select $1::int as n from pg_sleep(0.02)", [
-        n,
-      ]);
-      return rows[0]?.n;
+    slow: () => pool.query(`select pg_sleep(60) ${text}`),
+    async step(n) {
+      const sql = "select $1::int as n from pg_sleep(0.02)";
+      return (await pool.query<{ n: number }>(sql, [n])).rows[0]?.n;
     },
+    running: () => look.running(text),
   };
 }
+
+/** Where a test run has no server, as `npm run runtimes`. */
+function inMemory(): DataLayer {
+  let running = 0;
+  const wait = async (ms: number) => await sleep(currentContext() ?? background(), ms);
+  return {
+    slow: () => (running++, wait(60_000).finally(() => running--)),
+    step: async (n) => (await wait(20), n),
+    running: () => Promise.resolve(running),
+  };
+}
+
+const dataLayer = async (): Promise<DataLayer> =>
+  (inject("postgresUrl") as string | undefined) === undefined ? inMemory() : await onPostgres();
 
 export function current(framework: FrameworkUnderTest, transport: Transport): void {
   const ask = asker(framework, transport);
@@ -51,25 +84,23 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
 
   for (const leave of leaves) {
     test(`GET: when the client leaves by ${leave}, a query without a context stops on the server`, async () => {
-      const db = dataLayer();
-      const look = await observer();
-      const text = mark();
+      const db = await dataLayer();
       const errors: unknown[] = [];
       const work: Work = async () => {
-        await db.slow(text).catch((error: unknown) => errors.push(error));
+        await db.slow().catch((error: unknown) => errors.push(error));
         return "late";
       };
       await using server = await ask(work, { current: true }, get);
-      await untilAsync(async () => (await look.running(text)) === 1);
+      await untilAsync(async () => (await db.running()) === 1);
       server.asked.leave(leave);
-      await untilAsync(async () => (await look.running(text)) === 0);
+      await untilAsync(async () => (await db.running()) === 0);
       await until(() => errors.length === 1);
       expect(isCanceled(errors[0])).toBe(true);
       expect(cause(server.ctx)).toBeInstanceOf(ClientDisconnected);
     });
 
     test(`POST: when the client leaves by ${leave}, all steps are completed`, async () => {
-      const db = dataLayer();
+      const db = await dataLayer();
       const steps: unknown[] = [];
       const during: (Context | undefined)[] = [];
       const work: Work = async (ctx, body) => {
@@ -91,14 +122,12 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
   }
 
   test("POST: when the client has left, the limit still stops a query on the server", async () => {
-    const db = dataLayer();
-    const look = await observer();
-    const text = mark();
+    const db = await dataLayer();
     const contexts: (Context | undefined)[] = [];
     const work: Work = async (_, body) => {
       await body();
       contexts.push(currentContext());
-      await db.slow(text).catch(() => undefined);
+      await db.slow().catch(() => undefined);
       return "late";
     };
     await using server = await ask(work, { current: true, timeout: 1_000 }, post);
@@ -107,29 +136,27 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
     await until(() => server.ctx.err() !== undefined);
     await until(() => contexts[0]?.err() !== undefined);
     expect(causeOf(contexts[0])).toBeInstanceOf(LocalTimeout);
-    await untilAsync(async () => (await look.running(text)) === 0);
+    await untilAsync(async () => (await db.running()) === 0);
   });
 
   test('POST with current: "all" stops with its client', async () => {
-    const db = dataLayer();
-    const look = await observer();
-    const text = mark();
+    const db = await dataLayer();
     const work: Work = async (_, body) => {
       await body();
-      await db.slow(text).catch(() => undefined);
+      await db.slow().catch(() => undefined);
       return "late";
     };
     await using server = await ask(work, { current: "all" }, post);
-    await untilAsync(async () => (await look.running(text)) === 1);
+    await untilAsync(async () => (await db.running()) === 1);
     server.asked.leave("FIN");
-    await untilAsync(async () => (await look.running(text)) === 0);
+    await untilAsync(async () => (await db.running()) === 0);
   });
 
   test.each([
     ["GET", get],
     ["POST", post],
   ])("%s: a client that stays is answered, and the current context ends", async (_, how) => {
-    const db = dataLayer();
+    const db = await dataLayer();
     const contexts: (Context | undefined)[] = [];
     const work: Work = async (ctx, body) => {
       if (how === post) await body();
@@ -165,7 +192,7 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
   });
 
   test("POST with a value: when the client leaves, all steps are completed", async () => {
-    const db = dataLayer();
+    const db = await dataLayer();
     const steps: unknown[] = [];
     let during: Context | undefined;
     const work: Work = async (ctx) => {
@@ -184,7 +211,7 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
   });
 
   test("POST: steps after the response are completed, in flight or not begun", async () => {
-    const db = dataLayer();
+    const db = await dataLayer();
     const steps: unknown[] = [];
     const work: Work = async (ctx, body) => {
       await body();
@@ -203,7 +230,7 @@ export function current(framework: FrameworkUnderTest, transport: Transport): vo
 
   describe("a shutdown", () => {
     const leaveAndWait = async (gracePeriod: number) => {
-      const db = dataLayer();
+      const db = await dataLayer();
       const held = gate();
       const steps: unknown[] = [];
       let during: Context | undefined;
