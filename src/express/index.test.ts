@@ -17,30 +17,33 @@ describe("Express", () => {
     ["5", express],
     ["4", old],
   ];
-  test.each(apps)("%s: own error middleware finds a status and the cause", async (_, make) => {
-    const told: { status: unknown; isLate: boolean }[] = [];
-    const app = make();
-    app.use(contexts({ timeout: 20 }));
-    const router = make.Router();
-    router.get(
-      "/",
-      route((ctx) => sleep(ctx, Infinity)),
-    );
-    app.use("/orders", router);
-    app.use(contextErrors());
-    app.use(((error: Error & { status: number }, _req, res, _next) => {
-      told.push({ status: error.status, isLate: isDeadlineExceeded(error) });
-      res.status(error.status).json({ sorry: true });
-    }) as express.ErrorRequestHandler);
-    await using server = await serve(app);
-    const client = await server.client();
-    client.get("/orders");
-    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*{"sorry":true}$/i);
-    expect(told).toEqual([{ status: 503, isLate: true }]);
-  });
+  test.each(apps)(
+    "%s: custom error middleware gets an error with a status and a cause",
+    async (_, make) => {
+      const told: { status: unknown; isLate: boolean }[] = [];
+      const app = make();
+      app.use(contexts({ timeout: 20 }));
+      const router = make.Router();
+      router.get(
+        "/",
+        route((ctx) => sleep(ctx, Infinity)),
+      );
+      app.use("/orders", router);
+      app.use(contextErrors());
+      app.use(((error: Error & { status: number }, _req, res, _next) => {
+        told.push({ status: error.status, isLate: isDeadlineExceeded(error) });
+        res.status(error.status).json({ sorry: true });
+      }) as express.ErrorRequestHandler);
+      await using server = await serve(app);
+      const client = await server.client();
+      client.get("/orders");
+      expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*{"sorry":true}$/i);
+      expect(told).toEqual([{ status: 503, isLate: true }]);
+    },
+  );
 
   test.each(apps)(
-    "%s: error middleware that takes its time answers, whenever the handler stops",
+    "%s: slow error middleware responds, whenever the handler stops",
     async (_, make) => {
       let stopped = 0;
       const app = make();
@@ -70,33 +73,36 @@ describe("Express", () => {
     },
   );
 
-  test.each(apps)("%s: without any, the late end is answered once", async (_, make) => {
-    let stopped = false;
-    const app = make();
-    const outer = make();
-    app.use(contexts({ timeout: 20 }));
-    app.get(
-      "/",
-      route(async (ctx) => {
-        await sleep(ctx, Infinity).catch(() => undefined);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        stopped = true;
-        throwIfDone(ctx);
-      }),
-    );
-    app.use(contextErrors());
-    outer.use("/inner", app);
-    await using server = await serve(outer);
-    const client = await server.client();
-    client.get("/inner/");
-    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*Service Unavailable/i);
-    await until(() => stopped);
-    client.get("/inner/");
-    await client.answer(2);
-    expect(client.statuses).toEqual([503, 503]);
-  });
+  test.each(apps)(
+    "%s: without custom error middleware, a limit is answered once",
+    async (_, make) => {
+      let stopped = false;
+      const app = make();
+      const outer = make();
+      app.use(contexts({ timeout: 20 }));
+      app.get(
+        "/",
+        route(async (ctx) => {
+          await sleep(ctx, Infinity).catch(() => undefined);
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          stopped = true;
+          throwIfDone(ctx);
+        }),
+      );
+      app.use(contextErrors());
+      outer.use("/inner", app);
+      await using server = await serve(outer);
+      const client = await server.client();
+      client.get("/inner/");
+      expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n[^]*Service Unavailable/i);
+      await until(() => stopped);
+      client.get("/inner/");
+      await client.answer(2);
+      expect(client.statuses).toEqual([503, 503]);
+    },
+  );
 
-  test("middleware that was not called when it was registered says so", async () => {
+  test("contexts and contextErrors say how to register them when they are not called", async () => {
     const app = express();
     app.use(contexts as never);
     await using server = await serve(app);
@@ -111,32 +117,35 @@ describe("Express", () => {
     expect(() => contexts({ deadline: 300 as never })).toThrow("deadline is true or an object");
   });
 
-  test.each(apps)("%s: what is not a context's error is passed on as it is", async (_, make) => {
-    const bug = new Error("a bug");
-    const told: unknown[] = [];
-    const app = make();
-    app.use(contexts());
-    app.get(
-      "/",
-      route(() => {
-        throw bug;
-      }),
-    );
-    app.use(contextErrors());
-    app.use(((error, _req, res, _next) => {
-      told.push(error);
-      res.sendStatus(418);
-    }) as express.ErrorRequestHandler);
-    await using server = await serve(app);
-    const client = await server.client();
-    client.get();
-    await client.answer();
-    expect(client.statuses).toEqual([418]);
-    expect(told).toEqual([bug]);
-  });
+  test.each(apps)(
+    "%s: an error that is no context error is passed on as it is",
+    async (_, make) => {
+      const bug = new Error("a bug");
+      const told: unknown[] = [];
+      const app = make();
+      app.use(contexts());
+      app.get(
+        "/",
+        route(() => {
+          throw bug;
+        }),
+      );
+      app.use(contextErrors());
+      app.use(((error, _req, res, _next) => {
+        told.push(error);
+        res.sendStatus(418);
+      }) as express.ErrorRequestHandler);
+      await using server = await serve(app);
+      const client = await server.client();
+      client.get();
+      await client.answer();
+      expect(client.statuses).toEqual([418]);
+      expect(told).toEqual([bug]);
+    },
+  );
 
   test.each(apps)(
-    "%s: a handler that fails after the answer closes no connection",
+    "%s: a handler that fails after the response closes no connection",
     async (_, make) => {
       let failed = false;
       const app = make();
@@ -162,26 +171,29 @@ describe("Express", () => {
     },
   );
 
-  test.each(apps)("%s: routers and routes may have their own of both", async (_, make) => {
-    const app = make();
-    app.use(contexts({ timeout: 30_000 }));
-    const router = make.Router();
-    router.get(
-      "/",
-      contexts({ timeout: 20 }),
-      route((ctx) => sleep(ctx, Infinity)),
-    );
-    router.use(contextErrors());
-    app.use(router);
-    app.use(contextErrors());
-    await using server = await serve(app);
-    const client = await server.client();
-    client.get();
-    expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n/);
-  });
+  test.each(apps)(
+    "%s: a route may have contexts() of its own, and a router contextErrors()",
+    async (_, make) => {
+      const app = make();
+      app.use(contexts({ timeout: 30_000 }));
+      const router = make.Router();
+      router.get(
+        "/",
+        contexts({ timeout: 20 }),
+        route((ctx) => sleep(ctx, Infinity)),
+      );
+      router.use(contextErrors());
+      app.use(router);
+      app.use(contextErrors());
+      await using server = await serve(app);
+      const client = await server.client();
+      client.get();
+      expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n/);
+    },
+  );
 
   test.each(apps)(
-    "%s: the caller's deadline is heeded, if it is asked for: 504",
+    "%s: with the option `deadline`, the caller's deadline ends the request with 504",
     async (_, make) => {
       const app = make();
       app.use(contexts({ deadline: true }));

@@ -5,15 +5,17 @@
  */
 import type { Context } from "../index.ts";
 import type { WritableResponseLike } from "../http/types.ts";
+import { checkFunction } from "../internal.ts";
 import {
   asRequestEndedError,
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
-import { endLate } from "./late-errors.ts";
+import { endEarly } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
 declare global {
@@ -29,32 +31,42 @@ declare global {
 /** The parts of Express' request that are used. */
 export interface ExpressRequest extends RequestLike {
   ctx: Context;
-  /** The error of ours that is on its way: Express may take a while to answer. */
+  /** The `RequestEndedError` that has gone to `next`: Express may take a while to respond. */
   [ENDING]?: RequestEndedError;
 }
 const ENDING = Symbol("eightysix.express.ending");
 type Next = (error?: unknown) => void;
 
 /**
- * Middleware that gives requests their context, as `req.ctx`: done when the client has gone, when
- * the response is finished, when `timeout` has passed or `parent` is done (see `requestContext`).
- * Register it first, and `contextErrors()` last.
+ * Returns middleware that gives each request its context, as `req.ctx`. The context ends when the
+ * client disconnects, when the response is finished, when `timeout` or the caller's `deadline` has
+ * passed, or when `parent` ends (see `requestContext`). Register it first, and `contextErrors()`
+ * last. Middleware may replace `req.ctx`, as by `withValue(req.ctx, key, value)`.
  *
- * When the time is up and nothing was sent, `next` is called with an error of status 503 (or what
- * `statusOf` says), one turn of the event loop later: a handler that stops at once can answer by
- * itself. One that goes on is not disturbed, and what it writes goes nowhere. An answer that has
- * begun is left to the handler. If the context is done before, no handler is run.
+ * If the context ends before a response has begun, by a limit or by `parent`, `next` is called with
+ * an error whose status is 503 (or the `statusOf` of the end), one turn of the event loop later. So
+ * a handler that stops at once can respond by itself. A handler that goes on is not disturbed, and
+ * its response is discarded. A response that has begun is left to the handler. If the context has
+ * ended before the start, no handler is called.
+ *
+ * Throws a TypeError or RangeError for a wrong option.
+ *
+ * @example
+ * app.use(contexts({ timeout: 30_000 }));
+ * app.get("/", async (req, res) => res.json((await db.query(req.ctx, "select 1")).rows));
+ * app.use(contextErrors());
  */
 export function contexts(
-  options: RequestContextOptions = {},
+  options: RequestContextOptions & CurrentOption = {},
 ): (req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
-  checkLimits(options, "contexts(options)");
+  checkLimits(options, "contexts(options)", ["current"]);
+  checkCurrent(options.current);
   return (req, res, next) => {
     const ctx = openRequest(req, res, options, (end) => {
-      if (!req[ENDING]) endLate(req, next, end);
+      if (!req[ENDING]) endEarly(req, next, end);
     });
     req.ctx = ctx;
-    if (ctx.err() === undefined) next();
+    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next);
     else {
       const end = requestEndedError(ctx);
       if (!isGone(end, res)) next(end);
@@ -63,27 +75,28 @@ export function contexts(
 }
 
 /**
- * Error middleware for what handlers throw because a context is done. Its `statusOf` becomes
- * `err.status` (with 503, Retry-After is set), `err.cause` is what was thrown, and it goes on to
- * your own error middleware, if that is registered after this one, or to Express. If the client has
- * gone, it goes nowhere: `res.statusCode` is 499 and nothing is sent. All other errors are passed
- * on as they are.
+ * Returns error middleware for the errors that handlers throw because a context has ended. Such an
+ * error becomes one whose `status` is its `statusOf`, whose `cause` is the original, and which goes
+ * on to error middleware that is registered later, or to Express. With a 503, Retry-After is set.
+ *
+ * If the client has disconnected, the error goes nowhere: `res.statusCode` is 499 and nothing is
+ * sent. Any other error is passed on as it is.
  */
 export function contextErrors(
   ...none: []
 ): (error: unknown, req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
   if (none.length > 0) throw new TypeError("write app.use(contextErrors()), with parentheses");
-  // Express tells error middleware by its four parameters.
+  // Express recognizes error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asRequestEndedError(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error, currentState(req)?.bounded);
     if (end === undefined) {
       next(error);
       return;
     }
     const first = (req[ENDING] ??= end);
     if (first !== end || res.writableEnded || isGone(end, res)) return;
-    // Express finds them on the error; what else answers would have to know of them.
+    // Express takes the headers from the error. Other error middleware does not know of them.
     if (!res.headersSent)
       for (const header of Object.entries(end.headers)) res.setHeader(...header);
     next(end);
@@ -91,17 +104,26 @@ export function contextErrors(
 }
 
 /**
- * A handler whose first parameter is the context. What it throws or rejects with goes to `next`,
- * in Express 4 too, where nobody else listens to promises: there, one that is stopped with its
- * client would end the process.
+ * Returns a handler that calls `fn` with `req.ctx` as its first parameter. If `fn` throws or
+ * rejects, the error goes to `next`. Express 4 needs that: it ignores promises, so that a handler
+ * that stops with its client would end the process by an unhandled rejection.
+ *
+ * Throws a TypeError if `fn` is not a function.
+ *
+ * @example
+ * app.get("/", route(async (ctx, req, res) => res.json((await db.query(ctx, "select 1")).rows)));
  */
 export function route<Req = AppRequest, Res = AppResponse>(
   fn: (ctx: Context, req: Req, res: Res, next: Next) => unknown,
 ): (req: Req, res: Res, next: Next) => void {
+  checkFunction(fn, "route", "a handler: route((ctx, req, res) => …)");
   return (req, res, next) => {
     try {
-      const result = fn((req as ExpressRequest).ctx, req, res, next) as
-        PromiseLike<unknown> | null | undefined;
+      const { ctx } = req as Partial<ExpressRequest>;
+      if (ctx === undefined) {
+        throw new TypeError("route found no req.ctx; call app.use(contexts()) before the routes");
+      }
+      const result = fn(ctx, req, res, next) as PromiseLike<unknown> | null | undefined;
       if (typeof result?.then === "function") result.then(undefined, next);
     } catch (error) {
       next(error);

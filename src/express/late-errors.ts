@@ -1,4 +1,4 @@
-/** What a handler says after Express has been told that its time is up. */
+/** The errors of a handler that stops after Express has been given the end of its request. */
 import type { WritableResponseLike } from "../http/types.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
@@ -12,35 +12,37 @@ interface App {
 type Next = (error?: unknown) => void;
 type ErrorMiddleware = (error: unknown, req: object, res: WritableResponseLike, next: Next) => void;
 
-/** On a request: the error that came in place of its handler's. */
-const LATE = Symbol("eightysix.express.late");
-type Late = { [LATE]?: RequestEndedError; readonly app?: App };
+/** On a request: the error that went to `next` while its handler was still running. */
+const EARLY = Symbol("eightysix.express.early");
+type Early = { [EARLY]?: RequestEndedError; readonly app?: App };
 
 const prepared = new WeakSet<App>();
 
 /**
  * Calls `next` with `end` while the handler still runs.
  *
- * Express offers an error to the middleware behind it, and the next error of that request to what is
- * behind *that*: when the handler stops a little later, no error middleware is left, and Express
- * would answer 500 beside the one that is at work, or close the connection under its answer. So the
- * last in line, of the outermost application, is from now on one of ours, which knows better.
+ * Express offers an error to the error middleware behind the handler, and the next error of the same
+ * request only to the middleware behind that one. If the handler stops a little later, no error
+ * middleware is left for its error. Express would then send a 500 beside the response that is being
+ * prepared, or close the connection under it. So this function registers a last error middleware,
+ * on the outermost application, that drops such an error.
  */
-export function endLate(req: object & Late, next: Next, end: RequestEndedError): void {
+export function endEarly(req: object & Early, next: Next, end: RequestEndedError): void {
   let { app } = req;
   while (app?.parent) app = app.parent;
   if (app && !prepared.has(app)) {
     prepared.add(app);
     app.use(lastInLine);
   }
-  req[LATE] = end;
+  req[EARLY] = end;
   next(end);
 }
 
-const lastInLine: ErrorMiddleware = (error, req: Late, res, next) => {
-  const late = req[LATE];
-  if (late === undefined) next(error);
-  else if (error === late)
-    respond(res, late.status, late); // nobody else has
-  else if (statusOf(error) === 500) next(error); // a bug is not hidden, whenever it comes
+const lastInLine: ErrorMiddleware = (error, req: Early, res, next) => {
+  const early = req[EARLY];
+  if (early === undefined) next(error);
+  // No other error middleware has responded.
+  else if (error === early) respond(res, early.status, early);
+  // A bug is not hidden, whenever it is thrown.
+  else if (statusOf(error) === 500) next(error);
 };

@@ -1,9 +1,11 @@
+import type { AddressInfo } from "node:net";
 import fastify from "fastify";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { fastify5 } from "../../test/support/frameworks/fastify.ts";
-import { cause, sleep, type Context } from "../index.ts";
+import { currentContext } from "../current/index.ts";
+import { cause, key, sleep, withValue, type Context } from "../index.ts";
 import { RequestFinished, statusOf } from "../http/index.ts";
 import { contexts } from "./index.ts";
 
@@ -11,7 +13,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 frameworkSuite(fastify5);
 
-test("inject has contexts, too, and they end", async () => {
+test("a request by inject has a context, and it ends", async () => {
   await using app = fastify();
   const seen: Context[] = [];
   await app.register(contexts, { timeout: 5_000 });
@@ -30,7 +32,7 @@ test("inject has contexts, too, and they end", async () => {
   expect(cause(seen[0]!)).toBeInstanceOf(RequestFinished);
 });
 
-test("your own error handler finds the status set, and the error as it was thrown", async () => {
+test("a custom error handler finds reply.statusCode set, and gets the original error", async () => {
   await using app = fastify();
   const told: unknown[] = [];
   await app.register(contexts, { timeout: 20 });
@@ -39,9 +41,9 @@ test("your own error handler finds the status set, and the error as it was throw
     return { sorry: true };
   });
   let slow: Promise<unknown> | undefined;
-  app.get("/heeds", (request) => sleep(request.ctx, Infinity));
+  app.get("/stops", (request) => sleep(request.ctx, Infinity));
   app.get("/ignores", () => (slow = new Promise((resolve) => setTimeout(resolve, 100, "late"))));
-  for (const url of ["/heeds", "/ignores"]) {
+  for (const url of ["/stops", "/ignores"]) {
     const answer = await app.inject(url);
     expect(answer.statusCode).toBe(503);
     expect(answer.headers["retry-after"]).toBe("1");
@@ -51,7 +53,7 @@ test("your own error handler finds the status set, and the error as it was throw
   expect(told).toEqual([503, 503, 503, 503]);
 });
 
-test("what is not a context's error keeps its status", async () => {
+test("an error that is no context error keeps its status", async () => {
   await using app = fastify();
   await app.register(contexts, {});
   app.get("/", () => {
@@ -62,10 +64,54 @@ test("what is not a context's error keeps its status", async () => {
   expect(answer.json()).toMatchObject({ message: "teapot" });
 });
 
-test("asked for too early, by a hook of before, it says so", async () => {
+test("request.ctx says what to register when an earlier hook reads it", async () => {
   await using app = fastify();
   app.addHook("onRequest", async (request) => void request.ctx);
   await app.register(contexts, {});
   app.get("/", () => "ok");
   expect((await app.inject("/")).body).toContain("request.ctx is there from onRequest on");
+});
+
+test("hooks after contexts, body parsing and the handler see the current context", async () => {
+  const User = key<string>("user");
+  await using app = fastify();
+  await app.register(contexts, { current: true });
+  const seen: unknown[] = [];
+  const look = async () => {
+    await Promise.resolve();
+    seen.push(currentContext()?.value(User));
+  };
+  app.addHook("onRequest", async (request) => {
+    await Promise.resolve();
+    request.ctx = withValue(request.ctx, User, "ann");
+  });
+  app.addHook("onRequest", look);
+  app.addHook("preParsing", look);
+  app.addHook("preValidation", look);
+  app.addHook("preHandler", look);
+  app.addHook("preSerialization", look);
+  app.post("/", async (request) => {
+    await look();
+    return request.body;
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const { port } = app.server.address() as AddressInfo;
+  const response = await fetch(`http://127.0.0.1:${port}/`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" }, body: '{"a":1}' },
+  });
+  expect(await response.json()).toEqual({ a: 1 });
+  expect(seen).toEqual(Array(6).fill("ann"));
+});
+
+test("the current context of a POST by inject ends with the response", async () => {
+  await using app = fastify();
+  await app.register(contexts, { current: true });
+  let seen: Context | undefined;
+  app.post("/", () => {
+    seen = currentContext();
+    return "ok";
+  });
+  expect((await app.inject({ method: "POST", url: "/" })).body).toBe("ok");
+  await until(() => seen?.err() !== undefined);
+  expect(cause(seen!)).toBeInstanceOf(RequestFinished);
 });

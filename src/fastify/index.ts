@@ -6,31 +6,35 @@
 import type { Context } from "../index.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
-type Ctx = Context; // inside the module below, `Context` might be its own
+type Ctx = Context; // `Context` might mean another type inside the module below
 
 /* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Fastify is not installed */
 /** @ts-ignore */
 declare module "fastify" {
   interface FastifyRequest {
     /** The request's context, from `contexts` of eightysix/fastify. */
-    readonly ctx: Ctx;
+    ctx: Ctx;
   }
 }
 /* eslint-enable */
 
 /** The parts of a Fastify instance that are used. */
 export interface FastifyLike {
-  decorateRequest(name: string, property: { getter(this: object): Context }): unknown;
+  decorateRequest(
+    name: string,
+    property: { getter(this: object): Context; setter(this: object, ctx: Context): void },
+  ): unknown;
   addHook(name: "onRequest" | "onError", hook: (...args: never[]) => void): unknown;
 }
 interface Request {
   readonly raw: RequestLike;
   [HELD]?: Context;
-  /** Whether an error is on its way: hooks may take a while. */
+  /** Whether Fastify has been given an error. Its hooks may take a while. */
   [FAILING]?: true;
 }
 interface Reply {
@@ -45,46 +49,63 @@ const FAILING = Symbol("eightysix.fastify.failing");
 const HELD = Symbol("eightysix.fastify.ctx");
 
 /**
- * A plugin that gives requests their context, as `request.ctx`: done when the client has gone,
- * when the response is finished, when `timeout` has passed or `parent` is done (see
- * `requestContext`). It holds for the instance that registers it, not only inside itself.
+ * A plugin that gives each request its context, as `request.ctx`. The context ends when the client
+ * disconnects, when the response is finished, when `timeout` or the caller's `deadline` has passed,
+ * or when `parent` ends (see `requestContext`). The plugin applies to the whole instance that
+ * registers it, without `fastify-plugin`. Hooks may replace `request.ctx`, as by
+ * `withValue(request.ctx, key, value)`.
  *
- * An error that is thrown because a context is done is answered with its `statusOf` by Fastify's
- * own error handler, or by yours: `reply.statusCode` is set before that is called. Other errors are
- * Fastify's. When the time is up and nothing was sent, an error with that `statusCode` is sent one
- * turn of the event loop later: a handler that stops at once can answer by itself. What it sends
- * after that goes nowhere. An answer that has begun is left to the handler. If the context is done
- * before the start, no handler is run.
+ * If a handler throws because a context has ended, the response has the `statusOf` that error.
+ * Fastify's own error handler sends it, or yours: `reply.statusCode` is set before that is called.
+ * Any other error is left to Fastify.
  *
- * `request.signal` and `handlerTimeout` of Fastify 5.12 are not used: the first aborts as soon as a
- * body has been read, and the second never passes for requests that have one.
+ * If the context ends before a response has begun, by a limit or by `parent`, an error with that
+ * `statusCode` is sent one turn of the event loop later. So a handler that stops at once can respond
+ * by itself. A response that the handler sends later is discarded. A response that has begun is left
+ * to the handler. If the context has ended before the start, no handler is called.
+ *
+ * `request.signal` and `handlerTimeout` of Fastify 5.12 are not used. The signal aborts as soon as a
+ * body has been read, and the timeout never passes for a request that has a body.
+ *
+ * Calls `done` with a TypeError or RangeError for a wrong option.
+ *
+ * @example
+ * await app.register(contexts, { timeout: 30_000 });
+ * app.get("/", async (request) => (await db.query(request.ctx, "select 1")).rows);
  */
 export function contexts(
   fastify: FastifyLike,
-  options: RequestContextOptions,
+  options: RequestContextOptions & CurrentOption,
   done: (error?: Error) => void,
 ): void {
   try {
     checkLimits(options, "register(contexts, options)", "any");
+    checkCurrent(options.current);
   } catch (error) {
-    done(error as Error); // thrown, it would be Fastify's end
+    done(error as Error); // if it were thrown, Fastify would crash
     return;
   }
   fastify.decorateRequest("ctx", {
     getter(this: Request) {
       const ctx = this[HELD];
       if (ctx !== undefined) return ctx;
-      throw new TypeError("request.ctx is there from onRequest on, for hooks that are added later");
+      throw new TypeError(
+        "request.ctx is there from onRequest on, for hooks that are added later; call app.register(contexts) before the hooks and routes that use it",
+      );
+    },
+    setter(this: Request, ctx) {
+      this[HELD] = ctx;
     },
   });
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
-    if (reply.raw.isLightMyRequest) isWholeOnceEnded(reply.raw);
+    if (reply.raw.isLightMyRequest) finishOnceEnded(reply.raw);
     const ctx = openRequest(request.raw, reply.raw, options, (end) => {
       if (!reply.sent && !request[FAILING]) reply.send(end);
     });
     request[HELD] = ctx;
-    if (ctx.err() === undefined) next();
-    else {
+    if (ctx.err() === undefined) {
+      callNext(request.raw, reply.raw, options, () => request[HELD] ?? ctx, next);
+    } else {
       const end = requestEndedError(ctx);
       if (isGone(end, reply.raw)) reply.hijack();
       else next(end);
@@ -93,7 +114,7 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asRequestEndedError(ctx, error);
+    const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);
@@ -103,12 +124,12 @@ export function contexts(
   done();
 }
 
-/** `inject` closes its response before it has finished: there is no connection that could break. */
-function isWholeOnceEnded(res: WritableResponseLike): void {
+/** `inject` closes its response before it has finished. It has no connection that could break. */
+function finishOnceEnded(res: WritableResponseLike): void {
   Object.defineProperty(res, "writableFinished", { get: () => res.writableEnded });
 }
 
-// What the package fastify-plugin would add: no scope of its own, a name, the versions.
+// The properties that the package fastify-plugin adds: no encapsulation, a name, the versions.
 Object.assign(contexts, {
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "eightysix",

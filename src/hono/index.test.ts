@@ -6,8 +6,9 @@ import { until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { honoOnNode, honoAsFetch } from "../../test/support/frameworks/hono.ts";
 import { http1 } from "../../test/support/transports/http1.ts";
-import { ClientDisconnected, RequestFinished } from "../http/index.ts";
-import { background, cause, key, sleep, withValue, type Context } from "../index.ts";
+import { currentContext } from "../current/index.ts";
+import { ClientDisconnected, LocalTimeout, RequestFinished } from "../http/index.ts";
+import { background, cause, key, sleep, startWork, withValue, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -17,7 +18,7 @@ frameworkSuite(honoOnNode);
 frameworkSuite(honoAsFetch);
 
 describe("Hono", () => {
-  test("what app.onError wrote is kept, with another status", async () => {
+  test("the response that app.onError wrote is kept, with the status of the end", async () => {
     const app = new Hono();
     app.use(contexts({ timeout: 20 }));
     app.onError((_error, c) => {
@@ -40,7 +41,7 @@ describe("Hono", () => {
     expect(await answer.json()).toEqual({ sorry: true });
   });
 
-  test("a status that app.onError chose stays, and so does what is not a context's error", async () => {
+  test("a status that app.onError chose stays, for an error of a context and for a bug", async () => {
     const app = new Hono();
     app.use(contexts({ timeout: 20 }));
     app.onError((_error, c) => c.text("sorry", 418));
@@ -71,7 +72,7 @@ describe("Hono", () => {
     expect((await app.request("/")).status).toBe(503);
   });
 
-  test("whose deadline is trusted is asked with Hono's context, on Node and elsewhere", async () => {
+  test("`trust` is called with Hono's context, on Node and elsewhere", async () => {
     const app = new Hono();
     const trust = (c: HonoContext) => c.req.header("x-ours") === "yes";
     app.use(contexts({ timeout: 60, deadline: { trust } }));
@@ -94,7 +95,7 @@ describe("Hono", () => {
     expect((await visitor.head(2)).status).toBe(504);
   });
 
-  test("applications with types of their own have it, too", () => {
+  test("an application with types of its own has the type of c.var.ctx too", () => {
     const app = new Hono<{ Bindings: { DB: string }; Variables: { user: string } }>();
     app.use(contexts());
     app.get("/", (c) => {
@@ -104,7 +105,7 @@ describe("Hono", () => {
     });
   });
 
-  test("without node:http, the body's reader tells: to its end, or not", async () => {
+  test("without node:http, the reader of the body decides: it reads to the end, or it cancels", async () => {
     const seen: Context[] = [];
     const app = new Hono();
     app.use(contexts());
@@ -122,5 +123,60 @@ describe("Hono", () => {
     await (await app.request("/")).body?.cancel();
     await until(() => seen[1]!.err() !== undefined);
     expect(cause(seen[1]!)).toBeInstanceOf(ClientDisconnected);
+  });
+
+  test("inner contexts() limit the current context of a POST as well, and may be the first to set it", async () => {
+    const seen: (Context | undefined)[] = [];
+    for (const [outer, inner] of [
+      [{ current: true }, { timeout: 30 }],
+      [{ timeout: 30 }, { current: true }],
+    ] as const) {
+      const app = new Hono();
+      app.use(contexts(outer));
+      app.use(contexts(inner));
+      app.onError((_error, c) => c.text("failed", 500));
+      app.post("/", async (c) => {
+        seen.push(currentContext());
+        await sleep(currentContext()!, Infinity);
+        return c.text("never");
+      });
+      expect((await app.request("/", { method: "POST" })).status).toBe(503);
+      expect(cause(seen.pop()!)).toBeInstanceOf(LocalTimeout);
+      await using server = http1.server();
+      await server.listen(getRequestListener(app.fetch));
+      const visitor = await server.visitor();
+      visitor.post("");
+      expect((await visitor.head()).status).toBe(503);
+      expect(cause(seen.pop()!)).toBeInstanceOf(LocalTimeout);
+    }
+  });
+
+  test("without node:http, a POST whose body's reader leaves keeps its current context", async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const seen: [Context, Context | undefined][] = [];
+    const steps: unknown[] = [];
+    const app = new Hono();
+    app.use(contexts({ current: true }));
+    app.post("/", (c) => {
+      seen.push([c.var.ctx, currentContext()]);
+      return stream(c, async (out) => {
+        await out.write("part");
+        const work = startWork(currentContext()!, "test.step");
+        await gate;
+        steps.push(currentContext()?.err());
+        work.end();
+      });
+    });
+    const response = await app.request("/", { method: "POST" });
+    await response.body?.cancel();
+    const [own, current] = seen[0]!;
+    await until(() => own.err() !== undefined);
+    expect(cause(own)).toBeInstanceOf(ClientDisconnected);
+    await sleep(background(), 20);
+    expect(current?.err()).toBeUndefined();
+    go();
+    await until(() => current?.err() !== undefined);
+    expect([cause(current!), ...steps]).toEqual([expect.any(RequestFinished), undefined]);
   });
 });

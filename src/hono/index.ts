@@ -4,23 +4,29 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import {
+  checkCurrent,
+  currentMode,
+  currentState,
+  outermostOptions,
+  type CurrentOption,
+} from "../http/request/current-option.ts";
+import type { CurrentRequest } from "../http/request/current.ts";
+import { FetchContext, type HandlerOptions } from "../http/request/fetch-context.ts";
+import { checkLimits, withLimits } from "../http/request/limits.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import {
-  FetchTracked,
-  type FetchOptions,
-  type FetchRequest,
-} from "../http/request/fetch-context.ts";
-import type { openRequest as enterType } from "../http/framework.ts";
+import type { openCurrent, openRequest } from "../http/framework.ts";
 import type { RequestLike } from "../http/index.ts";
-import { checkLimits } from "../http/request/limits.ts";
-import type { AppContext } from "./types.ts";
+import type { AppContext, HonoLike } from "./types.ts";
 
-type Ctx = Context; // inside the module below, `Context` might be its own
+export type { HonoLike };
+
+type Ctx = Context; // `Context` means another type inside the module below
 
 /* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Hono is not installed */
 /** @ts-ignore */
@@ -32,82 +38,107 @@ declare module "hono" {
 }
 /* eslint-enable */
 
-/** The parts of Hono's context that are used. */
-export interface HonoLike {
-  readonly req: { readonly raw: FetchRequest };
-  readonly env: unknown;
-  readonly error: Error | undefined;
-  res: Response;
-  get(name: "ctx"): Context | undefined;
-  set(name: "ctx", ctx: Context): void;
-}
-
-/** What @hono/node-server has in `env`. */
+/** The members of `env` on @hono/node-server. */
 interface Bindings {
   readonly incoming?: RequestLike;
   readonly outgoing?: WritableResponseLike;
 }
 
 /**
- * Middleware that gives requests their context, as `c.var.ctx`: done when the client has gone, when
- * the response is finished, when `timeout` or the caller's `deadline` has passed or `parent` is done.
- * On @hono/node-server the connection tells (see `requestContext`), elsewhere `request.signal` and the response's body (see
- * eightysix/web). Use it before what needs it.
+ * Returns middleware that gives each request its context, as `c.var.ctx`. The context ends when the
+ * client disconnects, when the response is finished, when `timeout` or the caller's `deadline` has
+ * passed, or when `parent` ends. On @hono/node-server the connection decides (see `requestContext`),
+ * elsewhere `request.signal` and the response's body (see eightysix/web). Register it before the
+ * routes.
  *
- * An error that was thrown because a context is done is answered with its `statusOf`, if
- * `app.onError` made of it nothing else than 500: what that wrote is kept, if it is not plain text.
- * Hono prints such errors, where there is no `app.onError`. When the time is up before there is a
- * response, 503 or 504 is the answer one turn of the event loop later. What goes on is not waited for.
+ * If a handler throws because a context has ended, the response has the `statusOf` that error,
+ * unless `app.onError` has responded with another status than 500. A body that `app.onError` has
+ * written is kept, unless it is plain text. Without an `app.onError`, Hono prints such errors.
+ *
+ * If the context ends before there is a response, by a limit or by `parent`, the response is a 503
+ * or 504, one turn of the event loop later. Handlers that go on are not waited for.
+ *
+ * Throws a TypeError or RangeError for a wrong option.
+ *
+ * @example
+ * app.use(contexts({ timeout: 30_000 }));
+ * app.get("/", async (c) => c.json((await db.query(c.var.ctx, "select 1")).rows));
  */
 export function contexts(
-  options: FetchOptions<AppContext> = {},
+  options: HandlerOptions<AppContext> & CurrentOption = {},
 ): (c: HonoLike, next: () => Promise<unknown>) => Promise<Response | undefined> {
-  checkLimits(options, "contexts(options)");
+  checkLimits(options, "contexts(options)", ["current"]);
+  checkCurrent(options.current);
   return async (c, next) => {
-    const own = optionsOf(c, options);
+    const own = optionsFor(c, options);
     const { incoming, outgoing } = (c.env ?? {}) as Bindings;
     if (incoming?.socket && outgoing) {
-      const { openRequest } = await nodes();
+      const node = await loadNode();
       let late: ((end: RequestEndedError) => void) | undefined;
       const ended = new Promise<RequestEndedError>((resolve) => (late = resolve));
-      const ctx = openRequest(incoming, outgoing, own, (end) => late?.(end));
-      return await run(c, next, ctx, ended);
+      const ctx = node.openRequest(incoming, outgoing, own, (end) => late?.(end));
+      return await run(c, next, ctx, ended, incoming, () =>
+        node.openCurrent(incoming, outgoing, own, () => c.get("ctx") ?? ctx),
+      );
     }
-    // Of a `contexts()` around this one: `requestContext` has only one for each request anyway.
+    const { raw } = c.req;
+    const mode = currentMode(raw, options);
+    const Current = mode === false ? undefined : (await loadCurrent()).CurrentRequest;
+    // The context of an outer `contexts()`, if there is one.
     const parent = own.parent ?? c.get("ctx");
-    const tracked = new FetchTracked(c.req.raw, parent ? { ...own, parent } : own);
+    const context = new FetchContext(raw, parent ? { ...own, parent } : own);
+    const { ctx } = context;
+    const outermost = outermostOptions(raw, own);
     try {
-      const late = await run(c, next, tracked.ctx, tracked.ended);
+      const late = await run(c, next, ctx, context.ended, raw, () => {
+        if (mode === false || Current === undefined) return undefined;
+        return new Current(raw, {
+          ...{ mode, method: c.req.method, own: ctx },
+          read: () => c.get("ctx") ?? ctx,
+          parents: [outermost.parent, own.parent],
+          limit(above) {
+            const limited = withLimits(above, raw, own) ?? above;
+            return outermost === own ? limited : (withLimits(limited, raw, outermost) ?? limited);
+          },
+        });
+      });
       if (late !== undefined) return late;
     } catch (error) {
-      tracked.finish();
+      context.finish();
       throw error;
     }
-    c.res = await tracked.deliver(c.res);
+    c.res = await context.follow(c.res);
     return undefined;
   };
 }
 
-/** `trust` is asked with Hono's `c`, whichever request the header is read from. */
-function optionsOf(c: HonoLike, options: FetchOptions<AppContext>): FetchOptions<never> {
+type Options = HandlerOptions<never> & CurrentOption;
+
+/** Returns the options with a `trust` that is called with `c`, and not with the request that has the header. */
+function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOption): Options {
   const { deadline } = options;
   if (typeof deadline !== "object" || deadline.trust === undefined) return options;
   const { trust } = deadline;
   return { ...options, deadline: { ...deadline, trust: () => trust(c as never) } };
 }
 
+/** Calls `next`, and returns the response to an end that comes before its own. */
 async function run(
   c: HonoLike,
   next: () => Promise<unknown>,
   ctx: Context,
   ended: Promise<RequestEndedError>,
+  request: object,
+  open: () => CurrentRequest | undefined,
 ): Promise<Response | undefined> {
   c.set("ctx", ctx);
   if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
-  const late = await Promise.race([next().then(() => undefined), ended]);
+  const current = open();
+  const handling = current === undefined ? next() : current.runUntilSettled(next);
+  const late = await Promise.race([handling.then(() => undefined), ended]);
   if (late !== undefined) return late.getResponse();
-  // Hono has turned what was thrown into a response by now.
-  const end = c.error && asRequestEndedError(ctx, c.error);
+  // By now, Hono has turned an error of a handler into a response.
+  const end = c.error && asRequestEndedError(ctx, c.error, currentState(request)?.bounded);
   if (end === undefined || c.res.status !== 500) return undefined;
   if (c.res.headers.get("content-type")?.startsWith("text/plain")) c.res = end.getResponse();
   else {
@@ -118,6 +149,10 @@ async function run(
   return undefined;
 }
 
-let node: Promise<{ openRequest: typeof enterType }> | undefined;
-/** Not imported before a request has come through node:http: other platforms may lack Node's modules. */
-const nodes = () => (node ??= import("../http/framework.ts"));
+let node: Promise<{ openCurrent: typeof openCurrent; openRequest: typeof openRequest }> | undefined;
+/** Imports the part that needs Node's modules, when a request has come through node:http. */
+const loadNode = () => (node ??= import("../http/framework.ts"));
+
+let current: Promise<{ CurrentRequest: typeof CurrentRequest }> | undefined;
+/** Imports the part that needs AsyncLocalStorage, when `current` asks for it. */
+const loadCurrent = () => (current ??= import("../http/request/current.ts"));

@@ -1,7 +1,18 @@
-/** Hono's own context, where the program has its type; see express/types.ts. */
-import type { HonoLike } from "./index.ts";
+/** Hono's types: the parts that are used, and its own where the program has them. */
+import type { Context } from "../index.ts";
+import type { FetchRequest } from "../http/request/fetch-context.ts";
 
-/** What cannot be resolved is assignable to everything; asked directly, it would spoil the answer. */
+/** The parts of Hono's context that are used. */
+export interface HonoLike {
+  readonly req: { readonly raw: FetchRequest; readonly method?: string };
+  readonly env: unknown;
+  readonly error: Error | undefined;
+  res: Response;
+  get(name: "ctx"): Context | undefined;
+  set(name: "ctx", ctx: Context): void;
+}
+
+/** A type that cannot be resolved is assignable to everything, so it is asked about inside an object. */
 type IfKnown<T, Else> = { is: T } extends { is: { unresolved: never } } ? Else : T;
 
 /* eslint-disable @typescript-eslint/ban-ts-comment, @typescript-eslint/consistent-type-imports -- an error only where the types are missing; on an import statement the comment would be lost */

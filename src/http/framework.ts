@@ -1,16 +1,23 @@
-/** What the integrations of frameworks on node:http have in common. */
-import type { Context } from "../index.ts";
+/** The parts that all frameworks on node:http share. */
+import { afterFunc, type Context } from "../index.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
+import { currentMode, type CurrentOption } from "./request/current-option.ts";
+import { CurrentRequest, type ContinuingRequest } from "./request/current.ts";
+import { withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
+import { trackerOf } from "./request/request-tracker.ts";
+import { track } from "./request/tracked-request.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { discardLaterWrites } from "./respond/respond.ts";
+import { statusOf } from "./respond/status.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 /**
- * The request's context under these options. When it is done before anything of the answer was
- * sent, and somebody can still hear it, `late` has to answer: one turn of the event loop later, so
- * that a handler that stops at once can answer by itself. What the handler writes after that
- * answer goes nowhere.
+ * Returns the request's context, with these limits.
+ *
+ * If the context ends before a response has begun, and the client is still there, `late` is called
+ * to respond: one turn of the event loop later, so that a handler that stops at once can respond by
+ * itself. What the handler writes after that response is discarded.
  */
 export function openRequest(
   req: RequestLike,
@@ -22,13 +29,16 @@ export function openRequest(
   if (ctx.err() !== undefined) return ctx;
   tracked.loggedResponse = res;
   queueRespondWhenDone(tracked, ctx, res, () => {
-    quietenAfterEnd(res);
+    discardWritesAfterEnd(res);
     late(requestEndedError(ctx));
   });
   return ctx;
 }
 
-/** Whether nobody can hear an answer any more. If so, none is sent; logs find 499. */
+/**
+ * Returns whether the client has disconnected. If so, the response is closed, and its status is 499
+ * for logs.
+ */
 export function isGone(end: RequestEndedError, res: WritableResponseLike): boolean {
   if (end.status !== 499) return false;
   if (!res.headersSent) res.statusCode = end.status;
@@ -37,11 +47,12 @@ export function isGone(end: RequestEndedError, res: WritableResponseLike): boole
 }
 
 /**
- * The framework may take its time to answer, and use any header until it has. When the handler
- * fails after that, Express would close the connection, which may serve another request by now; it
- * does so if it sees that headers were sent.
+ * Discards what a handler writes after the framework has responded. Until then the framework may
+ * take its time, and set any header. If the handler fails after that response, Express would close
+ * the connection, which may serve another request by then. Express does so if it sees that headers
+ * were sent.
  */
-function quietenAfterEnd(res: WritableResponseLike): void {
+function discardWritesAfterEnd(res: WritableResponseLike): void {
   const own = res as { end(...args: unknown[]): unknown };
   const end = own.end.bind(res);
   own.end = (...args) => {
@@ -50,4 +61,69 @@ function quietenAfterEnd(res: WritableResponseLike): void {
     return result;
   };
   res.on("close", () => Object.defineProperty(res, "headersSent", { value: false }));
+}
+
+/**
+ * Returns what runs the rest of the request under its current context, or `undefined` if `current`
+ * does not ask for one. `read` returns the context that handlers see.
+ */
+export function openCurrent(
+  req: RequestLike & { readonly method?: string },
+  res: WritableResponseLike,
+  options: RequestContextOptions<never> & CurrentOption,
+  read: () => Context,
+): CurrentRequest | undefined {
+  const mode = currentMode(req, options);
+  if (mode === false) return undefined;
+  const tracked = track(req, res, options);
+  const tracker = trackerOf(req);
+  const outer = tracked.options as RequestContextOptions<never>;
+  return new CurrentRequest(req, {
+    ...{ mode, method: req.method, own: tracked.ctx, read },
+    parents: [outer.parent, tracker?.requests],
+    limit(ctx) {
+      const limited = withLimits(ctx, req, options) ?? ctx;
+      return outer === options ? limited : (withLimits(limited, req, outer) ?? limited);
+    },
+    continues: tracker && (() => tracker.continues()),
+  });
+}
+
+/**
+ * Calls `next` under the current context, if `current` asks for one, in a framework whose `next`
+ * does not say when the handler is done.
+ */
+export function callNext(
+  req: RequestLike,
+  res: WritableResponseLike,
+  options: RequestContextOptions<never> & CurrentOption,
+  read: () => Context,
+  next: () => unknown,
+): void {
+  const current = openCurrent(req, res, options, read);
+  if (current === undefined) {
+    next();
+    return;
+  }
+  if (current.created) onResponded(req, res, current.created);
+  current.run(next);
+}
+
+/**
+ * Tells `continuing` when the handler has ended the response or given it up. No event says that
+ * once the client has disconnected: HTTP/1 emits `prefinish` and HTTP/2 nothing. A client that
+ * disconnects in the middle of the response counts too: what writes the rest may never hear of it.
+ */
+function onResponded(req: RequestLike, res: WritableResponseLike, continuing: ContinuingRequest): void {
+  const methods = res as unknown as Record<"end" | "destroy", (...args: unknown[]) => unknown>;
+  for (const name of ["end", "destroy"] as const) {
+    const method = methods[name];
+    methods[name] = function (this: unknown, ...args) {
+      continuing.responded();
+      return method.apply(this, args);
+    };
+  }
+  afterFunc(track(req, res, {}).ctx, (err) => {
+    if (res.headersSent || statusOf(err) !== 499) continuing.responded();
+  });
 }

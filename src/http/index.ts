@@ -35,4 +35,5 @@ export type {
   RemoteDeadlineOptions,
 } from "./request/deadline.ts";
 export type { ServeOptions, ServerLike, Serving, ShutdownReport } from "./server/types.ts";
+export type { CurrentOption } from "./request/current-option.ts";
 export type { RequestLimits } from "./request/limits.ts";

@@ -1,5 +1,7 @@
 /** `middleware`: the request's context in Connect, and in everything that takes its middleware. */
+import { callNext } from "./framework.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
+import { checkCurrent, type CurrentOption } from "./request/current-option.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
@@ -22,9 +24,10 @@ import type { RequestLike, WritableResponseLike } from "./types.ts";
  * app.use("/report", (req, res) => report(requestContext(req), res));
  */
 export function middleware<Req extends RequestLike = NodeRequest>(
-  options: RequestContextOptions<Req> = {},
+  options: RequestContextOptions<Req> & CurrentOption = {},
 ): (req: Req, res: WritableResponseLike, next: (error?: unknown) => unknown) => void {
-  checkLimits(options, "middleware(options)");
+  checkLimits(options, "middleware(options)", ["current"]);
+  checkCurrent(options.current);
   return (req, res, next) => {
     const { tracked, ctx } = trackWithLimits(req, res, options);
     if (ctx.err() !== undefined) {
@@ -32,6 +35,6 @@ export function middleware<Req extends RequestLike = NodeRequest>(
       return;
     }
     queueRespondWhenDone(tracked, ctx, res, respondWithEnd);
-    next();
+    callNext(req, res, options, () => ctx, next);
   };
 }

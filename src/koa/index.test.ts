@@ -4,7 +4,9 @@ import { serve, until } from "../../test/raw-http.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { koa3 } from "../../test/support/frameworks/koa.ts";
 import { transports } from "../../test/support/transports/index.ts";
-import { isDeadlineExceeded, sleep, type Context } from "../index.ts";
+import { currentContext } from "../current/index.ts";
+import { LocalTimeout, RequestFinished } from "../http/index.ts";
+import { cause, isDeadlineExceeded, sleep, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -16,7 +18,7 @@ const served = (app: Koa) => {
 
 frameworkSuite(koa3);
 
-test("outer middleware finds a status and the cause, and Koa's own types say what context is", async () => {
+test("outer middleware catches an error with a status and a cause, and koa.context is typed", async () => {
   const told: unknown[] = [];
   const app = new Koa();
   app.use(async (koa, next) => {
@@ -41,7 +43,7 @@ test("outer middleware finds a status and the cause, and Koa's own types say wha
 });
 
 test.each(transports)(
-  "half an answer, which Koa would leave for ever, is cut off: $name",
+  "half a response, which Koa would leave open for ever, is cut off: $name",
   async (transport) => {
     const app = new Koa();
     app.silent = true;
@@ -63,7 +65,7 @@ test.each(transports)(
   },
 );
 
-test("what is not a context's error is thrown as it is", async () => {
+test("an error that is no context error is thrown as it is", async () => {
   const bug = Object.assign(new Error("teapot"), { status: 418 });
   const told: unknown[] = [];
   const app = new Koa();
@@ -78,4 +80,43 @@ test("what is not a context's error is thrown as it is", async () => {
   await client.answer();
   expect(client.statuses).toEqual([418]);
   expect(told).toEqual([bug]);
+});
+
+test("a bug in a POST whose client has left is told to Koa, and its current context ends", async () => {
+  const bug = new Error("a bug");
+  const told: unknown[] = [];
+  const seen: (Context | undefined)[] = [];
+  const app = new Koa();
+  app.on("error", (error) => told.push(error));
+  app.use(contexts({ current: true }));
+  app.use(async (koa) => {
+    seen.push(currentContext());
+    await until(() => koa.context.err() !== undefined);
+    throw bug;
+  });
+  await using server = await served(app);
+  const client = await server.client();
+  client.post("");
+  await until(() => seen.length === 1);
+  client.leave("FIN");
+  await until(() => seen[0]?.err() !== undefined);
+  expect(cause(seen[0]!)).toBeInstanceOf(RequestFinished);
+  expect(told).toEqual([bug]);
+});
+
+test("inner contexts() limit the current context of a POST as well", async () => {
+  const seen: (Context | undefined)[] = [];
+  const app = new Koa();
+  app.silent = true;
+  app.use(contexts({ current: true }));
+  app.use(contexts({ timeout: 30 }));
+  app.use(async () => {
+    seen.push(currentContext());
+    await sleep(currentContext()!, Infinity);
+  });
+  await using server = await served(app);
+  const client = await server.client();
+  client.post("");
+  expect(await client.answer()).toMatch(/ 503 /);
+  expect(cause(seen[0]!)).toBeInstanceOf(LocalTimeout);
 });

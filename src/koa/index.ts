@@ -11,11 +11,12 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { openRequest, isGone } from "../http/framework.ts";
+import { openCurrent, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
+import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
-type Ctx = Context; // inside the module below, `Context` might be its own
+type Ctx = Context; // `Context` might mean another type inside the module below
 
 /* eslint-disable @typescript-eslint/ban-ts-comment -- an error only where Koa has no types */
 /** @ts-ignore */
@@ -36,22 +37,34 @@ export interface KoaLike {
 }
 
 /**
- * Middleware that gives requests their context, as `context` on Koa's own `ctx`: done when the
- * client has gone, when the response is finished, when `timeout` has passed or `parent` is done
- * (see `requestContext`). Use it before what needs it, and after what logs.
+ * Returns middleware that gives each request its context, as `context` on Koa's own `ctx`. The
+ * context ends when the client disconnects, when the response is finished, when `timeout` or the
+ * caller's `deadline` has passed, or when `parent` ends (see `requestContext`). Register it before
+ * the middleware that needs the context, and after the middleware that logs.
  *
- * What is thrown because a context is done becomes an error with its `statusOf` as `status` and
- * the original as `cause`, for `try` in outer middleware and for Koa. If the client has gone,
- * nothing is thrown or sent, and the status is 499. All other errors pass as they are.
+ * If later middleware throws because a context has ended, this middleware throws an error whose
+ * `status` is the `statusOf` that error and whose `cause` is the original, for a `catch` further out
+ * and for Koa. If the client has disconnected, it throws nothing and sends nothing, and the status is
+ * 499. Any other error passes as it is.
  *
- * When the time is up and nothing was sent, that error is thrown one turn of the event loop later:
- * middleware that stops at once can answer by itself. What goes on is not waited for, and what it
- * writes goes nowhere. An answer that has begun is left to the middleware.
+ * If the context ends before a response has begun, by a limit or by `parent`, that error is thrown
+ * one turn of the event loop later. So middleware that stops at once can respond by itself.
+ * Middleware that goes on is not waited for, and its response is discarded. A response that has
+ * begun is left to the middleware.
+ *
+ * Throws a TypeError or RangeError for a wrong option.
+ *
+ * @example
+ * app.use(contexts({ timeout: 30_000 }));
+ * app.use(async (koa) => {
+ *   koa.body = (await db.query(koa.context, "select 1")).rows;
+ * });
  */
 export function contexts(
-  options: RequestContextOptions = {},
+  options: RequestContextOptions & CurrentOption = {},
 ): (koa: KoaLike, next: () => Promise<unknown>) => Promise<void> {
-  checkLimits(options, "contexts(options)");
+  checkLimits(options, "contexts(options)", ["current"]);
+  checkCurrent(options.current);
   return async (koa, next) => {
     const { req, res } = koa;
     let late: (end: RequestEndedError) => void;
@@ -61,13 +74,14 @@ export function contexts(
     koa.context = ctx;
     try {
       if (ctx.err() !== undefined) throw requestEndedError(ctx);
-      await Promise.race([next(), ended]);
+      const current = openCurrent(req, res, options, () => koa.context ?? ctx);
+      await Promise.race([current === undefined ? next() : current.runUntilSettled(next), ended]);
     } catch (error) {
-      const end = asRequestEndedError(ctx, error);
+      const end = asRequestEndedError(ctx, error, currentState(req)?.bounded);
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
-        // Koa would leave it as it is, half an answer for ever.
+        // Koa would leave the response half sent for ever.
         koa.respond = false;
         if (!res.writableEnded) cutOff(res);
       } else throw end;

@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 frameworkSuite(fetchHandlers);
 
-describe("without a server", () => {
+describe("a fetch handler without a server", () => {
   const url = "http://localhost/";
   let ctx: Context = background();
   const answering = (make: () => Response) =>
@@ -27,7 +27,7 @@ describe("without a server", () => {
       },
     });
 
-  test("other parameters are passed on, as Next's params, and types are inferred", async () => {
+  test("passes other parameters on, such as Next's params, and their types are inferred", async () => {
     const GET = handler(async (own, request, { params }: { params: Promise<{ id: string }> }) => {
       expectTypeOf(request).toEqualTypeOf<Request>();
       expectTypeOf(own).toEqualTypeOf<Context>();
@@ -37,7 +37,7 @@ describe("without a server", () => {
     expect(await answer.text()).toBe("7");
   });
 
-  test("an abort after the response is complete means nothing, as Deno's does", async () => {
+  test("ignores an abort after the response is complete, such as Deno's", async () => {
     for (const body of [null, "whole"]) {
       const platform = new AbortController();
       await answering(() => new Response(body))(new Request(url, { signal: platform.signal }));
@@ -46,7 +46,7 @@ describe("without a server", () => {
     }
   });
 
-  test("a body that is there at once stays whole, with its headers", async () => {
+  test("passes on a body that is there at once as a whole, with its headers", async () => {
     const headers = new Headers({ "x-a": "1" });
     headers.append("set-cookie", "a=1");
     headers.append("set-cookie", "b=2");
@@ -64,14 +64,14 @@ describe("without a server", () => {
     expect(await client.answer()).toMatch(/content-length: 5\r\n/i);
   });
 
-  test("a body whose reader leaves: the client has gone", async () => {
+  test("ends its context as disconnected when the reader of the body cancels it", async () => {
     const answer = await answering(() => new Response(pausing()))(new Request(url));
     expect(ctx.err()).toBeUndefined();
     await answer.body?.cancel();
     expect(cause(ctx)).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("a body that fails is the cause", async () => {
+  test("ends its context with the error of a body that fails as the cause", async () => {
     const bug = new Error("row 7");
     const failing = new ReadableStream<Uint8Array>({
       async pull() {
@@ -84,7 +84,7 @@ describe("without a server", () => {
     expect(cause(ctx)).toBe(bug);
   });
 
-  test("what fails is the platform's business, and the context is done", async () => {
+  test("throws a bug to the platform, and its context has ended", async () => {
     const bug = new Error("a bug");
     const fetch = answering(() => {
       throw bug;
@@ -93,7 +93,7 @@ describe("without a server", () => {
     expect(ctx.err()).toBeDefined();
   });
 
-  test("the caller's deadline comes by the headers of the Request, and its trust sees that", async () => {
+  test("reads the caller's deadline from the headers of the Request, which `trust` is called with", async () => {
     const deadline = { trust: (request: Request) => request.headers.get("x-ours") === "yes" };
     const wait = handler((own) => sleep(own, Infinity) as Promise<never>, {
       ...{ timeout: 60, deadline },
@@ -108,7 +108,7 @@ describe("without a server", () => {
     expect((await strict(new Request(url, { headers }))).status).toBe(400);
   });
 
-  test("a response that comes too late is dropped, and its body canceled", async () => {
+  test("drops a response that is returned after the timeout, and cancels its body", async () => {
     let canceled = false;
     const body = new ReadableStream({ cancel: () => void (canceled = true) });
     const late = handler(
@@ -124,7 +124,7 @@ describe("without a server", () => {
     await vi.waitUntil(() => canceled);
   });
 
-  test("a request that was aborted before, or a parent that is done, starts nothing", async () => {
+  test("does not call its function if the request was aborted before or the parent has ended", async () => {
     let ran = false;
     const run = () => ((ran = true), new Response());
     const gone = new Request(url, { signal: AbortSignal.abort() });
@@ -132,5 +132,12 @@ describe("without a server", () => {
     const parent = withTimeout(background(), 0);
     expect((await handler(run, { parent })(new Request(url))).status).toBe(503);
     expect(ran).toBe(false);
+  });
+
+  test("refuses a value that is no function, and says where a driver goes", () => {
+    expect(() => handler("x" as never)).toThrow(
+      /got the string "x"; write handler\(\(ctx, request/,
+    );
+    expect(() => handler({ query() {}, connect() {} } as never)).toThrow(/"eightysix\/pg"/);
   });
 });

@@ -1,60 +1,77 @@
 /**
  * eightysix/web: a context for handlers that take a `Request` and return a `Response`: Next's route
- * handlers, Bun.serve, Deno.serve, Workers, GraphQL Yoga, and others.
+ * handlers, Bun.serve, Deno.serve, Workers, GraphQL Yoga and others.
  *
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import {
-  FetchTracked,
-  type FetchOptions,
+  FetchContext,
   type FetchRequest,
+  type HandlerOptions,
 } from "../http/request/fetch-context.ts";
 import { checkLimits } from "../http/request/limits.ts";
+import { checkHandler } from "./misuse.ts";
 import type { WebRequest } from "./types.ts";
 
-export type { FetchOptions, FetchRequest };
+export type { FetchRequest, HandlerOptions };
 
 /**
- * Gives `fn` a context as its first parameter; the request and all others follow. The context is done when
+ * Returns a handler that calls `fn` with the request's context as its first parameter, followed by
+ * its own parameters. The context ends when
  *
- * - `request.signal` aborts or the platform cancels the response's body, before that is complete:
- *   cause `ClientDisconnected`;
- * - the platform has taken the whole response: cause `RequestFinished`;
- * - `timeout` has passed: cause `LocalTimeout`;
- * - the caller's deadline has passed, if `deadline` says to heed it: cause `RemoteDeadline`;
- * - `parent` is done.
+ * - `request.signal` aborts, or the platform cancels the response's body, before the response is
+ *   complete: the cause is `ClientDisconnected`;
+ * - the platform has taken the whole response: the cause is `RequestFinished`;
+ * - `timeout` milliseconds have passed: the cause is `LocalTimeout`;
+ * - the caller's deadline has passed, if the option `deadline` accepts it: the cause is
+ *   `RemoteDeadline`;
+ * - `parent` ends.
  *
- * What `fn` throws because a context is done is answered with its `statusOf`; all other errors are
- * thrown, for the platform. When the time is up before `fn` has returned, 503 or 504 is the answer one
- * turn of the event loop later, and what `fn` returns after that is dropped, its body canceled.
+ * If `fn` throws because a context has ended, the response has the `statusOf` that error. Any other
+ * error is thrown, for the platform. If the context ends by a limit or by `parent` before `fn` has
+ * returned, the response is a 503 or 504, one turn of the event loop later. A response that `fn`
+ * returns after that is dropped, and its body is canceled. If the context has ended before the
+ * start, `fn` is not called.
  *
- * Where the platform does not abort `request.signal` (HTTP/2 in Yoga and in Next; on Node 20 and 22
- * a request pipelined behind another; Workers without the flag `enable_request_signal`), only a
- * streamed response tells that the client has gone.
+ * Some platforms do not abort `request.signal`: Yoga and Next over HTTP/2, Node 20 and 22 for a
+ * request that is pipelined behind another, Workers without the flag `enable_request_signal`. There,
+ * the disconnect is noticed only while a response is streamed.
+ *
+ * There is no option `current` here, because `fn` has the context: call
+ * `runWithContext(ctx, () => …)` of eightysix/current for code that is handed none.
+ *
+ * Throws a TypeError if `fn` is not a function, and a TypeError or RangeError for a wrong option.
+ *
+ * @example
+ * export const GET = handler(async (ctx, request) => {
+ *   const { rows } = await db.query(ctx, "select 1");
+ *   return Response.json(rows);
+ * }, { timeout: 30_000 });
  */
 export function handler<Req extends FetchRequest = WebRequest, Rest extends unknown[] = []>(
   fn: (ctx: Context, request: Req, ...rest: Rest) => Response | PromiseLike<Response>,
-  options: FetchOptions<Req> = {},
+  options: HandlerOptions<Req> = {},
 ): (request: Req, ...rest: Rest) => Promise<Response> {
+  checkHandler(fn);
   checkLimits(options, "handler((ctx, request) => …, options)");
   return async (request, ...rest) => {
-    const tracked = new FetchTracked(request, options);
-    const { ctx } = tracked;
+    const context = new FetchContext(request, options);
+    const { ctx } = context;
     if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
-    const work = (async () => fn(ctx, request, ...rest))();
+    const handling = (async () => fn(ctx, request, ...rest))();
     try {
-      const first = await Promise.race([work, tracked.ended]);
-      if (!(first instanceof Error)) return await tracked.deliver(first);
-      work.then(
+      const first = await Promise.race([handling, context.ended]);
+      if (!(first instanceof Error)) return await context.follow(first);
+      handling.then(
         (late) => void late.body?.cancel().catch(() => undefined),
         () => undefined,
       );
       return first.getResponse();
     } catch (error) {
       const end = asRequestEndedError(ctx, error);
-      tracked.finish();
+      context.finish();
       if (end === undefined) throw error;
       return end.getResponse();
     }

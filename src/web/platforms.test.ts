@@ -1,4 +1,4 @@
-/** eightysix/web and eightysix/hono run where there is nothing of Node's. */
+/** eightysix/web and eightysix/hono run where none of Node's modules exist. */
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
@@ -14,14 +14,14 @@ async function bundle(): Promise<string> {
       loader: "ts",
     },
     ...{ bundle: true, write: false, format: "iife", globalName: "eightysix" },
-    // For the part of eightysix/hono that is loaded on Node alone: here it would throw.
+    // The part of eightysix/hono that is loaded only on Node. Here it would throw.
     external: ["node:*"],
     ...{ platform: "neutral", target: "es2022", logLevel: "error" },
   });
   return outputFiles[0]?.text ?? "";
 }
 
-test("the caller's deadline is heeded in a world without process", async () => {
+test("the caller's deadline ends a request where there is no `process`", async () => {
   const { Headers, Request, Response, URL, AbortController, ReadableStream } = globalThis;
   const { performance, setTimeout, clearTimeout } = globalThis;
   const world = createContext({

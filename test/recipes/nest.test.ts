@@ -1,4 +1,4 @@
-/** What docs/nestjs.md says, beside what its own blocks show. */
+/** The statements of docs/nestjs.md that its own blocks do not show. */
 import {
   ConflictException,
   Controller,
@@ -33,7 +33,7 @@ const listening = async (...args: Parameters<typeof nestApp>) =>
 const User = key<string>("user");
 const ctxOf = (host: ExecutionContext): Context => host.switchToHttp().getRequest<Request>().ctx;
 
-/** A logger that keeps what NestJS takes for errors. */
+/** A logger that keeps what NestJS logs as errors and warnings. */
 function log() {
   const errors: unknown[] = [];
   const keep = (error: unknown): unknown => errors.push(error);
@@ -42,7 +42,7 @@ function log() {
 }
 
 describe("NestJS", () => {
-  test("what stops with its context is no error in the log; a bug is", async () => {
+  test("a handler that stops with its context is not logged as an error, and a bug is", async () => {
     const seen: Context[] = [];
     @Controller()
     class App {
@@ -83,7 +83,7 @@ describe("NestJS", () => {
     expect(errors.map(String)).toEqual(["Error: password=hunter2"]);
   });
 
-  test("the caller's deadline is heeded, if it is asked for: 504", async () => {
+  test("with the option `deadline`, the caller's deadline ends the request with 504", async () => {
     let ran = 0;
     @Controller()
     class App {
@@ -103,7 +103,7 @@ describe("NestJS", () => {
     expect(ran).toBe(1);
   });
 
-  test("guards may give it values, singletons are handed it, and interceptors find it", async () => {
+  test("a guard may give the context a value, which singletons and interceptors see", async () => {
     class Names implements CanActivate {
       canActivate(host: ExecutionContext) {
         const req = host.switchToHttp().getRequest<Request>();
@@ -147,7 +147,7 @@ describe("NestJS", () => {
     expect(made).toBe(1);
   });
 
-  test("what a guard or an interceptor throws is answered alike", async () => {
+  test("a guard or an interceptor that is stopped is answered with 503, like a handler", async () => {
     class Guard implements CanActivate {
       async canActivate(host: ExecutionContext) {
         await sleep(ctxOf(host), Infinity);
@@ -181,7 +181,7 @@ describe("NestJS", () => {
   });
 
   for (const leave of ["FIN", "RST", "half-close"] as const) {
-    test(`an event stream ends with its client, who leaves by ${leave}`, async () => {
+    test(`an event stream ends when its client leaves by ${leave}`, async () => {
       const seen: Context[] = [];
       let ended = false;
       async function* ticks(ctx: Context) {

@@ -1,4 +1,4 @@
-/** What docs/trpc.md says, over real sockets, with tRPC's own client. */
+/** The statements of docs/trpc.md, over real sockets, with tRPC's own client. */
 import type { RequestListener } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import {
@@ -48,7 +48,7 @@ const CODES: Record<number, TRPCError["code"]> = {
   504: "GATEWAY_TIMEOUT",
 };
 
-/** A router whose procedures say what they saw. */
+/** A router whose procedures record their contexts. */
 function routerOf(seen: Context[]) {
   const procedure = t.procedure
     .use(async ({ ctx: { ctx }, next }) => {
@@ -172,7 +172,7 @@ describe.each([
   ["on Express", onExpress],
   ["as fetch", asFetch],
 ])("tRPC, %s", (_, make) => {
-  test("finished: the context is done with the response", async () => {
+  test("the context ends as finished when the response is sent", async () => {
     await using server = await start(make);
     const client = api(background(), server.url);
     expect(await client.quick.query()).toBe("quick");
@@ -183,7 +183,7 @@ describe.each([
   });
 
   for (const leave of ["FIN", "RST", "half-close"] as const) {
-    test(`the client leaves by ${leave}: the procedure stops, and it is no failure`, async () => {
+    test(`when the client leaves by ${leave}, the procedure stops with CLIENT_CLOSED_REQUEST`, async () => {
       await using server = await start(make);
       const client = await server.client();
       client.get("/trpc/slow");
@@ -195,7 +195,7 @@ describe.each([
       expect(server.codes).toEqual(["CLIENT_CLOSED_REQUEST"]);
     });
 
-    test(`an event stream ends with its client, who leaves by ${leave}`, async () => {
+    test(`an event stream ends when its client leaves by ${leave}`, async () => {
       await using server = await start(make);
       const client = await server.client();
       client.get("/trpc/ticks");
@@ -209,7 +209,7 @@ describe.each([
     });
   }
 
-  test("tRPC's client leaves, from a query and from a mutation", async () => {
+  test("when tRPC's client aborts a query and a mutation, both procedures stop", async () => {
     await using server = await start(make);
     const user = withCancel(background());
     const client = api(user, server.url);
@@ -221,7 +221,7 @@ describe.each([
     expect(server.seen.map(cause)).toEqual(Array(2).fill(expect.any(ClientDisconnected)));
   });
 
-  test("the caller's own time is up: it hears of its deadline, and the procedure stops", async () => {
+  test("when the caller's own deadline passes, its call rejects with that, and the procedure stops", async () => {
     await using server = await start(make);
     using ctx = withTimeout(background(), 300);
     const error = await failure(api(ctx, server.url, wrapFetch()).slow.query());
@@ -230,7 +230,7 @@ describe.each([
     expect(server.cause).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("the time is up: 503, and it is no bug", async () => {
+  test("when the timeout passes, the response is a 503 and the code SERVICE_UNAVAILABLE", async () => {
     await using server = await start(make, { timeout: 300 });
     const client = await server.client();
     client.get("/trpc/slow");
@@ -240,20 +240,20 @@ describe.each([
     expect(server.codes).toEqual(["SERVICE_UNAVAILABLE"]);
   });
 
-  test("the procedure's own limit passes: 503", async () => {
+  test("when a limit of the procedure's own passes, the response is a 503", async () => {
     await using server = await start(make);
     const error = await failure(api(background(), server.url).own.query());
     expect(error.data).toMatchObject({ code: "SERVICE_UNAVAILABLE", httpStatus: 503 });
   });
 
-  test("the procedure fails: tRPC's own 500", async () => {
+  test("a procedure that fails is answered with tRPC's own 500", async () => {
     await using server = await start(make);
     const error = await failure(api(background(), server.url).bug.query());
     expect(error.data).toMatchObject({ code: "INTERNAL_SERVER_ERROR", httpStatus: 500 });
     expect(server.codes).toEqual(["INTERNAL_SERVER_ERROR"]);
   });
 
-  test("a batch is one request and has one context", async () => {
+  test("the calls of a batch share one request and one context", async () => {
     await using server = await start(make);
     const client = batching(server.url);
     expect(await Promise.all([client.quick.query(), client.quick.query()])).toEqual([
@@ -263,7 +263,7 @@ describe.each([
     expect([server.requests, new Set(server.seen).size]).toEqual([1, 1]);
   });
 
-  test("one call that leaves its batch stops nothing, all of them do", async () => {
+  test("aborting one call of a batch stops nothing, and aborting all of them stops the request", async () => {
     await using server = await start(make);
     const client = batching(server.url);
     const users = [new AbortController(), new AbortController()];
@@ -278,7 +278,7 @@ describe.each([
     expect(server.cause).toBeInstanceOf(ClientDisconnected);
   });
 
-  test("a batch that is streamed lasts as long as its last call", async () => {
+  test("the context of a streamed batch lasts until its last call has ended", async () => {
     await using server = await start(make);
     const client = createTRPCClient<AppRouter>({
       links: [httpBatchStreamLink({ url: server.url })],
@@ -291,7 +291,7 @@ describe.each([
     expect(server.cause).toBeInstanceOf(RequestFinished);
   });
 
-  test("a server that shuts down ends an event stream without a word", async () => {
+  test("a shutdown ends an event stream without an error event", async () => {
     const parent = withCancel(background());
     await using server = await start(make, { parent });
     const client = await server.client();
@@ -307,18 +307,21 @@ describe.each([
 test.each([
   ["standalone", standalone],
   ["on Express", onExpress],
-])("tRPC, %s: the caller's deadline is heeded: 504, in time for the caller", async (_, make) => {
-  await using server = await start(make);
-  using ctx = withTimeout(background(), 2_000);
-  const error = await failure(api(ctx, server.url).slow.query());
-  expect(error.data).toMatchObject({ code: "GATEWAY_TIMEOUT", httpStatus: 504 });
-  expect(server.cause).toBeInstanceOf(RemoteDeadline);
-});
+])(
+  "tRPC, %s: the caller's deadline ends the procedure with 504, in time for the caller",
+  async (_, make) => {
+    await using server = await start(make);
+    using ctx = withTimeout(background(), 2_000);
+    const error = await failure(api(ctx, server.url).slow.query());
+    expect(error.data).toMatchObject({ code: "GATEWAY_TIMEOUT", httpStatus: 504 });
+    expect(server.cause).toBeInstanceOf(RemoteDeadline);
+  },
+);
 
 test.each([
   ["on Express", onExpress],
   ["as fetch", asFetch],
-])("tRPC, %s: a procedure that ignores the limit is answered for", async (_, make) => {
+])("tRPC, %s: for a procedure that ignores the limit, a 503 is sent", async (_, make) => {
   await using server = await start(make, { timeout: 50 });
   const client = await server.client();
   client.get("/trpc/late");

@@ -1,4 +1,4 @@
-/** What docs/graphql-yoga.md says, over real sockets. */
+/** The statements of docs/graphql-yoga.md, over real sockets. */
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import {
@@ -38,7 +38,7 @@ function yogaOf() {
   const yoga = createYoga<{ ctx: Context }>({
     schema: createSchema<{ ctx: Context }>({
       typeDefs: `
-        type Query { quick: String, a: String, b: String, own: String, deaf: String, bug: String }
+        type Query { quick: String, a: String, b: String, own: String, stubborn: String, bug: String }
         type Subscription { ticks: Int }`,
       resolvers: {
         Query: {
@@ -46,7 +46,7 @@ function yogaOf() {
           a: forever,
           b: forever,
           own: (_parent, _args, { ctx }) => within(ctx, 5, (own) => sleep(own, Infinity)),
-          deaf: () => sleep(background(), 2_000),
+          stubborn: () => sleep(background(), 2_000),
           bug: () => {
             throw new Error("password=hunter2");
           },
@@ -124,7 +124,7 @@ describe.each([
   ["on Node", onNode],
   ["as fetch", asFetch],
 ])("GraphQL Yoga, %s", (_, make) => {
-  test("finished: the context is done with the response, and the connection lives on", async () => {
+  test("the context ends as finished with the response, and the connection stays open", async () => {
     await using server = await start(make);
     const client = await server.client();
     for (const n of [1, 2]) {
@@ -137,7 +137,7 @@ describe.each([
   });
 
   for (const leave of ["FIN", "RST", "half-close"] as const) {
-    test(`the client leaves by ${leave}: all resolvers stop, and nothing is logged`, async () => {
+    test(`when the client leaves by ${leave}, all resolvers stop, and nothing is logged`, async () => {
       await using server = await start(make);
       const client = await server.client();
       ask(client, "{a b}");
@@ -149,7 +149,7 @@ describe.each([
       expect(server.logged).toEqual([]);
     });
 
-    test(`a subscription ends with its client, who leaves by ${leave}`, async () => {
+    test(`a subscription ends when its client leaves by ${leave}`, async () => {
       await using server = await start(make);
       const client = await server.client();
       subscribe(client);
@@ -163,11 +163,11 @@ describe.each([
     });
   }
 
-  test("the time is up: no resolver's error is a bug, in the answer or in the log", async () => {
+  test("when the timeout passes, no resolver's error is a bug, in the response or in the log", async () => {
     await using server = await start(make, { timeout: 100 });
     const client = await server.client();
     ask(client, "{a b}");
-    // GraphQL's answer or ours, whichever is there first.
+    // GraphQL's response or that of `handler`, whichever is first.
     expect(await client.answer()).toMatch(/ 503 |"code":"SERVICE_UNAVAILABLE"/);
     expect(server.cause).toBeInstanceOf(LocalTimeout);
     await new Promise((resolve) => setTimeout(resolve, 20)); // time for a false alarm
@@ -175,14 +175,14 @@ describe.each([
     expect(server.logged).toEqual([]);
   });
 
-  test("a resolver that ignores that is answered for: 503", async () => {
+  test("for a resolver that ignores the timeout, a 503 is sent", async () => {
     await using server = await start(make, { timeout: 50 });
     const client = await server.client();
-    ask(client, "{deaf}");
+    ask(client, "{stubborn}");
     expect(await client.answer()).toMatch(/ 503 [^]*retry-after: 1\r\n/i);
   });
 
-  test("a resolver's own limit passes: the others' answers are there", async () => {
+  test("when a resolver's own limit passes, the response has the results of the others", async () => {
     await using server = await start(make);
     const client = await server.client();
     ask(client, "{own quick}");
@@ -192,7 +192,7 @@ describe.each([
     expect(server.logged).toEqual([]);
   });
 
-  test("a resolver fails: it is masked and logged, by Yoga", async () => {
+  test("a resolver that fails is masked and logged by Yoga", async () => {
     await using server = await start(make);
     const client = await server.client();
     ask(client, "{bug quick}");
@@ -202,14 +202,14 @@ describe.each([
   });
 });
 
-test("GraphQL Yoga, on Node: the caller's deadline is heeded: 504", async () => {
+test("GraphQL Yoga, on Node: the caller's deadline ends the request with 504", async () => {
   await using server = await start(onNode);
   const client = await server.client();
   const ask = (query: string, ms: number) =>
     client.socket.write(
       `GET /graphql?query=${query} HTTP/1.1\r\nHost: x\r\nx-request-timeout-ms: ${ms}\r\n\r\n`,
     );
-  ask("{deaf}", 50);
+  ask("{stubborn}", 50);
   ask("{quick}", 0);
   await client.answer(2);
   expect(client.statuses).toEqual([504, 504]);
@@ -218,7 +218,7 @@ test("GraphQL Yoga, on Node: the caller's deadline is heeded: 504", async () => 
   expect(server.seen.map(cause)).toEqual([expect.any(RemoteDeadline)]);
 });
 
-test("GraphQL Yoga, over HTTP/2: the resolvers stop, though request.signal never aborts", async () => {
+test("GraphQL Yoga, over HTTP/2: the resolvers stop, although request.signal never aborts", async () => {
   const { yoga, seen, signals, logged } = yogaOf();
   const server = createHttp2Server(
     handler((ctx, req: Http2ServerRequest, res: Http2ServerResponse) => yoga(req, res, { ctx })),

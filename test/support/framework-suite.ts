@@ -1,5 +1,6 @@
 /** The tests of request contexts that every framework must pass, over each transport. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { limits } from "./framework-suite/limits.ts";
@@ -29,6 +30,9 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       }
       ends(framework, transport);
       limits(framework, transport);
+      if (framework.hasCurrent !== false) {
+        describe("the option `current`", () => current(framework, transport));
+      }
       describe("a shutdown", () => drain(framework, transport));
     });
   }

@@ -20,7 +20,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 type Options = HandlerOptions<IncomingMessage, ServerResponse>;
 
-/** A request whose handler runs on until it is let go, in a server that is served. */
+/** A request behind `serve` whose handler waits for `go`. */
 async function start(options: Options = {}, times: ServeOptions = {}) {
   let go: (error?: Error) => void = () => undefined;
   const gate = new Promise<void>((resolve, reject) => {
@@ -60,7 +60,7 @@ async function start(options: Options = {}, times: ServeOptions = {}) {
   };
 }
 
-test("the client leaves and the work goes on, until it is finished", async () => {
+test('with onDisconnect: "continue", the context outlives the client until the handler is done', async () => {
   await using run = await start();
   await run.leave();
   expect(cause(run.client)).toBeInstanceOf(ClientDisconnected);
@@ -71,7 +71,7 @@ test("the client leaves and the work goes on, until it is finished", async () =>
   expect(run.errors).toEqual([]);
 });
 
-test("a client that stays is answered", async () => {
+test('with onDisconnect: "continue", a client that stays gets its response', async () => {
   await using run = await start();
   run.go();
   expect(await run.asking.answer()).toMatch(/ 200 OK[^]*written/);
@@ -80,7 +80,7 @@ test("a client that stays is answered", async () => {
   expect(cause(run.client)).toBeInstanceOf(RequestFinished);
 });
 
-test("what fails without its client is told as the failure that it is", async () => {
+test("a handler that fails after its client has left is reported with status 500", async () => {
   const statuses: number[] = [];
   await using run = await start({ onError: (_c, _e, _q, res) => statuses.push(res.statusCode) });
   await run.leave();
@@ -89,7 +89,7 @@ test("what fails without its client is told as the failure that it is", async ()
   expect(statuses).toEqual([500]);
 });
 
-test("its limit ends it all the same", async () => {
+test("a request that continues without its client still ends by its timeout", async () => {
   await using run = await start({ timeout: 300 });
   await run.leave();
   expect(run.ctx.err()).toBeUndefined();
@@ -97,7 +97,7 @@ test("its limit ends it all the same", async () => {
   expect(cause(run.ctx)).toBeInstanceOf(LocalTimeout);
 });
 
-test("a parent gives it values, and ends it", async () => {
+test("a request that continues without its client has the values of `parent` and ends with it", async () => {
   const Name = key<string>("name");
   const parent = withCancel(withValue(background(), Name, "reports"));
   await using run = await start({ parent });
@@ -107,7 +107,7 @@ test("a parent gives it values, and ends it", async () => {
   expect(cause(run.ctx)).toBeInstanceOf(LocalTimeout);
 });
 
-test("a shutdown waits for it", async () => {
+test("a shutdown waits for a request that continues without its client", async () => {
   await using run = await start({}, { gracePeriod: 20_000 });
   await run.leave();
   let closed = false;
@@ -118,14 +118,14 @@ test("a shutdown waits for it", async () => {
   expect(await report).toMatchObject({ canceled: 0, destroyed: 0 });
 });
 
-test("a shutdown tells it at the end of the grace", async () => {
+test("a shutdown ends a request that continues without its client at the end of the grace period", async () => {
   await using run = await start({}, { gracePeriod: 50, forceAfter: 20_000 });
   await run.leave();
   expect(await run.serving.close()).toMatchObject({ canceled: 1, destroyed: 0 });
   expect(cause(run.ctx)).toBeInstanceOf(Shutdown);
 });
 
-test("with `parent` and a limit, a request that is served hears of the shutdown too", async () => {
+test("a request with `parent` and a limit still ends by the shutdown", async () => {
   const parent = withCancel(background());
   const options: Options = { parent, timeout: 60_000, onDisconnect: "cancel" };
   await using run = await start(options, { gracePeriod: 50, forceAfter: 20_000 });

@@ -1,10 +1,11 @@
 /**
- * A context for a request that comes as a `Request` and goes as a `Response`. Runs on every platform.
+ * The context of a request that arrives as a `Request` and is answered with a `Response`. Runs on
+ * every platform.
  *
- * What can be known: that `request.signal` aborts before the response is complete, or that the
- * platform cancels its body, means that the client has gone; an abort after that (Deno has one for
- * every request) means nothing. The response is complete when its body has been taken by the
- * platform, which may still be sending it.
+ * There is no connection to look at. If `request.signal` aborts before the response is complete, or
+ * if the platform cancels the response's body, the client has disconnected. An abort after that
+ * means nothing: Deno aborts the signal of every request. The response is complete when the platform
+ * has taken its whole body. The platform may still be sending it then.
  */
 import {
   afterFunc,
@@ -18,10 +19,11 @@ import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
 
-export interface FetchOptions<Req = FetchRequest> extends RequestLimits<Req> {
+export interface HandlerOptions<Req = FetchRequest> extends RequestLimits<Req> {
   /**
-   * What else ends it, and where its values come from. Default: `background()`. Behind `serve`
-   * that is `serving.requests`: a `Request` does not say which connection it came by.
+   * A context that ends the request's context too, and gives it its values. Default:
+   * `background()`. Behind `serve`, pass `serving.requests`: a `Request` does not say to which
+   * connection it belongs.
    */
   parent?: Context;
 }
@@ -32,77 +34,85 @@ export interface FetchRequest {
   readonly headers?: { get(name: string): string | null };
 }
 
-// One of each will do: they have no stack and say nothing of a single request.
+// One of each for all requests: they have no stack and say nothing about a single request.
 const clientDisconnected = new ClientDisconnected();
 const requestFinished = new RequestFinished();
 
-export class FetchTracked {
+/** The context of one request, and the right to end it. */
+export class FetchContext {
   readonly ctx: Context;
-  /** Resolves one turn of the event loop after the end, so that a handler that stops can answer. */
+  /**
+   * Resolves when the context has ended before there is a response: one turn of the event loop
+   * later, so that a handler that stops at once can respond by itself.
+   */
   readonly ended: Promise<RequestEndedError>;
   readonly #scope: CancelableContext;
-  #isAnswered = false;
+  #hasResponse = false;
 
-  constructor(request: FetchRequest, options: FetchOptions<never>) {
+  constructor(request: FetchRequest, options: HandlerOptions<never>) {
     const { parent = background() } = options;
     const { signal } = request;
     const scope = withLimits(parent, request, options) ?? withCancel(parent);
     this.#scope = scope;
     this.ctx = withLedger(scope);
-    if (signal?.aborted) this.gone();
-    else signal?.addEventListener("abort", this.gone);
+    if (signal?.aborted) this.#disconnect();
+    else signal?.addEventListener("abort", this.#disconnect);
     this.ended = new Promise((resolve) => {
       afterFunc(scope, () => {
-        signal?.removeEventListener("abort", this.gone);
-        if (!this.#isAnswered) setTimeout(() => resolve(requestEndedError(this.ctx)));
+        signal?.removeEventListener("abort", this.#disconnect);
+        if (!this.#hasResponse) setTimeout(() => resolve(requestEndedError(this.ctx)));
       });
     });
   }
 
-  readonly gone = (): void => this.#scope.cancel(clientDisconnected);
+  readonly #disconnect = (): void => this.#scope.cancel(clientDisconnected);
 
+  /** Ends the context as finished. */
   finish(): void {
-    this.#isAnswered = true;
+    this.#hasResponse = true;
     this.#scope.cancel(requestFinished);
   }
 
   /**
-   * The response to hand to the platform: the context lasts until its body is complete. A body
-   * that is there at once, most are, stays one whole, so that its length is known; any other is
-   * read as the platform reads it.
+   * Returns the response to hand to the platform. The context ends when the body of that response
+   * is complete.
+   *
+   * If the whole body is there at once, as it mostly is, the new response has it in one piece, so
+   * that its length is known. Any other body is read as the platform reads it.
    */
-  async deliver(response: Response): Promise<Response> {
-    this.#isAnswered = true;
+  async follow(response: Response): Promise<Response> {
+    this.#hasResponse = true;
     if (response.body === null || response.bodyUsed || response.body.locked) {
       this.finish();
       return response;
     }
     const reader = (response.body as ReadableStream<Bytes>).getReader();
-    const parts: Promise<Part>[] = [reader.read()];
-    const whole = parts[0]?.then((first) => {
+    const chunks: Promise<Chunk>[] = [reader.read()];
+    const whole = chunks[0]?.then((first) => {
       if (first.done) return null;
       const second = reader.read();
-      parts.push(second);
+      chunks.push(second);
       return second.then(({ done }) => (done ? first.value : undefined));
     });
-    const read = await soon(whole);
-    // It may be of a class of its own (GraphQL Yoga's), and @hono/node-server knows no other headers.
+    const body = await withinOneTurn(whole);
+    // The response may be of a class of its own (GraphQL Yoga's), and @hono/node-server reads the
+    // headers of no other class than the platform's.
     const { status, statusText } = response;
     const init = { status, statusText, headers: new Headers(response.headers) };
-    if (read === undefined) return new Response(this.#follow(reader, parts), init);
+    if (body === undefined) return new Response(this.#streamOf(reader, chunks), init);
     this.finish();
-    return new Response(read, init);
+    return new Response(body, init);
   }
 
-  #follow(
+  #streamOf(
     reader: ReadableStreamDefaultReader<Bytes>,
-    begun: Promise<Part>[],
+    chunks: Promise<Chunk>[],
   ): ReadableStream<Bytes> {
     return new ReadableStream<Bytes>(
       {
         pull: async (out) => {
           try {
-            const { done, value } = await (begun.shift() ?? reader.read());
+            const { done, value } = await (chunks.shift() ?? reader.read());
             if (!done) out.enqueue(value);
             else {
               this.finish();
@@ -114,7 +124,7 @@ export class FetchTracked {
           }
         },
         cancel: (reason) => {
-          this.gone();
+          this.#disconnect();
           return reader.cancel(reason);
         },
       },
@@ -124,15 +134,15 @@ export class FetchTracked {
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
-type Part = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;
+type Chunk = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;
 
-/** What `promise` resolves to if it does within a turn of the event loop, else `undefined`. */
-async function soon<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+/** Resolves as `promise`, or with `undefined` if that takes longer than a turn of the event loop. */
+async function withinOneTurn<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined));
   });
-  // An error of the body is for who reads it.
+  // An error of the body is for the reader of the body.
   const read = promise?.catch(() => undefined);
   const first = await Promise.race([read, late]);
   clearTimeout(timer);

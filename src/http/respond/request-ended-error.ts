@@ -1,4 +1,4 @@
-/** What frameworks are told of a request whose context is done. Runs on every platform. */
+/** The error that a framework gets for a request whose context has ended. Runs on every platform. */
 import type { Context } from "../../index.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 
@@ -10,22 +10,22 @@ const NAMES: Readonly<Record<number, string>> = {
 };
 
 /**
- * An error with a status, by the names that the frameworks' own error paths read: `status`
- * (Express, Koa), `statusCode` (Fastify), `headers`, `expose` and `getResponse` (Hono). What ended
- * the work is its `cause`, so `statusOf`, `isCanceled` and `isDeadlineExceeded` know it still.
+ * An error with a status, under the names that the frameworks' own error paths read: `status`
+ * (Express, Koa), `statusCode` (Fastify), `headers`, `expose` and `getResponse` (Hono). Its `cause`
+ * is the error that ended the work, so `statusOf`, `isCanceled` and `isDeadlineExceeded` work.
  */
 export class RequestEndedError extends Error {
-  // Not readonly: Koa writes it.
+  // Not readonly, because Koa writes to it.
   status: number;
   statusCode: number;
-  /** The message is the status' name and no secret. */
+  /** Koa may send the message: it is the name of the status and holds no secret. */
   expose = true;
   headers: Record<string, string>;
 
   constructor(status: number, cause: unknown) {
     super(NAMES[status] ?? `Status ${status}`, { cause });
     this.name = "RequestEndedError";
-    this.stack = `${this.name}: ${this.message}`; // ours would name the wrong culprit
+    this.stack = `${this.name}: ${this.message}`; // a real stack would lead to this package
     this.status = status;
     this.statusCode = status;
     this.headers = status === 503 ? { "retry-after": String(retryAfterOf(cause)) } : {};
@@ -41,23 +41,37 @@ export class RequestEndedError extends Error {
   }
 }
 
-/** The request's own end explains whatever the handler made of it. */
+/**
+ * Returns the status for an error of a handler. If the request's context has ended, that end
+ * decides, whatever error the handler made of it.
+ */
 export function statusFor(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
   const own = statusOf(error);
-  // The client of another request may have gone, whose work was shared; ours is waiting.
+  // A 499 here is that of another request, whose work was shared. The client of this one waits.
   return own < 500 ? 503 : own;
 }
 
-/** What an error of the handler's is to the framework; `undefined`: its own business. */
-export function asRequestEndedError(ctx: Context, error: unknown): RequestEndedError | undefined {
+/**
+ * Returns the error that a framework gets in place of a handler's `error`, or `undefined` if the
+ * framework gets `error` itself.
+ *
+ * `continuing` is the context under which the handler goes on without its client, if it has one.
+ * While that has not been stopped, a failure of the handler is not explained by the disconnect.
+ */
+export function asRequestEndedError(
+  ctx: Context,
+  error: unknown,
+  continuing?: Context,
+): RequestEndedError | undefined {
   if (error instanceof RequestEndedError) return error;
+  if (continuing && statusOf(continuing) === 200 && statusOf(error) === 500) return undefined;
   const status = statusFor(ctx, error);
   return status === 500 ? undefined : new RequestEndedError(status, error);
 }
 
-/** What ended `ctx`, which is done. */
+/** Returns the error for `ctx`, which has ended. */
 export function requestEndedError(ctx: Context): RequestEndedError {
   return new RequestEndedError(statusFor(ctx, ctx.err()), ctx.err());
 }

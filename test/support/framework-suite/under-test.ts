@@ -17,6 +17,12 @@ export interface Limits {
   timeout?: number;
   parent?: Context;
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
+  current?: boolean | "all";
+}
+
+export interface Setting extends Limits {
+  /** Middleware after `contexts()` replaces the request's context by what this returns. */
+  replace?: (ctx: Context) => Context;
 }
 
 export interface FrameworkUnderTest {
@@ -25,7 +31,7 @@ export interface FrameworkUnderTest {
    * Returns an application that does this work for GET and POST, with the error handling that its
    * users install. `http2` says that the requests come from an HTTP/2 server, which Fastify must know.
    */
-  app(work: Work, limits: Limits, http2?: boolean): Listener | Promise<Listener>;
+  app(work: Work, setting: Setting, http2?: boolean): Listener | Promise<Listener>;
   /** Returns a listening server as users of the framework create it, on any port, with `serve`. */
   served(work: Work, options: ServeOptions): Promise<{ server: Server; serving: Serving }>;
   /** Why the framework does not support HTTP/2. */
@@ -34,6 +40,8 @@ export interface FrameworkUnderTest {
   readonly knowsConnection?: boolean;
   /** Whether it can respond to an error before it has received the whole body. Default: yes. */
   readonly answersEarly?: boolean;
+  /** Whether it has the option `current`. Default: yes. */
+  readonly hasCurrent?: boolean;
   /** When a failed stream looks complete to the client. Default: never. */
   readonly failsQuietly?: "over HTTP/2" | "always";
 }
@@ -91,7 +99,7 @@ export async function start(
   framework: FrameworkUnderTest,
   transport: Transport,
   work: Work,
-  limits: Limits = {},
+  limits: Setting = {},
   shutdown?: ServeOptions,
 ): Promise<Started> {
   const seen: Context[] = [];
@@ -153,7 +161,7 @@ export const post = (visitor: Visitor): void => visitor.post("body");
 /** Starts a server and a visitor that has sent a request. */
 export type Ask = (
   work: Work,
-  limits?: Limits,
+  limits?: Setting,
   how?: (visitor: Visitor) => void,
 ) => Promise<Started & { readonly asked: Visitor }>;
 

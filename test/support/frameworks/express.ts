@@ -5,6 +5,7 @@ import express from "express";
 import express4 from "express4";
 import { contextErrors, contexts, route } from "../../../src/express/index.ts";
 import { serve } from "../../../src/http/index.ts";
+import type { Context } from "../../../src/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
 /** 4, with the types of 5. */
@@ -25,11 +26,19 @@ function underTest(name: string, app: Build): FrameworkUnderTest {
   };
 }
 
+export const replacing =
+  (replace: (ctx: Context) => Context): express.RequestHandler =>
+  (req, _res, next) => {
+    req.ctx = replace(req.ctx);
+    next();
+  };
+
 type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
 
-export const express5 = underTest("Express 5", (work, options) => {
+export const express5 = underTest("Express 5", (work, { replace, ...options }) => {
   const app = express();
   app.use(contexts(options));
+  if (replace) app.use(replacing(replace));
   app.all("/", async (req, res) => {
     const answer = await work(req.ctx, () => req.resume().toArray());
     if (typeof answer === "string") res.send(answer);
@@ -42,9 +51,10 @@ export const express5 = underTest("Express 5", (work, options) => {
   return app;
 });
 
-export const expressOld = underTest("Express 4", (work, options) => {
+export const expressOld = underTest("Express 4", (work, { replace, ...options }) => {
   const app = old();
   app.use(contexts(options));
+  if (replace) app.use(replacing(replace));
   app.all(
     "/",
     route(async (ctx, req, res) => {

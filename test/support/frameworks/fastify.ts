@@ -5,12 +5,18 @@ import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
 async function appOf(
-  ...[work, options, http2]: Parameters<FrameworkUnderTest["app"]>
+  ...[work, { replace, ...options }, http2]: Parameters<FrameworkUnderTest["app"]>
 ): Promise<FastifyInstance> {
   const app = http2 ? (fastify({ http2 }) as unknown as FastifyInstance) : fastify();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null)); // bodies are the handler's
   await app.register(contexts, options);
+  if (replace) {
+    app.addHook("onRequest", (request, _reply, done) => {
+      request.ctx = replace(request.ctx);
+      done();
+    });
+  }
   app.route({
     method: ["GET", "POST"],
     url: "/",

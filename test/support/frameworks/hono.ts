@@ -7,9 +7,15 @@ import { contexts } from "../../../src/hono/index.ts";
 import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
-function appOf(work: Work, options: Parameters<typeof contexts>[0]) {
+function appOf(work: Work, { replace, ...options }: Parameters<FrameworkUnderTest["app"]>[1]) {
   const app = new Hono();
   app.use(contexts(options));
+  if (replace) {
+    app.use((c, next) => {
+      c.set("ctx", replace(c.var.ctx));
+      return next();
+    });
+  }
   app.onError((_error, c) => c.text("Internal Server Error", 500));
   app.all("/", async (c) => {
     const answer = await work(c.var.ctx, () => c.req.text());

@@ -5,10 +5,16 @@ import { serve } from "../../../src/http/index.ts";
 import { contexts } from "../../../src/koa/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
-function appOf(...[work, options]: Parameters<FrameworkUnderTest["app"]>) {
+function appOf(...[work, { replace, ...options }]: Parameters<FrameworkUnderTest["app"]>) {
   const app = new Koa();
   app.silent = true;
   app.use(contexts(options));
+  if (replace) {
+    app.use((koa, next) => {
+      koa.context = replace(koa.context);
+      return next();
+    });
+  }
   app.use(async (koa) => {
     const answer = await work(koa.context, () => koa.req.resume().toArray());
     koa.body = typeof answer === "string" ? answer : Readable.from(answer);

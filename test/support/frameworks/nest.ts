@@ -17,11 +17,12 @@ import {
 } from "@nestjs/common";
 import { APP_FILTER, BaseExceptionFilter, NestFactory } from "@nestjs/core";
 import type { NestExpressApplication } from "@nestjs/platform-express";
-import type { Request } from "express";
+import type { Request, RequestHandler } from "express";
 import { contextErrors, contexts } from "../../../src/express/index.ts";
 import { serve, statusOf } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
+import { replacing } from "./express.ts";
 
 export const Ctx = createParamDecorator(
   (_: unknown, host: ExecutionContext) => host.switchToHttp().getRequest<Request>().ctx,
@@ -47,6 +48,7 @@ export async function nestApp(
   options: Parameters<typeof contexts>[0],
   logger: LoggerService | false = false,
   services: Type[] = [],
+  middleware: RequestHandler[] = [],
 ): Promise<NestExpressApplication> {
   const filter = { provide: APP_FILTER, useClass: ContextErrors };
   @Module({ controllers, providers: [filter, ...services] })
@@ -54,6 +56,7 @@ export async function nestApp(
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- NestJS's options are a class only in name
   const app = await NestFactory.create<NestExpressApplication>(App, { bodyParser: false, logger });
   app.use(contexts(options));
+  for (const handle of middleware) app.use(handle);
   await app.init();
   return app;
 }
@@ -72,8 +75,9 @@ function working(work: Work): Type {
 
 export const nest: FrameworkUnderTest = {
   name: "NestJS 12",
-  async app(work, options) {
-    const app = await nestApp([working(work)], options);
+  async app(work, { replace, ...options }) {
+    const middleware = replace ? [replacing(replace)] : [];
+    const app = await nestApp([working(work)], options, false, [], middleware);
     return app.getHttpAdapter().getInstance();
   },
   async served(work, options) {

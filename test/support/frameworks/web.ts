@@ -2,10 +2,10 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { getRequestListener, serve as serveNode } from "@hono/node-server";
 import { serve } from "../../../src/http/index.ts";
-import { handler, type FetchOptions } from "../../../src/web/index.ts";
+import { handler, type HandlerOptions } from "../../../src/web/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
-function fetchOf(work: Work, options: FetchOptions<Request>) {
+function fetchOf(work: Work, options: HandlerOptions<Request>) {
   return handler(async (ctx, request: Request) => {
     const answer = await work(ctx, () => request.text());
     if (typeof answer === "string") return new Response(answer);
@@ -25,4 +25,5 @@ export const fetchHandlers: FrameworkUnderTest = {
     return { server, serving };
   },
   knowsConnection: false,
+  hasCurrent: false,
 };

@@ -1,0 +1,117 @@
+/** The option `current` of `middleware`, and the ends of a continuing context. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { expect, test, vi } from "vitest";
+import { serve, until } from "../../../test/raw-http.ts";
+import { currentContext } from "../../current/index.ts";
+import { cause, startWork, withCancel, background, type Context } from "../../index.ts";
+import { ClientDisconnected, middleware, RequestFinished, requestContext } from "../index.ts";
+import { checkCurrent } from "./current-option.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+type Options = Parameters<typeof middleware>[0];
+
+/** A server whose middleware is `middleware(options)`, for each of these options in turn. */
+async function start(
+  chain: Options[],
+  handle: (req: IncomingMessage, res: ServerResponse) => unknown,
+) {
+  const seen: { own: Context; current: Context | undefined }[] = [];
+  const layers = chain.map((options) => middleware(options));
+  const server = await serve((req, res) => {
+    const next = (i: number): unknown => {
+      const layer = layers[i];
+      if (layer) return layer(req, res, () => next(i + 1));
+      seen.push({ own: requestContext(req), current: currentContext() });
+      return handle(req, res);
+    };
+    next(0);
+  });
+  const client = await server.client();
+  return {
+    client,
+    seen,
+    /** The contexts of the only request, once its handler runs. */
+    async contexts() {
+      await until(() => seen.length === 1);
+      return seen[0]!;
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+test("`current` of middleware: the request's own context for a GET, another for a POST", async () => {
+  await using get = await start([{ current: true }], (_req, res) => res.end("ok"));
+  get.client.get();
+  const { own, current } = await get.contexts();
+  expect(current).toBe(own);
+
+  await using post = await start([{ current: true }], () => undefined);
+  post.client.post("");
+  const both = await post.contexts();
+  post.client.leave("FIN");
+  await until(() => both.own.err() !== undefined);
+  expect(cause(both.own)).toBeInstanceOf(ClientDisconnected);
+  expect(both.current?.err()).toBeUndefined();
+});
+
+test("after its client has left, a POST's context ends when the handler ends the response", async () => {
+  let respond: () => void = () => undefined;
+  await using server = await start([{ current: true }], (_req, res) => {
+    respond = () => res.end("written");
+  });
+  server.client.post("");
+  const { own, current } = await server.contexts();
+  server.client.leave("FIN");
+  await until(() => own.err() !== undefined);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(current?.err()).toBeUndefined();
+  respond();
+  await until(() => current?.err() !== undefined);
+  expect(cause(current!)).toBeInstanceOf(RequestFinished);
+});
+
+test("work in progress keeps the context of a POST from ending with the response", async () => {
+  let after: Context | undefined;
+  let end: () => void = () => undefined;
+  await using server = await start([{ current: true }], (_req, res) => {
+    const work = startWork(currentContext()!, "test.step");
+    end = () => work.end();
+    setTimeout(() => (after = currentContext()), 200);
+    res.end("accepted");
+  });
+  server.client.post("");
+  const { own, current } = await server.contexts();
+  await until(() => own.err() !== undefined);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(current?.err()).toBeUndefined();
+  end();
+  await until(() => current?.err() !== undefined);
+  expect(cause(current!)).toBeInstanceOf(RequestFinished);
+  await until(() => after !== undefined);
+  expect(after?.err()).toBeUndefined();
+});
+
+test("the parent of an outer middleware ends the continuing context of an inner one", async () => {
+  using parent = withCancel(background());
+  await using server = await start([{ parent }, { current: true }], () => undefined);
+  server.client.post("");
+  const { own, current } = await server.contexts();
+  server.client.leave("FIN");
+  await until(() => own.err() !== undefined);
+  expect(current?.err()).toBeUndefined();
+  const reason = new Error("maintenance");
+  parent.cancel(reason);
+  expect(cause(current!)).toBe(reason);
+});
+
+test('only true, false and "all" are values of `current`', () => {
+  for (const value of [undefined, true, false, "all"]) checkCurrent(value);
+  for (const [value, shown] of [
+    ["GET", 'the string "GET"'],
+    [1, "number 1"],
+    [null, "null"],
+  ]) {
+    expect(() => checkCurrent(value)).toThrow(`current takes true, "all" or false, got ${shown}`);
+  }
+});
