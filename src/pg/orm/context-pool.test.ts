@@ -87,6 +87,7 @@ describe("with a context in force", () => {
 
   test("callbacks too", async () => {
     const db = pool();
+    await db.query("select 1"); // connected
     using ctx = withTimeout(background(), 50);
     const error = await runWithContext(
       ctx,

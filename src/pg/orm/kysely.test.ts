@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect, sql } from "kysely";
 import Cursor from "pg-cursor";
 import pg from "pg";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { background, sleep, withCancel, type Context } from "../../index.ts";
+import { background, withCancel, type Context } from "../../index.ts";
 import {
   mark,
   observer,
@@ -146,13 +146,13 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
   test("the wait for a connection ends with the context", async () => {
     using ctx = withCancel(background());
     await withDb(ctx, async (db) => {
-      let release = (): void => undefined;
+      let release: (() => void) | undefined;
       const held = db.connection().execute(() => new Promise<void>((end) => (release = end)));
-      await sleep(background(), 20);
+      await until(() => release !== undefined);
       const waiting = failure(db.selectFrom("nosuch").selectAll().execute());
       ctx.cancel();
       expect(await waiting).toBe(ctx.err());
-      release();
+      release?.();
       await held;
     });
   });
