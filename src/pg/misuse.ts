@@ -70,7 +70,7 @@ function hintFor(driver: unknown, name: string): string | undefined {
   }
   if (name !== "contextPool" && typeof driver === "function" && "prototype" in driver) {
     if (hasMethods(driver.prototype, "connect", "query")) {
-      return `got a class; create a pool or client from it: new ${driver.name}()`;
+      return "got a class; create a pool or a client with `new`";
     }
   }
   return undefined;
