@@ -1,4 +1,4 @@
-/** What driver.ts and orm/cursor.ts say of the inside of pg and pg-cursor, compared with the packages. */
+/** Compares the types in driver.ts and orm/cursor.ts with the inside of pg and pg-cursor. */
 import Cursor from "pg-cursor";
 import pg from "pg";
 import { describe, expect, test } from "vitest";

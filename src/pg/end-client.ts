@@ -23,8 +23,8 @@ export function destroyPoolClient(client: PoolClient): void {
   // The pool calls `client.end()`, so the next line causes no "error" event.
   client.release(true);
   client.connection.stream.destroy();
-  // Only now, because the pool listens to "error" from `release` on. Clients that a caller has
-  // leased through `bind` never had this listener; for them this does nothing.
+  // Last, because the pool listens to "error" only from `release` on. A client that a caller has
+  // leased through `bind` never had this listener, and nothing is removed.
   client.removeListener("error", ignoreError);
 }
 

@@ -35,7 +35,7 @@ async function pidOf(pool: pg.Pool): Promise<number> {
   return rows[0]!.pid;
 }
 
-/** All connections are back, and none was lost. */
+/** Expects that all connections are back in the pool. */
 function expectWhole(pool: pg.Pool): void {
   expect(pool.waitingCount).toBe(0);
   expect(pool.idleCount).toBe(pool.totalCount);
@@ -73,7 +73,7 @@ describe("a query from a pool", () => {
 
   test("has the result type of the driver", () => {
     type Row = { id: string };
-    const type = async (pool: pg.Pool, client: pg.Client, lent: pg.PoolClient): Promise<void> => {
+    const type = async (pool: pg.Pool, client: pg.Client, leased: pg.PoolClient): Promise<void> => {
       const db = withContext(pool);
       const result = await db.query<Row>(background(), "select id from t");
       expectTypeOf(result).toExtend<pg.QueryResult<Row>>();
@@ -93,7 +93,7 @@ describe("a query from a pool", () => {
       expectTypeOf((await withContext(client).query<Row>(background(), config)).rows).toEqualTypeOf<
         Row[]
       >();
-      expectTypeOf((await withContext(lent).query<Row>(background(), config)).rows).toEqualTypeOf<
+      expectTypeOf((await withContext(leased).query<Row>(background(), config)).rows).toEqualTypeOf<
         Row[]
       >();
     };
@@ -159,14 +159,14 @@ describe("a query from a pool", () => {
 describe("a query that waits for a connection", () => {
   test("rejects as soon as its context ends, and the connection that is granted later goes back", async () => {
     const pool = testPool({ max: 1 });
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withCancel(background());
     const query = withContext(pool).query(ctx, "select 1");
     ctx.cancel();
     await expect(query).rejects.toBe(ctx.err());
     expect(pool.idleCount).toBe(0);
 
-    lent.release();
+    leased.release();
     await until(() => pool.idleCount === 1);
     expectWhole(pool);
   });
@@ -174,7 +174,7 @@ describe("a query that waits for a connection", () => {
   test("is not sent after its deadline, even if no timer could fire before", async () => {
     const pool = testPool({ max: 1 });
     const client = await testClient();
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withTimeout(background(), 20);
     const queued = client.query("select 1");
     const answers = Promise.allSettled([
@@ -183,7 +183,7 @@ describe("a query that waits for a connection", () => {
     ]);
     const start = performance.now();
     while (performance.now() < start + 40);
-    lent.release();
+    leased.release();
     await queued;
     for (const answer of await answers) {
       expect(answer).toMatchObject({ reason: expect.any(DeadlineExceededError) as unknown });
@@ -195,7 +195,7 @@ describe("a query that waits for a connection", () => {
   test("is served in the order of arrival, although other queries leave the queue", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     const leaving = withCancel(background());
     const order: number[] = [];
     const queries = Array.from({ length: 400 }, async (_, i) => {
@@ -204,7 +204,7 @@ describe("a query that waits for a connection", () => {
     });
     await sleep(background(), 1);
     leaving.cancel();
-    lent.release();
+    leased.release();
     await Promise.all(queries);
     expect(order).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 1));
     await until(() => pool.idleCount === 1);
@@ -215,7 +215,7 @@ describe("a query that waits for a connection", () => {
   test("leaves nothing behind in the pool, even if 5,000 queries leave the queue together", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withCancel(background());
     const queries = Array.from({ length: 5_000 }, () =>
       db.query(ctx, "select 1").catch((e: unknown) => e),
@@ -223,7 +223,7 @@ describe("a query that waits for a connection", () => {
     await until(() => pool.waitingCount === 5_000);
     ctx.cancel();
     expect(new Set(await Promise.all(queries))).toEqual(new Set([ctx.err()]));
-    lent.release();
+    leased.release();
     expect((await db.query(background(), "select 1 as n")).rows).toEqual([{ n: 1 }]);
     expectWhole(pool);
   });
@@ -242,7 +242,7 @@ describe("a query that waits for a connection", () => {
 
   test("is recorded in the ledger as pg.wait", async () => {
     const pool = testPool({ max: 1 });
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     const root = withLedger(background());
     using ctx = withCancel(root);
     const query = withContext(pool).query(ctx, "select 2");
@@ -252,7 +252,7 @@ describe("a query that waits for a connection", () => {
     expect(await stopped(ctx)).toMatchObject([
       { kind: "pg.wait", what: "select 2", state: "stopped", reason: "canceled" },
     ]);
-    lent.release();
+    leased.release();
   });
 });
 
@@ -278,8 +278,8 @@ describe("a query that fails", () => {
     });
     expect(await pidOf(pool)).not.toBe(pid);
 
-    using ctx = withTimeout(background(), 30);
     const before = await pidOf(pool);
+    using ctx = withTimeout(background(), 100);
     await expect(withContext(pool).query(ctx, "begin; select pg_sleep(60)")).rejects.toBeInstanceOf(
       DeadlineExceededError,
     );
@@ -368,7 +368,8 @@ test('with onCancel: "destroy", the connection is closed after a cancel request,
 
 test("the receipt names the SQL that was stopped, without its values", async () => {
   const pool = testPool({ max: 1 });
-  const ctx = withTimeout(withLedger(background()), 50);
+  await pool.query("select 1"); // connected
+  const ctx = withTimeout(withLedger(background()), 200);
   const query = withContext(pool).query(ctx, "select pg_sleep($1)", [60]);
   query.catch(() => undefined);
   await until(() => working(ctx).some((work) => work.kind === "pg.query"));
@@ -503,12 +504,12 @@ describe("an error says what to write instead of", () => {
 
 test("queries leave no listeners on their connection, however they end", async () => {
   const pool = testPool({ max: 1 });
-  const lent = await pool.connect();
+  const leased = await pool.connect();
   const count = (): number[] => [
-    ...["error", "end"].map((event) => lent.listenerCount(event)),
-    ...["readyForQuery", "end"].map((event) => lent.connection.listenerCount(event)),
+    ...["error", "end"].map((event) => leased.listenerCount(event)),
+    ...["readyForQuery", "end"].map((event) => leased.connection.listenerCount(event)),
   ];
-  lent.release();
+  leased.release();
   const before = count();
   const db = withContext(pool);
   for (let i = 0; i < 20; i++) {

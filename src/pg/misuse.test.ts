@@ -1,4 +1,4 @@
-/** Drivers and ORM objects that belong to another entry point: the error names it. */
+/** Errors for drivers and ORM objects that belong to another entry point. */
 import { drizzle } from "drizzle-orm/node-postgres";
 import knex from "knex";
 import { Kysely, PostgresDialect } from "kysely";

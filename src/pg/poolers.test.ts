@@ -51,7 +51,7 @@ describePgbouncer.each(["transaction", "session"] as const)(
       expect(pool.totalCount).toBe(1); // none was lost
     });
 
-    // PgBouncer drops a cancel request for a client that waits. So that connection must be destroyed.
+    // PgBouncer drops a cancel request for a client that waits. So the connection must be destroyed.
     test("a query that waits inside PgBouncer rejects after the stop timeout, and its connection is destroyed", async () => {
       const db = withContext(testPool({ connectionString: url, max: 4 }), { stopTimeout: 300 });
       using others = withCancel(background());

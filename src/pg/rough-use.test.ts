@@ -236,7 +236,7 @@ test("a nested transaction waits for the slow statement before it", async () => 
   await expectWhole(pool);
 });
 
-test("a transaction that the owner of a client has begun is ended by nobody else", async () => {
+test("a transaction that the owner of a client has begun is not ended by `connection`, and refused by `transaction`", async () => {
   const client = await testClient();
   const db = withContext(client);
   const ctx = background();
@@ -280,10 +280,10 @@ test("streams and transactions leave no listeners on their connection, however t
   const pool = testPool({ max: 1 });
   const db = withContext(pool);
   const ctx = background();
-  const lent = await pool.connect();
-  lent.release();
+  const leased = await pool.connect();
+  leased.release();
   const count = (): unknown =>
-    [lent, lent.connection].map((each) =>
+    [leased, leased.connection].map((each) =>
       each.eventNames().map((name) => [name, each.listenerCount(name)]),
     );
   const before = count();

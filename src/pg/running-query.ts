@@ -158,8 +158,8 @@ export abstract class RunningQuery implements Operation<Result> {
 
   /**
    * Rejects when the server is ready for the next query. pg reports an error of the server earlier:
-   * until then the connection can serve nobody, and it is unknown whether it is inside a
-   * transaction.
+   * until then the connection can serve no other query, and it is unknown whether it is inside
+   * a transaction.
    */
   #rejectWhenReady({ connection, readyForQuery }: Client, error: Error): void {
     const reject = (message?: { status: string }): void => {

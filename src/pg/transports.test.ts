@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(sockets, { recursive: true, force: true });
 });
 
-/** Gives the server a certificate for localhost; returns it. Throws where there is no openssl. */
+/** Gives the server a certificate for localhost and returns it. Throws if there is no openssl. */
 async function turnTlsOn({ directory, url }: PostgresServer): Promise<string> {
   const [key, certificate] = [join(directory, "server.key"), join(directory, "server.crt")];
   const make =

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** The pool's url, through a proxy. */
+/** Returns the url of the server through a proxy. */
 function through({ host, port }: { host: string; port: number }): string {
   const url = new URL(server.url);
   url.hostname = host;
@@ -26,8 +26,9 @@ function through({ host, port }: { host: string; port: number }): string {
 }
 
 /**
- * Runs a long query through a proxy and cancels it. `onLink` is called for each connection; `when`
- * right before the cancel. Returns the error, what the receipt says and how long it took.
+ * Runs a long query through a proxy and cancels it. Calls `onLink` for each connection, and `when`
+ * right before the cancel. Returns the error, the state of the receipt, the milliseconds that the
+ * stop took, the pool and the SQL.
  */
 async function canceled(
   onLink: (link: Link) => void,
