@@ -1,4 +1,4 @@
-/** Whatever the network does to the query's connection, the cancel's, or both: an answer, and a whole pool. */
+/** Faults of the query's connection, of the cancel request's connection, or of both. */
 import type pg from "pg";
 import { beforeAll, expect, test } from "vitest";
 import { background, withCancel, type Context } from "../index.ts";
@@ -61,9 +61,9 @@ async function survives(work: keyof typeof works, fault: string, where: string):
   stormy = false;
   const said = `${work}, ${where}: ${fault}`;
   expect(performance.now() - start, said).toBeLessThan(STOP_TIMEOUT + A_LITTLE);
-  // The driver may notice a broken connection before we are told that the context is done.
+  // The driver may notice the broken connection before it is told that the context is done.
   if (error !== ctx.err()) expect(String(error), said).toMatch(/terminated|ECONNRESET|EPIPE/);
-  // What reaches an idle connection later (half of it is closed) is the pool's own affair.
+  // A connection that is half closed may break while it is idle. That is the pool's own affair.
   await until(() =>
     pool.query("select 1").then(
       () => true,
@@ -73,11 +73,14 @@ async function survives(work: keyof typeof works, fault: string, where: string):
   expect([pool.totalCount, pool.idleCount, pool.waitingCount], said).toEqual([1, 1, 0]);
 }
 
-test.each(Object.keys(works) as (keyof typeof works)[])("%s", async (work) => {
-  look = await observer({ connectionString: server.url });
-  await Promise.all(
-    Object.keys(faults).flatMap((fault) =>
-      ["query", "cancel", "both"].map((where) => survives(work, fault, where)),
-    ),
-  );
-});
+test.each(Object.keys(works) as (keyof typeof works)[])(
+  "%s rejects in time and leaves the pool usable, whatever its connections do",
+  async (work) => {
+    look = await observer({ connectionString: server.url });
+    await Promise.all(
+      Object.keys(faults).flatMap((fault) =>
+        ["query", "cancel", "both"].map((where) => survives(work, fault, where)),
+      ),
+    );
+  },
+);

@@ -1,4 +1,4 @@
-/** Where a client's cancel requests go. */
+/** Cancel requests for the queries of a client. */
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import {
@@ -9,8 +9,9 @@ import {
 import type { Client } from "./driver.ts";
 
 /**
- * Asks the server to stop what `client` is running, over a new connection to the very address that
- * `client` is connected to (a name may resolve to several servers) and with the same TLS.
+ * Asks the server to stop the query that runs on `client`. The request takes a new connection to the
+ * address that `client` is connected to, because the host name may resolve to several servers. It
+ * uses the same TLS settings.
  */
 export function cancel(client: Client): CancelRequest {
   const { connection, processID, secretKey, host, port } = client;
@@ -26,13 +27,16 @@ export function cancel(client: Client): CancelRequest {
   });
 }
 
-/** As `upgradeToSSL` in pg/lib/connection.js, so that what let the connection in lets this in. */
+/**
+ * Returns the TLS options that the client's own connection has. It follows `upgradeToSSL` in
+ * pg/lib/connection.js, so that the server accepts this connection if it accepted that one.
+ */
 function tlsOf({ connection, host }: Client): CancelTls | undefined {
   if (!connection.ssl) return undefined;
   const options: ConnectionOptions = { host };
   if (typeof connection.ssl === "object") {
     Object.assign(options, connection.ssl);
-    // pg hides the key from loggers by making it non-enumerable.
+    // pg makes the key non-enumerable, to hide it from loggers.
     if (connection.ssl.key !== undefined) options.key = connection.ssl.key;
   }
   const direct = connection.sslNegotiation === "direct";

@@ -1,34 +1,33 @@
-/** A query on a client that others use too. */
+/** A query on a client that other code may use too. */
 import type { Context } from "../index.ts";
-import type { Client } from "./driver.ts";
 import type { Settings } from "../adapter/settings.ts";
+import type { Client } from "./driver.ts";
+import { destroyClient } from "./end-client.ts";
 import { RunningQuery } from "./running-query.ts";
 import type { QueryArguments } from "./types.ts";
 
 /**
- * A client sends one query at a time, in the order of its `query` calls, so a cancel request is
- * meant for ours only from the moment that ours is sent. pg tells nobody of that moment but the
- * query itself: so we make the query, with pg's own class, and hand it over.
+ * A client sends one query at a time, in the order of the `query` calls. A cancel request hits this
+ * query only after this query was sent, and pg reports that moment to nothing but the query object.
+ * That is why this class creates the query object, with pg's own class, and hands it to pg.
  */
 export class ClientQuery extends RunningQuery {
-  readonly #client: Client;
+  protected readonly client: Client;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings, client: Client) {
     super(ctx, args, settings);
-    this.#client = client;
+    this.client = client;
   }
 
-  protected override obtain(): void {
-    this.queue(this.#client, this.make(this.#client));
+  protected override requestConnection(): void {
+    this.enqueue(this.client, this.createQuery(this.client));
   }
 
-  protected override giveBack(): void {
-    if (this.canceled && this.settings.destroyOnCancel) this.destroyConnection();
+  protected override returnConnection(): void {
+    if (this.cancelSent && this.settings.destroyOnCancel) this.destroyConnection();
   }
 
-  override destroyConnection(): void {
-    // First `end`, which makes the end of the socket an expected one and no "error" event.
-    void this.#client.end();
-    this.#client.connection.stream.destroy();
+  protected override destroyConnection(): void {
+    destroyClient(this.client);
   }
 }

@@ -1,25 +1,31 @@
-/** What `withContext` returns. */
+/** The types of what `withContext` returns. */
 import type { Context } from "../index.ts";
 import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
 import type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf, StreamConfig } from "./types.ts";
 
-/** Statements on some connection. */
+/** Queries and streams, on connections of a pool or on one connection. */
 export interface ContextQueries<D extends PoolLike | ClientLike> {
   /**
-   * As the driver's own `query`, with a context. When `ctx` ends, the server is told to stop, and
-   * the promise settles when it has: with `ctx.err()`, or with the result if that came first. Any
-   * other failure is the driver's error, untouched; so is a cancellation that was not ours, such
-   * as that of `statement_timeout`. If `ctx` is done already, no connection is taken.
+   * Runs a query and resolves with the driver's own result.
    *
-   * From a Pool: waits its turn for a connection, leaves the queue at once when `ctx` ends, and
-   * gives the connection back afterwards. It is reused after an error, unless it was left inside a
-   * transaction.
+   * When `ctx` ends, the server is asked to stop the query. The promise settles when the query has
+   * ended on the server: it rejects with `ctx.err()`, or resolves if the result came first. Any other
+   * failure is the driver's own error, and so is a cancellation that `ctx` did not cause, such as
+   * that of the user's own `statement_timeout`. If `ctx` is done already, no connection is taken.
    *
-   * On a Client: never hits the queries before and after it. The connection stays the caller's,
-   * who also owns what a cancellation means to a transaction: it is aborted, and needs a ROLLBACK.
-   * Only a server that does not answer for the stop timeout costs the caller this connection.
+   * From a Pool: the query waits for a connection, stops waiting as soon as `ctx` ends, and returns
+   * the connection afterwards. A connection is used again after an error, unless the error left it
+   * inside a transaction.
    *
-   * Callbacks and submittables (`pg.Query`, cursors) are refused with a TypeError.
+   * On a Client: a cancel request never hits the queries before and after this one. The connection
+   * stays the caller's. Inside a transaction, a canceled query aborts the transaction, and the caller
+   * sends the ROLLBACK. The connection is destroyed only if the server does not answer within the
+   * stop timeout.
+   *
+   * Rejects with a TypeError for a callback or a submittable (a `pg.Query`, a cursor).
+   *
+   * @example
+   * const { rows } = await db.query<{ id: string }>(ctx, "select id from orders where day = $1", [day]);
    */
   query<Row extends unknown[] = unknown[]>(
     ctx: Context,
@@ -33,15 +39,19 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
   ): Promise<ResultOf<D, Row>>;
 
   /**
-   * Reads rows as they come, `rows` at a time, without ever holding all of them:
+   * Returns the rows of a query for a `for await` loop, which reads them while they arrive. `rows`
+   * of the config is how many are fetched at a time. Never more than that are held in memory.
    *
-   *     for await (const order of db.stream<Order>(ctx, "select * from orders")) …
+   * The query is sent when the loop asks for the first row. It ends on the server when the loop is
+   * left, in any way, and when `ctx` ends: then the loop throws `ctx.err()`.
    *
-   * The query is sent when the loop asks for the first row. It is over, on the server too, when the
-   * loop is left, in whichever way, and when `ctx` ends: then the loop throws `ctx.err()`. Until
-   * then it has its connection to itself. A loop that is neither finished nor left, and whose
-   * context never ends, keeps it; inside `transaction` and `connection` that is a TypeError when
-   * their function returns. A `query_timeout` counts the whole stream, the reader's time included.
+   * The stream has its connection to itself until it ends. A loop that is neither finished nor left,
+   * under a context that never ends, keeps the connection. Inside `transaction` and `connection` that
+   * causes a TypeError when their function returns. A `query_timeout` counts the whole stream, the
+   * reader's time included.
+   *
+   * @example
+   * for await (const order of db.stream<Order>(ctx, "select * from orders")) await send(order);
    */
   stream<Row extends unknown[] = unknown[]>(
     ctx: Context,
@@ -55,11 +65,11 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
   ): AsyncGenerator<Row, void, undefined>;
 }
 
-/** What runs inside a transaction. Good until the function that was given it is over. */
+/** What the function of `transaction` receives. It can be used until that function ends. */
 export interface ContextTransaction<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
-   * Runs `fn` in a savepoint: what it did is undone if it throws, and the transaction around it
-   * goes on. Meanwhile only the inner `tx` can be used.
+   * Runs `fn` in a savepoint. If `fn` throws, its statements are rolled back, and the outer
+   * transaction can continue. While `fn` runs, only the inner `tx` can be used.
    */
   transaction<T>(
     ctx: Context,
@@ -67,21 +77,32 @@ export interface ContextTransaction<D extends PoolLike | ClientLike> extends Con
   ): Promise<Awaited<T>>;
 }
 
-/** What can begin a transaction. */
+/** Queries, streams and transactions. */
 export interface ContextTransactional<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
-   * Begins a transaction, runs `fn`, and commits; returns what `fn` does. Rolls back when `fn`
-   * throws, and when `ctx` ends before the COMMIT was answered: then the statement that is running
-   * is stopped, and the promise rejects with `ctx.err()` when all is over. The rollback does not
-   * depend on `ctx`, and takes at most the stop timeout; after that the connection is destroyed.
+   * Runs `fn` in a transaction: begins it, runs `fn`, commits, and resolves with what `fn` returns.
    *
-   * Statements that `fn` did not await are over before the COMMIT, and stopped before a ROLLBACK.
-   * Use `tx` in it, and not the database: on a pool of one, that would wait for itself.
-   * A COMMIT to which the server answers ROLLBACK, because a failed statement was swallowed,
-   * rejects with an error of `code` "ERR_NOTHING_COMMITTED". Should the server not answer a COMMIT
-   * within the stop timeout, nobody knows what became of it.
+   * Rolls back when `fn` throws, and when `ctx` ends before the server has answered the COMMIT. In
+   * the second case the running statement is stopped, and the promise rejects with `ctx.err()` after
+   * the rollback. The end of `ctx` does not stop the rollback. If the server does not answer the
+   * rollback within the stop timeout, the connection is destroyed.
    *
-   * On a Client, transactions and connections take turns; keep `query` out of their way.
+   * Before the COMMIT, `transaction` waits for statements that `fn` did not await. Before a ROLLBACK,
+   * it stops them. Use `tx` inside `fn`, and not the database: with a pool of one connection, the
+   * query would wait for its own transaction.
+   *
+   * Rejects with an error of code "ERR_NOTHING_COMMITTED" if the server answers the COMMIT with
+   * ROLLBACK, because `fn` caught the error of a failed statement. If the server does not answer a
+   * COMMIT within the stop timeout, it is unknown whether the transaction was committed.
+   *
+   * On a Client, transactions and connections take turns. Do not call the client's own `query` while
+   * one of them runs.
+   *
+   * @example
+   * await db.transaction(ctx, async (tx) => {
+   *   await tx.query(ctx, "update accounts set balance = balance - 10 where id = $1", [from]);
+   *   await tx.query(ctx, "update accounts set balance = balance + 10 where id = $1", [to]);
+   * });
    */
   transaction<T>(
     ctx: Context,
@@ -90,13 +111,21 @@ export interface ContextTransactional<D extends PoolLike | ClientLike> extends C
   ): Promise<Awaited<T>>;
 }
 
-/** Queries that take a context first. Made by `withContext`. */
+/** What `withContext` returns. Every method takes a context first. */
 export interface ContextDatabase<D extends PoolLike | ClientLike> extends ContextTransactional<D> {
   /**
-   * Runs `fn` with a connection of its own, for temporary tables, `SET`, advisory locks. Waits its
-   * turn for it as `query` does. Afterwards what is still running there is awaited, or stopped if
-   * `fn` has thrown, an open transaction is rolled back, and the connection goes back to its pool,
-   * with the settings that `fn` made.
+   * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. It waits
+   * for the connection as `query` does.
+   *
+   * When `fn` has returned, `connection` waits for the statements that are still running. When `fn`
+   * has thrown, it stops them. Then it rolls back an open transaction and returns the connection to
+   * its pool. The connection keeps the settings that `fn` made.
+   *
+   * @example
+   * await db.connection(ctx, async (own) => {
+   *   await own.query(ctx, "create temp table picked (id int)");
+   *   await own.query(ctx, "insert into picked select id from orders where day = $1", [day]);
+   * });
    */
   connection<T>(
     ctx: Context,

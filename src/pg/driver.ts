@@ -1,19 +1,32 @@
 /**
- * The inside of `pg` 8, as far as it is used.
+ * The internals of `pg` 8 that this adapter uses, as structural types.
  * Compared with its source: https://github.com/brianc/node-postgres/tree/master/packages
+ *
+ * pg has no hook for some things that this adapter must know or do. There the adapter replaces
+ * methods of single objects, never of prototypes:
+ *
+ * - running-query.ts: a query's `submit`, to know when a queued query is sent. It also corks the
+ *   socket, to hold back the queries behind one that is being stopped.
+ * - server-timeout.ts: a query's `prepare` and handlers, to send one more statement with the query.
+ * - stream-query.ts: a query's handlers, to pause while the server holds more rows.
+ * - orm/submittable.ts: `submit` and handlers of a caller's query, to know when it starts and ends.
+ * - orm/cursor.ts: a cursor's `submit`, `read` and `close`, to stop single reads.
+ *
+ * driver.test.ts fails if pg loses one of these members. If pg keeps a member but does not call it
+ * any more, the tests of the file that replaces it fail.
  */
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 
 import type { QueryArguments } from "./types.ts";
 
-/** What a query is answered with, as far as this adapter is concerned. */
+/** The result of a query, as pg returns it. This adapter passes it on without looking at it. */
 export type Result = unknown;
 export type Callback = (error: Error | null | undefined, result?: Result) => void;
 
 /** The inside of a Pool. */
 export interface Pool {
-  /** The error is there when the client is not. */
+  /** Calls back with a client, or with an error and no client. */
   connect(callback: (error: Error, client: PoolClient | undefined) => void): void;
 }
 
@@ -25,7 +38,7 @@ export interface Client {
   readonly host: string;
   readonly port: number;
   readonly pipeline?: boolean;
-  /** Idle, with an empty queue. */
+  /** Whether the client is idle and its queue is empty. */
   readonly readyForQuery: boolean;
   readonly connection: Connection;
   query(query: Query): void;
@@ -37,7 +50,7 @@ export interface Client {
 }
 
 export interface PoolClient extends Client {
-  /** With an error, or true, the pool lets go of the connection. */
+  /** Returns the client to its pool. With an error or true, the pool closes the connection. */
   release(destroy?: Error | boolean): void;
 }
 
@@ -60,33 +73,37 @@ export interface Connection {
   removeListener(event: "noData", listener: () => void): unknown;
 }
 
-/** A query in the queue of a client: pg's own class, as far as it is used and overridden. */
+/** An object of pg's class Query. */
 export interface Query {
   text: string;
   name?: string;
   types?: unknown;
   values?: readonly unknown[] | null;
-  /** How many rows each Execute asks for; without it, all. */
+  /** How many rows each Execute asks for. Without it, Execute asks for all. */
   rows?: number;
-  /** "extended" uses the extended protocol for a text without values, too. */
+  /** "extended" uses the extended protocol even for a text without values. */
   queryMode?: string;
   callback?: Callback;
   query_timeout?: number | undefined;
-  /** Called when its turn has come; an error that it returns is the outcome, and nothing is sent. */
+  /**
+   * Sends the query. The client calls it when the queries before it have ended. If it returns an
+   * error, nothing was sent and the query fails with that error.
+   */
   submit(connection: Connection): Error | null | undefined;
+  /** Whether the query uses the extended protocol. */
   requiresPreparation(): boolean;
   hasBeenParsed(connection: Connection): unknown;
-  /** Sends Parse (unless it is known by name), Bind, Describe, Execute and, without `rows`, Sync. */
+  /** Sends Parse (unless the name is known), Bind, Describe, Execute and, without `rows`, Sync. */
   prepare(connection: Connection): void;
   handleRowDescription(message: unknown): void;
-  /** Whether rows are kept for the result. Decided when they are described. */
+  /** Whether rows are kept for the result. pg decides it in `handleRowDescription`. */
   _accumulateRows?: boolean;
   handleDataRow(message: { fields: readonly unknown[] }): void;
-  /** What a type parser has thrown; said when the query is over. */
+  /** The error of a type parser. pg reports it when the query ends. */
   _canceledDueToError?: unknown;
   handleCommandComplete(message: unknown, connection: Connection): void;
   handlePortalSuspended(connection: Connection): void;
-  /** Refuses: the data of a COPY comes by other ways. */
+  /** Refuses the COPY, because a Query has no data to send. */
   handleCopyInResponse(connection: Connection): void;
   handleError(error: Error, connection: Connection): void;
   /** Asks for the next rows. */
@@ -96,13 +113,23 @@ export interface Query {
 
 export type QueryClass = new (...args: QueryArguments) => Query;
 
-/** The class of queries that a client makes itself when it is given text. */
+/** Returns the class of the queries that `client` creates from SQL, if it has one. */
 export function queryClassOf(client: Client): QueryClass | undefined {
   const { Query } = client.constructor as { Query?: QueryClass };
   return typeof Query === "function" ? Query : undefined;
 }
 
-/** Whether it is pg's JavaScript client: pg.native's has no connection that could be canceled. */
+/** Returns whether it is a Pool, of the JavaScript client or of pg.native. */
+export function isPool(driver: unknown): driver is Pool {
+  return typeof (Object(driver) as { totalCount?: unknown }).totalCount === "number";
+}
+
+/** Returns false for the client of pg.native, which has no connection that could be canceled. */
 export function isJavaScriptClient(client: Client): boolean {
   return typeof (client as Partial<Client>).connection?.stream === "object";
+}
+
+/** Returns whether the server reported this error. Errors of pg and of the network have no severity. */
+export function isServerError(error: unknown): boolean {
+  return typeof (error as { severity?: unknown } | null)?.severity === "string";
 }

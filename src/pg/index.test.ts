@@ -35,14 +35,14 @@ async function pidOf(pool: pg.Pool): Promise<number> {
   return rows[0]!.pid;
 }
 
-/** All connections are back, and none was lost. */
+/** Expects that all connections are back in the pool. */
 function expectWhole(pool: pg.Pool): void {
   expect(pool.waitingCount).toBe(0);
   expect(pool.idleCount).toBe(pool.totalCount);
 }
 
 describe("a query from a pool", () => {
-  test("takes what pg takes and returns what pg returns", async () => {
+  test("takes every form of arguments that pg takes, and resolves with pg's own result", async () => {
     const pool = testPool();
     const db = withContext(pool);
     const ctx = background();
@@ -71,9 +71,9 @@ describe("a query from a pool", () => {
     expectWhole(pool);
   });
 
-  test("types its result as the driver does", () => {
+  test("has the result type of the driver", () => {
     type Row = { id: string };
-    const type = async (pool: pg.Pool, client: pg.Client, lent: pg.PoolClient): Promise<void> => {
+    const type = async (pool: pg.Pool, client: pg.Client, leased: pg.PoolClient): Promise<void> => {
       const db = withContext(pool);
       const result = await db.query<Row>(background(), "select id from t");
       expectTypeOf(result).toExtend<pg.QueryResult<Row>>();
@@ -93,7 +93,7 @@ describe("a query from a pool", () => {
       expectTypeOf((await withContext(client).query<Row>(background(), config)).rows).toEqualTypeOf<
         Row[]
       >();
-      expectTypeOf((await withContext(lent).query<Row>(background(), config)).rows).toEqualTypeOf<
+      expectTypeOf((await withContext(leased).query<Row>(background(), config)).rows).toEqualTypeOf<
         Row[]
       >();
     };
@@ -101,7 +101,7 @@ describe("a query from a pool", () => {
   });
 
   test.each(["select pg_sleep(60)", cpuHeavy])(
-    "that is canceled stops on the server: %s",
+    "stops on the server when its context is canceled: %s",
     async (sql) => {
       const pool = testPool({ max: 1 });
       const pid = await pidOf(pool);
@@ -124,7 +124,7 @@ describe("a query from a pool", () => {
     },
   );
 
-  test("ends with its deadline", async () => {
+  test("stops on the server when its deadline passes", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     const text = `select pg_sleep(60) ${mark()}`;
@@ -142,7 +142,7 @@ describe("a query from a pool", () => {
     expect(pool.totalCount).toBe(0);
   });
 
-  test("is canceled by SQL that catches cancellation only once", async () => {
+  test("stops even if its SQL catches the first cancel request", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     const text = `do $$ begin
@@ -156,25 +156,25 @@ describe("a query from a pool", () => {
   });
 });
 
-describe("waiting for a connection", () => {
-  test("ends at once with the context, and the late connection goes back", async () => {
+describe("a query that waits for a connection", () => {
+  test("rejects as soon as its context ends, and the connection that is granted later goes back", async () => {
     const pool = testPool({ max: 1 });
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withCancel(background());
     const query = withContext(pool).query(ctx, "select 1");
     ctx.cancel();
     await expect(query).rejects.toBe(ctx.err());
     expect(pool.idleCount).toBe(0);
 
-    lent.release();
+    leased.release();
     await until(() => pool.idleCount === 1);
     expectWhole(pool);
   });
 
-  test("is over when its deadline has passed, though no timer could say so yet", async () => {
+  test("is not sent after its deadline, even if no timer could fire before", async () => {
     const pool = testPool({ max: 1 });
     const client = await testClient();
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withTimeout(background(), 20);
     const queued = client.query("select 1");
     const answers = Promise.allSettled([
@@ -183,7 +183,7 @@ describe("waiting for a connection", () => {
     ]);
     const start = performance.now();
     while (performance.now() < start + 40);
-    lent.release();
+    leased.release();
     await queued;
     for (const answer of await answers) {
       expect(answer).toMatchObject({ reason: expect.any(DeadlineExceededError) as unknown });
@@ -192,10 +192,10 @@ describe("waiting for a connection", () => {
     expectWhole(pool);
   });
 
-  test("is first come, first served for those who stay", async () => {
+  test("is served in the order of arrival, although other queries leave the queue", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     const leaving = withCancel(background());
     const order: number[] = [];
     const queries = Array.from({ length: 400 }, async (_, i) => {
@@ -204,7 +204,7 @@ describe("waiting for a connection", () => {
     });
     await sleep(background(), 1);
     leaving.cancel();
-    lent.release();
+    leased.release();
     await Promise.all(queries);
     expect(order).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 1));
     await until(() => pool.idleCount === 1);
@@ -212,10 +212,10 @@ describe("waiting for a connection", () => {
     expect(pool.totalCount).toBe(1);
   });
 
-  test("leaves no trace of 5,000 who left together, however deep the pool's own queue", async () => {
+  test("leaves nothing behind in the pool, even if 5,000 queries leave the queue together", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     using ctx = withCancel(background());
     const queries = Array.from({ length: 5_000 }, () =>
       db.query(ctx, "select 1").catch((e: unknown) => e),
@@ -223,12 +223,12 @@ describe("waiting for a connection", () => {
     await until(() => pool.waitingCount === 5_000);
     ctx.cancel();
     expect(new Set(await Promise.all(queries))).toEqual(new Set([ctx.err()]));
-    lent.release();
+    leased.release();
     expect((await db.query(background(), "select 1 as n")).rows).toEqual([{ n: 1 }]);
     expectWhole(pool);
   });
 
-  test("passes the driver's own failure on", async () => {
+  test("rejects with the driver's own error if there is no connection", async () => {
     const pool = testPool({ connectionString: "postgres://postgres@127.0.0.1:1/postgres" });
     await expect(withContext(pool).query(background(), "select 1")).rejects.toMatchObject({
       code: "ECONNREFUSED",
@@ -240,9 +240,9 @@ describe("waiting for a connection", () => {
     );
   });
 
-  test("goes into the ledger as what it is", async () => {
+  test("is recorded in the ledger as pg.wait", async () => {
     const pool = testPool({ max: 1 });
-    const lent = await pool.connect();
+    const leased = await pool.connect();
     const root = withLedger(background());
     using ctx = withCancel(root);
     const query = withContext(pool).query(ctx, "select 2");
@@ -252,12 +252,12 @@ describe("waiting for a connection", () => {
     expect(await stopped(ctx)).toMatchObject([
       { kind: "pg.wait", what: "select 2", state: "stopped", reason: "canceled" },
     ]);
-    lent.release();
+    leased.release();
   });
 });
 
-describe("failures", () => {
-  test("of the query are the driver's, with a stack that leads to the caller; the connection is kept", async () => {
+describe("a query that fails", () => {
+  test("rejects with the driver's error and a stack that leads to the caller, and keeps its connection", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     const caller = async (): Promise<unknown> => {
@@ -270,7 +270,7 @@ describe("failures", () => {
     expect(await pidOf(pool)).toBe(pid);
   });
 
-  test("that leave a transaction open cost the connection", async () => {
+  test("costs its connection if it leaves a transaction open", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     await expect(withContext(pool).query(background(), "begin; select 1/0")).rejects.toMatchObject({
@@ -278,15 +278,15 @@ describe("failures", () => {
     });
     expect(await pidOf(pool)).not.toBe(pid);
 
-    using ctx = withTimeout(background(), 30);
     const before = await pidOf(pool);
+    using ctx = withTimeout(background(), 100);
     await expect(withContext(pool).query(ctx, "begin; select pg_sleep(60)")).rejects.toBeInstanceOf(
       DeadlineExceededError,
     );
     expect(await pidOf(pool)).not.toBe(before);
   });
 
-  test("by the user's own statement_timeout pass untouched", async () => {
+  test("rejects with the server's own error if the user's statement_timeout ended it", async () => {
     const pool = testPool({ max: 1, statement_timeout: 30 });
     using ctx = withTimeout(background(), 60_000);
     await expect(withContext(pool).query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({
@@ -296,7 +296,7 @@ describe("failures", () => {
     expectWhole(pool);
   });
 
-  test("before anything is sent reach the caller, and cost nothing but the connection", async () => {
+  test("rejects if its values cannot be written, and leaves the pool usable", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
     const bad = {
@@ -312,7 +312,7 @@ describe("failures", () => {
     expectWhole(pool);
   });
 
-  test("of the connection reject the query, and the pool opens another", async () => {
+  test("rejects if its connection is lost, and the pool opens another", async () => {
     const pool = testPool({ max: 1 });
     const text = `select pg_sleep(60) ${mark()}`;
     const query = withContext(pool)
@@ -328,7 +328,7 @@ describe("failures", () => {
   });
 });
 
-test("a result that beats the cancel is returned, the connection stays whole", async () => {
+test("a result that arrives before the cancel request is returned, and the connection is used again", async () => {
   const pool = testPool({ max: 1 });
   const pid = await pidOf(pool);
   const results = new Set<string>();
@@ -352,7 +352,7 @@ test("a result that beats the cancel is returned, the connection stays whole", a
   expectWhole(pool);
 });
 
-test('onCancel: "destroy" closes the connection after a cancel, and only then', async () => {
+test('with onCancel: "destroy", the connection is closed after a cancel request, and only then', async () => {
   const pool = testPool({ max: 1 });
   const db = withContext(pool, { onCancel: "destroy" });
   const pid = await pidOf(pool);
@@ -366,9 +366,10 @@ test('onCancel: "destroy" closes the connection after a cancel, and only then', 
   expect(await pidOf(pool)).not.toBe(pid);
 });
 
-test("the receipt says what was stopped, without its values", async () => {
+test("the receipt names the SQL that was stopped, without its values", async () => {
   const pool = testPool({ max: 1 });
-  const ctx = withTimeout(withLedger(background()), 50);
+  await pool.query("select 1"); // connected
+  const ctx = withTimeout(withLedger(background()), 200);
   const query = withContext(pool).query(ctx, "select pg_sleep($1)", [60]);
   query.catch(() => undefined);
   await until(() => working(ctx).some((work) => work.kind === "pg.query"));
@@ -379,8 +380,8 @@ test("the receipt says what was stopped, without its values", async () => {
   expect(receipts[0]!.after).toBeLessThan(1_000);
 });
 
-describe("a client of the caller's", () => {
-  test("keeps its transaction and its connection", async () => {
+describe("a query on the caller's own client", () => {
+  test("keeps the connection and its transaction when it is canceled", async () => {
     const client = await testClient();
     const db = withContext(client);
     await client.query("begin");
@@ -398,7 +399,7 @@ describe("a client of the caller's", () => {
     expect(client.listenerCount("error")).toBe(1);
   });
 
-  test("works when it is lent by a pool", async () => {
+  test("stops with its context on a client that the caller has leased from a pool", async () => {
     const pool = testPool({ max: 1 });
     const client = await pool.connect();
     using ctx = withTimeout(background(), 30);
@@ -410,7 +411,7 @@ describe("a client of the caller's", () => {
     expectWhole(pool);
   });
 
-  test("sends nothing for a query that was canceled in its queue, and hits nobody else's", async () => {
+  test("is not sent if it was canceled in the client's queue, and the running query is not hit", async () => {
     const client = await testClient();
     const text = `select pg_sleep(0.3) ${mark()}`;
     const innocent = client.query(text);
@@ -428,7 +429,7 @@ describe("a client of the caller's", () => {
     ]);
   });
 
-  test("keeps the order of its queue", async () => {
+  test("runs in the order of the calls, among the caller's own queries", async () => {
     const client = await testClient();
     const db = withContext(client);
     const order: string[] = [];
@@ -442,7 +443,7 @@ describe("a client of the caller's", () => {
     expect(order).toEqual(["a", "b", "c", "d", "e"]);
   });
 
-  test("does not send the caller's next query before the cancel is over", async () => {
+  test("holds the caller's next query back until its cancel request has ended", async () => {
     const client = await testClient();
     const db = withContext(client);
     for (let i = 0; i < 100; i++) {
@@ -455,7 +456,7 @@ describe("a client of the caller's", () => {
     }
   });
 
-  test("rejects with the driver's error when the connection is gone", async () => {
+  test("rejects with the driver's error when the connection is lost", async () => {
     const client = await testClient();
     const text = `select pg_sleep(60) ${mark()}`;
     const query = withContext(client)
@@ -470,7 +471,7 @@ describe("a client of the caller's", () => {
   });
 });
 
-describe("misuse says what to do", () => {
+describe("an error says what to write instead of", () => {
   const db = withContext(new pg.Pool()) as unknown as {
     query(...args: unknown[]): Promise<unknown>;
   };
@@ -489,7 +490,7 @@ describe("misuse says what to do", () => {
     await expect(db.query(...args)).rejects.toThrow(message);
   });
 
-  test("withContext of something else", () => {
+  test("withContext of another driver, of a client in pipeline mode, or with wrong options", () => {
     const make = withContext as (driver: unknown, options?: unknown) => unknown;
     expect(() => make(undefined)).toThrow(/takes a Pool or a Client of pg/);
     expect(() => make({ query: () => undefined })).toThrow(/takes a Pool or a Client of pg/);
@@ -501,14 +502,14 @@ describe("misuse says what to do", () => {
   });
 });
 
-test("leaves no listener behind, on connections or contexts", async () => {
+test("queries leave no listeners on their connection, however they end", async () => {
   const pool = testPool({ max: 1 });
-  const lent = await pool.connect();
+  const leased = await pool.connect();
   const count = (): number[] => [
-    ...["error", "end"].map((event) => lent.listenerCount(event)),
-    ...["readyForQuery", "end"].map((event) => lent.connection.listenerCount(event)),
+    ...["error", "end"].map((event) => leased.listenerCount(event)),
+    ...["readyForQuery", "end"].map((event) => leased.connection.listenerCount(event)),
   ];
-  lent.release();
+  leased.release();
   const before = count();
   const db = withContext(pool);
   for (let i = 0; i < 20; i++) {

@@ -1,20 +1,19 @@
 /**
- * PostgreSQL through `pg` 8: queries whose work ends on the server with their context.
+ * PostgreSQL through `pg` 8. Queries take a context, and stop on the server when it ends.
  *
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
 import { needContext, showCaller } from "../adapter/misuse.ts";
 import { sessionMethods } from "../adapter/sessions.ts";
+import { settingsOf, type Settings } from "../adapter/settings.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { ContextDatabase } from "./database.ts";
-import type { Pool } from "./driver.ts";
+import { isPool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
 import { PoolQuery } from "./pool-query.ts";
-import type { Settings } from "../adapter/settings.ts";
 import { sessionsOfClient, sessionsOfPool } from "./session.ts";
-import { settingsOf } from "../adapter/settings.ts";
 import type { WithContextOptions } from "./settings.ts";
 import type { ClientLike, PoolLike, QueryArguments } from "./types.ts";
 
@@ -33,23 +32,27 @@ export type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf, StreamConfig }
 export type { WithContextOptions } from "./settings.ts";
 
 /**
- * The ctx-first face of a `pg.Pool`, or of a connected `pg.Client` or `pg.PoolClient`. It holds
- * nothing of its own and need not be closed; the pool or client stays its owner's.
+ * Returns the methods of a `pg.Pool`, or of a connected `pg.Client` or `pg.PoolClient`, with a
+ * context as their first parameter. Call it once for each pool or client.
  *
- *     const db = withContext(pool);
- *     const { rows } = await db.query<{ id: string }>(ctx, "select id from orders where day = $1", [day]);
+ * The result holds no resources and need not be closed. The pool or client stays its owner's.
  *
- * Throws a TypeError for anything else, `pg.native` and clients in pipeline mode included: those
- * cannot be canceled without hitting other queries.
+ * Throws a TypeError for anything else, including `pg.native` and clients in pipeline mode: a cancel
+ * request to one of those could hit another query.
+ *
+ * @example
+ * const db = withContext(new pg.Pool());
+ * const sql = "select id from orders where day = $1";
+ * const { rows } = await db.query<{ id: string }>(ctx, sql, [day]);
  */
 export function withContext<D extends PoolLike | ClientLike>(
   driver: D,
   options: WithContextOptions = {},
 ): ContextDatabase<D> {
   const settings = settingsOf(options);
-  const make = isPool(driver)
+  const createQuery = isPool(driver)
     ? (ctx: Context, args: QueryArguments) => new PoolQuery(ctx, args, settings, driver)
-    : onClient(driver, settings);
+    : clientQueries(driver, settings);
   const query = (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
     try {
       needContext(ctx, "query(ctx, sql, values)");
@@ -59,7 +62,7 @@ export function withContext<D extends PoolLike | ClientLike>(
         throw error;
       });
     }
-    return runStoppable(ctx, make(ctx, args), settings.stopTimeout).catch(showCaller);
+    return runStoppable(ctx, createQuery(ctx, args), settings.stopTimeout).catch(showCaller);
   };
   const sessions = isPool(driver)
     ? sessionsOfPool(driver, settings)
@@ -67,11 +70,7 @@ export function withContext<D extends PoolLike | ClientLike>(
   return { query, ...sessionMethods(sessions) } as unknown as ContextDatabase<D>;
 }
 
-function onClient(client: unknown, settings: Settings) {
+function clientQueries(client: unknown, settings: Settings) {
   needClient(client, "withContext");
   return (ctx: Context, args: QueryArguments) => new ClientQuery(ctx, args, settings, client);
-}
-
-function isPool(driver: unknown): driver is Pool {
-  return typeof (driver as Partial<PoolLike> | null | undefined)?.totalCount === "number";
 }

@@ -1,35 +1,95 @@
-/** Mistakes in calls, in words that say what to write instead. */
-import { isJavaScriptClient, queryClassOf, type Client } from "./driver.ts";
+/** Checks of arguments. Their messages say what was passed and what to write instead. */
+import { show } from "../internal.ts";
+import { isJavaScriptClient, isPool, queryClassOf, type Client } from "./driver.ts";
 
-/** Throws a TypeError unless these can be the arguments of a query; says what to write instead. */
-export function needQuery(args: readonly unknown[]): void {
-  const misuse = misuseOf(args);
-  if (misuse !== undefined) throw new TypeError(misuse);
-}
-
-function misuseOf([query, values]: readonly unknown[]): string | undefined {
+/** Throws a TypeError unless `args` can be the arguments of a query. */
+export function needQuery([query, values]: readonly unknown[]): void {
   const { submit } = Object(query) as { submit?: unknown };
   if (typeof submit === "function") {
-    return "query(ctx, …) takes SQL or a config object, not a Query or a cursor, whose end it cannot know; stream(ctx, …) reads rows as they come";
+    throw new TypeError(
+      "query(ctx, …) takes SQL or a config object, not a Query or a cursor, whose end it cannot know; stream(ctx, …) reads rows while they arrive",
+    );
   }
   if (typeof query !== "string" && (typeof query !== "object" || query === null)) {
-    return `query(ctx, …) takes SQL or a config object, got ${String(query)}`;
+    throw new TypeError(`query(ctx, …) takes SQL or a config object, got ${show(query)}`);
   }
   if (typeof values === "function") {
-    return "query(ctx, …) returns a promise; leave the callback out";
+    throw new TypeError("query(ctx, …) returns a promise; leave the callback out");
   }
-  return undefined;
 }
 
-/** Throws a TypeError unless it is a client whose queries can be stopped one by one. */
+/** Throws a TypeError unless `driver` is a client of which single queries can be stopped. */
 export function needClient(driver: unknown, name: string): asserts driver is Client {
   const client = driver as Client;
   if (driver == null || !isJavaScriptClient(client) || queryClassOf(client) === undefined) {
-    throw new TypeError(`${name} takes a Pool or a Client of pg (not of pg.native)`);
+    const hint = hintFor(driver, name) ?? `got ${show(driver)}`;
+    throw new TypeError(`${name} takes a Pool or a Client of pg (not of pg.native), ${hint}`);
   }
   if (client.pipeline === true) {
     throw new TypeError(
       `${name} cannot take a Client in pipeline mode: a cancel request may hit any query in the pipeline; make the Client without \`pipeline\``,
     );
   }
+}
+
+/** Throws a TypeError unless `PoolClass` may be the class of pools. */
+export function needPoolClass(PoolClass: unknown): void {
+  const fail = (hint: string): never => {
+    throw new TypeError(`contextPool takes the class, as contextPool(pg.Pool), ${hint}`);
+  };
+  const hint = hintFor(PoolClass, "contextPool");
+  if (hint !== undefined) fail(hint);
+  if (isPool(PoolClass)) {
+    fail(
+      "got a pool; create the pool as new (contextPool(pg.Pool))(config), or use bind(ctx, pool)",
+    );
+  }
+  if (typeof PoolClass !== "function") {
+    fail(`got ${show(PoolClass)}; create the pool from the class that it returns`);
+  }
+  const { prototype } = PoolClass as { prototype?: unknown };
+  if (hasMethods(prototype, "escapeIdentifier")) fail("got a class of clients");
+}
+
+/** Says where something that is neither a Pool nor a Client belongs, if it is a known mistake. */
+function hintFor(driver: unknown, name: string): string | undefined {
+  if (typeof driver === "function" && hasMethods(driver, "unsafe")) {
+    return 'got the sql of postgres.js; import { withContext } from "eightysix/postgres" for it';
+  }
+  // Before mysql2, of which mariadb has all these methods too.
+  if (hasMethods(driver, "batch", "execute")) return ofOtherDriver("mariadb");
+  if (
+    hasMethods(driver, "execute", "getConnection") ||
+    hasMethods(driver, "execute", "changeUser")
+  ) {
+    return ofOtherDriver("mysql2");
+  }
+  const orm = ormOf(driver);
+  if (orm !== undefined) {
+    return `got ${orm}; give ${orm} a pool that is bound to contexts instead: bind(ctx, pool) for one request, or new (contextPool(pg.Pool))() for the whole process (docs/orms.md)`;
+  }
+  if (name !== "contextPool" && typeof driver === "function" && "prototype" in driver) {
+    if (hasMethods(driver.prototype, "connect", "query")) {
+      return "got a class; create a pool or a client with `new`";
+    }
+  }
+  return undefined;
+}
+
+function ofOtherDriver(driver: string): string {
+  return `got a pool or connection of ${driver}; import { withContext } from "eightysix/${driver}" for it`;
+}
+
+function ormOf(value: unknown): string | undefined {
+  if (hasMethods(value, "$connect", "$extends")) return "Prisma";
+  if (hasMethods(value, "selectFrom", "getExecutor")) return "Kysely";
+  if (hasMethods(value, "createQueryRunner", "initialize")) return "TypeORM";
+  if (hasMethods(value, "raw", "transaction", "batchInsert")) return "Knex";
+  if (hasMethods(value, "select", "transaction") && "$client" in Object(value)) return "Drizzle";
+  return undefined;
+}
+
+function hasMethods(value: unknown, ...names: string[]): boolean {
+  const members = Object(value) as Record<string, unknown>;
+  return names.every((name) => typeof members[name] === "function");
 }

@@ -1,87 +1,86 @@
-/** A query on whichever connection of a pool is free first. */
+/** A query on the first connection of a pool that is free. */
 import type { Context } from "../index.ts";
-import type { Pool, PoolClient, Query } from "./driver.ts";
-import { destroyClient, giveBack, holdClient } from "./held-client.ts";
-import type { Settings } from "../adapter/settings.ts";
-import { RunningQuery } from "./running-query.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import { applyServerTimeout, resend } from "./server-timeout.ts";
+import type { Settings } from "../adapter/settings.ts";
+import type { Pool, PoolClient, Query } from "./driver.ts";
+import { destroyPoolClient } from "./end-client.ts";
+import { holdClient, requestClient, returnClient, type ClientWaiter } from "./lease-client.ts";
+import { RunningQuery } from "./running-query.ts";
+import { applyServerTimeout, resendModeAfter } from "./server-timeout.ts";
 import type { QueryArguments } from "./types.ts";
 
-/**
- * First come, first served. A Pool cannot take a waiter back, so one that has left is granted its
- * connection in its turn all the same, and returns it untouched.
- */
-export class PoolQuery extends RunningQuery {
+/** Leases a client, runs one query there and returns the client. The pool serves in order. */
+export class PoolQuery extends RunningQuery implements ClientWaiter {
   readonly #pool: Pool;
   #client: PoolClient | undefined;
-  #limited = false;
+  /** Whether the query was sent with a server timeout. */
+  #isLimited = false;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings, pool: Pool) {
     super(ctx, args, settings);
     this.#pool = pool;
   }
 
-  // Not through `lease`, whose promises every query would pay for.
-  protected override obtain(): void {
-    this.#pool.connect((error, client) => {
-      if (client === undefined) this.answer(error);
-      else if (this.hasLeft || this.ctx.err() !== undefined) {
-        // Not from within the grant: a release grants the next, which would recurse once for each
-        // of the waiters that have left.
-        queueMicrotask(() => client.release());
-        this.leave();
-      } else this.#use(client);
-    });
+  protected override requestConnection(): void {
+    requestClient(this.#pool, this);
   }
 
-  #use(client: PoolClient): void {
+  fail(error: Error): void {
+    this.onResult(error);
+  }
+
+  accept(client: PoolClient): boolean {
+    if (this.hasEnded || this.ctx.err() !== undefined) {
+      this.rejectAsDone();
+      return false;
+    }
     try {
       holdClient(client);
       this.#client = client;
-      const query = this.make(client);
+      const query = this.createQuery(client);
       this.#limit(query, client);
-      // Not so while what a Pool's "connect" listener has sent there is running.
+      // The client is busy if a "connect" listener of the pool has sent a query there.
       if (client.readyForQuery) {
-        this.sentTo(client);
+        this.markSent(client);
         client.query(query);
-      } else this.queue(client, query);
+      } else this.enqueue(client, query);
     } catch (error) {
-      this.answer(error as Error);
+      this.onResult(error as Error);
     }
+    return true;
   }
 
   #limit(query: Query, client: PoolClient): void {
     if (!this.settings.serverTimeout) return;
     const ms = serverTimeoutFor(this.ctx, this.settings.stopTimeout);
     if (ms === undefined) return;
-    this.#limited = true;
+    this.#isLimited = true;
     applyServerTimeout(query, client.connection, ms);
   }
 
-  protected override retry(error: Error): boolean {
+  protected override resendAfter(error: Error): boolean {
     const client = this.#client;
-    if (!this.#limited || this.canceled || client === undefined) return false;
-    const how = resend(error, client.connection);
-    this.#limited = false;
-    if (how === undefined) return false;
-    const query = this.make(client);
-    if (how === "limited") this.#limit(query, client);
+    if (!this.#isLimited || this.cancelSent || client === undefined) return false;
+    const mode = resendModeAfter(error, client.connection);
+    this.#isLimited = false;
+    if (mode === undefined) return false;
+    const query = this.createQuery(client);
+    if (mode === "limited") this.#limit(query, client);
     client.query(query);
     return true;
   }
 
-  protected override giveBack(): void {
+  protected override returnConnection(): void {
     const client = this.#client;
     if (client === undefined) return;
-    if (!this.reusable || (this.canceled && this.settings.destroyOnCancel)) {
+    if (!this.isReusable || (this.cancelSent && this.settings.destroyOnCancel)) {
       this.destroyConnection();
-    } else giveBack(client);
+    } else returnClient(client);
   }
 
-  override destroyConnection(): void {
+  protected override destroyConnection(): void {
     const client = this.#client;
     this.#client = undefined;
-    if (client !== undefined) destroyClient(client);
+    if (client !== undefined) destroyPoolClient(client);
   }
 }

@@ -1,4 +1,4 @@
-/** What is done to connections by options, hooks and mistakes that no example shows. */
+/** Options, hooks and mistakes that no example shows, and the connections after them. */
 import { Readable } from "node:stream";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
@@ -25,7 +25,7 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** The pool's connection is in step with its server, outside a transaction, and answers at once. */
+/** Expects that the pool's connection is in step with its server, idle and outside a transaction. */
 async function expectWhole(pool: pg.Pool): Promise<void> {
   const start = performance.now();
   for (let i = 0; i < 3; i++) {
@@ -44,7 +44,7 @@ function busy(ms: number): void {
 }
 
 describe("a stream of a pool with a query_timeout", () => {
-  test("passes the server's errors on, after the rows before them", async () => {
+  test("throws the server's error after the rows that came before it", async () => {
     const pool = testPool({ max: 1, query_timeout: 30_000 });
     const text = "select 1 / (250 - n) as x from generate_series(1, 1000) n";
     let rows = 0;
@@ -57,7 +57,7 @@ describe("a stream of a pool with a query_timeout", () => {
     expect(pool.totalCount).toBe(1);
   });
 
-  test("stops with its context", async () => {
+  test("stops on the server when its context ends", async () => {
     const pool = testPool({ max: 1, query_timeout: 30_000 });
     const ctx = withLedger(withTimeout(background(), 100));
     const reading = all(withContext(pool).stream(ctx, "select pg_sleep(20)"));
@@ -66,7 +66,7 @@ describe("a stream of a pool with a query_timeout", () => {
     await expectWhole(pool);
   });
 
-  test("fails when that has passed, and nobody waits for what the server still does", async () => {
+  test("fails when the query_timeout has passed, and does not wait for the server", async () => {
     const pool = testPool({ max: 1 });
     const config = { text: "select pg_sleep(20)", query_timeout: 100 };
     const reading = all(withContext(pool).stream(background(), config));
@@ -83,23 +83,26 @@ describe("a stream", () => {
   };
   test.each([
     ["values that cannot be written", "no such value", ["select $1::text", [bad]]],
-    ["values that are no array", "must be an array", ["select $1::text", "x"]],
-  ])("of %s leaves the connection in step", async (_, message, args) => {
-    const pool = testPool({ max: 1 });
-    const client = await testClient();
-    for (const db of [withContext(pool), withContext(client)]) {
-      const reading = all(db.stream(background(), ...(args as [string])));
-      expect(await failure(reading)).toMatchObject({
-        message: expect.stringContaining(message) as string,
-      });
-    }
-    await expectWhole(pool);
-    for (let n = 0; n < 3; n++) {
-      expect((await client.query("select $1::int as n", [n])).rows).toEqual([{ n }]);
-    }
-  });
+    ["values that are not an array", "must be an array", ["select $1::text", "x"]],
+  ])(
+    "with %s fails, and leaves the connection in step with the server",
+    async (_, message, args) => {
+      const pool = testPool({ max: 1 });
+      const client = await testClient();
+      for (const db of [withContext(pool), withContext(client)]) {
+        const reading = all(db.stream(background(), ...(args as [string])));
+        expect(await failure(reading)).toMatchObject({
+          message: expect.stringContaining(message) as string,
+        });
+      }
+      await expectWhole(pool);
+      for (let n = 0; n < 3; n++) {
+        expect((await client.query("select $1::int as n", [n])).rows).toEqual([{ n }]);
+      }
+    },
+  );
 
-  test("ends soon after a row that its parser refuses", async () => {
+  test("ends soon after a row that its type parser refuses", async () => {
     const pool = testPool({ max: 1 });
     const parse = (text: string): string => {
       if (text === "50") throw new Error("not fifty");
@@ -114,7 +117,7 @@ describe("a stream", () => {
     await expectWhole(pool);
   });
 
-  test("says what the server says only at its very end", async () => {
+  test("throws an error that the server reports only at the end of the query", async () => {
     const pool = testPool({ max: 1 });
     await pool.query("create temp table once (n int unique deferrable initially deferred)");
     const text = "insert into once select 1 from generate_series(1, 2) returning n";
@@ -124,7 +127,7 @@ describe("a stream", () => {
   });
 
   test.each(["", "-- nothing", "create temp table none (n int)", "select 1 where false", "begin"])(
-    "of %j is empty",
+    "of the statement %j has no rows",
     async (text) => {
       const pool = testPool({ max: 1 });
       expect(await all(withContext(pool).stream(background(), text))).toEqual([]);
@@ -132,13 +135,16 @@ describe("a stream", () => {
     },
   );
 
-  test.each([0, -1, Number.NaN, 1.5, 2 ** 31, "7"])("refuses to fetch %s rows", async (rows) => {
-    const pool = testPool({ max: 1 });
-    const config = { text: "select 1", rows: rows as number };
-    const reading = all(withContext(pool).stream(background(), config));
-    await expect(reading).rejects.toThrow(/`rows` at a time, a positive integer, got/);
-    await expectWhole(pool);
-  });
+  test.each([0, -1, Number.NaN, 1.5, 2 ** 31, "7"])(
+    "refuses to fetch %s rows at a time",
+    async (rows) => {
+      const pool = testPool({ max: 1 });
+      const config = { text: "select 1", rows: rows as number };
+      const reading = all(withContext(pool).stream(background(), config));
+      await expect(reading).rejects.toThrow(/`rows` at a time, a positive integer, got/);
+      await expectWhole(pool);
+    },
+  );
 });
 
 describe("a query with a deadline", () => {
@@ -155,7 +161,7 @@ describe("a query with a deadline", () => {
     await expectWhole(pool);
   });
 
-  test("is refused the data of a COPY, as one without", async () => {
+  test("fails if it is a COPY from stdin, like a query without a deadline", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
     using ctx = withTimeout(background(), 30_000);
@@ -169,7 +175,7 @@ describe("a query with a deadline", () => {
     expect(pool.totalCount).toBe(1);
   });
 
-  test("does not lengthen a limit that a function has set on the connection", async () => {
+  test("does not lengthen a statement_timeout that a function has set on the connection", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
     using ctx = withTimeout(background(), 60_000);
@@ -186,14 +192,14 @@ describe("a query with a deadline", () => {
     expect(pool.totalCount).toBe(1);
   });
 
-  test("that the server ends before our timer has exceeded its deadline all the same", async () => {
+  test("has exceeded its deadline even if the server ends it before the deadline's timer fires", async () => {
     const db = withContext(testPool({ max: 1 }), { stopTimeout: -900 }); // on the server: 100 ms
     const other = await testClient();
     await db.query(background(), "select 1");
     using ctx = withTimeout(background(), 1_000);
     const query = failure(db.query(ctx, "select pg_sleep(60)"));
     await sleep(background(), 5); // it is sent
-    // The answers to both are there before this process looks, and the first keeps it beyond the deadline.
+    // Both answers arrive before this process reads them. Reading the first takes until after the deadline.
     other.connection.stream.prependOnceListener("data", () => busy(1_500));
     const first = other.query("select 1");
     busy(400);
@@ -204,7 +210,7 @@ describe("a query with a deadline", () => {
 
 describe("a connection that a query_timeout leaves busy", () => {
   test.each(["select pg_sleep(20)", "begin; select pg_sleep(1)"])(
-    "with %s is not given to others",
+    "with %s is not used again",
     async (text) => {
       const pool = testPool({ max: 1 });
       await withContext(pool).connection(background(), async (own) => {
@@ -230,7 +236,7 @@ test("a nested transaction waits for the slow statement before it", async () => 
   await expectWhole(pool);
 });
 
-test("a transaction that the owner of a client has begun is the owner's to end", async () => {
+test("a transaction that the owner of a client has begun is not ended by `connection`, and refused by `transaction`", async () => {
   const client = await testClient();
   const db = withContext(client);
   const ctx = background();
@@ -242,7 +248,7 @@ test("a transaction that the owner of a client has begun is the owner's to end",
   expect(await db.transaction(ctx, () => 1)).toBe(1);
 });
 
-test("a cancel does not hit what a Pool's listener for connections has sent", async () => {
+test("a cancel request does not hit the query that a Pool's connect listener has sent", async () => {
   const pool = testPool({ max: 1 });
   const sent: Promise<unknown>[] = [];
   pool.on("connect", (client) => {
@@ -258,7 +264,7 @@ test("a cancel does not hit what a Pool's listener for connections has sent", as
   await expectWhole(pool);
 });
 
-test("a client of a class that makes no queries goes back to its pool", async () => {
+test("a client whose class has no Query is refused and goes back to its pool", async () => {
   class Odd extends pg.Client {
     static Query = undefined;
   }
@@ -270,14 +276,14 @@ test("a client of a class that makes no queries goes back to its pool", async ()
   await until(() => pool.idleCount === 1);
 });
 
-test("many streams and transactions leave no listeners", async () => {
+test("streams and transactions leave no listeners on their connection, however they end", async () => {
   const pool = testPool({ max: 1 });
   const db = withContext(pool);
   const ctx = background();
-  const lent = await pool.connect();
-  lent.release();
+  const leased = await pool.connect();
+  leased.release();
   const count = (): unknown =>
-    [lent, lent.connection].map((each) =>
+    [leased, leased.connection].map((each) =>
       each.eventNames().map((name) => [name, each.listenerCount(name)]),
     );
   const before = count();
@@ -290,8 +296,8 @@ test("many streams and transactions leave no listeners", async () => {
   expect(count()).toEqual(before);
 });
 
-describe("a stream that is left in another way than a loop leaves it", () => {
-  test("while rows are fetched: at once, and it is stopped", async () => {
+describe("a stream that is left early", () => {
+  test("while it fetches rows ends at once, and its query is stopped", async () => {
     const pool = testPool({ max: 1 });
     const rows = withContext(pool).stream(background(), "select pg_sleep(60)");
     const pending = rows.next();
@@ -302,7 +308,7 @@ describe("a stream that is left in another way than a loop leaves it", () => {
     expect(pool.totalCount).toBe(1);
   });
 
-  test("while it waits for a connection: it leaves the queue", async () => {
+  test("while it waits for a connection ends at once, and the connection goes back to the pool", async () => {
     const pool = testPool({ max: 1 });
     const held = await pool.connect();
     const rows = withContext(pool).stream(background(), "select 1");
@@ -313,7 +319,7 @@ describe("a stream that is left in another way than a loop leaves it", () => {
     await expectWhole(pool);
   });
 
-  test("as a Readable that is destroyed", async () => {
+  test("by the destruction of its Readable ends, and its query is stopped", async () => {
     const pool = testPool({ max: 1 });
     const readable = Readable.from(withContext(pool).stream(background(), "select pg_sleep(60)"));
     readable.resume();
@@ -323,7 +329,7 @@ describe("a stream that is left in another way than a loop leaves it", () => {
     await expectWhole(pool);
   });
 
-  test("a loop that is left is no cancellation: there is no receipt", async () => {
+  test("by its loop writes no receipt, because that is not a cancellation", async () => {
     const pool = testPool({ max: 1 });
     const ctx = withLedger(background());
     for await (const _ of withContext(pool).stream(ctx, "select generate_series(1, 1000)")) break;
@@ -331,7 +337,7 @@ describe("a stream that is left in another way than a loop leaves it", () => {
   });
 
   test.each(["transaction", "connection"] as const)(
-    "by the function of a %s, which has returned: refused, and nothing is committed",
+    "by the function of a %s causes a TypeError, and nothing is committed",
     async (verb) => {
       const pool = testPool({ max: 1 });
       const ctx = background();

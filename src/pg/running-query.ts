@@ -1,16 +1,26 @@
-/** One query, from the wait for its connection to the end: an operation that can be stopped. */
+/** One query, from the wait for its connection until the connection can serve others. */
 import { startWork, type Context, type Work } from "../index.ts";
 import type { Settings } from "../adapter/settings.ts";
 import type { Operation, Resolver } from "../adapter/stoppable.ts";
 import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
 import { cancel } from "./cancel-request.ts";
-import { queryClassOf, type Callback, type Client, type Query, type Result } from "./driver.ts";
+import {
+  isServerError,
+  queryClassOf,
+  type Callback,
+  type Client,
+  type Query,
+  type Result,
+} from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
 
-/** SQLSTATE query_canceled: of a cancel request, and of statement_timeout as well. */
+/** SQLSTATE query_canceled. A cancel request causes it, and so does statement_timeout. */
 const QUERY_CANCELED = "57014";
 
-/** What pools and clients do not share: how the query gets its connection, and what becomes of that. */
+/**
+ * A query that can be stopped. Subclasses say where its connection comes from, and what happens to
+ * the connection afterwards.
+ */
 export abstract class RunningQuery implements Operation<Result> {
   readonly ctx: Context;
   readonly args: QueryArguments;
@@ -18,17 +28,17 @@ export abstract class RunningQuery implements Operation<Result> {
   readonly #text: string;
   #work: Work | undefined;
   #settle: Resolver<Result> | undefined;
-  /** The connection, from when the query is sent there. */
+  /** The connection, from the moment in which the query is sent there. */
   #client: Client | undefined;
-  #running = true;
+  #hasEnded = false;
   #request: CancelRequest | undefined;
   /** Whether a cancel request was sent. */
-  canceled = false;
+  protected cancelSent = false;
   /**
-   * Whether the connection can serve others after this: unless there was an error and the server
-   * did not say afterwards that it is idle, outside any transaction.
+   * Whether the connection can serve others after this query. It is false after an error, unless
+   * the server then reported that it is idle outside any transaction.
    */
-  reusable = true;
+  protected isReusable = true;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings) {
     this.ctx = ctx;
@@ -37,28 +47,34 @@ export abstract class RunningQuery implements Operation<Result> {
     this.#text = textOf(args);
   }
 
-  /** Waits for a connection; then calls `sentTo`, or `leave` or `reject` when there is none. */
-  protected abstract obtain(): void;
-  /** It is over, and its cancel requests too: what becomes of the connection, if there is one? */
-  protected abstract giveBack(): void;
-  /** Ends the connection, at once and whatever runs there. */
-  abstract destroyConnection(): void;
+  /** Starts the wait for a connection, and submits the query when it has one. */
+  protected abstract requestConnection(): void;
+  /** Returns the connection, if there is one. The query and its cancel requests have ended. */
+  protected abstract returnConnection(): void;
+  /** Destroys the connection, whatever runs there. */
+  protected abstract destroyConnection(): void;
 
   start(settle: Resolver<Result>): undefined {
     this.#settle = settle;
     this.#work = startWork(this.ctx, "pg.wait", this.#text);
-    this.obtain();
+    this.requestConnection();
   }
 
+  /**
+   * Sends a cancel request, and resolves when the request can do no more harm.
+   *
+   * A caller's own client may have more queries in its queue, and pg has no hook to hold them back.
+   * So their bytes are held back: the socket is corked until the server has closed the connection
+   * of the cancel request. If that cannot be known, the connection is destroyed, still corked.
+   */
   async stop(): Promise<void> {
     if (this.#client === undefined) {
-      this.leave();
+      this.rejectAsDone();
       return;
     }
     const { stream } = this.#client.connection;
-    // Whatever else is queued for this connection waits in its buffer until the request is over.
     stream.cork();
-    this.canceled = true;
+    this.cancelSent = true;
     this.#request = cancel(this.#client);
     await this.#request.closed;
     stream.uncork();
@@ -69,96 +85,99 @@ export abstract class RunningQuery implements Operation<Result> {
   }
 
   destroy(): void {
-    this.#running = false;
+    this.#hasEnded = true;
     this.#request?.abandon();
     this.destroyConnection();
   }
 
   release(state: "stopped" | "abandoned"): void {
     this.#work?.end(state);
-    this.giveBack();
+    this.returnConnection();
   }
 
-  /** The query as pg makes it itself, with pg's own class. */
-  protected make(client: Client): Query {
+  /** Creates the query with pg's own class, as `client.query` does. */
+  protected createQuery(client: Client): Query {
     const QueryClass = queryClassOf(client);
     if (QueryClass === undefined) throw new TypeError("this client makes no queries of its own");
     const query = new QueryClass(...this.args);
-    // The one option that pg reads from what it is given and not from the query that it makes.
+    // pg reads this one option from the argument of `client.query` and not from the query.
     if (typeof this.args[0] === "object") query.query_timeout = this.args[0].query_timeout;
-    query.callback = this.answer;
+    query.callback = this.onResult;
     return query;
   }
 
-  /** Sends the query, when the client has done with what was sent there before. */
-  protected queue(client: Client, query: Query): void {
+  /**
+   * Puts the query into the client's queue. pg has no hook for the moment in which it sends a
+   * query, so the query's `submit` is replaced.
+   */
+  protected enqueue(client: Client, query: Query): void {
     const submit = query.submit.bind(query);
     query.submit = (connection) => {
       const err = this.ctx.err();
-      // An error from here is the query's outcome, and nothing is sent.
-      if (err !== undefined || this.hasLeft) return err ?? new Error("left");
-      this.sentTo(client);
+      // If `submit` returns an error, pg sends nothing and rejects the query with that error.
+      if (err !== undefined || this.#hasEnded) return err ?? new Error("the query has ended");
+      this.markSent(client);
       return submit(connection);
     };
     client.query(query);
   }
 
-  /** Just before the query is sent. From now on a cancel request to this client hits this query. */
-  protected sentTo(client: Client): void {
+  /** Records that the query is sent now. From here on, a cancel request to this client hits it. */
+  protected markSent(client: Client): void {
     this.#client = client;
     this.#work?.end();
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
-  /** Whether it was sent again after this failure. */
-  protected retry(_: Error): boolean {
+  /** Sends the query once more if that can help after this error, and returns whether it did. */
+  protected resendAfter(_: Error): boolean {
     return false;
   }
 
-  /** The context is done, and the query is not going to be sent. */
-  protected leave(): void {
-    this.#running = false;
+  /** Rejects with `ctx.err()`. The context is done, and the server runs nothing of this query. */
+  protected rejectAsDone(): void {
+    this.#hasEnded = true;
     this.#settle?.reject(this.ctx.err());
   }
 
-  protected get hasLeft(): boolean {
-    return !this.#running;
+  protected get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
-  /** What the driver calls when the query is over. It may do so twice. */
-  protected readonly answer: Callback = (error, result) => {
-    if (error && this.retry(error)) return;
+  /** Receives the result. The driver calls it when the query ends, and sometimes twice. */
+  protected readonly onResult: Callback = (error, result) => {
+    if (error && this.resendAfter(error)) return;
     if (!error) {
-      this.#running = false;
+      this.#hasEnded = true;
       this.#settle?.resolve(result);
     } else if (this.#client === undefined) {
-      this.#running = false;
+      this.#hasEnded = true;
       this.#settle?.reject(error);
-    } else this.#whenReady(this.#client, error);
+    } else this.#rejectWhenReady(this.#client, error);
   };
 
   /**
-   * pg reports an error of the server before the server is ready again. Until then the connection
-   * is no good to anybody, and nobody knows whether it is inside a transaction.
+   * Rejects when the server is ready for the next query. pg reports an error of the server earlier:
+   * until then the connection can serve no other query, and it is unknown whether it is inside
+   * a transaction.
    */
-  #whenReady({ connection, readyForQuery }: Client, error: Error): void {
-    const answered = typeof (error as { severity?: unknown }).severity === "string";
-    const settle = (message?: { status: string }): void => {
-      connection.removeListener("readyForQuery", settle);
-      connection.removeListener("end", settle);
-      this.reusable = message?.status === "I";
-      this.#running = false;
+  #rejectWhenReady({ connection, readyForQuery }: Client, error: Error): void {
+    const reject = (message?: { status: string }): void => {
+      connection.removeListener("readyForQuery", reject);
+      connection.removeListener("end", reject);
+      this.isReusable = message?.status === "I";
+      this.#hasEnded = true;
       this.#settle?.reject(error);
     };
-    if (!answered || readyForQuery) settle();
+    if (!isServerError(error) || readyForQuery) reject();
     else {
-      connection.once("readyForQuery", settle);
-      connection.once("end", settle); // a fatal one: the server is not going to be ready
+      connection.once("readyForQuery", reject);
+      connection.once("end", reject); // after a fatal error the server never becomes ready
     }
   }
 }
 
-/** The SQL, never the values. */
-function textOf([query]: QueryArguments): string {
+/** Returns the SQL without its values, which must not reach logs or receipts. */
+export function textOf([query]: QueryArguments): string {
   return typeof query === "string" ? query : query.text;
 }

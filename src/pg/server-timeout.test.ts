@@ -1,4 +1,4 @@
-/** The deadline, pushed to the server. */
+/** The server timeout: the deadline as a statement_timeout that is sent along with the query. */
 import { describe, expect, test } from "vitest";
 import { background, withTimeout } from "../index.ts";
 import { testClient, testPool } from "../../test/support/postgres.ts";
@@ -17,20 +17,23 @@ describe("a query from a pool whose context has a deadline", () => {
     ["values", (text) => [`${text} where $1::int = 1`, [1]] as never],
     ["a name", (text) => [{ name: "show", text }] as never],
   ];
-  test.each(forms)("with %s: is limited on the server, and only it", async (_, form) => {
-    const pool = testPool({ max: 1 });
-    const db = withContext(pool);
-    using ctx = withTimeout(background(), 60_000);
-    for (let i = 0; i < 3; i++) {
-      const { rows } = await db.query<{ t: string }>(ctx, ...(form(SHOW) as unknown as [string]));
-      expect(rows).toHaveLength(1);
-      near(rows[0]!.t, 62_000);
-      expect((await pool.query(SHOW)).rows).toEqual([{ t: "0" }]);
-    }
-    expect((await db.query(background(), SHOW)).rows).toEqual([{ t: "0" }]);
-  });
+  test.each(forms)(
+    "with %s gets a statement_timeout, and the queries after it get none",
+    async (_, form) => {
+      const pool = testPool({ max: 1 });
+      const db = withContext(pool);
+      using ctx = withTimeout(background(), 60_000);
+      for (let i = 0; i < 3; i++) {
+        const { rows } = await db.query<{ t: string }>(ctx, ...(form(SHOW) as unknown as [string]));
+        expect(rows).toHaveLength(1);
+        near(rows[0]!.t, 62_000);
+        expect((await pool.query(SHOW)).rows).toEqual([{ t: "0" }]);
+      }
+      expect((await db.query(background(), SHOW)).rows).toEqual([{ t: "0" }]);
+    },
+  );
 
-  test("the result is the query's own", async () => {
+  test("has the same result as without a deadline", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withTimeout(background(), 60_000);
     const text = "select 1 as one, 'x' as x union all select 2, 'y'";
@@ -40,7 +43,7 @@ describe("a query from a pool whose context has a deadline", () => {
     await expect(withContext(pool).query(ctx, failing)).rejects.toMatchObject({ code: "42601" });
   });
 
-  test("the server ends the query when we do not", async () => {
+  test("is ended by the server if no cancel request is sent", async () => {
     const db = withContext(testPool({ max: 1 }), { stopTimeout: -59_900 });
     using ctx = withTimeout(background(), 60_000);
     await expect(db.query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({ code: "57014" });
@@ -48,16 +51,16 @@ describe("a query from a pool whose context has a deadline", () => {
 
   test.each([
     ["several statements", "select 1 as a; select 2 as b"],
-    ["what cannot run in company", "vacuum"],
-    ["nothing", ""],
+    ["a statement that runs only by itself", "vacuum"],
+    ["an empty text", ""],
     ["a comment", "-- nothing"],
-  ])("%s: works as without", async (_, text) => {
+  ])("has the same result as without a deadline if it is %s", async (_, text) => {
     const pool = testPool({ max: 1 });
     using ctx = withTimeout(background(), 60_000);
     expect(await withContext(pool).query(ctx, text)).toEqual(await pool.query(text));
   });
 
-  test("keeps the shorter limit of the user's own", async () => {
+  test("keeps the user's own statement_timeout if that is shorter", async () => {
     using ctx = withTimeout(background(), 60_000);
     for (const [own, left] of [
       ["1500", "1500ms"],
@@ -78,7 +81,7 @@ describe("a query from a pool whose context has a deadline", () => {
     }
   });
 
-  test("can be left alone", async () => {
+  test("gets no statement_timeout with serverTimeout: false", async () => {
     using ctx = withTimeout(background(), 60_000);
     const db = withContext(testPool(), { serverTimeout: false });
     expect((await db.query(ctx, SHOW)).rows).toEqual([{ t: "0" }]);
@@ -88,7 +91,7 @@ describe("a query from a pool whose context has a deadline", () => {
   });
 });
 
-test("a transaction's statements are limited on the server, and nothing after it", async () => {
+test("the statements of a transaction get a statement_timeout, and the queries after it get none", async () => {
   const pool = testPool({ max: 1 });
   const db = withContext(pool);
   using ctx = withTimeout(background(), 60_000);
@@ -98,7 +101,7 @@ test("a transaction's statements are limited on the server, and nothing after it
   expect((await pool.query(SHOW)).rows).toEqual([{ t: "0" }]);
 });
 
-test("a prepared statement that is lost on the way is done without", async () => {
+test("a query gets its statement_timeout even if the prepared statement that sets it was lost", async () => {
   const pool = testPool({ max: 1 });
   const db = withContext(pool);
   using ctx = withTimeout(background(), 60_000);
@@ -109,7 +112,7 @@ test("a prepared statement that is lost on the way is done without", async () =>
   near((await db.query<{ t: string }>(ctx, SHOW)).rows[0]!.t, 62_000);
 });
 
-test("queries on a client of the caller's are not limited: they may be in a transaction", async () => {
+test("queries on the caller's own client get no statement_timeout, because they may be in a transaction", async () => {
   const db = withContext(await testClient());
   using ctx = withTimeout(background(), 60_000);
   expect((await db.query(ctx, SHOW)).rows).toEqual([{ t: "0" }]);

@@ -1,112 +1,120 @@
 /**
- * The deadline, pushed to the server: what ends a query there when we cannot, because this process
- * or its network is gone.
+ * The deadline, sent to the server along with the query. It ends the query on the server when this
+ * process or its network is gone and can send no cancel request.
  */
 import { setTimeoutTo } from "../adapter/postgresql/server-timeout.ts";
 import type { Connection, Query } from "./driver.ts";
-import { startOf } from "./orm/statement.ts";
+import { transactionCommandOf } from "./transaction-command.ts";
 
-/** Local to the transaction; and says what is in force, because it must never be lengthened. */
+/**
+ * Sets the timeout for the current transaction. It also returns the timeout that was in force
+ * before, because a limit that the user has set must never be lengthened.
+ */
 const SET =
   "select current_setting('statement_timeout'), set_config('statement_timeout', $1::text, true)";
 const NAME = "eightysix_timeout";
 
-/** The same where nothing is known of the connection yet. */
+/** The same, for a connection whose own limit is unknown. */
 const SET_IF_SHORTER = setTimeoutTo("$1::text");
 
-interface Known {
-  /** The limit that the user has set there, in milliseconds; 0 is none. Unknown after `forgetLimit`. */
-  own: number | undefined;
-  /** Whether `NAME` is prepared there; "never" behind a pooler that loses prepared statements. */
-  prepared: boolean | "never";
+/** What is known of a connection. */
+interface ConnectionState {
+  /** The user's own limit in milliseconds. 0 is no limit. `undefined` is unknown. */
+  ownLimit: number | undefined;
+  /** Whether `NAME` is prepared there. "never" behind a pooler that loses prepared statements. */
+  isPrepared: boolean | "never";
 }
-const known = new WeakMap<Connection, Known>();
+const states = new WeakMap<Connection, ConnectionState>();
 
-/** A function has had this connection for its own, and may have set a limit. */
+/** Forgets the connection's own limit. Called when a caller's code may have set another one. */
 export function forgetLimit(connection: Connection): void {
-  const there = known.get(connection);
-  if (there !== undefined) there.own = undefined;
-}
-
-/** A transaction that this statement opens would keep the setting. */
-function opensTransaction(text: string): boolean {
-  return /^(?:begin|start)\b/i.test(text.slice(startOf(text)));
+  const state = states.get(connection);
+  if (state !== undefined) state.ownLimit = undefined;
 }
 
 /**
- * Lets the server end `query`, the next on this idle connection of ours, after `ms`. The setting
- * travels in the same flight, and is local to the implicit transaction that ends with the query: no
- * round trip more, and nothing of it outlives the query. Costs about 20 microseconds.
+ * Lets the server end `query` after `ms` milliseconds. `query` must be the next one on this idle,
+ * leased connection. If the query fails, call `resendModeAfter`.
  *
- * It needs the extended protocol, so a text without values is promoted to that. After a failure, ask
- * `resend`.
+ * The setting travels in the same flight as the query and is local to the implicit transaction that
+ * ends with the query. So it costs no round trip (about 20 microseconds in all), and nothing of it
+ * outlives the query. A statement that begins a transaction gets no limit, because the transaction
+ * would keep it.
+ *
+ * A flight of two statements needs the extended protocol, so a text without values uses that too.
+ *
+ * pg has no hook for messages before those of a query. So methods of this one query are replaced:
+ * `prepare` sends the setting first, and the handlers keep the answer to the setting apart.
  */
 export function applyServerTimeout(query: Query, connection: Connection, ms: number): void {
-  if (!query.text || opensTransaction(query.text)) return;
-  const there = known.get(connection);
-  if (there?.own !== undefined && there.own !== 0 && there.own <= ms) return;
+  if (!query.text || transactionCommandOf(query.text) === "begin") return;
+  const state = states.get(connection);
+  if (state?.ownLimit !== undefined && state.ownLimit !== 0 && state.ownLimit <= ms) return;
   if (!query.requiresPreparation()) query.queryMode = "extended";
   const prepare = query.prepare.bind(query);
-  const row = query.handleDataRow.bind(query);
-  const complete = query.handleCommandComplete.bind(query);
-  const refuse = query.handleCopyInResponse.bind(query);
-  let ours = true;
+  const handleDataRow = query.handleDataRow.bind(query);
+  const handleCommandComplete = query.handleCommandComplete.bind(query);
+  const handleCopyInResponse = query.handleCopyInResponse.bind(query);
+  let isSetting = true;
   query.prepare = () => {
     const { name, text, types } = query;
-    // pg takes the first ParseComplete for that of a named query: so that one goes first.
+    // pg takes the first ParseComplete for that of a named query, so the query is parsed first.
     if (name && !query.hasBeenParsed(connection)) {
       connection.parse({ text, name, types });
       connection.submittedNamedStatements[name] = text;
     }
-    sendSetting(connection, there, String(ms));
+    sendSetting(connection, state, String(ms));
     prepare(connection);
   };
   query.handleDataRow = (message) => {
-    if (ours) {
-      const prepared =
-        there?.own === undefined ? (there?.prepared ?? false) : there.prepared || true;
-      known.set(connection, { own: milliseconds(message.fields[0]), prepared });
-    } else row(message);
+    if (isSetting) {
+      const isPrepared =
+        state?.ownLimit === undefined ? (state?.isPrepared ?? false) : state.isPrepared || true;
+      states.set(connection, { ownLimit: milliseconds(message.fields[0]), isPrepared });
+    } else handleDataRow(message);
   };
-  // The server has ignored our Sync: while it waits for the data of a COPY it does that.
+  // While the server waits for the data of a COPY, it ignores a Sync. So it is sent again.
   query.handleCopyInResponse = () => {
-    refuse(connection);
+    handleCopyInResponse(connection);
     connection.sync();
   };
   query.handleCommandComplete = (message) => {
-    if (ours) ours = false;
-    else complete(message, connection);
+    if (isSetting) isSetting = false;
+    else handleCommandComplete(message, connection);
   };
 }
 
-function sendSetting(connection: Connection, there: Known | undefined, ms: string): void {
-  // A statement prepared by name saves the server most of the work.
-  const isKnown = there?.own !== undefined;
-  const statement = !isKnown || there.prepared === "never" ? "" : NAME;
-  if (statement === "" || there?.prepared !== true) {
-    connection.parse({ text: isKnown ? SET : SET_IF_SHORTER, name: statement });
+function sendSetting(connection: Connection, state: ConnectionState | undefined, ms: string): void {
+  // A statement that is prepared by name saves the server most of the work.
+  const isLimitKnown = state?.ownLimit !== undefined;
+  const statement = !isLimitKnown || state.isPrepared === "never" ? "" : NAME;
+  if (statement === "" || state?.isPrepared !== true) {
+    connection.parse({ text: isLimitKnown ? SET : SET_IF_SHORTER, name: statement });
   }
   connection.bind({ statement, values: [ms] });
   connection.execute({});
 }
 
 /**
- * Whether a limited query has failed only because of the limit, before anything was done; and how it
- * is to be sent again.
+ * Returns how to send a limited query again, or `undefined` if it must not be sent again. It may be
+ * sent again only if it failed because of the limit, before it did anything.
  */
-export function resend(error: unknown, connection: Connection): "plain" | "limited" | undefined {
+export function resendModeAfter(
+  error: unknown,
+  connection: Connection,
+): "plain" | "limited" | undefined {
   const { code, message, where, internalQuery } = error as Record<string, unknown>;
-  // From within a function or a DO, which may have committed something by then.
+  // These errors come from inside a function or a DO block, which may have committed before.
   if (where !== undefined || internalQuery !== undefined) return undefined;
-  const there = known.get(connection);
+  const state = states.get(connection);
   switch (code) {
-    case "42601": // several statements in one text; or a mistake, which the simple protocol finds again
-    case "25001": // VACUUM, CREATE DATABASE and others: not in company
+    case "42601": // several statements in one text, or a mistake that the simple protocol reports too
+    case "25001": // VACUUM, CREATE DATABASE and others, which run only by themselves
       return "plain";
-    case "26000": // no prepared statement of this name
-    case "42P05": // there is one already
-      if (there === undefined || !String(message).includes(NAME)) return undefined;
-      there.prepared = "never";
+    case "26000": // no prepared statement has this name
+    case "42P05": // a prepared statement has this name already
+      if (state === undefined || !String(message).includes(NAME)) return undefined;
+      state.isPrepared = "never";
       return "limited";
     default:
       return undefined;
@@ -115,7 +123,7 @@ export function resend(error: unknown, connection: Connection): "plain" | "limit
 
 const UNITS: Record<string, number> = { ms: 1, s: 1e3, min: 6e4, h: 36e5, d: 864e5 };
 
-/** As the server shows it: "0", "30ms", "1min". */
+/** Reads a duration as the server shows it: "0", "30ms", "1min". */
 function milliseconds(shown: unknown): number {
   const [, number = "0", unit = "ms"] = /^(\d+)(\w*)$/.exec(String(shown)) ?? [];
   return Number(number) * (UNITS[unit] ?? 1);

@@ -1,41 +1,37 @@
-/** One connection for several statements: a transaction's, a stream's, a function's. */
+/** Sessions: one connection for several statements, such as those of a transaction. */
 import type { Context } from "../index.ts";
-import { lease } from "../adapter/lease.ts";
 import { showCaller } from "../adapter/misuse.ts";
 import { Places } from "../adapter/places.ts";
+import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
+import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
 import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
+import type { Settings } from "../adapter/settings.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
-import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { ClientQuery } from "./client-query.ts";
-import type { Client, Pool, PoolClient } from "./driver.ts";
-import { giveBackIfIdle, holdClient } from "./held-client.ts";
+import type { Client, Pool } from "./driver.ts";
+import { destroyClient } from "./end-client.ts";
+import { holdClient, leaseClient, returnClientIfIdle } from "./lease-client.ts";
 import { needQuery } from "./misuse.ts";
-import type { Settings } from "../adapter/settings.ts";
-import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
 import { StreamQuery } from "./stream-query.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
-/** Each has a connection of the pool. */
+/** Sessions that each lease a connection of `pool`. */
 export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
-  const take = (): Promise<PoolClient> =>
-    new Promise((resolve, reject) => {
-      pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
-    });
   return {
     stopTimeout: settings.stopTimeout,
     async take(ctx) {
-      const release = (client: PoolClient): void => client.release();
-      const client = await lease(ctx, { kind: "pg.wait", take, giveBack: release });
+      const client = await leaseClient(ctx, pool);
       holdClient(client);
-      return new ClientSession(client, settings, () => giveBackIfIdle(client));
+      return new ClientSession(client, settings, () => returnClientIfIdle(client));
     },
   };
 }
 
+/** One place for each client. Every `withContext` of the client shares it. */
 const turns = new WeakMap<Client, Places>();
 
-/** They take turns on the one connection. */
+/** Sessions on a caller's own client, one at a time. */
 export function sessionsOfClient(client: Client, settings: Settings): SessionSource<TransactionOptions> {
   let places = turns.get(client);
   if (places === undefined) turns.set(client, (places = new Places(1)));
@@ -53,15 +49,20 @@ export function sessionsOfClient(client: Client, settings: Settings): SessionSou
 class ClientSession implements Session<TransactionOptions> {
   readonly #client: Client;
   readonly #settings: Settings;
-  readonly #giveBack: () => void;
-  /** A transaction that the client's owner has begun, and ends. */
-  readonly #isWithinOwners: boolean;
+  readonly #returnClient: () => void;
+  /** Whether the session runs inside a transaction that the client's owner began and will end. */
+  readonly #isInOwnersTransaction: boolean;
 
-  constructor(client: Client, settings: Settings, giveBack: () => void, isWithinOwners = false) {
+  constructor(
+    client: Client,
+    settings: Settings,
+    returnClient: () => void,
+    isInOwnersTransaction = false,
+  ) {
     this.#client = client;
     this.#settings = settings;
-    this.#giveBack = giveBack;
-    this.#isWithinOwners = isWithinOwners;
+    this.#returnClient = returnClient;
+    this.#isInOwnersTransaction = isInOwnersTransaction;
   }
 
   readonly statements = {
@@ -92,16 +93,16 @@ class ClientSession implements Session<TransactionOptions> {
   }
 
   transactionSteps(options: TransactionOptions | undefined, ctx: Context): TransactionSteps {
-    if (this.#isWithinOwners) {
+    if (this.#isInOwnersTransaction) {
       throw new TypeError(
-        "this client is inside a transaction already, which a COMMIT of another would end; use query(ctx, …) there, or let transaction(ctx, …) begin it",
+        "this client is inside a transaction already, and a second COMMIT would end it; use query(ctx, …) there, or let transaction(ctx, …) begin the transaction",
       );
     }
     const { serverTimeout, stopTimeout } = this.#settings;
     const begin = beginOf(options, serverTimeout ? serverTimeoutFor(ctx, stopTimeout) : undefined);
     return {
       begin: (ctx) => this.execute(ctx, begin),
-      // After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and calls it success.
+      // After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and reports success.
       commit: async (ctx) => {
         const { command } = (await this.execute(ctx, "COMMIT")) as { command: string };
         if (command !== "COMMIT") throw new NothingCommittedError();
@@ -112,17 +113,15 @@ class ClientSession implements Session<TransactionOptions> {
   }
 
   async reset(ctx: Context): Promise<void> {
-    if (this.#isWithinOwners) return;
+    if (this.#isInOwnersTransaction) return;
     if (this.#client.getTransactionStatus?.() !== "I") await this.execute(ctx, "ROLLBACK");
   }
 
   destroy(): void {
-    // First `end`, which makes the end of the socket an expected one and no "error" event.
-    void this.#client.end();
-    this.#client.connection.stream.destroy();
+    destroyClient(this.#client);
   }
 
   end(): void {
-    this.#giveBack();
+    this.#returnClient();
   }
 }

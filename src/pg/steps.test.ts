@@ -1,4 +1,4 @@
-/** Canceled at every point: the result is right, and the pool and the server are as before. */
+/** Operations that are canceled at every step: their results, and the pool and the server afterwards. */
 import type pg from "pg";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { background } from "../index.ts";
@@ -65,7 +65,7 @@ async function numbers(): Promise<number[]> {
   return rows.map((row) => row.n);
 }
 
-test("a query", async () => {
+test("a query that is canceled at any step has ended on the server, and its connection is used again", async () => {
   const steps = await everyStep(
     (ctx) => db.query(ctx, `select $1::int as n, pg_sleep(0.02) /* ${table} */`, [7]),
     (outcome) => {
@@ -83,7 +83,7 @@ test("a query", async () => {
   );
 });
 
-test("a query that waits for the only connection", async () => {
+test("a query that is canceled at any step of its wait leaves the connection usable", async () => {
   await everyStep(
     async (ctx, step) => {
       const held = await pool.connect();
@@ -100,7 +100,7 @@ test("a query that waits for the only connection", async () => {
   );
 });
 
-test("a transaction", async () => {
+test("a transaction that is canceled at any step is committed as a whole or not at all", async () => {
   const steps = await everyStep(
     (ctx) =>
       db.transaction(ctx, async (tx) => {
@@ -123,7 +123,7 @@ test("a transaction", async () => {
   expect(steps.filter((name) => name === "server: Z")).toHaveLength(9);
 });
 
-test("a stream", async () => {
+test("a stream that is canceled at any step has ended on the server, and its connection is used again", async () => {
   const all = Array.from({ length: 7 }, (_, i) => i + 1);
   const steps = await everyStep(
     async (ctx, step) => {
@@ -142,7 +142,7 @@ test("a stream", async () => {
   expect(steps).toEqual(expect.arrayContaining(["row 1", "server: s", "row 7"]));
 });
 
-test("a stream whose loop is left", async () => {
+test("a stream that is canceled at any step and whose loop is left has ended on the server", async () => {
   await everyStep(
     async (ctx, step) => {
       const text = `select g as n /* ${table} */ from generate_series(1, 7) g`;
@@ -158,7 +158,7 @@ test("a stream whose loop is left", async () => {
   );
 });
 
-test("a connection that is left inside a transaction", async () => {
+test("a connection that is canceled at any step is rolled back if it is left inside a transaction", async () => {
   const m = mark();
   await everyStep(
     (ctx) =>

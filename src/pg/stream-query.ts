@@ -1,18 +1,19 @@
-/** A query whose rows are read as they come: a portal, from which some are taken at a time. */
+/** A query whose rows are read while they arrive: a portal, from which the reader fetches batches. */
 import type { Context } from "../index.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import type { Rows } from "../adapter/rows.ts";
+import type { Settings } from "../adapter/settings.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { Client, Query } from "./driver.ts";
-import type { Settings } from "../adapter/settings.ts";
 import type { QueryArguments } from "./types.ts";
 
-/** How many rows are fetched at a time, unless the caller says. */
+/** How many rows are fetched at a time, unless the caller says otherwise. */
 const ROWS = 100;
 
 /**
- * pg's own query with its `rows` option, held back where pg would go on by itself: when the server
- * has sent that many rows and waits. Nothing runs then, so there is nothing to cancel: Sync ends it.
+ * pg's own query with the option `rows`, paused where pg would continue by itself: when the server
+ * has sent that many rows and holds the rest. During the pause the server runs nothing, so there is
+ * nothing to cancel, and a Sync ends the query.
  */
 export class StreamQuery extends ClientQuery implements Rows<unknown> {
   /** Settles when the connection can do other work. */
@@ -21,12 +22,14 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
   readonly #connection: Client["connection"];
   #query: Query | undefined;
   #batch: unknown[] = [];
-  #sent = false;
-  #waiting = false;
-  #synced = false;
-  #stopped = false;
+  /** Whether the first Execute was sent. */
+  #isSent = false;
+  /** Whether the server waits for the next Execute or for a Sync. */
+  #isPaused = false;
+  #isSynced = false;
+  #wasStoppedInPause = false;
+  #hasSettled = false;
   #wake: (() => void) | undefined;
-  #isOver = false;
 
   constructor(
     ctx: Context,
@@ -38,15 +41,15 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     super(ctx, args, settings, client);
     this.#rows = rows;
     this.#connection = client.connection;
-    const done = (): void => {
-      this.#isOver = true;
+    const finish = (): void => {
+      this.#hasSettled = true;
       this.#wake?.();
     };
-    this.ended = runStoppable(ctx, this, settings.stopTimeout).then(done, (error: unknown) => {
-      done();
+    this.ended = runStoppable(ctx, this, settings.stopTimeout).then(finish, (error: unknown) => {
+      finish();
       throw error;
     });
-    this.ended.catch(() => undefined); // `next` says it
+    this.ended.catch(() => undefined); // `next` rejects with it
   }
 
   async next(): Promise<unknown[] | undefined> {
@@ -56,12 +59,12 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
         this.#batch = [];
         return batch;
       }
-      if (this.#isOver) {
+      if (this.#hasSettled) {
         await this.ended;
         return undefined;
       }
-      if (this.#waiting) {
-        this.#waiting = false;
+      if (this.#isPaused) {
+        this.#isPaused = false;
         this.#query?._getRows(this.#connection, this.#rows);
       }
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -69,62 +72,66 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
   }
 
   async close(): Promise<void> {
-    if (!this.#isOver) this.#sync();
+    if (!this.#hasSettled) this.#sync();
     await this.ended.catch(() => undefined);
   }
 
   override async stop(): Promise<void> {
-    if (this.#waiting) {
-      this.#stopped = true;
+    if (this.#isPaused) {
+      this.#wasStoppedInPause = true;
       this.#sync();
     } else await super.stop();
   }
 
-  protected override make(client: Client): Query {
-    const query = super.make(client);
+  /** Creates the query and replaces its handlers, because pg has no hook to pause a query. */
+  protected override createQuery(client: Client): Query {
+    const query = super.createQuery(client);
     this.#query = query;
     query.rows = this.#rows;
     query.on("row", (row) => this.#batch.push(row));
-    // Not by events: with a query_timeout pg gives every query a callback, and then emits no errors.
+    // A callback, because pg emits no "error" event for a query that has one, and a `query_timeout`
+    // gives every query one.
     query.callback = (error) => {
-      if (!error && this.#stopped) this.leave();
-      else this.answer(error);
+      if (!error && this.#wasStoppedInPause) this.rejectAsDone();
+      else this.onResult(error);
     };
-    const describe = query.handleRowDescription.bind(query);
+    const handleRowDescription = query.handleRowDescription.bind(query);
     query.handleRowDescription = (message) => {
-      describe(message);
-      query._accumulateRows = false; // for the callback pg would keep them all
+      handleRowDescription(message);
+      query._accumulateRows = false; // for a query with a callback, pg would keep all rows
     };
-    const more = query._getRows.bind(query);
+    const getRows = query._getRows.bind(query);
     query._getRows = (connection, rows) => {
-      this.#sent = true; // not when its values could not be written: then pg has sent a Sync itself
-      more(connection, rows);
+      // pg does not get here if the values cannot be written. Then it has sent a Sync already.
+      this.#isSent = true;
+      getRows(connection, rows);
     };
     query.handlePortalSuspended = () => {
-      this.#waiting = true;
-      // A row that could not be parsed: pg would read all the others before it says so.
+      this.#isPaused = true;
+      // A type parser has thrown: pg would read all other rows before it reports that.
       if (query._canceledDueToError) this.#sync();
       this.#wake?.();
     };
-    const complete = query.handleCommandComplete.bind(query);
+    const handleCommandComplete = query.handleCommandComplete.bind(query);
     query.handleCommandComplete = (message, connection) => {
-      this.#synced = true; // by pg
-      complete(message, connection);
+      this.#isSynced = true; // pg sends the Sync here
+      handleCommandComplete(message, connection);
     };
-    const failed = query.handleError.bind(query);
-    // The server skips everything until a Sync, which pg forgets to send here.
+    const handleError = query.handleError.bind(query);
     query.handleError = (error, connection) => {
-      this.#waiting = this.#sent;
+      // The server skips all messages until a Sync, and pg does not send one here.
+      this.#isPaused = this.#isSent;
       this.#sync();
-      failed(error, connection);
+      handleError(error, connection);
     };
     return query;
   }
 
+  /** Ends a paused query. */
   #sync(): void {
-    if (!this.#waiting || this.#synced) return;
-    this.#waiting = false;
-    this.#synced = true;
+    if (!this.#isPaused || this.#isSynced) return;
+    this.#isPaused = false;
+    this.#isSynced = true;
     this.#connection.sync();
   }
 }

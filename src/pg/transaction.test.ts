@@ -38,7 +38,7 @@ async function numbers(): Promise<number[]> {
   return rows.map((row) => row.n);
 }
 
-/** All connections are back, none was lost, and none is inside a transaction. */
+/** Expects that all connections are back, that none was lost, and that none is inside a transaction. */
 async function expectWhole(connections?: number): Promise<void> {
   await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
   if (connections !== undefined) expect(pool.totalCount).toBe(connections);
@@ -48,7 +48,7 @@ async function expectWhole(connections?: number): Promise<void> {
   expect(rows).toHaveLength(1);
 }
 
-/** For contexts that end meanwhile. */
+/** Expects that `ctx` ends while `work` runs, and that `work` rejects with its error. */
 async function rejectsWithItsError(work: Promise<unknown>, ctx: Context): Promise<void> {
   const outcome = await work.catch((error: unknown) => error);
   expect(ctx.err()).toBeDefined();
@@ -56,7 +56,7 @@ async function rejectsWithItsError(work: Promise<unknown>, ctx: Context): Promis
 }
 
 describe("a transaction", () => {
-  test("commits what its function did, and returns what it returns", async () => {
+  test("commits, and resolves with what its function returns", async () => {
     const ctx = background();
     const result = await withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values ($1)`, [1]);
@@ -69,7 +69,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("rolls back when its function throws, and throws that", async () => {
+  test("rolls back when its function throws, and rejects with the same error", async () => {
     const ctx = background();
     const mistake = new Error("mistake");
     const work = withContext(pool).transaction(ctx, async (tx) => {
@@ -81,7 +81,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("canceled in the middle of a statement: stopped, rolled back, the connection reused", async () => {
+  test("that is canceled during a statement stops it, rolls back, and returns its connection", async () => {
     using ctx = withCancel(withLedger(background()));
     const m = mark();
     const work = withContext(pool).transaction(ctx, async (tx) => {
@@ -101,7 +101,7 @@ describe("a transaction", () => {
     ]);
   });
 
-  test("canceled between two statements: the next is not sent, and nothing is committed", async () => {
+  test("that is canceled after its last statement commits nothing", async () => {
     using ctx = withCancel(background());
     const work = withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -112,7 +112,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("canceled while it waits for a connection: leaves the queue", async () => {
+  test("that is canceled while it waits for a connection rejects, and leaves the pool whole", async () => {
     const db = withContext(pool);
     const held = await Promise.all([pool.connect(), pool.connect()]);
     using ctx = withCancel(background());
@@ -123,7 +123,7 @@ describe("a transaction", () => {
     await expectWhole(2);
   });
 
-  test("its statements stop with the transaction's context, whichever they are given", async () => {
+  test("stops its statements when its own context ends, whichever context they were given", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = withContext(pool).transaction(ctx, (tx) =>
@@ -135,7 +135,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("a statement's own deadline ends the statement; the transaction is the function's to save", async () => {
+  test("can continue after a nested transaction has exceeded its own deadline", async () => {
     const ctx = background();
     await withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -149,7 +149,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("a COMMIT that the server answers with ROLLBACK is an error", async () => {
+  test("rejects with ERR_NOTHING_COMMITTED when the server answers COMMIT with ROLLBACK", async () => {
     const ctx = background();
     const work = withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -160,7 +160,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("a COMMIT that fails rejects with the server's error", async () => {
+  test("rejects with the server's error when its COMMIT fails", async () => {
     const ctx = background();
     await look.query(`alter table ${table} add unique (n) deferrable initially deferred`);
     const work = withContext(pool).transaction(ctx, (tx) =>
@@ -170,7 +170,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("waits for what its function did not await", async () => {
+  test("waits before its COMMIT for statements that its function did not await", async () => {
     const ctx = background();
     await withContext(pool).transaction(ctx, (tx) => {
       void tx.query(ctx, `insert into ${table} select 1 from pg_sleep(0.05)`);
@@ -178,7 +178,7 @@ describe("a transaction", () => {
     expect(await numbers()).toEqual([1]);
   });
 
-  test("stops what is still running when its function throws", async () => {
+  test("stops the statements that are still running when its function throws", async () => {
     const ctx = background();
     const m = mark();
     const mistake = new Error("mistake");
@@ -194,14 +194,14 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("cannot be used after its end", async () => {
+  test("refuses statements after its end", async () => {
     const ctx = background();
     const db = withContext(pool);
     const tx = await db.transaction(ctx, (tx) => tx);
     await expect(tx.query(ctx, "select 1")).rejects.toThrow(/the transaction has ended; await/);
   });
 
-  test("nested ones are savepoints, and siblings and outer statements keep out meanwhile", async () => {
+  test("runs a nested transaction as a savepoint, and refuses outer statements meanwhile", async () => {
     const ctx = background();
     await withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} values (1)`);
@@ -220,7 +220,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("says what it is to be", async () => {
+  test("has the isolation level and the modes of its options, and refuses unknown options", async () => {
     const ctx = background();
     const db = withContext(pool);
     const level = await db.transaction(
@@ -244,7 +244,7 @@ describe("a transaction", () => {
     await expectWhole(1);
   });
 
-  test("on a client of the caller's, they take turns", async () => {
+  test("on the caller's own client waits for the transactions before it", async () => {
     const client = await testClient();
     const db = withContext(client);
     const ctx = background();
@@ -262,7 +262,7 @@ describe("a transaction", () => {
 });
 
 describe("a connection", () => {
-  test("is the function's own, and whole for whoever comes next", async () => {
+  test("keeps its temporary tables, and rolls back a transaction that its function left open", async () => {
     const ctx = background();
     const db = withContext(pool);
     const pid = await db.connection(ctx, async (own) => {
@@ -278,7 +278,7 @@ describe("a connection", () => {
     expect(rows).toEqual([{ pid, n: 1 }]); // the open transaction was rolled back
   });
 
-  test("ends with its context", async () => {
+  test("stops its query when its context ends, and goes back to the pool", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = withContext(pool).connection(ctx, (own) =>
@@ -292,7 +292,7 @@ describe("a connection", () => {
 });
 
 describe("a stream", () => {
-  test("reads rows as they come, with the driver's parsing", async () => {
+  test("yields every row, parsed by the driver", async () => {
     const ctx = background();
     const rows: unknown[] = [];
     const db = withContext(pool);
@@ -318,7 +318,7 @@ describe("a stream", () => {
     await expectWhole(1);
   });
 
-  test("fetches no more than the loop wants", async () => {
+  test("fetches no more batches than its loop reads", async () => {
     const ctx = background();
     await look.query(`create sequence s_${table}`);
     onTestFinished(async () => void (await look.query(`drop sequence s_${table}`)));
@@ -334,7 +334,7 @@ describe("a stream", () => {
   });
 
   test.each(["while rows are fetched", "between rows"])(
-    "ends with its context %s",
+    "throws ctx.err() when its context ends %s",
     async (when) => {
       using ctx = withCancel(background());
       const m = mark();
@@ -359,7 +359,7 @@ describe("a stream", () => {
     },
   );
 
-  test("ends with its context while nobody reads", async () => {
+  test("returns its connection when its context ends although its loop reads nothing", async () => {
     using ctx = withCancel(background());
     const rows = withContext(pool).stream(ctx, "select generate_series(1, 1000)");
     await rows.next();
@@ -369,7 +369,34 @@ describe("a stream", () => {
     await expectWhole(1);
   });
 
-  test("passes the server's errors on, after the rows that came before", async () => {
+  test("throws ctx.err() if its context ends between two batches, and does not seem complete", async () => {
+    using ctx = withCancel(background());
+    const config = { text: "select generate_series(1, 1000) as n", rows: 2 };
+    const rows = withContext(pool).stream<{ n: number }>(ctx, config);
+    expect((await rows.next()).value).toEqual({ n: 1 });
+    expect((await rows.next()).value).toEqual({ n: 2 });
+    ctx.cancel();
+    await until(() => pool.idleCount === 1);
+    await expect(rows.next()).rejects.toBe(ctx.err());
+    await expectWhole(1);
+  });
+
+  test("keeps no rows that its loop has read", async () => {
+    const kept: unknown[] = [];
+    let client: unknown;
+    pool.on("acquire", (acquired) => (client = acquired));
+    const config = { text: "select generate_series(1, 50) as n", rows: 10 };
+    for await (const { n } of withContext(pool).stream<{ n: number }>(background(), config)) {
+      if (n !== 45) continue;
+      // pg collects the rows of a query with a callback in here.
+      const { _activeQuery } = client as { _activeQuery: { _result: { rows: unknown[] } } };
+      kept.push(..._activeQuery._result.rows);
+    }
+    expect(client).toBeDefined();
+    expect(kept).toEqual([]);
+  });
+
+  test("throws the server's error after the rows that came before it", async () => {
     const ctx = background();
     const seen: unknown[] = [];
     const read = async (): Promise<void> => {
@@ -384,7 +411,7 @@ describe("a stream", () => {
     await expectWhole(1);
   });
 
-  test("has the connection of its transaction to itself, and gives it back to it", async () => {
+  test("inside a transaction has the connection to itself until it ends", async () => {
     const ctx = background();
     await withContext(pool).transaction(ctx, async (tx) => {
       await tx.query(ctx, `insert into ${table} select generate_series(1, 300)`);
@@ -401,7 +428,7 @@ describe("a stream", () => {
     await expectWhole(1);
   });
 
-  test("on a client of the caller's, others wait for it", async () => {
+  test("on the caller's own client makes later queries wait until it ends", async () => {
     const db = withContext(await testClient());
     const ctx = background();
     const rows = db.stream<{ n: number }>(ctx, "select generate_series(1, 1000) as n");
@@ -411,7 +438,7 @@ describe("a stream", () => {
     expect((await after).rows).toEqual([{ x: "later" }]);
   });
 
-  test("takes no connection until it is read, and refuses what it cannot read", async () => {
+  test("takes no connection before the first read, and refuses wrong arguments", async () => {
     const ctx = background();
     const db = withContext(pool);
     db.stream(ctx, "select 1");

@@ -1,4 +1,4 @@
-/** The cancel request takes the way of the connection itself: TLS, Unix socket, IPv6. */
+/** Cancel requests reach the server as the connection itself does: over TLS, a Unix socket, IPv6. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(sockets, { recursive: true, force: true });
 });
 
-/** Gives the server a certificate for localhost; returns it. Throws where there is no openssl. */
+/** Gives the server a certificate for localhost and returns it. Throws if there is no openssl. */
 async function turnTlsOn({ directory, url }: PostgresServer): Promise<string> {
   const [key, certificate] = [join(directory, "server.key"), join(directory, "server.crt")];
   const make =
@@ -76,11 +76,11 @@ async function stopsOver(config: pg.PoolConfig): Promise<{ tls: boolean }> {
   return { tls: before.ssl };
 }
 
-test("a Unix socket", async () => {
+test("a query over a Unix socket is stopped", async () => {
   await stopsOver({ host: sockets, port: server.port });
 });
 
-test("IPv6", async (context) => {
+test("a query over IPv6 is stopped", async (context) => {
   const pool = testPool({ connectionString: server.url, host: "::1" });
   const works = await pool.query("select 1").then(
     () => true,
@@ -90,14 +90,14 @@ test("IPv6", async (context) => {
   await stopsOver({ host: "::1", port: server.port });
 });
 
-test("TLS, with the server's name verified", async (context) => {
+test("a query over TLS is stopped, and the server's name is verified", async (context) => {
   context.skip(ca === undefined, "there is no openssl to make a certificate with");
   expect(await stopsOver({ host: "localhost", port: server.port, ssl: { ca: ca! } })).toEqual({
     tls: true,
   });
 });
 
-test("TLS to an address, as required by the connection's own options", async (context) => {
+test("a query over TLS to an IP address is stopped with the connection's own TLS options", async (context) => {
   context.skip(ca === undefined, "there is no openssl to make a certificate with");
   expect(await stopsOver({ host: "127.0.0.1", port: server.port, ssl: { ca: ca! } })).toEqual({
     tls: true,
@@ -108,7 +108,7 @@ test("TLS to an address, as required by the connection's own options", async (co
   });
 });
 
-test("TLS without a question first (sslnegotiation=direct)", async (context) => {
+test("a query over direct TLS (sslnegotiation=direct) is stopped", async (context) => {
   context.skip(ca === undefined, "there is no openssl to make a certificate with");
   const ssl = { ca: ca! };
   const direct = { host: "localhost", port: server.port, ssl, sslnegotiation: "direct" as const };

@@ -1,11 +1,11 @@
 /**
- * The public face of `pg` 8, in structural types of our own: it is a peer that only its users
- * have. Nothing here names Node's types, which they need not have either.
+ * The public types of `pg` 8, described structurally. `pg` is an optional peer dependency, so nothing
+ * here imports it. Nothing here names Node's types, which users need not have installed either.
  */
 
 type AnyFunction = (...args: never) => unknown;
 
-/** A `pg.Pool`, or anything with its public face. */
+/** A `pg.Pool`, or an object with the same public members. */
 export interface PoolLike {
   connect: AnyFunction;
   query: AnyFunction;
@@ -21,13 +21,13 @@ export interface ClientLike {
   getTypeParser: AnyFunction;
 }
 
-/** What pg's `query` takes for an object, its undocumented options included. */
+/** The config object of pg's `query`, with its undocumented options. */
 export interface QueryConfig {
   text: string;
   values?: readonly unknown[] | undefined;
-  /** Makes it a prepared statement of that name, kept by the connection. */
+  /** The name of a prepared statement, which the connection keeps. */
   name?: string | undefined;
-  /** "array" for rows as arrays. */
+  /** "array" returns rows as arrays. */
   rowMode?: string | undefined;
   types?: { getTypeParser: AnyFunction } | undefined;
   binary?: boolean | undefined;
@@ -35,14 +35,14 @@ export interface QueryConfig {
   query_timeout?: number | undefined;
 }
 
-/** A query for `stream`. */
+/** The config object of `stream`. */
 export interface StreamConfig extends QueryConfig {
   /** How many rows are fetched at a time, 100 by default. */
   rows?: number | undefined;
 }
 
-// TypeScript can take generic overloads apart, though not put them together again: so the results
-// are the driver's own, whatever its version says they hold, with the rows that were asked for.
+// The result type is taken from the driver's own overloads of `query`, whatever its version. Only the
+// type of the rows is replaced: TypeScript can infer from generic overloads, but not rebuild them.
 type Answers<F> = F extends {
   (...args: never): infer A;
   (...args: never): infer B;
@@ -60,15 +60,15 @@ type DriverResult<D extends { query: AnyFunction }> = Exclude<
   { rows: unknown[][] }
 >;
 
-/** A row as the driver types it when nobody says more: with @types/pg, columns of any type. */
+/** The driver's type of a row if the caller gives none. In @types/pg its columns have any type. */
 export type RowOf<D extends { query: AnyFunction }> = DriverResult<D>["rows"][number];
 
-/** The driver's own result (command, rowCount, fields …) with rows of this type. */
+/** The driver's own result (command, rowCount, fields, …) with rows of type `Row`. */
 export type ResultOf<D extends { query: AnyFunction }, Row> = Omit<DriverResult<D>, "rows"> & {
   rows: Row[];
 };
 
-/** What `query` takes after the context. */
+/** The arguments of `query` after the context. */
 export type QueryArguments = readonly [
   textOrConfig: string | QueryConfig,
   values?: readonly unknown[],

@@ -1,39 +1,41 @@
-/** Statements that end a transaction: they go through when their context is done, and are bounded. */
+/** Statements that end a transaction. They run although their context is done, for a bounded time. */
 import { afterFunc, isContextError, withCancel, withoutCancel, type Context } from "../index.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
-import type { Callback, Client, Result } from "./driver.ts";
+import { isServerError, type Callback, type Client, type Result } from "./driver.ts";
+import { destroyClient } from "./end-client.ts";
 
 /**
- * Runs a statement to its end, whatever becomes of `ctx`; but from when `ctx` is done, the server
- * has `stopTimeout` milliseconds to answer. After that, and when the connection is lost, the connection is
- * closed, which rolls back too, and the promise rejects with `ctx.err()`.
+ * Runs a statement without stopping it. From the moment in which `ctx` is done, the server has
+ * `stopTimeout` milliseconds to answer. If it does not, the connection is destroyed, which rolls
+ * back too, and the promise rejects with `ctx.err()`. It rejects with `ctx.err()` as well if the
+ * connection is lost after `ctx` is done.
  */
 export async function runUnstoppable(
   ctx: Context,
   client: Client,
-  what: string,
-  send: (answer: Callback) => void,
+  text: string,
+  send: (onResult: Callback) => void,
   stopTimeout: number,
 ): Promise<Result> {
-  const bound = withCancel(withoutCancel(ctx));
-  const takeBack = afterFunc(ctx, (err) => bound.cancel(err));
-  let over = (): void => undefined;
-  const end = new Promise<void>((resolve) => (over = resolve));
+  const detached = withCancel(withoutCancel(ctx));
+  const removeCancel = afterFunc(ctx, (err) => detached.cancel(err));
+  let markAnswered = (): void => undefined;
+  const answered = new Promise<void>((resolve) => (markAnswered = resolve));
   try {
     return await runStoppable<Result>(
-      bound,
+      detached,
       {
         kind: "pg.query",
-        what,
+        what: text,
         start(settle) {
           send((error, result) => {
             if (error) settle.reject(error);
             else settle.resolve(result);
-            over();
+            markAnswered();
           });
           return undefined;
         },
-        stop: () => end, // by waiting: a rollback that is canceled is no rollback
+        stop: () => answered, // a stop only waits: a canceled rollback would roll nothing back
         isStop: () => false,
         destroy: () => destroyClient(client),
       },
@@ -41,21 +43,9 @@ export async function runUnstoppable(
     );
   } catch (error) {
     const err = ctx.err();
-    throw err !== undefined && (isContextError(error) || !isAnswer(error)) ? err : error;
+    throw err !== undefined && (isContextError(error) || !isServerError(error)) ? err : error;
   } finally {
-    takeBack();
-    bound.cancel();
+    removeCancel();
+    detached.cancel();
   }
-}
-
-/** Whether the server said so, and not the driver. */
-export function isAnswer(error: unknown): boolean {
-  return typeof (error as { severity?: unknown } | null)?.severity === "string";
-}
-
-/** Ends the connection at once. */
-export function destroyClient(client: Client): void {
-  // First `end`, which makes the end of the socket an expected one and no "error" event.
-  void client.end();
-  client.connection.stream.destroy();
 }

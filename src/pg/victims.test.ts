@@ -15,7 +15,7 @@ interface Row {
 type Db = ContextTransactional<pg.Pool>;
 const one = (rows: Row[]): number | undefined => rows[0]?.i;
 
-/** The forms that a statement can have; the answer is always `i`. */
+/** The forms of a statement. Each returns `i`. */
 const forms: ((db: Db, ctx: Context, i: number, seconds: number) => Promise<unknown>)[] = [
   async (db, ctx, i, seconds) =>
     one((await db.query<Row>(ctx, "select $1::int as i, pg_sleep($2)", [i, seconds])).rows),
@@ -36,23 +36,28 @@ async function innocent(db: Db, ctx: Context, i: number): Promise<unknown> {
   return one((await db.query<Row>(ctx, "select $1::int as i, pg_sleep(0.0005)", [i])).rows);
 }
 
-test.each([1, 4])(`${CANCELS} late cancels over %i connections make no victim`, async (max) => {
-  const pool = testPool({ max });
-  const pids = new Set<number>();
-  pool.on("connect", (client) => pids.add((client as unknown as { processID: number }).processID));
-  const db = withContext(pool);
-  await race({
-    seed: max,
-    workers: 3 * max,
-    guilty: (ctx, i, seconds) => forms[i % forms.length]!(db, ctx, i, seconds),
-    innocent: (ctx, i) => innocent(db, ctx, i),
-  });
-  await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
-  expect(pids.size).toBe(pool.totalCount); // none was destroyed
-  expect(unhandled).toEqual([]);
-});
+test.each([1, 4])(
+  `${CANCELS} late cancel requests over %i connections hit no other query`,
+  async (max) => {
+    const pool = testPool({ max });
+    const pids = new Set<number>();
+    pool.on("connect", (client) =>
+      pids.add((client as unknown as { processID: number }).processID),
+    );
+    const db = withContext(pool);
+    await race({
+      seed: max,
+      workers: 3 * max,
+      guilty: (ctx, i, seconds) => forms[i % forms.length]!(db, ctx, i, seconds),
+      innocent: (ctx, i) => innocent(db, ctx, i),
+    });
+    await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
+    expect(pids.size).toBe(pool.totalCount); // none was destroyed
+    expect(unhandled).toEqual([]);
+  },
+);
 
-test("late cancels on a client do not hit what its owner sends beside", async () => {
+test("late cancel requests on a client do not hit its owner's other queries", async () => {
   const client = await testClient();
   const db = withContext(client);
   await race({

@@ -1,4 +1,4 @@
-/** Bad weather: networks and servers that stall, reset or die, each against a server of our own. */
+/** Networks and servers that stall, reset or die. The servers belong to this file alone. */
 import pg from "pg";
 import { beforeAll, afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../index.ts";
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** The pool's url, through a proxy. */
+/** Returns the url of the server through a proxy. */
 function through({ host, port }: { host: string; port: number }): string {
   const url = new URL(server.url);
   url.hostname = host;
@@ -26,8 +26,9 @@ function through({ host, port }: { host: string; port: number }): string {
 }
 
 /**
- * Runs a long query through a proxy and cancels it. `onLink` is called for each connection; `when`
- * right before the cancel. Returns the error, what the receipt says and how long it took.
+ * Runs a long query through a proxy and cancels it. Calls `onLink` for each connection, and `when`
+ * right before the cancel. Returns the error, the state of the receipt, the milliseconds that the
+ * stop took, the pool and the SQL.
  */
 async function canceled(
   onLink: (link: Link) => void,
@@ -64,7 +65,7 @@ async function expectWhole(pool: pg.Pool): Promise<void> {
   expect(pool.waitingCount).toBe(0);
 }
 
-test("a proxy that behaves is no obstacle", async () => {
+test("a query through a proxy that forwards everything is stopped within the stop timeout", async () => {
   const { error, state, took, pool } = await canceled(() => undefined);
   expect(error).toBeInstanceOf(CanceledError);
   expect(state).toBe("stopped");
@@ -72,7 +73,7 @@ test("a proxy that behaves is no obstacle", async () => {
   await expectWhole(pool);
 });
 
-test("a stalled cancel connection costs the stop timeout and the connection", async () => {
+test("if the connection of the cancel request stalls, the query's connection is destroyed after the stop timeout", async () => {
   const { error, state, took, pool } = await canceled((link) => link.index === 1 && link.stall());
   expect(error).toBeInstanceOf(CanceledError);
   expect(state).toBe("abandoned");
@@ -81,7 +82,7 @@ test("a stalled cancel connection costs the stop timeout and the connection", as
   await expectWhole(pool);
 });
 
-test("a reset cancel connection costs the connection, at once", async () => {
+test("if the connection of the cancel request is reset, the query's connection is destroyed at once", async () => {
   const { error, state, took, pool } = await canceled((link) => link.index === 1 && link.reset());
   expect(error).toBeInstanceOf(CanceledError);
   expect(state).toBe("abandoned");
@@ -89,7 +90,7 @@ test("a reset cancel connection costs the connection, at once", async () => {
   await expectWhole(pool);
 });
 
-test("a stalled query connection costs the stop timeout and the connection; the server has stopped", async () => {
+test("if the query's connection stalls, the server stops the query and the connection is destroyed", async () => {
   const look = await observer({ connectionString: server.url });
   const { error, state, took, pool, text } = await canceled(
     () => undefined,
@@ -102,7 +103,7 @@ test("a stalled query connection costs the stop timeout and the connection; the 
   await expectWhole(pool);
 });
 
-test("a reset query connection rejects at once", async () => {
+test("if the query's connection is reset, the query rejects at once", async () => {
   const { error, took, pool } = await canceled(
     () => undefined,
     (link) => link.reset(),
@@ -112,7 +113,7 @@ test("a reset query connection rejects at once", async () => {
   await expectWhole(pool);
 });
 
-test("a waiter is served when the connection before it had to be destroyed", async () => {
+test("a query that waits for a connection is served after the only connection was destroyed", async () => {
   const proxy = await startProxy(server);
   const pool = testPool({ connectionString: through(proxy), max: 1 });
   const db = withContext(pool, { stopTimeout: STOP_TIMEOUT });
@@ -127,7 +128,7 @@ test("a waiter is served when the connection before it had to be destroyed", asy
   expect((await next).rows).toEqual([{ n: 2 }]);
 });
 
-test("a client of the caller's that had to be destroyed emits no error event", async () => {
+test("the caller's own client emits no error event when it is destroyed", async () => {
   const proxy = await startProxy(server);
   const client = new pg.Client({ connectionString: through(proxy) });
   await client.connect();
@@ -140,10 +141,10 @@ test("a client of the caller's that had to be destroyed emits no error event", a
   await until(() => proxy.open === 0);
 });
 
-// Killed, and not shut down: a backend, which takes all others with it, or their parent, which
-// leaves nobody to take the cancel request.
+// The processes are killed, not shut down. A killed backend makes the server end all backends. Without
+// the postmaster, nothing accepts the cancel request.
 test.each(["a backend", "the postmaster"])(
-  "%s is killed while queries run, and while one is being canceled",
+  "when %s is killed, running queries reject, and so do queries that are being canceled",
   async (whom) => {
     const doomed = await startPostgres();
     onTestFinished(() => doomed.stop());

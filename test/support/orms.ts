@@ -1,9 +1,9 @@
-/** What the tests of ORMs share. */
+/** Helpers for the tests of ORMs. */
 import type pg from "pg";
 import { expect, onTestFinished } from "vitest";
 import { observer, until, type Observer } from "./postgres.ts";
 
-/** The error, or what came instead of one. */
+/** Resolves with the error of `promise`, or with its value in an object if there is none. */
 export function failure(promise: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(promise).then(
     (value) => ({ value }),
@@ -11,7 +11,7 @@ export function failure(promise: PromiseLike<unknown>): Promise<unknown> {
   );
 }
 
-/** All connections are back, and none was lost. */
+/** Expects that all connections are back in the pool and that none was lost. */
 export function expectWhole(pool: pg.Pool, total = 1): void {
   expect(pool.waitingCount).toBe(0);
   expect(pool.totalCount).toBe(total);
@@ -20,7 +20,7 @@ export function expectWhole(pool: pg.Pool, total = 1): void {
 
 let tables = 0;
 
-/** A table with `id int primary key`, for as long as the test. */
+/** Creates a table with `id int primary key` that is dropped after the test, and returns its name. */
 export async function table(look: Observer): Promise<string> {
   const name = `orm_${process.pid}_${++tables}`;
   await look.query(`create table ${name} (id int primary key)`);
@@ -32,13 +32,13 @@ export async function table(look: Observer): Promise<string> {
   return name;
 }
 
-/** The ids in a table, as the server sees them from outside. */
+/** Resolves with the ids in a table, as another connection sees them. */
 export async function idsIn(look: Observer, name: string): Promise<number[]> {
   const { rows } = await look.query<{ id: number }>(`select id from ${name} order by id`);
   return rows.map((row) => row.id);
 }
 
-/** Waits until the server runs it. */
+/** Resolves when the server runs SQL with this text. */
 export function isRunning(look: Observer, text: string): Promise<void> {
   return until(async () => (await look.running(text)) === 1);
 }

@@ -1,4 +1,4 @@
-/** Tests that start a PgBouncer of their own: skipped where it is not installed. */
+/** Runs tests that start their own PgBouncer. They are skipped if PgBouncer is not installed. */
 import { describe, test } from "vitest";
 import { pgbouncerMissing } from "../../servers/pgbouncer.ts";
 

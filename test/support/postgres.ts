@@ -1,19 +1,19 @@
-/** What tests ask a real PostgreSQL: the server's own word on what it is still running. */
+/** Pools and clients for tests, and an observer that asks the server what it is still running. */
 import pg from "pg";
 import { inject, onTestFinished } from "vitest";
 
 export { mark, until } from "./wait.ts";
 
-/** The connection string of the run's server, or of it by way of another address. */
-export function postgresUrl(by?: { host: string; port: number }): string {
+/** Returns the connection string of the run's server, or of the same server at another address. */
+export function postgresUrl(at?: { host: string; port: number }): string {
   const url = inject("postgresUrl");
-  if (by === undefined) return url;
+  if (at === undefined) return url;
   const other = new URL(url);
-  other.host = `${by.host}:${by.port}`;
+  other.host = `${at.host}:${at.port}`;
   return other.href;
 }
 
-/** A pool that ends with the test. An error of an idle connection is expected: tests break them. */
+/** Creates a pool that ends with the test. Tests break idle connections, so it ignores their errors. */
 export function testPool(config: pg.PoolConfig = {}): pg.Pool {
   const pool = new pg.Pool({ connectionString: postgresUrl(), ...config });
   pool.on("error", () => undefined);
@@ -21,7 +21,7 @@ export function testPool(config: pg.PoolConfig = {}): pg.Pool {
   return pool;
 }
 
-/** A connected client that ends with the test. */
+/** Creates a connected client that ends with the test. */
 export async function testClient(config: pg.ClientConfig = {}): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: postgresUrl(), ...config });
   client.on("error", () => undefined);
@@ -31,14 +31,14 @@ export async function testClient(config: pg.ClientConfig = {}): Promise<pg.Clien
 }
 
 export interface Observer {
-  /** How many backends are active on SQL that contains this text. */
+  /** Resolves with the number of backends that run SQL with this text. */
   running(text: string): Promise<number>;
-  /** The pids of the backends of this application_name. */
+  /** Resolves with the pids of the backends that have this application_name. */
   backends(applicationName: string): Promise<number[]>;
   query: pg.Client["query"];
 }
 
-/** Looks on from a connection of its own. */
+/** Creates an observer, which has a connection of its own. */
 export async function observer(config: pg.ClientConfig = {}): Promise<Observer> {
   const client = await testClient(config);
   return {

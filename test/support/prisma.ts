@@ -1,4 +1,4 @@
-/** Prisma's client, which has to be generated from a schema. */
+/** Generates Prisma's client from a schema. */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 
 const build = fileURLToPath(new URL("../../build/", import.meta.url));
 
-/** As far as the tests use it. Rows are of `id` and `note`. */
+/** The part of the model's methods that the tests use. Rows have an `id` and a `note`. */
 export interface Orders {
   findMany(): Promise<{ id: number }[]>;
   findFirst(args: object): Promise<{ id: number } | null>;
@@ -30,11 +30,11 @@ export interface Prisma extends PrismaQueries {
 
 export interface GeneratedPrisma {
   readonly PrismaClient: new (options: { adapter: unknown }) => Prisma;
-  /** Removes what was generated. */
+  /** Removes the generated files. */
   readonly remove: () => Promise<void>;
 }
 
-/** Generates a client with one model, `order`, in the given table. */
+/** Generates and loads a client with one model, `order`, which is stored in `table`. */
 export async function generatePrisma(table: string): Promise<GeneratedPrisma> {
   await mkdir(build, { recursive: true });
   const directory = await mkdtemp(join(build, "prisma-"));
@@ -46,7 +46,7 @@ export async function generatePrisma(table: string): Promise<GeneratedPrisma> {
   };
 }
 
-/** Writes the client's source into a new directory. Needs no network. */
+/** Writes the client's source into the new directory. Needs no network. */
 export async function generate(directory: string, table: string): Promise<void> {
   await mkdir(dirname(directory), { recursive: true });
   const schema = `${directory}.prisma`;
@@ -71,7 +71,7 @@ export async function generate(directory: string, table: string): Promise<void> 
     [join(dirname(prisma), "build/index.js"), "generate", "--schema", schema],
     {
       cwd: dirname(directory),
-      // Nothing is downloaded or asked for: generating needs no engine.
+      // Generating needs no engine, so nothing is downloaded.
       env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: "/bin/true", CHECKPOINT_DISABLE: "1" },
     },
   );

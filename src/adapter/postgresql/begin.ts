@@ -1,18 +1,19 @@
-/** BEGIN, with what can be said of a transaction. */
+/** The BEGIN of a transaction, with its options. */
 import { isolationLevel, needNoMore, type IsolationLevel } from "../isolation.ts";
 import { setTimeoutTo } from "./server-timeout.ts";
 
-/** As in SQL; what is left out is the server's default. */
+/** The options of a transaction, as in SQL. The server's defaults apply to the rest. */
 export interface TransactionOptions {
   isolation?: IsolationLevel;
   readOnly?: boolean;
-  /** With serializable and read only: waits for a snapshot that cannot fail. */
+  /** With serializable and read only: BEGIN waits for a snapshot that cannot fail. */
   deferrable?: boolean;
 }
 
 /**
- * `timeout` is the server's own limit for each of its statements, in milliseconds; it ends with the
- * transaction. One message, so it costs no round trip. Throws a TypeError for unknown options.
+ * Returns the SQL that begins a transaction. `timeout` is a server timeout in milliseconds for each
+ * of its statements. It ends with the transaction. Both travel in one message, so the timeout costs
+ * no round trip. Throws a TypeError for unknown options.
  */
 export function beginOf(options: TransactionOptions = {}, timeout?: number): string {
   const { isolation, readOnly, deferrable, ...unknown } = options;

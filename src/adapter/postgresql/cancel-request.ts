@@ -1,17 +1,17 @@
 /**
- * PostgreSQL's way to stop a query: a CancelRequest on a connection of its own.
+ * PostgreSQL's cancel request: a CancelRequest message on a connection of its own.
  * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 
-/** Each message is its length, a code, and what belongs to it, in 32-bit integers. */
+/** A message consists of 32-bit integers: its length, a code, and the arguments of the code. */
 const SSL_REQUEST = message(80877103);
 const CANCEL = 80877102;
 
-/** What is running, and how to reach the server it runs on: as its own connection does. */
+/** The backend that runs the query, and the way to its server: the way of the query's connection. */
 export interface CancelTarget {
-  /** The server's address, or a socket that is connected to it already. */
+  /** The server's address, or a socket that is connected to the server already. */
   readonly to: { host: string; port: number } | { path: string } | Socket;
   readonly tls?: CancelTls | undefined;
   readonly pid: number;
@@ -20,52 +20,53 @@ export interface CancelTarget {
 
 export interface CancelTls {
   readonly options: ConnectionOptions;
-  /** Without asking the server first (sslnegotiation=direct). */
+  /** Whether TLS starts without asking the server first (sslnegotiation=direct). */
   readonly direct: boolean;
-  /** Whether a server that refuses TLS is reached without (sslmode=prefer). */
+  /** Whether the request is sent without TLS if the server refuses TLS (sslmode=prefer). */
   readonly optional?: boolean;
 }
 
-/** A CancelRequest on its way. */
+/** A cancel request that is being sent. */
 export interface CancelRequest {
   /**
-   * Resolves when the *server* has closed the cancel connection: it does so only after it has
-   * signalled the backend, and a backend that runs nothing forgets the signal before it takes the
-   * next query. So from then on the request can hit nothing. Our own write says nothing of that.
-   * Rejects when the connection fails in any other way: then nobody knows, if it was `sent`.
+   * Resolves when the *server* has closed the connection of the request. The server does so only
+   * after it has signaled the backend, and a backend that runs nothing drops the signal before it
+   * takes the next query. From then on the request can hit no query. (That the client has written the
+   * request proves nothing.) Rejects if the connection fails in any other way. If the request was
+   * `sent` before that, it is unknown whether it can still hit a query.
    */
   readonly closed: Promise<void>;
-  /** Whether the request itself has been written. Before that, nothing can come of it. */
+  /** Whether the request itself was written. Before that, it can hit no query. */
   readonly sent: boolean;
-  /** Closes the socket. If the request has left already, it may still hit whatever runs there. */
+  /** Closes the socket. A request that was sent already may still hit the query that runs there. */
   abandon(): void;
 }
 
-/** Asks the server to stop what the backend is running, over a new connection. */
+/** Asks the server to stop the query that the backend runs. */
 export function cancelRequest({ to, tls, pid, secret }: CancelTarget): CancelRequest {
-  const given = "destroy" in to;
-  const socket = given ? to : connect(to);
+  const isConnected = "destroy" in to;
+  const socket = isConnected ? to : connect(to);
   let sent = false;
   const closed = new Promise<void>((resolve, reject) => {
-    const failed = (error?: Error): void => {
+    const fail = (error?: Error): void => {
       socket.destroy();
       reject(error ?? new Error("the connection for the cancel request was closed early"));
     };
-    const listen = (to: Socket): void => {
-      to.once("error", failed);
-      to.once("close", () => failed());
+    const listen = (socket: Socket): void => {
+      socket.once("error", fail);
+      socket.once("close", () => fail());
     };
-    const send = (on: Socket): void => {
-      on.once("end", () => {
+    const send = (over: Socket): void => {
+      over.once("end", () => {
         resolve();
         socket.destroy();
       });
-      on.resume();
+      over.resume();
       sent = true;
-      on.write(message(CANCEL, pid, secret));
+      over.write(message(CANCEL, pid, secret));
     };
     const upgrade = ({ options }: CancelTls): void => {
-      socket.removeAllListeners("close"); // from here on the secure one says how it ends
+      socket.removeAllListeners("close"); // from here on, the TLS socket reports the end
       const secure = connectTls({ ...options, socket }, () => send(secure));
       listen(secure);
     };
@@ -77,12 +78,12 @@ export function cancelRequest({ to, tls, pid, secret }: CancelTarget): CancelReq
         socket.once("data", (answer) => {
           if (answer.toString("latin1") === "S") upgrade(tls);
           else if (tls.optional === true) send(socket);
-          else failed(new Error("the server refused TLS for the cancel request"));
+          else fail(new Error("the server refused TLS for the cancel request"));
         });
       }
     };
     listen(socket);
-    if (given) begin();
+    if (isConnected) begin();
     else socket.once("connect", begin);
   });
   return {
@@ -97,7 +98,7 @@ export function cancelRequest({ to, tls, pid, secret }: CancelTarget): CancelReq
 function message(...integers: number[]): Buffer {
   const buffer = Buffer.alloc(4 + 4 * integers.length);
   buffer.writeInt32BE(buffer.length, 0);
-  // Drivers differ in whether they read the server's integers as signed.
+  // Some drivers read the server's integers as signed, and some as unsigned.
   integers.forEach((integer, i) => buffer.writeInt32BE(integer | 0, 4 + 4 * i));
   return buffer;
 }

@@ -1,7 +1,7 @@
 import Cursor from "pg-cursor";
 import pg from "pg";
 import { beforeEach, describe, expect, expectTypeOf, test, vi } from "vitest";
-import { background, stopped, withCancel, withLedger, withTimeout } from "../../index.ts";
+import { background, stopped, withCancel, withLedger, withTimeout, working } from "../../index.ts";
 import {
   mark,
   observer,
@@ -23,8 +23,8 @@ beforeEach(async () => {
   look = await observer();
 });
 
-describe("what a bound pool is", () => {
-  test("the pool itself, but for its queries", async () => {
+describe("a bound pool", () => {
+  test("is an instance of Pool, with the pool's own properties and events", async () => {
     const pool = testPool({ max: 3 });
     const bound = bind(background(), pool);
     expectTypeOf(bound).toEqualTypeOf<pg.Pool>();
@@ -39,7 +39,7 @@ describe("what a bound pool is", () => {
     expect(events).toEqual(["acquire"]);
   });
 
-  test("end leaves the pool to its owner", async () => {
+  test("does nothing in `end`, because the pool stays its owner's", async () => {
     const pool = testPool();
     const bound = bind(background(), pool);
     await bound.end();
@@ -47,7 +47,7 @@ describe("what a bound pool is", () => {
     expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
   });
 
-  test("bad input says what to write instead", async () => {
+  test("refuses other drivers and wrong options with an error that says what to write", async () => {
     const pool = testPool();
     expect(() => bind("select" as never, pool)).toThrow(/bind\(ctx, pool\)/);
     expect(() => bind(background(), new Date() as never)).toThrow(/Pool or a Client/);
@@ -58,7 +58,7 @@ describe("what a bound pool is", () => {
   });
 });
 
-describe("every form of query", () => {
+describe("a query through bind", () => {
   const forms = (db: pg.Pool | pg.PoolClient | pg.Client) => ({
     text: () => db.query("select 1 as n"),
     values: () => db.query("select $1::int as n", [1]),
@@ -77,24 +77,27 @@ describe("every form of query", () => {
       ),
   });
 
-  test.each(Object.keys(forms(undefined as never)))("%s", async (form) => {
-    const pool = testPool({ max: 1 });
-    const name = form as keyof ReturnType<typeof forms>;
-    const bound = bind(background(), pool);
-    expect(await forms(bound)[name]()).toMatchObject({ rows: [{ n: 1 }], command: "SELECT" });
-    const client = await bound.connect();
-    expect(client).toBeInstanceOf(pg.Client);
-    expect(await forms(client)[name]()).toMatchObject({ rows: [{ n: 1 }], command: "SELECT" });
-    client.release();
-    expectWhole(pool);
+  test.each(Object.keys(forms(undefined as never)))(
+    "in the form %s returns pg's result, and rejects with ctx.err() if its context is done",
+    async (form) => {
+      const pool = testPool({ max: 1 });
+      const name = form as keyof ReturnType<typeof forms>;
+      const bound = bind(background(), pool);
+      expect(await forms(bound)[name]()).toMatchObject({ rows: [{ n: 1 }], command: "SELECT" });
+      const client = await bound.connect();
+      expect(client).toBeInstanceOf(pg.Client);
+      expect(await forms(client)[name]()).toMatchObject({ rows: [{ n: 1 }], command: "SELECT" });
+      client.release();
+      expectWhole(pool);
 
-    using gone = withCancel(background());
-    gone.cancel();
-    expect(await failure(forms(bind(gone, pool))[name]())).toBe(gone.err());
-    expect(await failure(forms(bind(gone, await testClient()))[name]())).toBe(gone.err());
-  });
+      using gone = withCancel(background());
+      gone.cancel();
+      expect(await failure(forms(bind(gone, pool))[name]())).toBe(gone.err());
+      expect(await failure(forms(bind(gone, await testClient()))[name]())).toBe(gone.err());
+    },
+  );
 
-  test("a client's callback in the config, and a Query", async () => {
+  test("of a client calls the callback of its config object, and that of a pg.Query", async () => {
     const client = await testClient();
     const both = (db: pg.Client): Promise<unknown[]> =>
       Promise.all([
@@ -116,7 +119,7 @@ describe("every form of query", () => {
     expect(await both(bind(gone, client))).toEqual([[gone.err()], [gone.err()]]);
   });
 
-  test("is pg's own in what it refuses", async () => {
+  test("is refused with pg's own errors", async () => {
     const pool = testPool({ max: 1 });
     const bound = bind(background(), pool);
     const client = await bound.connect();
@@ -127,7 +130,18 @@ describe("every form of query", () => {
     expectWhole(pool);
   });
 
-  test("a Query's rows are events, and its error is ctx.err()", async () => {
+  test("that is a pg.Query and has ended is not running work, and its cancel hits no other query", async () => {
+    const client = await testClient();
+    using ctx = withCancel(withLedger(background()));
+    const query = bind(ctx, client).query(new pg.Query("select 1"));
+    await new Promise((resolve) => query.on("end", resolve));
+    await until(() => working(ctx).length === 0);
+    const next = client.query("select 2 as n, pg_sleep(0.2)");
+    ctx.cancel();
+    expect((await next).rows).toMatchObject([{ n: 2 }]);
+  });
+
+  test("that is a pg.Query stops on the server, and emits ctx.err() as its error", async () => {
     const client = await testClient();
     using ctx = withCancel(withLedger(background()));
     const text = `select n, case when n = 3 then pg_sleep(60) end from generate_series(1, 3) n ${mark()}`;
@@ -141,8 +155,8 @@ describe("every form of query", () => {
   });
 });
 
-describe("connect", () => {
-  test("by callback, with a release", async () => {
+describe("connect through bind", () => {
+  test("passes the client and its release to a callback", async () => {
     const pool = testPool({ max: 1 });
     const bound = bind(background(), pool);
     const rows = await new Promise((resolve, reject) => {
@@ -158,7 +172,7 @@ describe("connect", () => {
     expectWhole(pool);
   });
 
-  test("gives the same object for the same connection", async () => {
+  test("returns the same object for the same connection", async () => {
     const bound = bind(background(), testPool({ max: 1 }));
     const first = await bound.connect();
     first.release();
@@ -168,7 +182,7 @@ describe("connect", () => {
     expect(() => second.release()).toThrow(/already been released/);
   });
 
-  test("its wait ends with the context; a connection granted late goes straight back", async () => {
+  test("stops waiting when its context ends, and the connection that is granted later goes back", async () => {
     const pool = testPool({ max: 1 });
     const holder = await pool.connect();
     using ctx = withCancel(background());
@@ -183,7 +197,7 @@ describe("connect", () => {
     expectWhole(pool);
   });
 
-  test("a hundred that leave together leave nothing behind", async () => {
+  test("leaves nothing behind in the pool, even if a hundred calls stop waiting together", async () => {
     const pool = testPool({ max: 1 });
     const holder = await pool.connect();
     using ctx = withCancel(background());
@@ -197,7 +211,7 @@ describe("connect", () => {
     expectWhole(pool);
   });
 
-  test("a server that refuses is pg's own error", async () => {
+  test("rejects with pg's own error if the server refuses the connection", async () => {
     const pool = testPool({ max: 1, database: "nosuch", connectionString: undefined });
     const url = new URL(postgresUrl());
     Object.assign(pool.options, {
@@ -210,8 +224,8 @@ describe("connect", () => {
   });
 });
 
-describe("a transaction", () => {
-  test("stops, rolls back and gives its connection back", async () => {
+describe("a transaction through bind", () => {
+  test("stops, is rolled back, and its connection is used again", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);
     using ctx = withCancel(withLedger(background()));
@@ -234,7 +248,7 @@ describe("a transaction", () => {
     expect((await stopped(ctx)).map((receipt) => receipt.state)).toEqual(["stopped", "stopped"]);
   });
 
-  test("a COMMIT does not begin when the context is done: it is a ROLLBACK", async () => {
+  test("sends ROLLBACK in place of a COMMIT when its context is done", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);
     using ctx = withCancel(background());
@@ -243,13 +257,13 @@ describe("a transaction", () => {
     await client.query(`insert into ${name} values (1)`);
     ctx.cancel();
     expect(await failure(client.query("/* tracer */ COMMIT;"))).toBe(ctx.err());
-    client.release(); // as those do who do not roll back after a failed COMMIT
+    client.release(); // not every ORM rolls back after a COMMIT that failed
     expectWhole(pool);
     expect((await look.query(`select * from ${name}`)).rows).toEqual([]);
     expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
   });
 
-  test("a COMMIT that is on its way is waited for, and is what it is", async () => {
+  test("waits for a COMMIT that was sent, and resolves with its result", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);
     // A deferred check takes its time within COMMIT.
@@ -270,7 +284,7 @@ describe("a transaction", () => {
     expect((await look.query(`select * from ${name}`)).rows).toEqual([{ id: 1 }]);
   });
 
-  test("a COMMIT that the server answers with ROLLBACK is an error", async () => {
+  test("rejects with NothingCommittedError when the server answers COMMIT with ROLLBACK", async () => {
     const pool = testPool({ max: 1 });
     const client = await bind(background(), pool).connect();
     await client.query("begin");
@@ -282,7 +296,7 @@ describe("a transaction", () => {
     expectWhole(pool);
   });
 
-  test("a savepoint is rolled back to, and the transaction goes on under a live context", async () => {
+  test("continues after a rollback to a savepoint while its context is live", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);
     const client = await pool.connect();
@@ -301,7 +315,7 @@ describe("a transaction", () => {
     expect((await look.query(`select * from ${name}`)).rows).toEqual([{ id: 1 }]);
   });
 
-  test("a connection that was left inside a transaction does not go back", async () => {
+  test("that is left open when its context ends costs the connection", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -314,7 +328,7 @@ describe("a transaction", () => {
     expectWhole(pool);
   });
 
-  test("queries side by side on one connection are all stopped, and ROLLBACK waits its turn", async () => {
+  test("stops all queries that were sent side by side, and then rolls back", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -330,7 +344,7 @@ describe("a transaction", () => {
     expectWhole(pool);
   });
 
-  test("a ROLLBACK that is not answered costs the stop timeout and the connection", async () => {
+  test("loses its connection if its ROLLBACK is not answered within the stop timeout", async () => {
     const url = new URL(postgresUrl());
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5432) });
     const pool = testPool({ connectionString: postgresUrl(proxy), max: 1 });
@@ -348,7 +362,7 @@ describe("a transaction", () => {
   });
 });
 
-test("a query in a transaction that is not stopped in time costs the connection, and nothing hangs", async () => {
+test("a query in a transaction that does not stop within the stop timeout costs the connection", async () => {
   const url = new URL(postgresUrl());
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5432) });
   const pool = testPool({ connectionString: postgresUrl(proxy), max: 1 });
@@ -368,8 +382,8 @@ test("a query in a transaction that is not stopped in time costs the connection,
   expect((await stopped(ctx))[0]).toMatchObject({ state: "abandoned" });
 });
 
-describe("errors that are not ours pass untouched", () => {
-  test("a cancel by the server itself, under a live context and under a dead one", async () => {
+describe("an error that the context did not cause passes untouched", () => {
+  test("a cancellation by the user's own statement_timeout", async () => {
     const pool = testPool({ max: 1, statement_timeout: 100 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -380,7 +394,7 @@ describe("errors that are not ours pass untouched", () => {
     expectWhole(pool);
   });
 
-  test("a connection that the server ends", async () => {
+  test("the end of a connection by the server", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -401,7 +415,7 @@ describe("errors that are not ours pass untouched", () => {
     await until(() => pool.totalCount === 0);
   });
 
-  test("a deferred constraint that fails at COMMIT", async () => {
+  test("the failure of a deferred constraint at COMMIT", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);
     await look.query(`alter table ${name} add unique (id) deferrable initially deferred`);
@@ -415,7 +429,7 @@ describe("errors that are not ours pass untouched", () => {
   });
 });
 
-test("with onCancel: destroy, a transaction loses its connection, and its ROLLBACK rejects alike", async () => {
+test("with onCancel: destroy, a transaction that is stopped loses its connection, and its ROLLBACK rejects", async () => {
   const pool = testPool({ max: 1 });
   using ctx = withCancel(background());
   const client = await bind(ctx, pool, { onCancel: "destroy" }).connect();
@@ -431,7 +445,7 @@ test("with onCancel: destroy, a transaction loses its connection, and its ROLLBA
   expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
 });
 
-test("binding a client many times leaves nothing on it", async () => {
+test("binding a client many times leaves no listeners on it", async () => {
   const client = await testClient();
   const inside = (client as unknown as { connection: NodeJS.EventEmitter }).connection;
   const before = inside.listenerCount("readyForQuery");
@@ -439,7 +453,7 @@ test("binding a client many times leaves nothing on it", async () => {
   expect(inside.listenerCount("readyForQuery")).toBe(before);
 });
 
-test("a config object can be used again, with and without a context", async () => {
+test("a config object can be used again, through bind and without it", async () => {
   const client = await testClient();
   for (const text of ["select 1", "begin", "rollback", "begin", "commit"]) {
     const config = { text };
@@ -451,11 +465,11 @@ test("a config object can be used again, with and without a context", async () =
   }
 });
 
-describe("a cursor", () => {
+describe("a cursor through bind", () => {
   const slowRows = (n: number): string =>
     `select i, case when i > ${n} then pg_sleep(60) end from generate_series(1, ${n + 5}) i ${mark()}`;
 
-  test("reads to its end", async () => {
+  test("reads all rows, by promises and by callbacks", async () => {
     const pool = testPool({ max: 1 });
     const client = await bind(background(), pool).connect();
     const cursor = client.query(new Cursor<{ i: number }>("select i from generate_series(1, 5) i"));
@@ -471,7 +485,7 @@ describe("a cursor", () => {
     expectWhole(pool);
   });
 
-  test("a read in flight is stopped, and close does not hang", async () => {
+  test("stops the read that is running, and `close` resolves", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(withLedger(background()));
     const client = await bind(ctx, pool).connect();
@@ -491,7 +505,7 @@ describe("a cursor", () => {
     expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
   });
 
-  test("between reads: the next one rejects, and close gives the connection back", async () => {
+  test("rejects the next read if its context ends between reads, and `close` returns the connection", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -505,7 +519,7 @@ describe("a cursor", () => {
     expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
   });
 
-  test("closed during a read, and then canceled: it is stopped, and nobody is hit", async () => {
+  test("that is closed during a read and then canceled is stopped, and the next query is not hit", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -522,7 +536,7 @@ describe("a cursor", () => {
     expectWhole(pool);
   });
 
-  test("closed before its rows were described", async () => {
+  test("that is closed before its rows were described leaves the connection in step with the server", async () => {
     const pool = testPool({ max: 1 });
     for (const sql of [
       "select pg_sleep(60)",
@@ -543,7 +557,25 @@ describe("a cursor", () => {
     }
   });
 
-  test("one whose turn never came sends nothing", async () => {
+  test("stops a read that was asked for while the cursor waited behind another query", async () => {
+    const pool = testPool({ max: 1 });
+    using ctx = withCancel(background());
+    const client = await bind(ctx, pool).connect();
+    const first = client.query("select pg_sleep(0.2)");
+    const text = slowRows(0);
+    const cursor = client.query(new Cursor(text));
+    const reading = failure(cursor.read(5));
+    await first;
+    await until(async () => (await look.running(text)) === 1);
+    ctx.cancel();
+    expect(await reading).toBe(ctx.err());
+    expect(await look.running(text)).toBe(0);
+    await cursor.close();
+    client.release();
+    expectWhole(pool);
+  });
+
+  test("sends nothing if its context ends while it waits behind another query", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();

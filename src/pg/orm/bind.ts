@@ -1,37 +1,44 @@
-/** A driver-shaped object for one context: for ORMs and query builders that take a pool or a client. */
-import { type Context } from "../../index.ts";
+/** Pools and clients that belong to one context, for ORMs and query builders. */
+import type { Context } from "../../index.ts";
 import { needContext } from "../../adapter/misuse.ts";
-import { answerConnect, BoundPool } from "./bound-pool.ts";
-import { overrideMethods } from "./override-methods.ts";
-import { BoundClient } from "./bound-client.ts";
 import { settingsOf } from "../../adapter/settings.ts";
+import { isPool } from "../driver.ts";
 import type { WithContextOptions } from "../settings.ts";
-import type { Submittable } from "./submittable.ts";
 import type { ClientLike, PoolLike } from "../types.ts";
+import { BoundClient } from "./bound-client.ts";
+import { BoundPool, deliverClient } from "./bound-pool.ts";
+import { overrideMethods } from "./override-methods.ts";
+import { isSqlOrConfig } from "./query-arguments.ts";
 
 /**
- * The same `pg.Pool` (or connected `pg.Client`), for one context: what is asked of it belongs to
- * `ctx`. Made to be handed to an ORM, once for each request; it costs a few objects, holds nothing,
- * and need not be closed.
+ * Returns a `pg.Pool`, or a connected `pg.Client`, whose queries all belong to `ctx`. Hand it to an
+ * ORM. Create one for each request: it costs a few objects, holds no resources, and need not be
+ * closed.
  *
- *     const db = drizzle(bind(ctx, pool), { schema });
- *     const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: bind(ctx, pool) }) });
- *
- * - `query`, in every form that pg has, stops on the server when `ctx` ends, and then rejects with
+ * - `query`, in every form that pg has, stops on the server when `ctx` ends. Then it rejects with
  *   `ctx.err()`. Any other failure is the driver's own error.
- * - `connect` ends its wait with `ctx`. The queries of the client that it gives belong to `ctx`.
- * - Transactions: once `ctx` is done, a client sends nothing but BEGIN and ROLLBACK (or ABORT, or
- *   ROLLBACK TO), which are not stopped, and bounded by the stop timeout. A COMMIT that has not been sent yet becomes a
- *   ROLLBACK and rejects with `ctx.err()`; one that has been sent is waited for. While `ctx` is live,
+ * - `connect` stops waiting when `ctx` ends. The queries of its client belong to `ctx`.
+ * - After `ctx` is done, a client sends nothing but BEGIN and ROLLBACK (also ABORT and ROLLBACK TO).
+ *   These are not stopped. If the server does not answer them within the stop timeout, the
+ *   connection is destroyed.
+ * - A COMMIT that was not sent when `ctx` ended becomes a ROLLBACK and rejects with `ctx.err()`. A
+ *   COMMIT that was sent is not stopped, and the server's answer is its result. While `ctx` is live,
  *   a COMMIT that the server answers with ROLLBACK rejects with an error of code
  *   "ERR_NOTHING_COMMITTED".
- * - `release`, of a client that its `connect` gave, closes a connection whose user was stopped and left a transaction open.
- * - Cursors (pg-cursor, pg-query-stream): a read that is in flight is stopped; the next one rejects.
- *   Between reads the server is idle, and the connection stays with the cursor until it is closed.
- * - `end` does nothing: the pool or client is its owner's.
- * - Everything else (events, counts, options) is the pool's own, and so is `instanceof`.
+ * - `release`, of a client that `connect` returned, destroys the connection if a query was stopped
+ *   and the transaction was left open.
+ * - Cursors (pg-cursor, pg-query-stream): a read that is running is stopped, and the next read
+ *   rejects. Between reads the server is idle, and the cursor keeps its connection until it is
+ *   closed.
+ * - `end` does nothing, because the pool or client stays its owner's.
+ * - All else (events, counts, options, `instanceof`) is the pool's own.
  *
- * Throws a TypeError for what is neither; a client of `pg.native` or in pipeline mode is refused.
+ * Throws a TypeError for anything but a Pool or a Client. Clients of `pg.native` and clients in
+ * pipeline mode are refused too.
+ *
+ * @example
+ * const db = drizzle(bind(ctx, pool), { schema });
+ * const orders = await db.select().from(schema.orders);
  */
 export function bind<D extends PoolLike | ClientLike>(
   ctx: Context,
@@ -45,32 +52,17 @@ export function bind<D extends PoolLike | ClientLike>(
     queueMicrotask(callback as () => void);
     return undefined;
   };
-  if (typeof (driver as Partial<PoolLike> | null | undefined)?.totalCount !== "number") {
-    return new BoundClient(driver, settings, { end }).share(() => ctx);
-  }
+  const contextOf = (): Context => ctx;
+  if (!isPool(driver)) return new BoundClient(driver, settings, { end }).bindOwned(contextOf);
   const pool = new BoundPool(driver, settings);
-  const face: D = overrideMethods(driver, {
+  const proxy: D = overrideMethods(driver, {
     end,
-    connect: (callback?: unknown) =>
-      answerConnect(
-        pool.connect(ctx, () => ctx),
-        callback,
-      ),
-    query: (...given: unknown[]) =>
-      isPlain(given)
-        ? pool.query(ctx, given)
-        : // pg's own, which connects through the face.
-          Reflect.apply(driver.query as (...args: unknown[]) => unknown, face, given),
+    connect: (callback?: unknown) => deliverClient(pool.connect(ctx, contextOf), callback),
+    query: (...args: unknown[]) =>
+      isSqlOrConfig(args)
+        ? pool.query(ctx, args)
+        : // pg's own `query`, which leases a client from the proxy.
+          Reflect.apply(driver.query as (...args: unknown[]) => unknown, proxy, args),
   });
-  return face;
-}
-
-/** SQL or a config object, and neither something to submit nor a mistake. */
-export function isPlain([query]: readonly unknown[]): boolean {
-  if (typeof query === "string") return true;
-  return (
-    typeof query === "object" &&
-    query !== null &&
-    typeof (query as Partial<Submittable>).submit !== "function"
-  );
+  return proxy;
 }

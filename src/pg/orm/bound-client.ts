@@ -1,168 +1,182 @@
-/**
- * A client of `pg` as its borrower sees it: the same, in every form of `query` that pg has, but
- * what it sends belongs to a context.
- */
+/** A client of `pg` whose queries belong to a context, in every form of `query` that pg has. */
 import { isContextError, throwIfDone, type Context } from "../../index.ts";
 import { showCaller } from "../../adapter/misuse.ts";
+import type { Settings } from "../../adapter/settings.ts";
 import { runStoppable } from "../../adapter/stoppable.ts";
 import { NothingCommittedError } from "../../adapter/transaction.ts";
 import { ClientQuery } from "../client-query.ts";
 import type { PoolClient, Result } from "../driver.ts";
-import { overrideMethods } from "./override-methods.ts";
+import { destroyPoolClient } from "../end-client.ts";
 import { needClient } from "../misuse.ts";
-import type { Settings } from "../../adapter/settings.ts";
-import { statementOf } from "./statement.ts";
-import { watch, type Submittable } from "./submittable.ts";
-import { readArguments, type AnyCallback } from "./query-arguments.ts";
+import { textOf } from "../running-query.ts";
+import { transactionCommandOf } from "../transaction-command.ts";
 import type { QueryArguments } from "../types.ts";
 import { runUnstoppable } from "../unstoppable.ts";
+import { BoundCursor, cursorOf } from "./cursor.ts";
+import { overrideMethods } from "./override-methods.ts";
+import { deliver, readArguments, type AnyCallback } from "./query-arguments.ts";
+import { WatchedQuery, type Submittable } from "./submittable.ts";
 
-/** Which context a query belongs to that is made now, if any. */
+/** Returns the context of a query that is made now, if there is one. */
 export type ContextOf = () => Context | undefined;
 
-/** One for each client, whoever borrows it: ORMs know their connections by identity. */
+/**
+ * Makes the proxy of one client that callers use. There is one for each client, however often it is
+ * leased, because ORMs know their connections by identity.
+ */
 export class BoundClient<C extends object> {
-  /** What the borrower gets. */
-  readonly face: C;
+  readonly #proxy: C;
   readonly #client: PoolClient;
   readonly #settings: Settings;
   #contextOf: ContextOf = () => undefined;
-  #isLent = false;
-  /** As the server said last: "I" is outside any transaction. */
-  #status = "I";
-  /** How many of its queries have not settled. */
-  #running = 0;
-  /** Whether it was lent for a cursor or the like, whose end nobody here knows. */
-  #watched = false;
-  /** Whether something was stopped or refused, which the borrower may not have cleaned up after. */
-  #interrupted = false;
+  #isLeased = false;
+  /** As the server reported it last: "I" is outside any transaction. */
+  #transactionStatus = "I";
+  /** How many queries have not settled. */
+  #pending = 0;
+  /** Whether a submittable was sent during this lease. Its end is unknown here. */
+  #hasSubmittable = false;
+  /** Whether a query was stopped or refused. The caller may not have cleaned up after it. */
+  #wasInterrupted = false;
 
-  /** Throws a TypeError if the client is of a sort whose queries cannot be stopped one by one. */
-  constructor(client: C, settings: Settings, own: Record<string, unknown> = {}) {
+  /** Throws a TypeError if single queries of the client cannot be stopped. */
+  constructor(client: C, settings: Settings, overrides: Record<string, unknown> = {}) {
     needClient(client, "bind");
     this.#client = client as unknown as PoolClient;
     this.#settings = settings;
-    this.face = overrideMethods(client, {
+    this.#proxy = overrideMethods(client, {
       query: (...args: unknown[]) => this.#query(...args),
       release: (destroy?: Error | boolean) => this.#release(destroy),
-      ...own,
+      ...overrides,
     });
   }
 
-  /** From now on, for good. What state it is left in is its owner's care. */
-  share(contextOf: ContextOf): C {
+  /** Binds a client that stays the caller's own. The caller cares for its transactions. */
+  bindOwned(contextOf: ContextOf): C {
     this.#contextOf = contextOf;
-    return this.face;
+    return this.#proxy;
   }
 
-  /** From now on, until it is released: in the state in which a Pool expects it. */
-  lend(contextOf: ContextOf): C {
+  /** Binds a client for one lease. `release` returns it in the state that a pool expects. */
+  bindLeased(contextOf: ContextOf): C {
     this.#contextOf = contextOf;
-    this.#isLent = true;
-    this.#status = "I";
-    this.#interrupted = false;
-    this.#watched = false;
-    // It may have gone back by another way than ours.
-    this.#client.connection.removeListener("readyForQuery", this.#track);
-    this.#client.connection.on("readyForQuery", this.#track);
-    return this.face;
+    this.#isLeased = true;
+    this.#transactionStatus = "I";
+    this.#wasInterrupted = false;
+    this.#hasSubmittable = false;
+    // The last lease may have ended without the proxy's `release`, and left its listener.
+    this.#client.connection.removeListener("readyForQuery", this.#trackTransaction);
+    this.#client.connection.on("readyForQuery", this.#trackTransaction);
+    return this.#proxy;
   }
 
-  readonly #track = ({ status }: { status: string }): void => {
-    this.#status = status;
+  readonly #trackTransaction = ({ status }: { status: string }): void => {
+    this.#transactionStatus = status;
   };
 
-  #query(...given: unknown[]): unknown {
+  #query(...queryArguments: unknown[]): unknown {
     const ctx = this.#contextOf();
     const client = this.#client;
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-    const [config] = given;
-    if (ctx === undefined || config === null || config === undefined) return query(...given);
-    if (typeof (config as Partial<Submittable>).submit === "function") {
-      this.#watched = true;
-      watch(ctx, client, config as Submittable, this.#settings);
-      return query(...given);
+    const [config] = queryArguments;
+    if (ctx === undefined || config === null || config === undefined) {
+      return query(...queryArguments);
     }
-    const { args, callback = callbackIn(config) } = readArguments(given);
-    const result = this.#run(ctx, args);
-    if (callback === undefined) return result;
-    result.then((value) => callback(null, value), callback);
-    return undefined;
+    if (typeof (config as Partial<Submittable>).submit === "function") {
+      this.#bindSubmittable(ctx, config as Submittable);
+      return query(...queryArguments);
+    }
+    const { args, callback = callbackIn(config) } = readArguments(queryArguments);
+    return deliver(this.#run(ctx, args), callback);
+  }
+
+  #bindSubmittable(ctx: Context, submittable: Submittable): void {
+    this.#hasSubmittable = true;
+    const cursor = cursorOf(submittable);
+    if (cursor === undefined) {
+      new WatchedQuery(ctx, submittable, this.#settings, this.#client).watch();
+    } else new BoundCursor(ctx, submittable, cursor, this.#settings, this.#client).install();
   }
 
   async #run(ctx: Context, args: QueryArguments): Promise<Result> {
-    this.#running++;
+    this.#pending++;
     try {
-      const [query] = args;
-      const statement = statementOf(typeof query === "string" ? query : query.text);
-      if (statement === "begin" || statement === "rollback") return await this.#send(ctx, args);
-      if (statement === "savepoint") {
-        throwIfDone(ctx);
-        return await this.#send(ctx, args);
+      switch (transactionCommandOf(textOf(args))) {
+        case "savepoint":
+          throwIfDone(ctx);
+          return await this.#runUnstoppable(ctx, args);
+        case "begin":
+        case "rollback":
+          return await this.#runUnstoppable(ctx, args);
+        case "commit":
+          return await this.#commit(ctx, args);
+        case "other":
+          return await runStoppable(
+            ctx,
+            new ClientQuery(ctx, args, this.#settings, this.#client),
+            this.#settings.stopTimeout,
+          );
       }
-      if (statement === "commit") return await this.#commit(ctx, args);
-      return await runStoppable(
-        ctx,
-        new ClientQuery(ctx, args, this.#settings, this.#client),
-        this.#settings.stopTimeout,
-      );
     } catch (error) {
-      if (isContextError(error)) this.#interrupted = true;
+      if (isContextError(error)) this.#wasInterrupted = true;
       return showCaller(error);
     } finally {
-      this.#running--;
+      this.#pending--;
     }
   }
 
   /**
-   * A commit does not begin when the context is done: it is a rollback then. Not every ORM rolls
-   * back after a commit that failed.
+   * Commits, or rolls back if the context is done already. It does not leave the rollback to the
+   * ORM, because not every ORM rolls back after a COMMIT that failed.
    */
   async #commit(ctx: Context, args: QueryArguments): Promise<Result> {
     const err = ctx.err();
     if (err !== undefined) {
-      await this.#send(ctx, ["ROLLBACK"]);
+      await this.#runUnstoppable(ctx, ["ROLLBACK"]);
       throw err;
     }
-    const result = await this.#send(ctx, args);
+    const result = await this.#runUnstoppable(ctx, args);
     const { command } = (Array.isArray(result) ? result[0] : result) as { command?: unknown };
     if (command === "ROLLBACK") throw ctx.err() ?? new NothingCommittedError();
     return result;
   }
 
-  #send(ctx: Context, [query, values]: QueryArguments): Promise<Result> {
-    const what = typeof query === "string" ? query : query.text;
+  #runUnstoppable(ctx: Context, args: QueryArguments): Promise<Result> {
+    const [query, values] = args;
     return runUnstoppable(
       ctx,
       this.#client,
-      what,
-      (answer) => {
+      textOf(args),
+      (onResult) => {
         const send = this.#client.query.bind(this.#client) as (...args: unknown[]) => void;
-        // A copy, because pg would leave the callback in it.
-        send(typeof query === "string" ? query : { ...query }, values, answer);
+        // pg would leave the callback in the caller's object, so it gets a copy.
+        send(typeof query === "string" ? query : { ...query }, values, onResult);
       },
       this.#settings.stopTimeout,
     );
   }
 
-  /** A Pool takes back what it is given; but whoever was stopped may have left a transaction open. */
+  /**
+   * Returns the client to its pool. A pool takes back clients in any state, so a client that may be
+   * inside a transaction, or busy, because something on it was stopped, is destroyed instead.
+   */
   #release(destroy?: Error | boolean): void {
     const client = this.#client;
-    client.connection.removeListener("readyForQuery", this.#track);
-    const interrupted =
-      this.#interrupted || this.#watched || this.#contextOf()?.err() !== undefined;
-    const isBusy = this.#running > 0 || (this.#watched && !client.readyForQuery);
-    const wasLent = this.#isLent;
-    this.#isLent = false;
-    if (wasLent && interrupted && (this.#status !== "I" || isBusy)) {
-      client.release(true);
-      client.connection.stream.destroy();
-    } else if (isContextError(destroy)) client.release();
+    client.connection.removeListener("readyForQuery", this.#trackTransaction);
+    const wasInterrupted =
+      this.#wasInterrupted || this.#hasSubmittable || this.#contextOf()?.err() !== undefined;
+    const isBusy = this.#pending > 0 || (this.#hasSubmittable && !client.readyForQuery);
+    const wasLeased = this.#isLeased;
+    this.#isLeased = false;
+    if (wasLeased && wasInterrupted && (this.#transactionStatus !== "I" || isBusy)) {
+      destroyPoolClient(client);
+    } else if (isContextError(destroy))
+      client.release(); // a stopped query has left it healthy
     else client.release(destroy);
   }
 }
 
-/** A client looks there too; a Pool, which has a callback of its own, does not. */
+/** Returns the callback in a config object. A client looks for it there. A Pool does not. */
 function callbackIn(config: unknown): AnyCallback | undefined {
   const { callback } = Object(config) as { callback?: AnyCallback };
   return typeof callback === "function" ? callback : undefined;

@@ -1,71 +1,62 @@
-/** A Pool whose connections, and the waits for them, belong to a context. */
+/** A pool whose connections, and the waits for them, belong to a context. */
 import type { Context } from "../../index.ts";
-import { lease } from "../../adapter/lease.ts";
 import { showCaller } from "../../adapter/misuse.ts";
+import type { Settings } from "../../adapter/settings.ts";
 import { runStoppable } from "../../adapter/stoppable.ts";
 import type { Pool, PoolClient, Result } from "../driver.ts";
-import { BoundClient, type ContextOf } from "./bound-client.ts";
+import { leaseClient } from "../lease-client.ts";
 import { PoolQuery } from "../pool-query.ts";
-import { readArguments } from "./query-arguments.ts";
-import type { Settings } from "../../adapter/settings.ts";
+import { BoundClient, type ContextOf } from "./bound-client.ts";
+import { deliver, readArguments } from "./query-arguments.ts";
 
 export class BoundPool {
   readonly #pool: Pool;
   readonly #settings: Settings;
-  readonly #lent = new WeakMap<PoolClient, BoundClient<PoolClient>>();
+  readonly #boundClients = new WeakMap<PoolClient, BoundClient<PoolClient>>();
 
   constructor(pool: Pool, settings: Settings) {
     this.#pool = pool;
     this.#settings = settings;
   }
 
-  /** As `pool.query`, with SQL or a config object. */
-  query(ctx: Context, given: readonly unknown[]): Promise<Result> | undefined {
-    const { args, callback } = readArguments(given);
+  /** Does what `pool.query` does, under `ctx`. Takes SQL or a config object. */
+  query(ctx: Context, queryArguments: readonly unknown[]): Promise<Result> | undefined {
+    const { args, callback } = readArguments(queryArguments);
     const query = new PoolQuery(ctx, args, this.#settings, this.#pool);
     const result = runStoppable(ctx, query, this.#settings.stopTimeout).catch(showCaller);
-    if (callback === undefined) return result;
-    result.then((value) => callback(null, value), callback);
-    return undefined;
+    return deliver(result, callback);
   }
 
-  /** As `pool.connect`: `ctx` bounds the wait, and `contextOf` says what the client's queries belong to. */
+  /**
+   * Does what `pool.connect` does. The wait ends with `ctx`. `contextOf` returns the context of each
+   * query of the client.
+   */
   async connect(ctx: Context | undefined, contextOf: ContextOf): Promise<PoolClient> {
-    const giveBack = (client: PoolClient): void => client.release();
-    const client = await (ctx === undefined
-      ? this.#take()
-      : lease(ctx, { kind: "pg.wait", take: this.#take, giveBack }));
-    let lent = this.#lent.get(client);
-    if (lent === undefined) {
+    const client = await leaseClient(ctx, this.#pool);
+    let bound = this.#boundClients.get(client);
+    if (bound === undefined) {
       try {
-        lent = new BoundClient(client, this.#settings);
+        bound = new BoundClient(client, this.#settings);
       } catch (error) {
         client.release();
         throw error;
       }
-      this.#lent.set(client, lent);
+      this.#boundClients.set(client, bound);
     }
-    return lent.lend(contextOf);
+    return bound.bindLeased(contextOf);
   }
-
-  readonly #take = (): Promise<PoolClient> =>
-    new Promise((resolve, reject) => {
-      this.#pool.connect((error, client) =>
-        client === undefined ? reject(error) : resolve(client),
-      );
-    });
 }
 
-/** Answers as pg does: with a promise, or through the callback that was given. */
-export function answerConnect(
+/** Returns the client's promise, or passes the client to `callback` if there is one, as pg does. */
+export function deliverClient(
   connecting: Promise<PoolClient>,
   callback: unknown,
 ): Promise<PoolClient> | undefined {
   if (typeof callback !== "function") return connecting;
-  const answer = callback as (error: unknown, client: unknown, release: unknown) => void;
+  const call = callback as (error: unknown, client: unknown, release: unknown) => void;
   connecting.then(
-    (client) => answer(undefined, client, (destroy?: Error | boolean) => client.release(destroy)),
-    (error: unknown) => answer(error, undefined, () => undefined),
+    (client) => call(undefined, client, (destroy?: Error | boolean) => client.release(destroy)),
+    (error: unknown) => call(error, undefined, () => undefined),
   );
   return undefined;
 }

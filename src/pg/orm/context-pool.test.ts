@@ -28,7 +28,7 @@ function pool(config: pg.PoolConfig = {}): pg.Pool {
   return made;
 }
 
-test("it is a Pool", async () => {
+test("contextPool returns a subclass of Pool", async () => {
   expectTypeOf(ContextPool).toEqualTypeOf<typeof pg.Pool>();
   const db = pool();
   expect(db).toBeInstanceOf(pg.Pool);
@@ -37,8 +37,8 @@ test("it is a Pool", async () => {
   expect(() => contextPool(db as never)).toThrow(/contextPool\(pg\.Pool\)/);
 });
 
-describe("without a context in force", () => {
-  test("queries are pg's own, by promise and by callback", async () => {
+describe("a context pool without a current context", () => {
+  test("runs queries as pg does, by promises and by callbacks", async () => {
     const db = pool();
     expect((await db.query("select $1::int as n", [1])).rows).toEqual([{ n: 1 }]);
     const answer = new Promise((resolve) =>
@@ -49,26 +49,26 @@ describe("without a context in force", () => {
     expect((await client.query("select 3 as n")).rows).toEqual([{ n: 3 }]);
     await client.query("begin");
     await failure(client.query("select 1/0"));
-    expect(await client.query("commit")).toMatchObject({ command: "ROLLBACK" }); // as pg
+    expect(await client.query("commit")).toMatchObject({ command: "ROLLBACK" }); // as pg does
     client.release();
     expectWhole(db);
   });
 
-  test("a query error costs the connection, as pg's pool has it", async () => {
+  test("closes the connection after a query that failed, as pg's Pool does", async () => {
     const db = pool();
     await expect(db.query("selekt")).rejects.toMatchObject({ code: "42601" });
     await until(() => db.totalCount === 0);
   });
 });
 
-describe("with a context in force", () => {
-  test("queries stop, of the pool and of its clients", async () => {
+describe("a context pool with a current context", () => {
+  test("stops the queries of the pool and of its clients when the context ends", async () => {
     const db = pool();
     for (const way of ["pool", "client"]) {
       using ctx = withCancel(background());
       const text = `select pg_sleep(60) ${mark()}`;
       const query = runWithContext(ctx, async () => {
-        await sleep(background(), 1); // it follows an await
+        await sleep(background(), 1); // the current context follows an await
         if (way === "pool") return await failure(db.query(text));
         const client = await db.connect();
         try {
@@ -85,8 +85,9 @@ describe("with a context in force", () => {
     }
   });
 
-  test("callbacks too", async () => {
+  test("passes ctx.err() to the callback of a query that was stopped", async () => {
     const db = pool();
+    await db.query("select 1"); // connected
     using ctx = withTimeout(background(), 50);
     const error = await runWithContext(
       ctx,
@@ -96,7 +97,7 @@ describe("with a context in force", () => {
     expectWhole(db);
   });
 
-  test("the innermost run counts", async () => {
+  test("uses the context of the innermost runWithContext", async () => {
     const db = pool();
     using outer = withCancel(background());
     await runWithContext(outer, async () => {
@@ -111,7 +112,7 @@ describe("with a context in force", () => {
     expectWhole(db);
   });
 
-  test("outside is without", async () => {
+  test("uses no context inside runWithoutContext", async () => {
     const db = pool();
     using gone = withCancel(background());
     gone.cancel();
@@ -121,7 +122,7 @@ describe("with a context in force", () => {
     });
   });
 
-  test("bind counts as well", async () => {
+  test("uses the context of bind too", async () => {
     const db = pool();
     using ctx = withCancel(background());
     using bound = withCancel(background());
@@ -137,8 +138,8 @@ describe("with a context in force", () => {
   });
 });
 
-describe("whose query is it", () => {
-  test("of whoever asked, and not of whoever's release served the wait", async () => {
+describe("a query of a context pool belongs to", () => {
+  test("the context in which it was asked for, and not to that of the release that ended its wait", async () => {
     const db = pool();
     using first = withCancel(background());
     using second = withCancel(background());
@@ -157,24 +158,24 @@ describe("whose query is it", () => {
           }),
         ),
     );
-    const ofNobody = new Promise((resolve) =>
+    const withoutContext = new Promise((resolve) =>
       db.query("select 8 as n", (error, result) => resolve(error ?? result.rows)),
     );
     runWithContext(first, () => holder.release());
     first.cancel();
     expect((await byPromise).rows[0]!.n).toBe(7);
     expect(await byCallback).toMatchObject({ n: 7 });
-    expect(await ofNobody).toEqual([{ n: 8 }]);
+    expect(await withoutContext).toEqual([{ n: 8 }]);
     expectWhole(db);
   });
 
-  test("of the run that asked for its connection, when a stranger's is in force", async () => {
+  test("the context in which its connection was leased, if another context is current", async () => {
     const db = pool();
     using mine = withCancel(background());
-    using strangers = withCancel(background());
-    strangers.cancel();
+    using other = withCancel(background());
+    other.cancel();
     const client = await runWithContext(mine, () => db.connect());
-    const rows = await runWithContext(strangers, () => client.query("select 1 as n"));
+    const rows = await runWithContext(other, () => client.query("select 1 as n"));
     expect(rows.rows).toEqual([{ n: 1 }]);
     mine.cancel();
     expect(await failure(client.query("select 1"))).toBe(mine.err());
@@ -182,7 +183,7 @@ describe("whose query is it", () => {
     expectWhole(db);
   });
 
-  test("of the run in force, when the connection was asked for outside of any", async () => {
+  test("the current context, if its connection was leased without a context", async () => {
     const db = pool();
     const client = await db.connect();
     using ctx = withCancel(background());
@@ -193,7 +194,7 @@ describe("whose query is it", () => {
     expectWhole(db);
   });
 
-  test("of nobody, when the pool sets a connection up", async () => {
+  test("no context, if the pool sends it to set a connection up", async () => {
     using ctx = withCancel(background());
     let settings: Promise<unknown> | undefined;
     const db = pool({
@@ -215,7 +216,7 @@ describe("whose query is it", () => {
   });
 });
 
-test("run says what is wrong with its arguments", () => {
+test("runWithContext says what is wrong with its arguments", () => {
   expect(() => runWithContext("x" as never, () => 1)).toThrow(/runWithContext needs a Context/);
   expect(() => runWithContext(background(), 1 as never)).toThrow(/takes a function/);
   expect(runWithContext(background(), () => 7)).toBe(7);

@@ -1,40 +1,43 @@
-/** A Pool for those who keep it for the life of the process and hand no context on: ORMs. */
-import { runInFrame, currentFrame, isWithin, type Frame } from "../../current/current-context.ts";
-import { isPlain } from "./bind.ts";
-import { answerConnect, BoundPool } from "./bound-pool.ts";
-import type { ContextOf } from "./bound-client.ts";
+/** Pools for ORMs that keep their pool for the life of the process and pass no context on. */
 import { settingsOf } from "../../adapter/settings.ts";
+import { currentFrame, isWithin, runInFrame, type Frame } from "../../current/current-context.ts";
+import { needPoolClass } from "../misuse.ts";
 import type { WithContextOptions } from "../settings.ts";
 import type { PoolLike } from "../types.ts";
+import type { ContextOf } from "./bound-client.ts";
+import { BoundPool, deliverClient } from "./bound-pool.ts";
+import { isSqlOrConfig } from "./query-arguments.ts";
 
 /**
- * A subclass of the given `pg.Pool` for ORMs that keep their pool for the life of the process. What
- * is asked of it within `run(ctx, () => …)` belongs to that context, as if it had been asked of
- * `bind(ctx, pool)`; what is asked outside of any `run` is exactly as with the Pool itself.
+ * Returns a subclass of `pg.Pool` whose queries belong to the current context. Use it for ORMs that
+ * keep their pool for the life of the process. Call it once, and create pools from the class that it
+ * returns.
  *
- *     const pool = new (contextPool(pg.Pool))({ max: 10 });
- *     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
- *     await run(ctx, () => prisma.order.findMany());
+ * Inside `runWithContext(ctx, …)` of "eightysix/current", the pool behaves as `bind(ctx, pool)`
+ * does. Without a current context it behaves as the Pool itself.
  *
- * A connection belongs to the `run` in which it was asked for: its queries belong to that, or to a
- * `run` inside it. So an ORM may do its work from wherever it likes, once it has a connection.
+ * A connection belongs to the `runWithContext` in which it was leased. Its queries belong to that
+ * context, or to the context of a `runWithContext` inside it. An ORM may therefore use a connection
+ * from anywhere. What the pool does for itself (connecting, its hooks and events) belongs to no
+ * context.
  *
- * A subclass of `pg.Client` would be less to write and would not do: a Pool serves those who wait
- * from within the call of whoever releases a connection, hence in a stranger's context. What the
- * pool itself does (connecting, its hooks and events) belongs to no context.
+ * Throws a TypeError for anything but a class of pools.
+ *
+ * @example
+ * const pool = new (contextPool(pg.Pool))({ max: 10 });
+ * const prisma = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(prismaExtension);
+ * const orders = await runWithContext(ctx, () => prisma.order.findMany());
  */
 export function contextPool<C extends new (...args: never) => PoolLike>(
   PoolClass: C,
   options: WithContextOptions = {},
 ): C {
-  if (typeof PoolClass !== "function") {
-    throw new TypeError(
-      `contextPool takes the class, as contextPool(pg.Pool), got ${typeof PoolClass}; make the pool from what it returns`,
-    );
-  }
+  needPoolClass(PoolClass);
   const settings = settingsOf(options);
   const Base = PoolClass as unknown as AnyPoolClass;
 
+  // A subclass of `pg.Client` would be shorter, and wrong: a pool serves a waiter inside the call
+  // with which another request releases a client, and so inside that request's context.
   class ContextPool extends Base {
     readonly #bound = new BoundPool(
       { connect: (callback) => void runInFrame(undefined, () => super.connect(callback)) },
@@ -42,14 +45,14 @@ export function contextPool<C extends new (...args: never) => PoolLike>(
     );
 
     override connect(callback?: unknown): unknown {
-      const scope = currentFrame();
-      return answerConnect(this.#bound.connect(scope?.ctx, contextOf(scope)), callback);
+      const frame = currentFrame();
+      return deliverClient(this.#bound.connect(frame?.ctx, contextOf(frame)), callback);
     }
 
-    override query(...given: unknown[]): unknown {
-      const scope = currentFrame();
-      if (scope === undefined || !isPlain(given)) return super.query(...given);
-      return this.#bound.query(scope.ctx, given);
+    override query(...args: unknown[]): unknown {
+      const frame = currentFrame();
+      if (frame === undefined || !isSqlOrConfig(args)) return super.query(...args);
+      return this.#bound.query(frame.ctx, args);
     }
   }
   return ContextPool as unknown as C;
@@ -60,10 +63,11 @@ type AnyPoolClass = new (...args: unknown[]) => {
   query(...args: unknown[]): unknown;
 };
 
-function contextOf(lentIn: Frame | undefined): ContextOf {
+/** Returns the context of each query on a connection that was leased in the frame `leasedIn`. */
+function contextOf(leasedIn: Frame | undefined): ContextOf {
   return () => {
-    const scope = currentFrame();
-    if (lentIn === undefined) return scope?.ctx;
-    return scope !== undefined && isWithin(scope, lentIn) ? scope.ctx : lentIn.ctx;
+    const frame = currentFrame();
+    if (leasedIn === undefined) return frame?.ctx;
+    return frame !== undefined && isWithin(frame, leasedIn) ? frame.ctx : leasedIn.ctx;
   };
 }

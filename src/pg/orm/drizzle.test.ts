@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 
 describe.each(["bind", "contextPool"] as const)("Drizzle with %s", (way) => {
-  /** Calls `use` with a database of `ctx`, over a pool of one. */
+  /** Calls `use` with a Drizzle database that is bound to `ctx`, over a pool of one connection. */
   async function withDb<T>(
     ctx: Context,
     use: (db: ReturnType<typeof drizzle>) => Promise<T>,
@@ -39,7 +39,7 @@ describe.each(["bind", "contextPool"] as const)("Drizzle with %s", (way) => {
     return result;
   }
 
-  test("a query stops on the server", async () => {
+  test("a query stops on the server when its context ends", async () => {
     using ctx = withCancel(background());
     const text = `select pg_sleep(60) ${mark()}`;
     await withDb(ctx, async (db) => {
@@ -76,7 +76,7 @@ describe.each(["bind", "contextPool"] as const)("Drizzle with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("a nested transaction stops, and all of it is rolled back", async () => {
+  test("a nested transaction stops, and the outer one is rolled back too", async () => {
     const name = await table(look);
     const orders = pgTable(name, { id: integer().primaryKey() });
     using ctx = withCancel(background());
@@ -114,7 +114,7 @@ describe.each(["bind", "contextPool"] as const)("Drizzle with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("what is not canceled commits", async () => {
+  test("a transaction whose context stays live commits", async () => {
     const name = await table(look);
     const orders = pgTable(name, { id: integer().primaryKey() });
     await withDb(background(), (db) =>
@@ -127,7 +127,7 @@ describe.each(["bind", "contextPool"] as const)("Drizzle with %s", (way) => {
   });
 });
 
-test("Drizzle takes a bound client too, inside a transaction of the caller's", async () => {
+test("Drizzle on a bound client stops its query, and the client works on", async () => {
   const client = await testClient();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60) ${mark()}`;
@@ -139,7 +139,7 @@ test("Drizzle takes a bound client too, inside a transaction of the caller's", a
   expect((await client.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
 });
 
-test("types need no cast", () => {
+test("Drizzle takes a bound pool without a type cast", () => {
   const type = (ctx: Context, pool: pg.Pool) => drizzle({ client: bind(ctx, pool) });
   expectTypeOf(type).returns.toHaveProperty("$client").toEqualTypeOf<pg.Pool>();
 });

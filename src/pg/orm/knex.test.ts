@@ -21,13 +21,13 @@ beforeEach(async () => {
   look = await observer();
 });
 
-test("Knex with its own pool over a contextPool: a transaction stops and is rolled back", async () => {
+test("Knex with a pool of its own over a context pool stops a transaction and rolls it back", async () => {
   const name = await table(look);
   const pool = new (contextPool(pg.Pool))({ connectionString: postgresUrl(), max: 1 });
   onTestFinished(() => pool.end());
   const db = knex({ client: "pg", connection: {}, pool: { min: 0, max: 1 } });
   Object.assign(db.client as object, {
-    // Not for whoever happens to need a new one first.
+    // Without a context: the connection must not belong to the request that needs it first.
     acquireRawConnection: () => runWithoutContext(() => pool.connect()),
     destroyRawConnection: async (connection: pg.PoolClient) => connection.release(true),
   });
@@ -53,7 +53,7 @@ test("Knex with its own pool over a contextPool: a transaction stops and is roll
   await db.destroy();
 });
 
-test("a query that is awaited outside of its run has begun inside", async () => {
+test("a Knex query that runWithContext returns has started under that context", async () => {
   const pool = new (contextPool(pg.Pool))({ connectionString: postgresUrl(), max: 1 });
   onTestFinished(() => pool.end());
   const db = knex({ client: "pg", connectionPool: pool });
@@ -74,7 +74,7 @@ describe.each(["bind", "contextPool"] as const)("Knex with %s", (way) => {
     const db = knex({
       client: "pg",
       connectionPool: way === "bind" ? bind(ctx, pool) : pool,
-      log: { warn: () => undefined }, // it warns of a wait that was ended
+      log: { warn: () => undefined }, // Knex warns when a wait for a connection has ended
     });
     const result = await (way === "bind" ? use(db) : runWithContext(ctx, () => use(db)));
     await until(() => pool.idleCount === pool.totalCount);
@@ -82,7 +82,7 @@ describe.each(["bind", "contextPool"] as const)("Knex with %s", (way) => {
     return result;
   }
 
-  test("a query stops on the server, and rejects with the context's own error", async () => {
+  test("a query stops on the server and rejects with ctx.err() when its context ends", async () => {
     using ctx = withCancel(background());
     const text = `select pg_sleep(60) ${mark()}`;
     await withDb(ctx, async (db) => {
@@ -113,7 +113,7 @@ describe.each(["bind", "contextPool"] as const)("Knex with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("a nested transaction stops, and all of it is rolled back", async () => {
+  test("a nested transaction stops, and the outer one is rolled back too", async () => {
     const name = await table(look);
     using ctx = withCancel(background());
     const text = `select pg_sleep(60) ${mark()}`;
@@ -149,7 +149,7 @@ describe.each(["bind", "contextPool"] as const)("Knex with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("a wait for a connection ends with the context", async () => {
+  test("a wait for a connection rejects when the context ends", async () => {
     using ctx = withCancel(background());
     await withDb(ctx, async (db) => {
       const trx = await db.transaction();

@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect, sql } from "kysely";
 import Cursor from "pg-cursor";
 import pg from "pg";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { background, sleep, withCancel, type Context } from "../../index.ts";
+import { background, withCancel, type Context } from "../../index.ts";
 import {
   mark,
   observer,
@@ -41,7 +41,7 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
     return result;
   }
 
-  test("a query stops on the server, and rejects with the context's own error", async () => {
+  test("a query stops on the server and rejects with ctx.err() when its context ends", async () => {
     using ctx = withCancel(background());
     const text = `select pg_sleep(60) ${mark()}`;
     await withDb(ctx, async (db) => {
@@ -86,7 +86,7 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("a controlled transaction: savepoints are rolled back to, then all of it", async () => {
+  test("a controlled transaction rolls back to its savepoint and then rolls back", async () => {
     const name = await table(look);
     using ctx = withCancel(background());
     const text = `select pg_sleep(60) ${mark()}`;
@@ -105,7 +105,7 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
     expect(await idsIn(look, name)).toEqual([]);
   });
 
-  test("a stream stops in the middle, while the server works on the next rows", async () => {
+  test("a stream stops while the server works on its next rows", async () => {
     using ctx = withCancel(background());
     const text = `select i, case when i > 4 then pg_sleep(60) end from generate_series(1, 9) i ${mark()}`;
     await withDb(ctx, async (db) => {
@@ -125,7 +125,7 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
     });
   });
 
-  test("a stream whose reader is stopped between reads gives its connection back", async () => {
+  test("a stream whose context ends between reads returns its connection", async () => {
     using ctx = withCancel(background());
     const name = await table(look);
     await look.query(`insert into ${name} select generate_series(1, 100)`);
@@ -143,22 +143,22 @@ describe.each(["bind", "contextPool"] as const)("Kysely with %s", (way) => {
     });
   });
 
-  test("the wait for a connection ends with the context", async () => {
+  test("a wait for a connection rejects when the context ends", async () => {
     using ctx = withCancel(background());
     await withDb(ctx, async (db) => {
-      let release = (): void => undefined;
+      let release: (() => void) | undefined;
       const held = db.connection().execute(() => new Promise<void>((end) => (release = end)));
-      await sleep(background(), 20);
+      await until(() => release !== undefined);
       const waiting = failure(db.selectFrom("nosuch").selectAll().execute());
       ctx.cancel();
       expect(await waiting).toBe(ctx.err());
-      release();
+      release?.();
       await held;
     });
   });
 });
 
-test("destroying a per-request Kysely leaves the pool", async () => {
+test("destroying a Kysely instance over bind leaves the pool open", async () => {
   const pool = testPool({ max: 1 });
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool: bind(background(), pool) }),

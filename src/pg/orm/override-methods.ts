@@ -1,22 +1,29 @@
 /**
- * The object itself, as `instanceof`, its properties and its events say, but for methods that are
- * replaced. A Proxy and no subclass or copy, because it is made for each request. Methods are
- * called on the object itself, which may have private fields.
+ * Returns `target` with some of its methods replaced by those in `overrides`. All else is the
+ * target's own: its properties, its events, `instanceof`.
+ *
+ * It is a Proxy, not a subclass or a copy, because one is made for each request. Methods run on the
+ * target itself, which may have private fields. A method that returns the target returns the proxy.
  */
-export function overrideMethods<T extends object>(target: T, own: Record<string, unknown>): T {
-  const face: T = new Proxy(target, {
+export function overrideMethods<T extends object>(
+  target: T,
+  overrides: Record<string, unknown>,
+): T {
+  const proxy: T = new Proxy(target, {
     get(_, property) {
-      if (typeof property === "string" && Object.hasOwn(own, property)) return own[property];
+      if (typeof property === "string" && Object.hasOwn(overrides, property)) {
+        return overrides[property];
+      }
       const value: unknown = Reflect.get(target, property, target);
-      // What is a function and not a method: `constructor`, and such as the `Client` of a Pool.
+      // Some functions are not methods: `constructor`, and a Pool's own property `Client`.
       if (typeof value !== "function" || property === "constructor") return value;
       if (Object.hasOwn(target, property)) return value;
       return (...args: unknown[]): unknown => {
         const result: unknown = Reflect.apply(value, target, args);
-        return result === target ? face : result;
+        return result === target ? proxy : result;
       };
     },
     set: (_, property, value) => Reflect.set(target, property, value, target),
   });
-  return face;
+  return proxy;
 }

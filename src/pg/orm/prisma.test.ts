@@ -46,7 +46,7 @@ async function prisma(max = 1): Promise<{ db: Prisma; plain: Prisma; pool: pg.Po
   return { db, plain, pool };
 }
 
-test("a query stops on the server", async () => {
+test("a Prisma query stops on the server when its context ends", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60)::text ${mark()}`;
@@ -58,7 +58,7 @@ test("a query stops on the server", async () => {
   expectWhole(pool);
 });
 
-test("a model's query that waits for a lock stops", async () => {
+test("the query of a Prisma model that waits for a lock stops", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const holder = await testClient();
@@ -71,7 +71,7 @@ test("a model's query that waits for a lock stops", async () => {
   expectWhole(pool);
 });
 
-test("an interactive transaction stops, is rolled back, and its connection is used again", async () => {
+test("an interactive Prisma transaction stops, is rolled back, and its connection is used again", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60)::text ${mark()}`;
@@ -91,7 +91,7 @@ test("an interactive transaction stops, is rolled back, and its connection is us
   expect(await idsIn(look, name)).toEqual([]);
 });
 
-test("findUnique in an interactive transaction stops", async () => {
+test("`findUnique` stops inside an interactive Prisma transaction", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const holder = await testClient();
@@ -111,7 +111,7 @@ test("findUnique in an interactive transaction stops", async () => {
   expectWhole(pool);
 });
 
-test("a transaction whose context ends before its COMMIT is rolled back", async () => {
+test("a Prisma transaction whose context ends before its COMMIT is rolled back", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const done = runWithContext(ctx, () =>
@@ -129,7 +129,7 @@ test("a transaction whose context ends before its COMMIT is rolled back", async 
   expect(await db.order.findMany()).toEqual([]);
 });
 
-test("a wait for a connection ends with the context", async () => {
+test("a wait for a connection of Prisma rejects when the context ends", async () => {
   const { db, pool } = await prisma();
   const holder = await pool.connect();
   using ctx = withCancel(background());
@@ -146,7 +146,7 @@ test("a wait for a connection ends with the context", async () => {
   expectWhole(pool);
 });
 
-test("findUnique of two requests in one tick: neither hits the other", async () => {
+test("batched Prisma operations of two requests do not stop when the other request ends", async () => {
   const { db, pool } = await prisma(4);
   await look.query(`insert into ${name} values (1), (2)`);
   const holder = await testClient();
@@ -170,7 +170,7 @@ test("findUnique of two requests in one tick: neither hits the other", async () 
   expect(pool.waitingCount).toBe(0);
 });
 
-test("a query that is awaited outside of its run has begun inside", async () => {
+test("a Prisma query that runWithContext returns has started under that context", async () => {
   const { db, pool } = await prisma();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60)::text ${mark()}`;
@@ -181,7 +181,7 @@ test("a query that is awaited outside of its run has begun inside", async () => 
   expectWhole(pool);
 });
 
-test("without the extension, Prisma's error has the code of the context's", async () => {
+test("without prismaExtension, Prisma's error has the code of the context's error", async () => {
   const { plain } = await prisma();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60)::text ${mark()}`;
@@ -196,7 +196,7 @@ test("without the extension, Prisma's error has the code of the context's", asyn
   expect(isCanceled(error)).toBe(false); // there is no cause
 });
 
-test("an array of operations is one transaction, and all or nothing", async () => {
+test("an array of Prisma operations under a context is one transaction", async () => {
   const { db, pool } = await prisma();
   const insert = (id: number) => db.order.create({ data: { id } });
   await runWithContext(background(), () => db.$transaction([insert(1), insert(2)]));

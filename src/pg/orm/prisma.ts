@@ -1,28 +1,33 @@
-/** Prisma's own batching, which knows nothing of who asked. */
+/** The extension for Prisma, which batches the queries of several requests. */
 import { orDone, throwIfDone } from "../../index.ts";
 import { currentFrame, runWithoutContext } from "../../current/current-context.ts";
 
-/** What Prisma tells a query extension, its undocumented part included. */
+/** What Prisma passes to a query extension, its undocumented part included. */
 interface PrismaCall {
   readonly operation: string;
   readonly args: unknown;
   readonly query: (args: never) => PromiseLike<unknown>;
+  /** `kind` is "itx" in an interactive transaction, and "batch" in an array of `$transaction`. */
   readonly __internalParams?: { readonly transaction?: { readonly kind?: string } };
 }
 
 /**
- * A Prisma extension, for clients over a `contextPool`:
+ * A Prisma extension for clients over a `contextPool`. Without it, the end of one request can stop
+ * another request's query.
  *
- *     const prisma = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(prismaExtension);
+ * The reason is Prisma's batching. In each turn of the event loop, Prisma collects every
+ * `findUnique` and every array of `$transaction`, and sends them all from inside the first call. It
+ * even merges several `findUnique` calls into one statement. With the extension, these operations
+ * belong to no context: `ctx` ends the wait for them, and the server finishes them. Inside an
+ * interactive transaction they are stopped like all other operations.
  *
- * Without it one request can stop another's query: Prisma sends every `findUnique`, and every array
- * given to `$transaction`, that is asked for in one turn of the event loop from within the first
- * one's call; it even makes one statement of several `findUnique`. With it those belong to nobody:
- * `ctx` ends the wait for them, and the server finishes them. In an interactive transaction they are
- * stopped like any other.
+ * The extension also removes Prisma's wrapping from context errors: an operation that was stopped
+ * rejects with `ctx.err()`. Without the extension it rejects with a PrismaClientKnownRequestError
+ * that has the same `code` and no `cause`.
  *
- * It also undoes Prisma's wrapping: what was stopped rejects with `ctx.err()`. (Without it, with a
- * PrismaClientKnownRequestError of the same `code`, and no `cause`.)
+ * @example
+ * const pool = new (contextPool(pg.Pool))();
+ * const prisma = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(prismaExtension);
  */
 export const prismaExtension = {
   name: "eightysix",
@@ -42,8 +47,8 @@ export const prismaExtension = {
         return (await (kind === "itx" ? shared : orDone(ctx, shared))) as never;
       } catch (error) {
         const err = ctx.err();
-        const isOurs = (error as { code?: unknown } | null)?.code === err?.code;
-        throw err !== undefined && isOurs ? err : error;
+        const isContextsError = (error as { code?: unknown } | null)?.code === err?.code;
+        throw err !== undefined && isContextsError ? err : error;
       }
     },
   },

@@ -1,4 +1,4 @@
-/** ORMs, canceled at every point of a transaction: all of it or nothing, and the pool as before. */
+/** Transactions of ORMs that are canceled at every step: their effects, and the pool afterwards. */
 import { PrismaPg } from "@prisma/adapter-pg";
 import { DrizzleQueryError, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -19,13 +19,13 @@ import { bind, contextPool, prismaExtension } from "../index.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 type Work = (ctx: Context, step: (name: string) => void) => Promise<unknown>;
-interface Given {
+interface Setup {
   pool: pg.Pool;
   name: string;
 }
 
-/** Each inserts 1, and 2 in a nested transaction, where the ORM has those. */
-const transactions: Record<string, (given: Given) => Promise<Work>> = {
+/** Each inserts 1 and 2. It inserts 2 in a nested transaction if the ORM has those. */
+const transactions: Record<string, (setup: Setup) => Promise<Work>> = {
   Drizzle: async ({ pool, name }) => {
     const insert = (id: number) => sql.raw(`insert into ${name} values (${id})`);
     return (ctx) =>
@@ -46,7 +46,7 @@ const transactions: Record<string, (given: Given) => Promise<Work>> = {
   },
   Knex: async ({ pool, name }) => {
     const db = knex({ client: "pg", connectionPool: pool, log: { warn: () => undefined } });
-    await db.raw("select 1"); // it asks for the version once
+    await db.raw("select 1"); // Knex asks for the server's version once
     return (ctx) =>
       runWithContext(ctx, () =>
         db.transaction(async (trx) => {
@@ -82,7 +82,7 @@ const transactions: Record<string, (given: Given) => Promise<Work>> = {
   },
 };
 
-async function given(): Promise<Given & { relay: Awaited<ReturnType<typeof startRelay>> }> {
+async function setUp(): Promise<Setup & { relay: Awaited<ReturnType<typeof startRelay>> }> {
   const look = await observer();
   const { hostname, port } = new URL(postgresUrl());
   const relay = await startRelay({ host: hostname, port: Number(port) }, postgresMessages);
@@ -92,33 +92,36 @@ async function given(): Promise<Given & { relay: Awaited<ReturnType<typeof start
   return { pool, name: await table(look), relay };
 }
 
-test.each(Object.keys(transactions))("%s: a transaction", async (orm) => {
-  const { pool, name, relay } = await given();
-  const look = await observer();
-  const transaction = await transactions[orm]!({ pool, name });
-  const pids = new Set<unknown>();
-  pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
-  const steps = await cancelAtEveryStep({
-    relay,
-    run: (ctx, step) =>
-      transaction(ctx, step).catch((error: unknown) => {
-        if (error instanceof DrizzleQueryError) throw error.cause as Error;
-        if (error instanceof QueryFailedError) throw error.driverError;
-        throw error;
-      }),
-    async check(outcome) {
-      await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
-      expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
-      expect(pids.size, "one connection for all of it").toBe(1);
-      expect(await idsIn(look, name)).toEqual("value" in outcome ? [1, 2] : []);
-      await look.query(`truncate ${name}`);
-    },
-  });
-  expect(steps.length).toBeGreaterThan(20);
-});
+test.each(Object.keys(transactions))(
+  "a transaction of %s that is canceled at any step is committed as a whole or not at all",
+  async (orm) => {
+    const { pool, name, relay } = await setUp();
+    const look = await observer();
+    const transaction = await transactions[orm]!({ pool, name });
+    const pids = new Set<unknown>();
+    pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
+    const steps = await cancelAtEveryStep({
+      relay,
+      run: (ctx, step) =>
+        transaction(ctx, step).catch((error: unknown) => {
+          if (error instanceof DrizzleQueryError) throw error.cause as Error;
+          if (error instanceof QueryFailedError) throw error.driverError;
+          throw error;
+        }),
+      async check(outcome) {
+        await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
+        expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
+        expect(pids.size, "one connection for all of it").toBe(1);
+        expect(await idsIn(look, name)).toEqual("value" in outcome ? [1, 2] : []);
+        await look.query(`truncate ${name}`);
+      },
+    });
+    expect(steps.length).toBeGreaterThan(20);
+  },
+);
 
-test("Kysely: a stream", async () => {
-  const { pool, relay } = await given();
+test("a stream of Kysely that is canceled at any step returns its connection", async () => {
+  const { pool, relay } = await setUp();
   await pool.query("select 1");
   const pids = new Set<unknown>();
   pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));

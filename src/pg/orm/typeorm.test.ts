@@ -20,7 +20,7 @@ beforeEach(async () => {
   look = await observer();
 });
 
-/** A DataSource with a pool of one, and the table that it knows as "order". */
+/** A DataSource with a pool of one connection, and the name of its table for the entity "order". */
 async function dataSource(): Promise<{ db: DataSource; pool: pg.Pool; name: string }> {
   const name = await table(look);
   const db = new DataSource({
@@ -43,7 +43,7 @@ async function dataSource(): Promise<{ db: DataSource; pool: pg.Pool; name: stri
   return { db, pool: (db.driver as unknown as { master: pg.Pool }).master, name };
 }
 
-test("a query stops on the server", async () => {
+test("a TypeORM query stops on the server when its context ends", async () => {
   const { db, pool } = await dataSource();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60) ${mark()}`;
@@ -59,7 +59,7 @@ test("a query stops on the server", async () => {
   expectWhole(pool);
 });
 
-test("a transaction stops, is rolled back, and its connection is used again", async () => {
+test("a TypeORM transaction stops, is rolled back, and its connection is used again", async () => {
   const { db, pool, name } = await dataSource();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60) ${mark()}`;
@@ -79,7 +79,7 @@ test("a transaction stops, is rolled back, and its connection is used again", as
   expect(await idsIn(look, name)).toEqual([]);
 });
 
-test("a nested transaction stops, and all of it is rolled back", async () => {
+test("a nested TypeORM transaction stops, and the outer one is rolled back too", async () => {
   const { db, pool, name } = await dataSource();
   using ctx = withCancel(background());
   const text = `select pg_sleep(60) ${mark()}`;
@@ -101,7 +101,7 @@ test("a nested transaction stops, and all of it is rolled back", async () => {
   expect(await idsIn(look, name)).toEqual([]);
 });
 
-test("a transaction whose context ends before its COMMIT is rolled back", async () => {
+test("a TypeORM transaction whose context ends before its COMMIT is rolled back", async () => {
   const { db, pool, name } = await dataSource();
   using ctx = withCancel(background());
   const done = runWithContext(ctx, () =>
@@ -117,7 +117,7 @@ test("a transaction whose context ends before its COMMIT is rolled back", async 
   expect(await idsIn(look, name)).toEqual([]);
 });
 
-test("a wait for a connection ends with the context, with its own error", async () => {
+test("a wait for a connection of TypeORM rejects with ctx.err() when the context ends", async () => {
   const { db, pool } = await dataSource();
   using ctx = withCancel(background());
   const holder = db.createQueryRunner();
@@ -131,7 +131,7 @@ test("a wait for a connection ends with the context, with its own error", async 
   expectWhole(pool);
 });
 
-test("a query that waited is not hit by the context of whoever released", async () => {
+test("a TypeORM query that waited for a connection is not hit when the context of its last user ends", async () => {
   const { db, pool } = await dataSource();
   using first = withCancel(background());
   using second = withCancel(background());
@@ -146,7 +146,7 @@ test("a query that waited is not hit by the context of whoever released", async 
   expectWhole(pool);
 });
 
-test("without a context all is as before", async () => {
+test("TypeORM without a context works as before", async () => {
   const { db, pool, name } = await dataSource();
   await db.transaction(async (manager) => {
     await manager.insert("order", { id: 1 });

@@ -1,0 +1,47 @@
+/** Recognizes the statements that begin, divide or end a transaction. */
+
+/**
+ * What a statement does to a transaction. It decides whether the statement is sent when its context
+ * is done, and whether a statement that was sent is stopped:
+ *
+ * - "begin": sent and not stopped. It does no harm, and Drizzle never releases its connection if a
+ *   BEGIN fails.
+ * - "rollback": sent and not stopped, because it cleans up.
+ * - "commit": not sent as a commit when the context is done. A commit that was sent is not stopped.
+ * - "savepoint": SAVEPOINT and RELEASE. Not sent when the context is done. One that was sent is not
+ *   stopped: after a stop, nothing tells whether there is a savepoint to roll back to.
+ * - "other": stops with its context, like any query.
+ */
+export type TransactionCommand = "begin" | "rollback" | "commit" | "savepoint" | "other";
+
+/** Classifies a statement by its first word. Comments before that word are skipped. */
+export function transactionCommandOf(text: unknown): TransactionCommand {
+  if (typeof text !== "string") return "other";
+  const word =
+    /(?:(rollback|abort)|(commit|end)|(begin|start)|savepoint|release)\b(?!\s+prepared\b)/iy;
+  word.lastIndex = firstWordIn(text);
+  const found = word.exec(text);
+  if (found === null) return "other";
+  if (found[1] !== undefined) return "rollback";
+  if (found[2] !== undefined) return "commit";
+  return found[3] !== undefined ? "begin" : "savepoint";
+}
+
+const SPACE = " \t\n\r\f\v";
+
+/**
+ * Returns the index behind leading spaces and comments, which ORMs and tracers put first. It uses no
+ * regular expression, because that would backtrack on long comments.
+ */
+function firstWordIn(text: string): number {
+  for (let at = 0; ;) {
+    while (SPACE.includes(text.charAt(at)) && at < text.length) at++;
+    const end = text.startsWith("--", at)
+      ? text.indexOf("\n", at)
+      : text.startsWith("/*", at)
+        ? text.indexOf("*/", at + 2) + 1
+        : 0;
+    if (end <= 0) return at;
+    at = end + 1;
+  }
+}
