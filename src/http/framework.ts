@@ -64,8 +64,8 @@ function discardWritesAfterEnd(res: WritableResponseLike): void {
 }
 
 /**
- * Returns what runs the rest of the request under its current context, or `undefined` if `current`
- * does not ask for one. `read` returns the context that handlers see.
+ * Returns the request's current context, or `undefined` if `current` does not ask for one. `read`
+ * returns the context that handlers see.
  */
 export function openCurrent(
   req: RequestLike & { readonly method?: string },
@@ -90,8 +90,8 @@ export function openCurrent(
 }
 
 /**
- * Calls `next` under the current context, if `current` asks for one, in a framework whose `next`
- * does not say when the handler is done.
+ * Calls `next`, under the current context if `current` asks for one. For frameworks whose `next`
+ * returns no promise of the handler's end.
  */
 export function callNext(
   req: RequestLike,
@@ -110,9 +110,12 @@ export function callNext(
 }
 
 /**
- * Tells `continuing` when the handler has ended the response or given it up. No event says that
- * once the client has disconnected: HTTP/1 emits `prefinish` and HTTP/2 nothing. A client that
- * disconnects in the middle of the response counts too: what writes the rest may never hear of it.
+ * Calls `continuing.responded()` when the handler ends the response or destroys it. Both methods are
+ * replaced, because no event says so after the client has disconnected: then `end()` makes HTTP/1
+ * emit `prefinish`, and HTTP/2 nothing.
+ *
+ * A disconnect in the middle of the response counts as well. A stream that is piped into the response
+ * may never be told of it, and so never calls `end()`.
  */
 function onResponded(req: RequestLike, res: WritableResponseLike, continuing: ContinuingRequest): void {
   const methods = res as unknown as Record<"end" | "destroy", (...args: unknown[]) => unknown>;

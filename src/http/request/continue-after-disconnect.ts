@@ -1,4 +1,4 @@
-/** `onDisconnect: "continue"`: work that must not stop half way because its client has left. */
+/** `onDisconnect: "continue"`: the context of a handler that must not stop with its client. */
 import { afterFunc, merge, withLedger, withoutCancel, type Context } from "../../index.ts";
 import { trackerOf } from "./request-tracker.ts";
 import { withLimits } from "./limits.ts";
@@ -8,35 +8,40 @@ import type { RequestContextOptions } from "./options.ts";
 import { statusOf } from "../respond/status.ts";
 
 /**
- * A context of the request that goes on without its client, and what to call when its work is over.
- * It is one more context and not a setting of the first: somebody may have asked for that before.
+ * Returns a context of the request that ignores the client's disconnect. The caller calls `settled`
+ * when the promise of its handler has settled. The context ends as finished when that has happened
+ * and the request has ended too.
+ *
+ * It is a second context, and not a setting of `client`, because `requestContext` may have returned
+ * `client` before.
  */
 export function continueAfterDisconnect(
   client: Context,
   req: RequestLike,
   options: RequestContextOptions<never>,
 ): { ctx: Context; settled: () => void } {
-  const home = trackerOf(req);
-  const ends = [options.parent, home?.requests].filter((ctx) => ctx !== undefined);
-  const scope = merge(withoutCancel(client), ...ends);
-  let leave: (() => void) | undefined;
-  let isSettled = false;
-  let isOver = false;
-  const end = (): void => {
-    if (!isSettled || !isOver) return;
-    scope.cancel(requestFinished);
-    leave?.();
+  const tracker = trackerOf(req);
+  const parents = [options.parent, tracker?.requests].filter((ctx) => ctx !== undefined);
+  const continuing = merge(withoutCancel(client), ...parents);
+  let release: (() => void) | undefined;
+  let hasSettled = false;
+  let hasEnded = false;
+  const endIfDone = (): void => {
+    if (!hasSettled || !hasEnded) return;
+    continuing.cancel(requestFinished);
+    release?.();
   };
   afterFunc(client, (err) => {
-    isOver = true;
-    if (!isSettled && statusOf(err) === 499) leave = home?.continues();
-    end();
+    hasEnded = true;
+    // `serve` waits until `release` is called.
+    if (!hasSettled && statusOf(err) === 499) release = tracker?.continues();
+    endIfDone();
   });
   return {
-    ctx: withLedger(withLimits(scope, req, options) ?? scope),
+    ctx: withLedger(withLimits(continuing, req, options) ?? continuing),
     settled() {
-      isSettled = true;
-      end();
+      hasSettled = true;
+      endIfDone();
     },
   };
 }
