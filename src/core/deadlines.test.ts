@@ -138,8 +138,8 @@ describe("a deadline", () => {
 
 describe("a wall-clock deadline", () => {
   /**
-   * The monotonic clock shows fractions, the wall clock drops them, as on every platform. So the
-   * difference between the two changes with each reading.
+   * A clock whose wall clock drops the fractions that its monotonic clock shows, as on a real
+   * platform. So the difference between the two changes with each reading.
    */
   class JitteryClock extends ManualClock {
     readonly #phase: number;

@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe("development mode", () => {
-  /** Collections after which it would have been reported. */
+  /** The number of garbage collections after which a report would have come. */
   const FEW = 8;
 
   async function droppedBy(fn: () => void, rounds?: number): Promise<DroppedContext[]> {

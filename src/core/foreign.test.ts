@@ -1,4 +1,4 @@
-/** Contexts that are not ours, and two copies of the package. */
+/** Foreign contexts, and two copies of the package. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { flush, reported, secondCopy, watchings } from "../../test/support.ts";
 import * as here from "../index.ts";
@@ -23,7 +23,7 @@ import { ManualClock, useClock } from "../testing/index.ts";
 
 const K = key<string>("k");
 
-/** Somebody's own class, with the four members and nothing else. */
+/** A class of a program, with the four members of a context and no others. */
 class Theirs implements Context {
   readonly controller = new AbortController();
   listeners = 0;
@@ -60,7 +60,7 @@ class Theirs implements Context {
   }
 }
 
-/** Offers `afterFunc`, as Go's optional interface. */
+/** A foreign context that has an `afterFunc`, as Go's optional interface. */
 class Offering extends Theirs {
   readonly registered = new Set<() => void>();
   afterFunc(fn: () => void): () => boolean {
@@ -74,7 +74,7 @@ class Offering extends Theirs {
   }
 }
 
-/** As a logging middleware would wrap. */
+/** Wraps a context and passes everything on, as a logging middleware does. */
 const passThrough = (ctx: Context): Context => ({
   deadline: () => ctx.deadline(),
   err: () => ctx.err(),
@@ -354,21 +354,24 @@ describe("a foreign context whose signal aborts while its err() returns undefine
     },
   );
 
-  test.each(watched)("has ended a child that is %s if a listener asks first", (_how, watch) => {
-    const parent = new Silent();
-    const child = withCancel(parent);
-    let seen: unknown;
-    parent.signal.addEventListener("abort", (event) => {
-      seen = cause(child);
-      event.stopImmediatePropagation();
-    });
-    watch(child);
-    parent.controller.abort(why);
-    expect([seen, cause(child)]).toEqual([why, why]);
-  });
+  test.each(watched)(
+    "has ended a child that is %s if an earlier listener calls err()",
+    (_how, watch) => {
+      const parent = new Silent();
+      const child = withCancel(parent);
+      let seen: unknown;
+      parent.signal.addEventListener("abort", (event) => {
+        seen = cause(child);
+        event.stopImmediatePropagation();
+      });
+      watch(child);
+      parent.controller.abort(why);
+      expect([seen, cause(child)]).toEqual([why, why]);
+    },
+  );
 
   test.each(watched)(
-    "ends a child that is %s if it wraps a context of ours",
+    "ends a child that is %s if it wraps a context of this package",
     async (_how, watch) => {
       const root = withCancel(background());
       const child = withCancel({ ...passThrough(root), signal: root.signal, err: () => undefined });

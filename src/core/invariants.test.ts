@@ -1,4 +1,4 @@
-/** The invariants of tree.ts by number, each watched and unwatched. */
+/** The invariants of tree.ts by number, for watched and unwatched contexts. */
 import { describe, expect, test } from "vitest";
 import { flush, watchings } from "../../test/support.ts";
 import {
@@ -23,7 +23,7 @@ import { ManualClock, useClock } from "../testing/index.ts";
 
 const K = key<string>("k");
 
-describe.each(watchings)("%s", (_how, watch) => {
+describe.each(watchings)("invariants of a context that is %s", (_how, watch) => {
   const watched = <C extends Context>(ctx: C): C => {
     watch(ctx);
     return ctx;

@@ -15,7 +15,7 @@ import {
 
 const K = key<object>("k");
 
-/** What a context dropped in this way leaves behind: its handle, its value, its callback's closure. */
+/** References to what a dropped context could leave behind: its handle, its value, its callback. */
 function drop(
   parent: Context,
   use: (ctx: CancelableContext, held: object) => void,
@@ -33,8 +33,11 @@ describe("a long-lived parent", () => {
   test.each<[string, (ctx: CancelableContext, held: object) => void]>([
     ["asked and forgotten", (ctx) => void [ctx.err(), ctx.deadline(), ctx.value(K), String(ctx)]],
     ["derived from and forgotten", (ctx) => void withCancel(withTimeout(ctx, 5e5)).err()],
-    ["watched and stopped", (ctx, held) => void afterFunc(ctx, () => held)()],
-    ["watched below and stopped", (ctx, held) => void afterFunc(withCancel(ctx), () => held)()],
+    ["watched and unwatched", (ctx, held) => void afterFunc(ctx, () => held)()],
+    [
+      "watched through its child and unwatched",
+      (ctx, held) => void afterFunc(withCancel(ctx), () => held)(),
+    ],
     [
       "watched and canceled",
       (ctx, held) => {
@@ -50,7 +53,7 @@ describe("a long-lived parent", () => {
         both.signal.addEventListener("abort", () => held);
       },
     ],
-  ])("by one that was %s", async (_how, use) => {
+  ])("retains nothing of a child that was %s", async (_how, use) => {
     const parent = withCancel(background());
     const keep = afterFunc(parent, () => undefined);
     const refs = drop(parent, use);
@@ -66,7 +69,7 @@ describe("a long-lived parent", () => {
     expect(parent.err()).toBeUndefined();
   });
 
-  test("retains nothing of 100,000 forgotten children that are unwatched", async () => {
+  test("retains nothing of 100,000 forgotten children that are unwatched or whose callback was taken back", async () => {
     const parent = withCancel(background());
     const keep = afterFunc(parent, () => undefined);
     const use = (n: number): void => {
@@ -82,7 +85,8 @@ describe("a long-lived parent", () => {
     use(1_000);
     const before = heap();
     use(100_000);
-    // One byte each would be 100 kB; the least that could be left behind, a link, is 2.4 MB.
+    // One byte each would be 100 kB; the smallest object that could be left behind, a link, is 2.4
+    // MB.
     expect(await collected(() => heap() - before < 1_000_000)).toBe(true);
     keep();
   });

@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import * as eightysix from "../index.ts";
 import { background, withCancel } from "../index.ts";
 
-// What JavaScript lets people do.
+// JavaScript accepts any arguments.
 type Anything = (...args: unknown[]) => unknown;
 const api = eightysix as unknown as Record<string, Anything>;
 const call = async (name: string, ...args: unknown[]): Promise<unknown> => api[name]?.(...args);

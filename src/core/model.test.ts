@@ -1,7 +1,7 @@
 /**
- * The tree against a slow, obvious model: every end is pushed to every descendant at the moment
- * it happens. Whatever is derived, watched, canceled, looked at or let expire, in whatever order
- * and from inside listeners, the two never disagree.
+ * Compares the tree with a slow, simple model that pushes each end to all descendants at once. The
+ * two must agree after any sequence of steps (derive, watch, cancel, look, let time pass), also if
+ * listeners take the steps.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -32,7 +32,7 @@ import { ManualClock, useClock } from "../testing/index.ts";
 interface ModelEnd {
   kind: "canceled" | "deadline";
   cause: unknown;
-  /** The node whose end this is; everything that ended with it shares its error. */
+  /** The node that ended first. All that ended with it share its error. */
   origin: number;
 }
 
@@ -78,7 +78,7 @@ class Model {
 
   advance(ms: number): void {
     this.now += ms;
-    // In the order in which they happened; at a tie the older node, hence a parent, comes first.
+    // In the order of the deadlines. At the same time the older node comes first, so a parent does.
     const due = this.nodes.filter((n) => n.end === undefined && n.deadline <= this.now);
     for (const node of due.sort((a, b) => a.deadline - b.deadline || a.id - b.id))
       this.expire(node);
@@ -87,7 +87,7 @@ class Model {
 
 // ------------------------------------------------------------------------------- the world
 
-/** Somebody else's context: own end, own signal, values and deadline passed through. */
+/** A foreign context with its own end and signal, and the values of its parent. */
 class ForeignContext implements Context {
   readonly controller = new AbortController();
   error: ContextError | undefined;
@@ -114,7 +114,7 @@ class ForeignContext implements Context {
   }
 }
 
-/** Offers `afterFunc`, as a context may. */
+/** A foreign context that has an `afterFunc`. */
 class OfferingContext extends ForeignContext {
   readonly registered = new Set<() => void>();
   afterFunc(fn: () => void): () => boolean {
@@ -146,7 +146,7 @@ class PolyfilledSignal implements AbortSignalLike {
   }
 }
 
-/** As a logging middleware would wrap: passes everything through. */
+/** Wraps a context and passes everything on, as a logging middleware does. */
 function passThrough(ctx: Context): Context {
   return {
     deadline: () => ctx.deadline(),
@@ -176,9 +176,9 @@ class World {
   readonly problems: string[] = [];
   readonly listeners = new Map<AbortSignal, number>();
   readonly registries: Set<() => void>[] = [];
-  /** The error of each end, which all that ended with it must share. */
+  /** The error of each end. All that ended with it must share the error. */
   readonly errors = new Map<ModelEnd, ContextError>();
-  /** Who was called, in order. */
+  /** The watchers that were called, in order. */
   readonly log: Watcher[] = [];
   readonly root: Node;
   causes = 0;
@@ -272,7 +272,7 @@ class World {
           parents: [],
           cancel: abort,
         });
-        // The signal itself is no context; its node only carries the end.
+        // A signal is no context, so its node only has the end.
         this.nodes.pop();
         this.signals.push(source);
         const ctx = withSignal(parent.ctx, signal);
@@ -301,7 +301,7 @@ class World {
     if (source !== undefined) this.cancel(source);
   }
 
-  /** Registers, and on its end compares everything and cancels a victim from inside. */
+  /** Registers a watcher that, when it is called, compares everything and may cancel and derive. */
   watch(kind: number, n: number, m: number): void {
     const node = this.pick(n);
     const victim = kind % 2 === 0 ? this.pick(m) : undefined;
@@ -312,7 +312,7 @@ class World {
       if (err !== node.ctx.err()) this.problems.push("a listener got another error than err()");
       this.compare("inside a listener");
       if (victim) this.cancel(victim);
-      // Deriving from whatever it is, this very context and its ancestors included.
+      // Derives from any context, including this one and its ancestors.
       if (kind % 5 === 0) {
         this.derive(kind + m, kind % 10 === 0 ? this.nodes.indexOf(node) : n + m, m, kind % 20);
         this.compareOne(this.nodes.at(-1) as Node, "derived inside a listener");
@@ -362,7 +362,9 @@ class World {
       problem(`has cause ${String(err.cause)}, expected ${String(end.cause)}`);
   }
 
-  /** Listeners and callbacks of one context, each by registration. */
+  /**
+   * Checks that the listeners, and the callbacks, of a context ran in the order of registration.
+   */
   checkOrder(): void {
     for (const node of this.nodes) {
       const mine = this.log.filter((watcher) => watcher.node === node);
@@ -375,9 +377,9 @@ class World {
     }
   }
 
-  /** Ends everything; whatever remains then was left behind. */
+  /** Ends everything and checks that nothing is left behind. */
   async finish(): Promise<void> {
-    // Again for what its listeners have derived meanwhile.
+    // Repeats for the contexts that listeners have derived in the meantime.
     for (let ended = 0; ended < this.nodes.length;) {
       ended = this.nodes.length;
       for (const node of [...this.signals, ...this.nodes]) this.cancel(node);
@@ -403,7 +405,7 @@ class World {
   }
 }
 
-/** Whether the numbers rise. */
+/** Returns whether the numbers rise. */
 function rises(numbers: number[]): boolean {
   return numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
 }
@@ -468,7 +470,7 @@ async function run(
       world.model.advance(a);
       world.clock.block(a);
     } else {
-      world.clock.advance(0); // what fell due while the event loop was blocked
+      world.clock.advance(0); // timers that fell due while the event loop was blocked
       for (let ms = 0; ms < a; ms++) {
         world.model.advance(1);
         world.clock.advance(1);
@@ -481,7 +483,7 @@ async function run(
   expect(world.problems).toEqual([]);
 }
 
-// It takes two seconds; the bound is for a busy machine.
+// The test takes two seconds. The limit is for a busy machine.
 const SLOW = { timeout: 600_000 };
 
 describe(

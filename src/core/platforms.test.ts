@@ -1,4 +1,4 @@
-/** The root runs where there is no Node, and under require(). */
+/** The root runs on platforms other than Node, and under require(). */
 import { readFileSync } from "node:fs";
 import { createContext, runInContext } from "node:vm";
 import { transformSync } from "esbuild";

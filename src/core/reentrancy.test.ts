@@ -1,4 +1,4 @@
-/** What listeners may do: anything. */
+/** Listeners may do anything: derive, cancel, throw and read signals. */
 import { describe, expect, test } from "vitest";
 import { flush, reported, watchings } from "../../test/support.ts";
 import {

@@ -1,9 +1,9 @@
-/** Depth and width: no recursion, nothing quadratic. */
+/** Very deep and very wide trees: no function recurses or takes quadratic time. */
 import { expect, test } from "vitest";
 import { flush, secondCopy } from "../../test/support.ts";
 import type { Context } from "../index.ts";
 
-// Bundled, as everybody runs it: the test runner's view of imports would take most of the time.
+// Bundled, because the test runner's handling of imports would take most of the time.
 const copy = await secondCopy();
 const { afterFunc, background, isCanceled, key, merge, withCancel, withTimeout, withValue } = copy;
 
@@ -18,7 +18,7 @@ function chain(root: Context): Context {
   return ctx;
 }
 
-// They take a second; the bound is for a busy machine.
+// The tests take a second. The limit is for a busy machine.
 const SLOW = 60_000;
 
 test(

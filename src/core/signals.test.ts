@@ -1,4 +1,4 @@
-/** `.signal`, and other people's signals. */
+/** The signal of a context, and contexts that depend on other signals. */
 import { describe, expect, test } from "vitest";
 import { flush, runProgram } from "../../test/support.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
-/** A polyfill as they were: no EventTarget, no reason. */
+/** A polyfilled signal: it is no EventTarget and has no reason. */
 class Polyfilled implements AbortSignalLike {
   aborted = false;
   readonly listeners = new Set<() => void>();
@@ -127,7 +127,7 @@ describe("withSignal", () => {
     ["undefined", undefined],
     ["null", null],
     ["a string", "why"],
-  ])("ends whatever the reason is: %s", (_name, reason) => {
+  ])("ends for any reason of a signal: %s", (_name, reason) => {
     const controller = new AbortController();
     const ctx = withSignal(background(), controller.signal);
     controller.abort(reason);

@@ -6,7 +6,7 @@ const busy = (ms: number): void => {
   for (const end = performance.now() + ms; performance.now() < end;) continue;
 };
 
-/** Calls it `times` times, as a loop would. */
+/** Calls `checkpoint` `times` times, as a loop does. */
 async function loop(ctx: Context, times: number, each?: (i: number) => void): Promise<number> {
   for (let i = 0; i < times; i++) {
     const turn = checkpoint(ctx);

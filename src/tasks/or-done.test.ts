@@ -74,7 +74,7 @@ describe("orDone with a promise", () => {
 });
 
 describe("orDone with an async iterable", () => {
-  /** Counts what is asked of it; `next` says what comes. */
+  /** An iterable that counts the calls of its methods. `next` decides what it yields. */
   function source(next: () => Promise<IteratorResult<number>>, leave?: () => Promise<never>) {
     const calls = { next: 0, return: 0 };
     const iterable: AsyncIterable<number> = {
@@ -133,7 +133,7 @@ describe("orDone with an async iterable", () => {
       },
     ],
   ])(
-    "a next() that %s is passed on, and return() is not called, as in a for-await loop",
+    "passes on the error if next() %s, and does not call return(), as in a for-await loop",
     async (_how, next) => {
       const { calls, iterable } = source(next);
       await expect(orDone(background(), iterable).next()).rejects.toThrow("next");

@@ -224,8 +224,8 @@ export function working(ctx: Context): WorkInfo[] {
  * each piece of work that was still running when its context ended. Without a ledger the list is
  * empty.
  *
- * With `within`, it waits at most that many milliseconds. Work that is still running by then has a
- * receipt with the state "running".
+ * With `within`, it waits at most that many milliseconds. Work that is still running by then, and
+ * whose context has ended, has a receipt with the state "running".
  *
  * Rejects only if an argument is wrong.
  *
