@@ -7,7 +7,6 @@ import { root } from "./entries.js";
 
 const WORDS = [
   "whoever",
-  "whatever",
   "somebody",
   "nobody",
   "everybody",

@@ -282,7 +282,7 @@ describeOwnRedis.each(drivers)("withContext of eightysix/%s", (_, open) => {
     ctx.cancel();
     expect(await answer).toBe(ctx.err());
     expect(await stopped(ctx)).toMatchObject([{ what: "EVAL", state: "abandoned" }]);
-    expect(await db.call(background(), "PING")).toBe("PONG"); // when the script is over
+    expect(await db.call(background(), "PING")).toBe("PONG"); // when the script has ended
   });
 
   test("sends WAIT on the client, whose writes it asks about, and abandons it after the stop timeout", async () => {

@@ -29,8 +29,8 @@ test("a figure is the median of the rounds, and each rate is printed once", () =
 });
 
 test("an arm that served no client has dashes in place of times", () => {
-  const nobody = outcome({ goodput: 0, wasted: 1, p50: Number.NaN, p99: Number.NaN });
-  expect(cells(table([{ rate: 60, arm: "a", outcomes: [nobody] }]))[2]).toEqual([
+  const unserved = outcome({ goodput: 0, wasted: 1, p50: Number.NaN, p99: Number.NaN });
+  expect(cells(table([{ rate: 60, arm: "a", outcomes: [unserved] }]))[2]).toEqual([
     ...["a", "60/s", "0/s", "100 %", "–", "–", "0 %", "–"],
   ]);
 });

@@ -117,7 +117,11 @@ export function callNext(
  * A disconnect in the middle of the response counts as well. A stream that is piped into the response
  * may never be told of it, and so never calls `end()`.
  */
-function onResponded(req: RequestLike, res: WritableResponseLike, continuing: ContinuingRequest): void {
+function onResponded(
+  req: RequestLike,
+  res: WritableResponseLike,
+  continuing: ContinuingRequest,
+): void {
   const methods = res as unknown as Record<"end" | "destroy", (...args: unknown[]) => unknown>;
   for (const name of ["end", "destroy"] as const) {
     const method = methods[name];

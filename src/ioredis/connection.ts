@@ -15,7 +15,7 @@ export class IoredisConnection implements DriverConnection {
       // A pop that is sent twice pops twice.
       autoResendUnfulfilledCommands: false,
       reconnectOnError: null,
-      // Both would reject the command while the server goes on, and pops an element for nobody.
+      // Both would reject the command while the server goes on, and pops an element that no caller gets.
       commandTimeout: undefined,
       blockingTimeout: undefined,
     });

@@ -32,7 +32,10 @@ export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<Tr
 const turns = new WeakMap<Client, Places>();
 
 /** Sessions on a caller's own client, one at a time. */
-export function sessionsOfClient(client: Client, settings: Settings): SessionSource<TransactionOptions> {
+export function sessionsOfClient(
+  client: Client,
+  settings: Settings,
+): SessionSource<TransactionOptions> {
   let places = turns.get(client);
   if (places === undefined) turns.set(client, (places = new Places(1)));
   const turn = places;

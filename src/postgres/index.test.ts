@@ -446,7 +446,7 @@ describe("a wrong argument", () => {
   ])("of `withContext` that is %s names the entry point that takes it", (_, driver, entry) => {
     onTestFinished(() => void driver.end());
     expect(() => withContext(driver as never)).toThrow(
-      `got an object of class ${driver.constructor.name}; import withContext from "eightysix/${entry}", which takes it`,
+      `of ${entry}; import withContext from "eightysix/${entry}", which takes it`,
     );
   });
 

@@ -1,4 +1,5 @@
 /** Checks arguments. Each message says what was passed and what to write instead. */
+import { wrongDriver } from "../adapter/wrong-driver.ts";
 import { show } from "../internal.ts";
 import { leaseQueryOf, type Pool, type Query } from "./driver.ts";
 
@@ -7,27 +8,11 @@ export function needPool(sql: unknown): asserts sql is Pool {
   const { unsafe, reserve, options } = Object(sql) as Record<string, unknown>;
   const isSql = typeof unsafe === "function";
   if (isSql && typeof reserve === "function" && Object(options) === options) return;
-  const got = isSql ? "the sql of a transaction or of a reserved connection" : show(sql);
-  const entry = entryFor(sql);
+  const takes = "the sql that postgres() returned";
+  if (!isSql) throw wrongDriver("postgres", takes, sql);
   throw new TypeError(
-    `withContext of eightysix/postgres takes the sql that postgres() returned, got ${got}; ${
-      entry === undefined
-        ? "pass the sql that postgres() returned"
-        : `import withContext from "eightysix/${entry}", which takes it`
-    }`,
+    `withContext of eightysix/postgres takes ${takes}, got the sql of a transaction or of a reserved connection; pass ${takes}`,
   );
-}
-
-/** Returns the entry point for a pool or a connection of another driver, as far as it is known. */
-function entryFor(driver: unknown): string | undefined {
-  const { connect, getConnection, query, execute, batch } = Object(driver) as Record<
-    string,
-    unknown
-  >;
-  if (typeof query !== "function") return undefined;
-  if (typeof batch === "function") return "mariadb";
-  if (typeof getConnection === "function" || typeof execute === "function") return "mysql2";
-  return typeof connect === "function" ? "pg" : undefined;
 }
 
 /** Throws a TypeError unless `query` is a query of `pool` that was not sent yet. */

@@ -19,7 +19,10 @@ export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
   bun: [
     chaos,
     ["a dispatcher composed with contextInterceptor", noUndici],
-    ["go to strangers without it, and credentials", "response.url keeps the fragment"],
+    [
+      "leads to an untrusted host without those headers and without credentials",
+      "response.url keeps the fragment",
+    ],
     [
       "although the request's context was created earlier without the limit",
       "no channel tells of requests",
@@ -46,7 +49,7 @@ export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
       "with an unfinished body, with a handler that reads the body",
       "the body fails before the end is told",
     ],
-    ["late ends hit nobody", "too few of its cancels are late, now and then"],
+    ["late cancellations affect no other request", "too few of its cancels are late, now and then"],
   ],
 };
 

@@ -22,7 +22,7 @@ export interface RequestLimits<Req> {
    * the cause `RemoteDeadline`. The caller can only shorten `timeout`. `true` means the header
    * `x-request-timeout-ms`, from every caller.
    *
-   * Default: no header counts. A header that everybody may send can put a 504 into a cache in front
+   * Default: no header counts. A header that any client may send can put a 504 into a cache in front
    * of the server, and can end work that several requests share.
    */
   deadline?: boolean | RemoteDeadlineOptions<Req>;

@@ -17,7 +17,7 @@ import { lookUp, track, TrackedRequest } from "./tracked-request.ts";
  * - the response is finished: cause `RequestFinished`, which counts as finished and not as canceled;
  * - `timeout` passes: cause `LocalTimeout`;
  * - the caller's deadline passes, if `deadline` allows one: cause `RemoteDeadline`;
- * - the server shuts down and its grace period is over (see `serve`): cause `Shutdown`;
+ * - the server shuts down and its grace period has passed (see `serve`): cause `Shutdown`;
  * - `parent` ends.
  *
  * The context of an upgraded request (events `upgrade` and `connect`) lasts as long as the

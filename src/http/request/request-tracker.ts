@@ -5,7 +5,7 @@ import type { RequestLike, ResponseLike } from "../types.ts";
 
 /** What `serve` attaches to every connection (and HTTP/2 session) of its server. */
 export interface RequestTracker {
-  /** The parent of the requests' contexts. It ends when the grace period is over. */
+  /** The parent of the requests' contexts. It ends when the grace period has passed. */
   readonly requests: Context;
   /** Called when an HTTP/1 request starts. */
   onRequest(req: RequestLike, res: ResponseLike): void;

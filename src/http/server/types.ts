@@ -55,7 +55,7 @@ export interface Serving extends AsyncDisposable {
    */
   readonly context: Context;
   /**
-   * The parent of the requests' contexts. It ends when the grace period is over, with the cause
+   * The parent of the requests' contexts. It ends when the grace period has passed, with the cause
    * `Shutdown`. The contexts of eightysix/http find it through their connection. A handler that sees
    * no connection, such as one of eightysix/web, needs it as its `parent`.
    */

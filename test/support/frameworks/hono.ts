@@ -28,7 +28,7 @@ function appOf(work: Work, { replace, ...options }: Parameters<FrameworkUnderTes
   return app;
 }
 
-/** `stream()` closes it whatever has become of it. */
+/** `stream()` closes it normally, even after an error. */
 const failsQuietly = "always";
 
 const anywhere = { port: 0, hostname: "127.0.0.1" };

@@ -1,5 +1,5 @@
 /**
- * Late KILLs beside statements that nobody cancels, which must not become wrong victims.
+ * Late KILLs beside statements that are never canceled, which must not become wrong victims.
  *
  * The statements compute instead of calling SLEEP(). MariaDB's SLEEP() waits for a mutex while it
  * holds one that all sleepers share, so the KILL of one sleeper can take two seconds, and longer if
