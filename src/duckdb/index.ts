@@ -4,10 +4,10 @@
  *
  * @packageDocumentation
  */
+import type { ContextConnection, ContextInstance, InstanceOptions } from "./database.ts";
 import type { ConnectionSource } from "../adapter/engine/session.ts";
 import { sessionMethods } from "../adapter/sessions.ts";
 import { checkOptions, show } from "../internal.ts";
-import type { ContextConnection, ContextInstance, InstanceOptions } from "./database.ts";
 import { connectionPerCall, sharedConnection } from "./engine.ts";
 import { sessionsOf } from "./session.ts";
 import { driverMethods } from "./statements.ts";

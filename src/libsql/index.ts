@@ -8,9 +8,9 @@
  *
  * @packageDocumentation
  */
+import type { ContextDatabase } from "./database.ts";
 import { sessionMethods } from "../adapter/sessions.ts";
 import { show } from "../internal.ts";
-import type { ContextDatabase } from "./database.ts";
 import { sessionsOf } from "./session.ts";
 import { sharedDatabase, query } from "./shared-database.ts";
 import type { DatabaseLike } from "./types.ts";

@@ -3,12 +3,12 @@
  *
  * @packageDocumentation
  */
+import type { ContextDatabase, DriverLike } from "./types.ts";
 import { connectionMethods, poolMethods } from "../adapter/mysql/context-methods.ts";
 import type { MysqlDriver } from "../adapter/mysql/driver.ts";
 import { mysqlSettings, type WithContextOptions } from "../adapter/mysql/options.ts";
 import { wrap, type DriverConnection } from "./driver.ts";
 import { isConnection, poolOf } from "./pool.ts";
-import type { ContextDatabase, DriverLike } from "./types.ts";
 
 export type { WithContextOptions } from "../adapter/mysql/options.ts";
 export type {

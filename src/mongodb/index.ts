@@ -3,13 +3,6 @@
  *
  * @packageDocumentation
  */
-import type { Context } from "../index.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
-import { createCursor } from "./cursor.ts";
-import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
-import { OPTIONS_POSITION } from "./methods.ts";
-import { checkCall, needCollectionOrDb } from "./misuse.ts";
-import { isStop, RunningCall } from "./running-call.ts";
 import type {
   CollectionLike,
   ContextCollection,
@@ -17,6 +10,13 @@ import type {
   ContextDb,
   DbLike,
 } from "./types.ts";
+import type { Context } from "../index.ts";
+import { runStoppable } from "../adapter/stoppable.ts";
+import { createCursor } from "./cursor.ts";
+import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
+import { OPTIONS_POSITION } from "./methods.ts";
+import { checkCall, needCollectionOrDb } from "./misuse.ts";
+import { isStop, RunningCall } from "./running-call.ts";
 
 export type {
   CollectionLike,

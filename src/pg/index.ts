@@ -3,13 +3,13 @@
  *
  * @packageDocumentation
  */
+import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
 import { needContext, showCaller } from "../adapter/misuse.ts";
 import { sessionMethods } from "../adapter/sessions.ts";
 import { settingsOf, type Settings } from "../adapter/settings.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { ClientQuery } from "./client-query.ts";
-import type { ContextDatabase } from "./database.ts";
 import { isPool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
 import { PoolQuery } from "./pool-query.ts";

@@ -8,11 +8,11 @@
  *
  * @packageDocumentation
  */
+import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
 import { needContext } from "../adapter/misuse.ts";
 import { sessionMethods } from "../adapter/sessions.ts";
 import { settingsOf } from "../adapter/settings.ts";
-import type { ContextDatabase } from "./database.ts";
 import { needPool, needQuery } from "./misuse.ts";
 import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike, WithContextOptions } from "./types.ts";
