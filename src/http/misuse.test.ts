@@ -104,7 +104,7 @@ test("`middleware` that is registered without a call says so in the response to 
   await using server = await listen(app);
   const client = await server.client();
   client.get();
-  expect(await client.answer()).toMatch(/ 500 [^]*it is to be called when it is registered/);
+  expect(await client.answer()).toMatch(/ 500 [^]*call it when you register the middleware/);
 });
 
 test("Fastify's plugin ignores options that Fastify itself reads, and checks its own", async () => {
