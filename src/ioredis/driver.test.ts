@@ -32,7 +32,7 @@ test("ioredis still has `isCluster`, `options.retryStrategy` and the socket in `
   expect(client.isCluster).toBe(false);
   expect(client.options).toHaveProperty("retryStrategy");
   await new Promise((resolve) => client.on("error", () => resolve(undefined)));
-  expect(client.stream?.destroy).toBeTypeOf("function");
+  expect(typeof client.stream?.destroy).toBe("function");
 });
 
 test("ioredis still sends a command through `this.sendCommand`, before its method returns", () => {

@@ -17,7 +17,10 @@ export function poolOf(pool: CorePool): MysqlPool<CoreConnection> {
     take: () =>
       new Promise((resolve, reject) => {
         pool.getConnection((error, connection) => {
-          if (connection === undefined) return reject(error);
+          if (connection === undefined) {
+            reject(error);
+            return;
+          }
           // The pool listens for only one error. Without a listener, a second error of a broken
           // connection would end the process. The statement's own error reports the failure.
           connection.on("error", ignore);
