@@ -5,14 +5,14 @@ import { merge, withCancel, type CancelableContext, type Context } from "../inde
 export const STREAM = "a stream";
 
 /**
- * Ends everything that a function starts on its connection when the function ends, so that none of it
- * reaches the next user of the connection. Also rejects misuse that would wait for ever or write into
- * the wrong savepoint.
+ * When a function ends, ends everything that it has started on its connection, so that none of it
+ * reaches the next user of the connection. Also rejects misuse that would wait for ever or write
+ * into the wrong savepoint.
  */
 export class ConnectionScope {
   readonly #purpose: string;
   readonly #ctx: Context;
-  /** Ends with `#ctx`, and when the function has failed. */
+  /** Ends when `#ctx` ends, or when the function has failed. */
   readonly #scopeCtx: CancelableContext;
   readonly #running = new Set<Promise<unknown>>();
   #exclusiveUse: string | undefined;
@@ -45,8 +45,8 @@ export class ConnectionScope {
   }
 
   /**
-   * Ends the scope, after the function has returned or `failed`. Waits for the operations that still
-   * run. If the function has failed, stops them first, and never rejects.
+   * Ends the scope, after the function has returned or `failed`. Waits for the operations that are
+   * still running. If the function has failed, stops them first, and never rejects.
    *
    * Rejects with a TypeError if the function has left a stream open, because that stream
    * might never be read to its end. The caller must then call `end` again, with this error.

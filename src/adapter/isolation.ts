@@ -1,4 +1,4 @@
-/** The isolation levels of SQL, and unknown options of transactions. */
+/** Checks of a transaction's options: its isolation level, and unknown options. */
 import { show } from "../internal.ts";
 
 const LEVELS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;

@@ -25,9 +25,9 @@ export function lease<C>(ctx: Context, options: LeaseOptions<C>): Promise<C> {
       work.end();
       reject(err);
     });
-    // In an async function, for two reasons. Some pools throw. And a pool must have finished one grant
-    // before that connection goes back, or it makes the next grants from within this one, nested once
-    // for each caller that no longer waits.
+    // `take` is called in an async function for two reasons. Some pools throw. And a pool must have
+    // finished one grant before that connection goes back. Otherwise it would make the next grants
+    // inside this one, nested once for each caller that no longer waits.
     void (async () => options.take())().then(
       (connection) => {
         if (!unregister()) options.giveBack(connection);

@@ -15,7 +15,7 @@ test("places go to the callers that wait, in the order in which they asked", asy
   expect(order).toEqual([1, 2, 3, 4, 5]);
 });
 
-test("a place that is given back in the moment in which a waiter's context ends goes to the next waiter", async () => {
+test("a place that is given back at the moment at which a waiter's context ends goes to the next waiter", async () => {
   const places = new Places(1);
   await places.take(background());
   using ctx = withCancel(background());

@@ -26,8 +26,8 @@ export class Places {
   }
 
   /**
-   * Takes a place. Resolves when the caller has it, who must `give` it back. Rejects with `ctx.err()`
-   * as soon as `ctx` ends, and has taken no place then.
+   * Takes a place. Resolves when the caller has the place. The caller must `give` it back. Rejects
+   * with `ctx.err()` as soon as `ctx` ends. The caller then has no place.
    */
   async take(ctx: Context): Promise<void> {
     throwIfDone(ctx);
@@ -45,7 +45,7 @@ export class Places {
     });
   }
 
-  /** Gives a place back: to the caller that has waited longest, if one waits. */
+  /** Gives a place back. If callers wait, the one that has waited longest gets the place. */
   give(): void {
     for (const waiter of this.#waiting) {
       this.#waiting.delete(waiter);

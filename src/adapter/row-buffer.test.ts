@@ -120,7 +120,7 @@ test("close() does not close a source that has ended, and never rejects", async 
   expect(calls).toEqual([]);
 });
 
-test("close() resolves although next() waits at the same time", async () => {
+test("close() resolves even if next() is waiting at the same time", async () => {
   const { rows } = start();
   const next = rows.next();
   const closed = rows.close();

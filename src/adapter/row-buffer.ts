@@ -72,7 +72,7 @@ export class RowBuffer<Row> implements Rows<Row> {
 
   /**
    * Drops the rows in the buffer and all that arrive later, and resumes the source. The result must
-   * then end with `fail`, because `next` would present an `end` as that of the whole result.
+   * then end with `fail`, because `next` would present an `end` as the end of a complete result.
    */
   discard(): void {
     this.#isDiscarding = true;
@@ -92,7 +92,7 @@ export class RowBuffer<Row> implements Rows<Row> {
         if ("error" in this.#end) throw this.#end.error;
         return undefined;
       }
-      const changed = this.#changed(); // before `resume`, which may push rows at once
+      const changed = this.#changed(); // called before `resume`, which may push rows at once
       this.#resume();
       await changed;
     }

@@ -6,8 +6,9 @@ export interface Rows<Row> {
   /** Returns the next rows, or `undefined` at the end. Not called while an earlier call is pending. */
   next(): PromiseLike<readonly Row[] | undefined>;
   /**
-   * Ends the result, early or not. Resolves when the connection can do other work. May be called
-   * again. Rejects only with a failure that the early end has caused, such as that of a COMMIT.
+   * Ends the result, whether early or at its end. Resolves when the connection can do other work.
+   * May be called again. Rejects only with a failure that the early end has caused, such as that of
+   * a COMMIT.
    */
   close(): PromiseLike<void>;
 }

@@ -83,7 +83,8 @@ export function sessionMethods<O>(source: SessionSource<O>): SessionMethods<O> {
         const end = (): void => session.end();
         try {
           const stream = session.open(streamCtx, ...args);
-          // Not in `close`, because the context can end while the loop does not ask for rows.
+          // The session does not end in `close`, because the context can end while the loop does
+          // not ask for rows.
           stream.ended.then(end, end);
           return stream;
         } catch (error) {
@@ -214,7 +215,8 @@ function connectionApi<O>(
         const opened = stream as unknown as Stream;
         return {
           next: () => opened.next(),
-          // Also waits for the connection scope, which rejects other operations until it knows.
+          // Also waits for the connection scope, which rejects other operations until it knows that
+          // the stream has ended.
           close: () => Promise.resolve(opened.close()).then(() => ended.then(ignore, ignore)),
         };
       });

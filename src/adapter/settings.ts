@@ -6,12 +6,12 @@ export interface StopOptions {
   /** What happens to the connection after a stop. The default is "reuse". */
   onCancel?: "reuse" | "destroy";
   /**
-   * Milliseconds that the other side may take to stop. With zero or a negative number the connection
-   * is destroyed as soon as the context ends. If the server is told of the deadline, its limit is the
+   * Milliseconds that the other side may take to stop. If it is zero or negative, the connection is
+   * destroyed as soon as the context ends. If the server is told the deadline, its limit is the
    * remaining time plus this number.
    */
   stopTimeout?: number;
-  /** Whether the server is told of deadlines. The default is true. */
+  /** Whether the server is told deadlines. The default is true. */
   serverTimeout?: boolean;
 }
 

@@ -6,9 +6,9 @@
  * the same connection, which is a wrong victim.
  *
  * So the caller's promise settles only when the operation has settled and its stop can do nothing
- * more. A server or a network may never answer, so this wait is limited by the stop timeout. After
- * that the resource is destroyed, and then no request can hit anything on it. The resource is what
- * the operation runs on, which is a connection in most adapters.
+ * more. A server or a network may never answer, so the stop timeout limits this wait. After that
+ * the resource is destroyed, and then no request can hit anything on it. The resource is what the
+ * operation runs on: in most adapters, a connection.
  */
 import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } from "../index.ts";
 import type { Context, Work } from "../index.ts";
@@ -36,27 +36,29 @@ export interface Operation<T> {
    * Asks the other side to stop the operation. Resolves when this request can do nothing more,
    * neither to this operation nor to the next one on the resource.
    *
-   * Called when the context ends while the operation runs. Called again, after a pause that doubles
-   * each time, for as long as the operation runs, because most servers forget a request that
-   * overtook its operation. Calls do not overlap. If it throws or rejects, the effect of the request
-   * is unknown, so the resource is destroyed.
+   * Called when the context ends while the operation runs. It is called again and again while the
+   * operation runs, after a pause that doubles each time, because most servers forget a request
+   * that overtook its operation. Calls do not overlap. If it throws or rejects, the effect of the
+   * request is unknown, so the resource is destroyed.
    */
   stop(): PromiseLike<unknown>;
   /**
-   * Destroys the resource, so that nothing of the operation can reach anyone afterwards. Called at
-   * most once, if `stop` has failed or the stop timeout has passed. Must not throw.
+   * Destroys the resource, so that the operation and its stop can affect no other operation
+   * afterwards. Called at most once, if `stop` has failed or the stop timeout has passed. Must not
+   * throw.
    */
   destroy(reason: unknown): void;
   /**
-   * Gives the resource back, if it was not destroyed. Called once, if `start` was called: from then
-   * on neither the operation nor its stop can reach anyone. `state` is "abandoned" if the resource
-   * was destroyed before the operation had settled. Must not throw.
+   * Gives the resource back, if it was not destroyed. Called once, if `start` was called, when
+   * neither the operation nor its stop can affect any other operation. `state` is "abandoned" if
+   * the resource was destroyed before the operation had settled. Must not throw.
    */
   release?(state: "stopped" | "abandoned"): void;
   /**
    * Returns whether this error means that the other side stopped the operation, such as
    * PostgreSQL's 57014. Called at most once, after `release`, if the operation has failed and its
-   * context is done: then the caller gets `ctx.err()` instead of the error. Must not throw.
+   * context is done. If this method returns true, the caller gets `ctx.err()` instead of the error.
+   * Must not throw.
    */
   isStop(error: unknown): boolean;
 }
@@ -95,7 +97,8 @@ export function runStoppable<T>(
  * One operation between `start` and `release`. If it settles first, `#finish` follows at once. If
  * its context ends first, `#stop` calls `#finish`.
  *
- * A class and not an async function, because an operation that is never canceled must cost little.
+ * This is a class and not an async function, because an operation that is never canceled must cost
+ * little.
  */
 class RunningOperation<T> extends DoneListener implements Resolver<T> {
   readonly #ctx: Context;
@@ -153,7 +156,7 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
     this.#settle();
   }
 
-  /** Finishes, unless a stop is under way: then `#stop` finishes. */
+  /** Finishes, unless a stop is under way. In that case, `#stop` finishes. */
   #settle(): void {
     this.#isSettled = true;
     if (this.#isStopping) {
@@ -182,7 +185,8 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
       this.#finish("stopped");
     } catch (reason) {
       const wasSettled = this.#isSettled;
-      // Before `destroy`: the error that the destruction causes is not the operation's outcome.
+      // Rejects before `destroy`, because the error that the destruction causes is not the
+      // operation's outcome.
       if (!wasSettled) this.reject(this.#ctx.err());
       this.#operation.destroy(reason);
       this.#finish(wasSettled ? "stopped" : "abandoned");
@@ -197,8 +201,9 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
   }
 
   /**
-   * Also looks at errors of operations that `stop` was not called for. A server that enforces the
-   * deadline itself can be faster than the timer here, such as after a pause of the process.
+   * Returns the error for the caller. Also checks errors of operations that `stop` was not called
+   * for, because a server that enforces the deadline itself can be faster than the timer here, for
+   * example after a pause of the process.
    */
   #failure(): unknown {
     const err = this.#ctx.err();

@@ -18,7 +18,10 @@ export interface TransactionSteps {
   /** Rejects if nothing was committed. */
   commit(ctx: Context): Promise<unknown>;
   rollback(ctx: Context): Promise<unknown>;
-  /** Destroys the connection, so that the server rolls back what is left of it. Must not throw. */
+  /**
+   * Destroys the connection, so that the server rolls back what is left of the transaction. Must
+   * not throw.
+   */
   destroy(reason: unknown): void;
 }
 
@@ -67,15 +70,15 @@ export function savepoint(
   const name = `eightysix_${depth}`;
   let exists = false;
   return {
-    // Not stopped: after a stop it would be unknown whether the savepoint exists, and a rollback to one
-    // that does not exist would abort the transaction around it.
+    // SAVEPOINT is not stopped. After a stop it would be unknown whether the savepoint exists, and
+    // a rollback to one that does not exist would abort the transaction around it.
     async begin(ctx) {
       await runDetached(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`));
       exists = true;
     },
     commit: (ctx) => execute(ctx, `RELEASE SAVEPOINT ${name}`),
-    // Also releases the savepoint. Otherwise the next one of the same name would hide it until the end
-    // of the transaction.
+    // The rollback also releases the savepoint. Otherwise the next savepoint of the same name would
+    // hide it until the end of the transaction.
     async rollback(ctx) {
       if (!exists) return;
       await execute(ctx, `ROLLBACK TO SAVEPOINT ${name}`);
@@ -86,8 +89,9 @@ export function savepoint(
 }
 
 /**
- * Runs `fn` under a context that ends `STOP_TIMEOUT` milliseconds after `ctx`. Unlike that of `shield`,
- * its time starts when `ctx` ends, because `fn` may wait behind slow statements until then.
+ * Runs `fn` under a context that ends `STOP_TIMEOUT` milliseconds after `ctx`. Unlike the time
+ * limit of `shield`, this one starts when `ctx` ends, because `fn` may wait behind slow statements
+ * until then.
  */
 async function runDetached<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Promise<T> {
   const detached = withCancel(withoutCancel(ctx));

@@ -7,7 +7,7 @@ interface Recognized {
   readonly entry?: string;
   /** What to do, if no entry point takes it. */
   readonly instead?: string;
-  /** Properties by which it is recognized, its own or inherited. */
+  /** The properties, own or inherited, by which it is recognized. */
   readonly has: readonly string[];
 }
 
@@ -15,7 +15,7 @@ const MYSQL = "use the package mysql2, whose API is almost the same";
 const ONE_SERVER = "pass a pool of one server";
 const ONE_CLIENT = "pass a single client";
 
-/** The first that fits counts. */
+/** The first entry that fits counts. */
 const known: readonly Recognized[] = [
   { what: "a pool of pg", entry: "pg", has: ["totalCount", "idleCount", "query"] },
   { what: "a client of pg", entry: "pg", has: ["escapeIdentifier", "getTypeParser"] },

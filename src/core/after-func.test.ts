@@ -26,7 +26,7 @@ describe("afterFunc", () => {
     expect(isDeadlineExceeded(err)).toBe(true);
   });
 
-  test("calls callbacks in the order of registration, also those that an abort listener registers", async () => {
+  test("calls callbacks in the order of registration, including those that an abort listener registers", async () => {
     const ctx = withCancel(background());
     const order: number[] = [];
     afterFunc(ctx, () => order.push(1));
@@ -51,7 +51,7 @@ describe("afterFunc", () => {
     expect(order).toEqual([1, 2]);
   });
 
-  test("takes back one registration only, and only before the context ends", async () => {
+  test("removes only one registration, and only before the context ends", async () => {
     const ctx = withCancel(background());
     const ran: string[] = [];
     const fn = (name: string) => () => void ran.push(name);
@@ -80,7 +80,7 @@ describe("afterFunc", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("reports what a callback throws or rejects with once, and passes it neither to the canceler nor to other callbacks", async () => {
+  test("reports an error of a callback once, and passes it neither to the canceler nor to other callbacks", async () => {
     const thrown = new Error("thrown");
     const rejected = new Error("rejected");
     const ran: string[] = [];
@@ -125,7 +125,7 @@ describe("afterFunc", () => {
     await stop.finished;
   });
 
-  test("stop.finished resolves if the callback is taken back, whether it is read before or after", async () => {
+  test("stop.finished resolves if the callback is removed, whether the property is read before or after", async () => {
     const stop = afterFunc(withCancel(background()), () => undefined);
     const before = stop.finished;
     stop();
@@ -136,7 +136,7 @@ describe("afterFunc", () => {
     await never.finished;
   });
 
-  test("a callback may take back callbacks, register new ones and cancel", async () => {
+  test("a callback may remove callbacks, register new ones and cancel", async () => {
     const root = withCancel(background());
     const other = withCancel(background());
     const ran: string[] = [];

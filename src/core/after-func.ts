@@ -6,13 +6,14 @@ import { scopeOf } from "./foreign.ts";
 import { reportUnhandled } from "./report-unhandled.ts";
 import { Callback, endOf, addCallback, unlink, type Scope } from "./tree.ts";
 
-/** The function that `afterFunc` returns. Call it to take the callback back. */
+/** The function that `afterFunc` returns. Call it to remove the callback. */
 export interface Stop {
   /**
-   * Takes the callback back. Returns true only if this call prevented the callback from running. It
-   * returns false once the context is done, which it checks by the clock, and on every later call.
+   * Removes the callback. Returns true only if this call prevented the callback from running.
+   * Returns false on every later call, and once the context is done. It checks the deadline against
+   * the clock.
    *
-   * It does not wait for a callback that is running: `await stop.finished` does.
+   * Does not wait for a callback that is running. To do that, `await stop.finished`.
    */
   (): boolean;
   /**
@@ -93,11 +94,10 @@ const stopPrototype = Object.create(Function.prototype, {
 
 /**
  * Calls `fn` once with `ctx.err()`, in a microtask after `ctx` and all its children are done. If
- * `ctx` is done already, it calls `fn` in a microtask from now. Callbacks run in the order of
- * registration.
+ * `ctx` is done already, calls `fn` in a new microtask. Callbacks run in the order of registration.
  *
- * If `fn` throws or rejects, the error is reported as an unhandled rejection. It reaches neither
- * the code that canceled nor other callbacks.
+ * If `fn` throws or rejects, the error is reported as an unhandled rejection. The error reaches
+ * neither the code that canceled nor other callbacks.
  *
  * Watches `ctx` until `ctx` is done or the returned function is called. The caller must call that
  * function when its work has finished.

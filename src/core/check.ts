@@ -2,8 +2,8 @@
 import { show } from "./show.ts";
 
 /**
- * Throws unless `ms` is a number of milliseconds. Infinity means that there is no limit, a negative
- * number means now.
+ * Throws unless `ms` is a number of milliseconds. Infinity means no limit. A negative number means
+ * now.
  */
 export function checkDuration(ms: unknown, caller: string): asserts ms is number {
   if (typeof ms !== "number") {

@@ -100,13 +100,13 @@ const ROUNDING = 0.01;
  * jitter between the two clocks would decide which of two equal deadlines came first.
  *
  * It is never less than the difference that the clocks show, so that no deadline is later than the
- * wall clock says. A monotonic clock that shows fractions can show a difference that is greater by
- * up to `LAG` a moment later, so `LAG` is added when the difference is latched. A fake clock counts
+ * wall clock says. If the monotonic clock shows fractions, the difference can be up to `LAG`
+ * greater a moment later, so `LAG` is added when the difference is latched. A fake clock counts
  * whole milliseconds and is exact.
  */
 let difference = Number.NaN;
 
-/** Latches the difference anew if the wall clock has been set (or faked). */
+/** Latches a new difference if the wall clock has been set (or faked). */
 function updateDifference(): void {
   // Reads twice, because a pause between the readings of the two clocks looks like a set clock.
   for (let i = 0; i < 2; i++) {
@@ -120,14 +120,15 @@ function updateDifference(): void {
 }
 
 /**
- * Converts a time of the wall clock. If the wall clock has reached it, so has the monotonic clock.
+ * Converts a wall-clock time to a monotonic time. If the wall clock has reached it, so has the
+ * monotonic clock.
  */
 export function monotonicOf(wall: number): number {
   updateDifference();
   return wall - difference;
 }
 
-/** Converts a time of the monotonic clock, to whole milliseconds since the Unix epoch. */
+/** Converts a monotonic time to whole milliseconds since the Unix epoch. */
 export function wallOf(monotonic: number): number {
   updateDifference();
   return Math.floor(monotonic + difference);

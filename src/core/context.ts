@@ -7,22 +7,22 @@ import type { Key } from "./values.ts";
  * The request ticket: a deadline, a cancellation and a few values. Every function takes it as its
  * first parameter and passes it on. It has these four members and no others.
  *
- * Any object with the four members may be used as a context. If you implement one, let `err()`
- * return an error from the moment at which `signal` aborts: `err()` is what a child asks. An
+ * Any object with the four members may be used as a context. If you implement one, `err()` must
+ * return an error from the moment at which `signal` aborts, because a child asks `err()`. An
  * aborted signal ends a child by itself only while the child is watched, because nothing reads the
  * signal for an unwatched child.
  */
 export interface Context {
   /**
-   * Returns the time at which the context will end by itself, or `undefined` if there is none. The
-   * earliest deadline of the context and its parents counts.
+   * Returns the time at which the context will end by itself: the earliest deadline of the context
+   * and its parents. Returns `undefined` if none of them has a deadline.
    */
   deadline(): Date | undefined;
   /**
    * A real `AbortSignal` that aborts when the context ends, with `err()` as its reason. It is
    * created on the first read.
    *
-   * Reading it watches the context, which takes about 1 KB until the context ends. To find out
+   * Reading it watches the context. A watch takes about 1 KB until the context ends. To find out
    * whether the context is done, call `err()`. To pass the cancellation on, use `signal`.
    */
   readonly signal: AbortSignal;
@@ -30,7 +30,8 @@ export interface Context {
    * Returns `undefined` while the context is live. Afterwards it always returns the same error, and
    * the error's `cause` says why the context ended.
    *
-   * It compares the deadline with the monotonic clock, so it is right inside a blocked event loop.
+   * It compares the deadline with the monotonic clock, so its result is right even while the event
+   * loop is blocked.
    */
   err(): ContextError | undefined;
   /**
@@ -50,20 +51,20 @@ export interface CancelableContext extends Context, Disposable {
    * the call does nothing.
    *
    * When `cancel` returns, all of these contexts are done and their abort listeners have run. It
-   * does not wait for the work to stop: `await stopped(ctx)` does.
+   * does not wait for the work to stop. To do that, `await stopped(ctx)`.
    *
    * `cause` becomes the `cause` of the error, and should be an Error. A cause with the property
    * `finished: true` says that the work had finished, as `Symbol.dispose` does.
    */
   cancel(cause?: unknown): void;
-  /** Ends the context as finished: as `cancel()`, but it does not count as a cancellation. */
+  /** Ends the context as finished. Works like `cancel()`, but does not count as a cancellation. */
   [Symbol.dispose](): void;
 }
 
 /**
- * A method that a foreign context may have. It is then used in place of a listener on its `signal`.
- * It calls `fn` once after the context has ended, also if the context is done already, and returns
- * a function that takes `fn` back.
+ * A method that a foreign context may have. This package then calls it instead of adding a listener
+ * to the context's `signal`. It calls `fn` once after the context has ended, even if the context is
+ * done already, and returns a function that removes `fn`.
  */
 export interface OffersAfterFunc {
   afterFunc(fn: () => void): () => unknown;

@@ -51,7 +51,7 @@ class DeadlineScope extends Scope implements Limit {
 /** Makes a scope that ends `ms` milliseconds from now, or with its parent's earlier deadline. */
 export function scopeAfter(parent: Scope | undefined, ms: number, cause: unknown): Scope {
   const time = now();
-  // A past deadline passes now: if the parent is done already, its end came first.
+  // A deadline in the past passes now. If the parent is done already, the parent's end came first.
   const at = ms > 0 ? time + ms : time;
   const limit = parent?.limit;
   if (at === Infinity || (limit !== undefined && limit.at <= at)) return new Scope(parent);
@@ -69,8 +69,8 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   const time = now();
   const limit = parent?.limit;
   if (limit !== undefined) {
-    // The wall clock can have been set since the parent's deadline: a past deadline is past even if
-    // the parent's is earlier by the wall clock.
+    // The wall clock may have been set since the parent's deadline was made. A deadline that has
+    // passed counts even if the parent's is earlier by the wall clock.
     const isEarlier = at <= time ? time < limit.at : wall < limit.wall() && at < limit.at;
     if (!isEarlier) return new Scope(parent);
   }
@@ -78,8 +78,8 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
 }
 
 /**
- * Ends a scope whose deadline has passed already. If its parent ended before, it ends with the
- * parent.
+ * Ends the scope if its deadline has passed already. If its parent ended before, the scope has the
+ * parent's end.
  */
 function endIfPast(scope: DeadlineScope, time: number): Scope {
   if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));

@@ -78,7 +78,7 @@ describe("a deadline", () => {
     expect(isDeadlineExceeded(ctx.err())).toBe(true);
   });
 
-  test("is what remaining() and hasBudget() count down to, and they return 0 and false once the context is done", () => {
+  test("makes remaining() count down to 0, and hasBudget() return false once the context is done", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = withTimeout(background(), 100);
@@ -90,7 +90,7 @@ describe("a deadline", () => {
     expect([remaining(child), hasBudget(child, 0), remaining(ctx)]).toEqual([0, false, 60]);
   });
 
-  test("of a context itself makes endedHere() true, and that of its parent does not", () => {
+  test("makes endedHere() true for its own context, and not for a child of that context", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const caller = withTimeout(background(), 100);
@@ -105,7 +105,7 @@ describe("a deadline", () => {
     expect(endedHere(caller)).toBe(true);
   });
 
-  test("does not matter to endedHere() if a child and then its parent are finished", () => {
+  test("does not affect endedHere() if a child and then its parent are finished", () => {
     const caller = withCancel(background());
     const mine = withCancel(caller);
     mine[Symbol.dispose]();
@@ -139,7 +139,7 @@ describe("a deadline", () => {
 describe("a wall-clock deadline", () => {
   /**
    * A clock whose wall clock drops the fractions that its monotonic clock shows, as on a real
-   * platform. So the difference between the two changes with each reading.
+   * platform. The difference between the two therefore changes with each reading.
    */
   class JitteryClock extends ManualClock {
     readonly #phase: number;
@@ -197,7 +197,7 @@ describe("a wall-clock deadline", () => {
     });
   });
 
-  test("that has passed is done at birth, also if the wall clock was set after the parent's deadline was made", () => {
+  test("that has passed is done at birth, even if the wall clock was set after the parent's deadline was made", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = withDeadline(background(), clock.wall() + 100);

@@ -23,15 +23,16 @@ const backgroundContext = new RootContext("Background");
 const todoContext = new RootContext("TODO");
 
 /**
- * Returns the root context: it is never done and has no deadline and no values. Use it in `main`,
- * at startup, in tests and at the top of a job.
+ * Returns the root context, which is never done and has no deadline and no values. Use it in
+ * `main`, at startup, in tests and at the top of a job.
  */
 export function background(): Context {
   return backgroundContext;
 }
 
 /**
- * Returns a context like `background()`. Use it where a context should be passed and is not yet.
+ * Returns a context like `background()`. Use it where code should pass a context but does not have
+ * one yet.
  */
 export function todo(): Context {
   return todoContext;
@@ -120,8 +121,8 @@ export function withValue<T>(parent: Context, key: Key<T, unknown>, value: T): C
 
 /**
  * Returns a context that has the values of `parent` but does not end with it. Use it for work that
- * continues after the request, such as a rollback. It has no deadline: `shield` has one, so prefer
- * it.
+ * continues after the request, such as a rollback. The context has no deadline. Prefer `shield`,
+ * which sets one.
  */
 export function withoutCancel(parent: Context): Context {
   checkContext(parent, "withoutCancel");
@@ -161,9 +162,10 @@ export function withSignal(
 
 /**
  * Returns a child of `parent` that also ends when one of `contexts` ends, with the error of the
- * context that ended first. It has the values of `parent`, and the earliest deadline of them all.
+ * context that ended first. The child has the values of `parent`, and the earliest deadline of them
+ * all.
  *
- * The child listens to all of them from the start. End it when its work has finished.
+ * The child listens to all of them from the start. End the child when its work has finished.
  *
  * @example
  * using ctx = merge(request, job);

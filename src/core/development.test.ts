@@ -42,7 +42,7 @@ describe("development mode", () => {
     expect(dropped).toHaveLength(1);
   });
 
-  test("does not report a dropped context that is unwatched, or has ended, or whose callback was taken back", async () => {
+  test("does not report a dropped context that is unwatched, or has ended, or whose callback was removed", async () => {
     const dropped = await droppedBy(() => {
       withCancel(background()).err();
       afterFunc(withTimeout(background(), 1e6), () => undefined)();

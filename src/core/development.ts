@@ -16,8 +16,8 @@ let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
 let report: (dropped: DroppedContext) => void = warn;
 
 /**
- * Turns development mode on or off. It is off by default and then costs nothing. The environment
- * variable `EIGHTYSIX_DEV=1` turns it on from the start.
+ * Turns development mode on or off. It is off by default, and costs nothing while it is off. The
+ * environment variable `EIGHTYSIX_DEV=1` turns it on from the start.
  *
  * While it is on:
  * - The stack of a context error leads to the code that canceled.

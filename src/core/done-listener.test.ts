@@ -32,7 +32,7 @@ test("a DoneListener is called once, in a microtask after the context is done", 
   expect([before.runs, after.runs]).toEqual([1, 1]);
 });
 
-test("a DoneListener that is taken back is not called, and its context is unwatched", async () => {
+test("a DoneListener that is removed is not called, and its context is unwatched", async () => {
   const ctx = withCancel(background());
   const one = new Counted(ctx);
   one.takeBack();
@@ -43,7 +43,7 @@ test("a DoneListener that is taken back is not called, and its context is unwatc
   expect(one.runs).toBe(0);
 });
 
-test("a DoneListener may be registered on a context that never ends, and taken back too late", async () => {
+test("a DoneListener may be registered on a context that never ends, and removed too late", async () => {
   new Counted(background()).takeBack();
   const ctx = withCancel(background());
   const one = new Counted(ctx);

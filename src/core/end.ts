@@ -10,14 +10,14 @@ import {
 } from "./errors.ts";
 
 /**
- * How a context ended. "finished" is a cancel after the work had finished, and counts as no
+ * How a context ended. "finished" is a cancel after the work had finished, and does not count as a
  * cancellation.
  */
 export type EndKind = "canceled" | "deadline" | "finished";
 
 /**
- * Stands for the time of an end on whose time nothing depends. Reading the clock is most of the
- * cost of a cancellation.
+ * The time of an end whose time nothing depends on. Reading the clock is most of the cost of a
+ * cancellation, so such an end does not read it.
  */
 export const UNTIMED = -1;
 
@@ -63,9 +63,9 @@ export class End {
 let lastFinished: End | undefined;
 
 /**
- * Returns a record of an end on whose time nothing depends. Consecutive ends that are finished with
- * the same cause share one record. Almost every request ends like that, and an error for each would
- * be most of the cost of aborting their signals.
+ * Returns a record of an end whose time nothing depends on. Consecutive ends of the kind "finished"
+ * with the same cause share one record. Almost every request ends like that, and an error for each
+ * would be most of the cost of aborting its signal.
  */
 export function untimed(kind: EndKind, cause: unknown): End {
   if (kind !== "finished" || recordStacks) return new End(kind, cause, UNTIMED);
@@ -75,8 +75,8 @@ export function untimed(kind: EndKind, cause: unknown): End {
 
 /**
  * Returns a record for an end that came from outside: the reason of a signal, or the `err()` of a
- * foreign context. A context error stays the error and brings its own time. Any other value becomes
- * the cause of a new error. The platform's TimeoutError means that a deadline passed.
+ * foreign context. A context error remains the error and keeps its own time. Any other value
+ * becomes the cause of a new error. The platform's TimeoutError means that a deadline passed.
  */
 export function endFrom(reason: unknown, noticedAt: number): End {
   const found = findContextError(reason);

@@ -13,13 +13,13 @@ const KIND: unique symbol = Symbol.for("eightysix.error") as never;
 export const ENDED_AT: unique symbol = Symbol.for("eightysix.endedAt") as never;
 
 /**
- * The error that `ctx.err()` returns once the context is done, and with which everything that was
- * stopped rejects. Its `cause` is what was passed to `cancel(cause)` or to the deadline's options,
+ * The error that `ctx.err()` returns once the context is done. Every operation that was stopped
+ * rejects with it. Its `cause` is what was passed to `cancel(cause)` or to the deadline's options,
  * or the reason of a signal.
  *
- * All contexts that ended together share one error. Its `stack` is the one line "name: message": a
- * trace would be expensive and would not lead to the code that canceled. In `developmentMode` it
- * does.
+ * All contexts that ended together share one error. Its `stack` is the one line "name: message",
+ * because a trace would be expensive and would not lead to the code that canceled. In
+ * `developmentMode` the `stack` leads there.
  */
 export abstract class ContextError extends Error {
   /** A stable code, for code that compares strings. */
@@ -37,7 +37,8 @@ export abstract class ContextError extends Error {
   }
 
   /**
-   * `undefined` if the time was not recorded. Then the end counts from the moment it is noticed.
+   * `undefined` if the time was not recorded. The end then counts from the moment at which it is
+   * noticed.
    */
   get [ENDED_AT](): number | undefined {
     return this.#endedAt < 0 ? undefined : this.#endedAt;
@@ -58,12 +59,12 @@ export class CanceledError extends ContextError {
  */
 export class DeadlineExceededError extends ContextError {
   declare readonly code: "ERR_CONTEXT_DEADLINE_EXCEEDED";
-  /** As Go's `Timeout()`: for code that asks any error whether it is a timeout. */
+  /** Like Go's `Timeout()`, for code that asks any error whether it is a timeout. */
   declare readonly timeout: true;
 }
 
-// These are on the prototypes and not on each error, because an error is created for every request
-// that ends early, and own properties are most of the cost of an error without a trace.
+// These properties are on the prototypes, because an error is created for every request that ends
+// early, and own properties are most of the cost of an error without a trace.
 function defineOn(prototype: object, properties: Record<PropertyKey, unknown>): void {
   for (const key of Reflect.ownKeys(properties)) {
     const value = properties[key as string];
@@ -86,7 +87,10 @@ defineOn(DeadlineExceededError.prototype, {
   [KIND]: "deadline",
 });
 
-/** V8's limit of frames. If it is not a number, building an error takes a third of the time. */
+/**
+ * Holds V8's limit of stack frames. If the limit is not a number, building an error takes a third
+ * of the time.
+ */
 const limits = Error as unknown as { stackTraceLimit?: number | undefined };
 const isLimitWritable =
   Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;

@@ -140,7 +140,7 @@ describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
     expect(child.signal.reason).toBe(err);
   });
 
-  test("has an error of the parent that is no context error as its cause", () => {
+  test("has the parent's error as its cause if that is not a context error", () => {
     const parent = new Theirs();
     const child = withCancel(parent);
     watch(child);
@@ -150,7 +150,7 @@ describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
     expect(cause(child)).toBe(plain);
   });
 
-  test("has the parent's deadline, and ends when the parent says so", () => {
+  test("has the parent's deadline, and ends when the parent's err() says so", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = new Theirs();
@@ -207,7 +207,7 @@ describe("listeners on foreign contexts", () => {
     expect(parent.listeners).toBe(0);
   });
 
-  test("are replaced by the context's afterFunc if it has one, which is taken back", () => {
+  test("are replaced by the context's afterFunc if it has one, and that callback is removed", () => {
     const parent = new Offering();
     const a = withCancel(parent);
     const b = withCancel(parent);
@@ -273,7 +273,7 @@ describe("listeners on foreign contexts", () => {
     expect(merge(background(), parent).err()).toBe(parent.error);
   });
 
-  test("may be an afterFunc that throws: the code that watches gets the error, and no watch is left", () => {
+  test("may be an afterFunc that throws, whose error goes to the code that watches and leaves no watch", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const parent = new Offering();
@@ -308,7 +308,7 @@ describe("listeners on foreign contexts", () => {
     expect(errors).toHaveLength(1);
   });
 
-  test("may take callbacks back during a push, and all others are still called", async () => {
+  test("may remove callbacks during a push, and all others are still called", async () => {
     const root = withCancel(background());
     const wrapper = passThrough(root);
     const told: string[] = [];

@@ -41,7 +41,7 @@ class ForeignScope extends Scope implements Limit {
     this.#deadline = context.deadline()?.getTime() ?? Infinity;
     this.at = monotonicOf(this.#deadline);
     if (this.at < Infinity) this.limit = this;
-    // A foreign context ends without changing `endEpoch`, so each look asks it.
+    // A foreign context ends without changing `endEpoch`, so every pull probes it.
     this.aliveEpoch = ALWAYS_PROBE;
     // A context that is done already was done before any deadline below it.
     endAtBirth(this, undefined, this.probe());
@@ -73,7 +73,7 @@ class ForeignScope extends Scope implements Limit {
     };
   }
 
-  /** Returns a function that takes the listener back. */
+  /** Listens for an abort of the context's signal. Returns a function that removes the listener. */
   #listen(signal: AbortSignal, ended: () => void): () => void {
     const inner = this.#inner;
     // A wrapper that passes on the signal of its inner context needs no listener.
@@ -85,7 +85,7 @@ class ForeignScope extends Scope implements Limit {
       };
     }
     this.#endOfSignal = () => (signal.aborted ? endFrom(signal.reason, now()) : undefined);
-    // A signal that has aborted since the last look calls no listener.
+    // A signal that has aborted since the last probe calls no listener.
     if (signal.aborted) {
       ended();
       return () => undefined;

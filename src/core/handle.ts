@@ -28,7 +28,7 @@ export abstract class Handle implements Context {
   deadline(): Date | undefined {
     const { scope } = this;
     if (scope === undefined) return undefined;
-    // Code that compares deadlines may compare ends next. A second copy of the package does.
+    // Code that reads a deadline may compare ends next, as a second copy of the package does.
     dependOn(scope);
     return scope.limit === undefined ? undefined : new Date(scope.limit.wall());
   }
@@ -93,7 +93,7 @@ export class ScopedContext extends Handle implements CancelableContext {
     this.values = values;
   }
   cancel(cause?: unknown): void {
-    // As in `emitter.on("close", ctx.cancel)`.
+    // For example in `emitter.on("close", ctx.cancel)`.
     if (!(this instanceof ScopedContext)) {
       throw new TypeError("cancel() was called without its context; pass () => ctx.cancel()");
     }
@@ -114,7 +114,7 @@ export function finish(ctx: CancelableContext): void {
 }
 
 /**
- * A context with one more value. It is also the entry in the chain of values, to save an object.
+ * A context with one more value. To save an object, it is also the entry in the chain of values.
  */
 export class ValueContext extends Handle implements Values {
   readonly parent: Context;
@@ -160,7 +160,8 @@ export class DetachedContext extends Handle {
 }
 
 /**
- * Returns a value for a log. Of an object it shows only the class, because its data may be private.
+ * Returns a value as text for a log. For an object, the text is only the class, because the
+ * object's data may be private.
  */
 function brief(value: unknown): string {
   // A control character that a client sent must not start a new line in a log.

@@ -42,7 +42,7 @@ describe.each(watchings)("invariants of a context that is %s", (_how, watch) => 
     expect(ctx.signal.reason).toBe(err);
   });
 
-  test("1: a cancel after the deadline changes nothing, also if err() was not called in between", () => {
+  test("1: a cancel after the deadline changes nothing, even if err() was not called in between", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const ctx = watched(withTimeout(background(), 10, { cause: "late" }));
@@ -228,7 +228,7 @@ describe.each(watchings)("invariants of a context that is %s", (_how, watch) => 
   });
 });
 
-test("5: a callback that is taken back leaves no timer", () => {
+test("5: a callback that is removed leaves no timer", () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const ctx = withTimeout(withTimeout(background(), 100), 50);

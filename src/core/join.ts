@@ -25,7 +25,8 @@ export interface AbortSignalLike {
 }
 
 /**
- * A scope that ends with the first of its parent and its sources. It listens to them from birth.
+ * A scope that ends when the first of its parent and its sources ends. It listens to them from
+ * birth.
  */
 class JoinScope extends Scope {
   readonly #name: string;
@@ -53,7 +54,7 @@ class JoinScope extends Scope {
 
   override arm(): () => void {
     const ties: Tie[] = [];
-    // To listen to one source can reveal that another has ended.
+    // Listening to one source can reveal that another has ended.
     for (const source of this.#sources)
       if (endOf(source) === undefined) ties.push(tie(source, this));
     return () => {
@@ -67,16 +68,18 @@ function earlierLimit(a: Limit | undefined, b: Limit | undefined): Limit | undef
   return a === undefined || (b !== undefined && b.at < a.at) ? b : a;
 }
 
-/** Creates a scope that ends with the first of its parent and `sources`. `name` is for logs. */
+/**
+ * Creates a scope that ends when the first of its parent and `sources` ends. `name` is for logs.
+ */
 export function join(name: string, parent: Scope | undefined, sources: readonly Scope[]): Scope {
   const scope = new JoinScope(name, parent, sources);
-  // Ends before the birth of this scope count as simultaneous: the parent's first, then by
-  // position.
+  // Ends before the birth of this scope count as simultaneous. The parent's comes first, then the
+  // others by position.
   for (const above of [parent, ...sources]) endAtBirth(scope, above && endOf(above), undefined);
   if (scope.end === undefined) {
     const watch = watchOf(scope);
     if (watch !== undefined) watch.pinned = true;
-    // To listen can reveal an end.
+    // Listening can reveal an end.
     if (endOf(scope) !== undefined) push(scope);
   }
   return scope;
@@ -116,7 +119,7 @@ const signals = new WeakMap<object, SignalScope>();
 export function scopeOfSignal(signal: AbortSignalLike): Scope {
   let scope = signals.get(signal);
   if (scope === undefined) signals.set(signal, (scope = new SignalScope(signal)));
-  // Without a listener, the scope was not told of the abort.
+  // A scope without a listener has not noticed the abort.
   if (signal.aborted && scope.end === undefined) conclude(scope, endFrom(signal.reason, now()));
   return scope;
 }

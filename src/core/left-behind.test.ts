@@ -69,7 +69,7 @@ describe("a long-lived parent", () => {
     expect(parent.err()).toBeUndefined();
   });
 
-  test("retains nothing of 100,000 forgotten children that are unwatched or whose callback was taken back", async () => {
+  test("retains nothing of 100,000 forgotten children that are unwatched or whose callback was removed", async () => {
     const parent = withCancel(background());
     const keep = afterFunc(parent, () => undefined);
     const use = (n: number): void => {
@@ -85,8 +85,8 @@ describe("a long-lived parent", () => {
     use(1_000);
     const before = heap();
     use(100_000);
-    // One byte each would be 100 kB; the smallest object that could be left behind, a link, is 2.4
-    // MB.
+    // One byte for each child would be 100 kB. The smallest object that could be left behind, a
+    // link, would be 2.4 MB.
     expect(await collected(() => heap() - before < 1_000_000)).toBe(true);
     keep();
   });

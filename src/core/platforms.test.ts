@@ -5,7 +5,7 @@ import { transformSync } from "esbuild";
 import { expect, test } from "vitest";
 import { bundle, runProgram } from "../../test/support.ts";
 
-test("the root runs with only the globals that browsers, Deno, Bun and Workers have too", async () => {
+test("the root entry point runs with only the globals that browsers, Deno, Bun and Workers have too", async () => {
   const text = readFileSync(await bundle(), "utf8");
   const { code } = transformSync(text, { format: "iife", globalName: "eightysix" });
   const globals = { AbortController, performance, setTimeout, clearTimeout, console };
@@ -33,7 +33,7 @@ test("the root runs with only the globals that browsers, Deno, Bun and Workers h
   ]);
 });
 
-test("the root can be loaded with require()", async () => {
+test("the root entry point can be loaded with require()", async () => {
   const { stdout, code, stderr } = await runProgram(
     `const { background, withCancel } = require(BUNDLE);
      const ctx = withCancel(background());

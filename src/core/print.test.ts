@@ -38,7 +38,7 @@ describe("a context in a log", () => {
     expect(JSON.stringify({ ctx })).toBe('{"ctx":"context.Background.WithCancel"}');
   });
 
-  test("shows no secret, and of an object only its class", () => {
+  test("shows no secret, and only the class of an object", () => {
     class Session {
       password = "hunter2";
     }
@@ -90,7 +90,7 @@ describe("a context in a log", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("is printed by its class if it is foreign, and its describe() and toString() are not called", () => {
+  test("is printed as its class if it is foreign, and its describe() and toString() are not called", () => {
     class Theirs {
       readonly #of = background();
       deadline = (): undefined => undefined;

@@ -79,7 +79,7 @@ test("a long chain of merges ends from its source", () => {
   const root = withCancel(background());
   let ctx: Context = root;
   for (let i = 0; i < 20_000; i++) ctx = merge(background(), ctx);
-  withCancel(withCancel(background())).cancel(); // another ending, so that it is asked again
+  withCancel(withCancel(background())).cancel(); // another end, so that the chain is asked again
   expect(ctx.err()).toBeUndefined();
   root.cancel();
   expect(isCanceled(ctx.err())).toBe(true);

@@ -1,6 +1,6 @@
 /**
- * Describes an argument in a few words, for messages. It shows no data of objects and no long
- * string.
+ * Describes an argument in a few words, for messages. The description holds no data of objects and
+ * no long string.
  */
 export function show(x: unknown): string {
   if (x === null || x === undefined) return String(x);
@@ -12,7 +12,7 @@ export function show(x: unknown): string {
   return name === undefined ? `a ${typeof x}` : `an object of class ${name}`;
 }
 
-/** Returns the name of the class of `x`, or `undefined` if `x` is no object or has no class. */
+/** Returns the name of the class of `x`, or `undefined` if `x` is not an object or has no class. */
 export function classOf(x: unknown): string | undefined {
   try {
     if (typeof x !== "object" || x === null) return undefined;

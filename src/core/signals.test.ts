@@ -72,7 +72,7 @@ describe("withSignal", () => {
     expect(withSignal(done, signal).err()).toBe(done.err());
   });
 
-  test("keeps the error of a context whose signal it is given", () => {
+  test("keeps the error of the context that the signal belongs to", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const source = withTimeout(background(), 10, { cause: "slow" });
@@ -89,7 +89,7 @@ describe("withSignal", () => {
     expect((cause(ctx) as Error).message).toBe("too slow");
   });
 
-  test("has one listener on a signal for all children, and none after the end", () => {
+  test("adds one listener to a signal for all children, and none is left after the end", () => {
     const signal = new Polyfilled();
     const contexts = Array.from({ length: 50 }, () => withSignal(background(), signal));
     expect(signal.listeners.size).toBe(1);
@@ -99,7 +99,7 @@ describe("withSignal", () => {
     expect(signal.listeners.size).toBe(0);
   });
 
-  test("works with polyfilled signals and has a real one itself", async () => {
+  test("accepts polyfilled signals, and its own signal is a real one", async () => {
     const signal = new Polyfilled();
     const ctx = withCancel(withSignal(background(), signal));
     let told = 0;
@@ -183,7 +183,7 @@ describe("merge", () => {
   });
 });
 
-test("a signal may have any number of listeners without a warning, also on Node 20", async () => {
+test("a signal may have any number of listeners without a warning, even on Node 20", async () => {
   const { stderr, stdout } = await runProgram(`
     import { background, withCancel } from BUNDLE;
     for (const signal of [withCancel(background()).signal, background().signal, withCancel(background()).signal]) {

@@ -1,6 +1,6 @@
 /**
- * The tree of scopes. A scope can end, and tells those who watch it. Only this file changes the
- * tree.
+ * The tree of scopes. A scope can end, and then notifies everything that watches it. Only this file
+ * changes the tree.
  *
  * Two movements carry an end through the tree:
  *
@@ -9,9 +9,10 @@
  * - Push: an end travels down the watches. A scope is linked into its parent, has a timer or has an
  *   AbortController only while something watches it.
  *
- * If two ends compete, the one that happened first wins, not the one that was noticed first. So
- * looking at a context, in any order, never changes an outcome. For that, an end records its time,
- * but only if another scope depends on it: reading the clock is most of what a cancellation costs.
+ * If two ends compete, the one that happened first wins, not the one that was noticed first. So the
+ * order in which contexts are asked never changes an outcome. For that, an end records its time,
+ * but only if another scope depends on it, because reading the clock is most of the cost of a
+ * cancellation.
  *
  * Invariants (tests cite them by number):
  *
@@ -19,21 +20,21 @@
  *  2. From the moment `cancel()` begins, `ctx.err()` returns an error at every context of the
  *     subtree, also inside a listener. `ctx.signal.aborted` is true there as well if it is read
  *     through the context, because a read of `.signal` of a done context aborts the signal first.
- *     MAX_NESTING bounds how deep such reads nest. A signal that was read earlier cannot change
+ *     MAX_NESTING limits how deep such reads nest. A signal that was read earlier cannot change
  *     inside a blocked event loop.
  *  3. When `cancel()` returns, every context of the subtree is done and every abort listener has
- *     run: for each context in the order of registration, and parents before children. The
- *     callbacks of `afterFunc` run in a microtask, so that a slow or throwing callback affects
- *     neither the canceler nor other callbacks.
+ *     run. The listeners of one context run in the order of registration, and parents come before
+ *     children. The callbacks of `afterFunc` run in a microtask, so that a slow or throwing
+ *     callback affects neither the canceler nor other callbacks.
  *  4. A parent's earlier deadline wins. A child of a done parent is done at birth, with its
  *     parent's error and cause.
  *  5. Nothing is left behind. After a context has ended, none of its timers, listeners and links
  *     remains anywhere, including on foreign signals and foreign contexts.
- *  6. A deadline of any size works. NaN and values that are no dates throw. A deadline that has
- *     passed is done at birth. The timer of a deadline never keeps the process alive.
- *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. When
- *     its last watch is taken back or it ends, a scope is unwatched again. The core reads the
- *     `.signal` of a foreign context only while a child of that context is watched, and no other.
+ *  6. A deadline of any size works. NaN and invalid dates throw. A deadline that has passed is done
+ *     at birth. The timer of a deadline never keeps the process alive.
+ *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. A
+ *     scope is unwatched again when its last watch is removed or when it ends. The core reads the
+ *     `.signal` of a foreign context only while a child of that context is watched.
  *  8. A value crosses a boundary only if the boundary names it.
  */
 import { now } from "./clock.ts";
@@ -59,14 +60,14 @@ export interface Limit {
  */
 let endEpoch = 0;
 /**
- * The value of `aliveEpoch` for a scope that can end without a change of `endEpoch`, because it is
- * or lies below a foreign context: every pull probes it.
+ * The value of `aliveEpoch` for a scope that can end without a change of `endEpoch`, because the
+ * scope stands for a foreign context or lies below one. Every pull probes such a scope.
  */
 export const ALWAYS_PROBE = -1;
 
 /**
- * Returns a number that changes when a scope ends on which others depend. A deadline does not
- * change it.
+ * Returns a number that changes when a scope ends that others depend on. A deadline does not change
+ * it.
  */
 export function currentEndEpoch(): number {
   return endEpoch;
@@ -102,8 +103,8 @@ export class Scope {
   }
 
   /**
-   * Returns the end of this scope for a reason of its own, if there is one at the monotonic time
-   * `time`. Its parent does not count.
+   * Returns the scope's own end, if it has one at the monotonic time `time`. The end of its parent
+   * does not count.
    */
   probe(_time: number): End | undefined {
     return undefined;
@@ -115,8 +116,8 @@ export class Scope {
   }
 
   /**
-   * Starts what pushes the scope's own end, such as a timer, because the scope is now watched.
-   * Returns a function that stops it.
+   * Starts whatever pushes the scope's own end, such as a timer. Called when the scope becomes
+   * watched. Returns a function that stops it.
    */
   arm(): (() => void) | undefined {
     return undefined;
@@ -160,9 +161,12 @@ export class Watch extends Link {
   controller: AbortController | undefined = undefined;
   /** The function that `arm` returned. */
   disarm: (() => void) | undefined = undefined;
-  /** A scope that listens from birth stays watched while its list is empty. */
+  /** Whether the scope stays watched while the list is empty, because it listens from birth. */
   pinned = false;
-  /** Whether others depend on when the scope ends. Without a watch, `TIMED_UNWATCHED` says so. */
+  /**
+   * Whether others depend on when the scope ends. If the scope has no watch, `TIMED_UNWATCHED` says
+   * so.
+   */
   timed = false;
   constructor(scope: Scope) {
     super();
@@ -171,8 +175,8 @@ export class Watch extends Link {
 }
 
 /**
- * The value of `scope.watch` for a scope that is unwatched, but on whose time of end others depend.
- * This shared object takes the place of a field of its own, which would be 8 bytes in each scope.
+ * The value of `scope.watch` for an unwatched scope whose time of end others depend on. This shared
+ * object takes the place of a field of its own, which would be 8 bytes in each scope.
  */
 const TIMED_UNWATCHED = new Watch(new Scope(undefined));
 TIMED_UNWATCHED.timed = true;
@@ -189,11 +193,11 @@ export function isWatched(scope: Scope): boolean {
 }
 
 // ---------------------------------------------------------------------------------- pull
-// To find out whether a scope has ended by asking it, its ancestors and the clock.
+// Finding out whether a scope has ended by asking it, its ancestors and the clock.
 
 /**
- * Returns how `scope` ended, or `undefined` while it is live. Runs no listener: if it finds an end
- * that is to be pushed, a microtask pushes it.
+ * Returns how `scope` ended, or `undefined` while it is live. Runs no listener. If it finds an end
+ * that must be pushed, a microtask pushes it.
  */
 export function endOf(scope: Scope): End | undefined {
   if (scope.end !== undefined) return scope.end;
@@ -233,13 +237,13 @@ function pull(scope: Scope, time: number): End | undefined {
 }
 
 /**
- * Decides whether a scope has ended, and if so, whether with its own end or with that of its
- * parent.
+ * Decides whether a scope has ended. If it has, decides whether its own end or that of its parent
+ * came first.
  */
 function decideEnd(scope: Scope, above: End | undefined, time: number): End | undefined {
   if (scope.end !== undefined) return scope.end;
   const own = scope.probe(time);
-  // The `err()` of a foreign context can end the context while it runs, and so this scope.
+  // While the `err()` of a foreign context runs, it can end that context and so this scope.
   if (scope.end !== undefined) return scope.end;
   const end = earlier(above, own);
   if (end !== undefined) {
@@ -250,8 +254,8 @@ function decideEnd(scope: Scope, above: End | undefined, time: number): End | un
 }
 
 /**
- * Returns the end that came first. At the same time, a deadline comes before a cancellation, and
- * `a` (the parent's) before `b`.
+ * Returns the end that came first. If both have the same time, a deadline comes before a
+ * cancellation, and `a` (the parent's) before `b`.
  */
 export function earlier(a: End | undefined, b: End | undefined): End | undefined {
   if (a === undefined || b === undefined) return a ?? b;
@@ -260,7 +264,7 @@ export function earlier(a: End | undefined, b: End | undefined): End | undefined
 }
 
 // ---------------------------------------------------------------------------------- push
-// To end a scope, and to tell everything that watches it.
+// Ending a scope, and notifying everything that watches it.
 
 /** Ends `scope` now, unless it has ended already, and pushes the end. */
 export function cancel(scope: Scope, kind: EndKind, cause: unknown): void {
@@ -300,9 +304,9 @@ function pushLater(scope: Scope): void {
 }
 
 /**
- * Pushes the end of `top` to everything that watches it. First all scopes below are marked as
- * ended, then the callbacks are queued, then the signals abort. It does not recurse, because a tree
- * can be a million scopes deep.
+ * Pushes the end of `top` to everything that watches it. First it marks all scopes below as ended,
+ * then it queues the callbacks, then it aborts the signals. It does not recurse, because a tree can
+ * be a million scopes deep.
  */
 export function push(top: Scope): void {
   if (!isWatched(top)) return;
@@ -325,7 +329,8 @@ export function push(top: Scope): void {
     else (signals ??= []).push(watch);
     let link = watch.first;
     watch.first = watch.last = undefined;
-    // Detaches all entries first: `decideEnd` can run foreign code, which may take an entry back.
+    // Detaches all entries first, because `decideEnd` can run foreign code, which may remove an
+    // entry.
     for (let l = link; l !== undefined; l = l.after) l.host = l.before = undefined;
     while (link !== undefined) {
       const next: Link | undefined = link.after;
@@ -343,7 +348,7 @@ export function push(top: Scope): void {
       link = next;
     }
   }
-  // Before the signals, so that a callback that a listener registers runs after these.
+  // Queued before the signals abort, so that a callback that a listener registers runs after these.
   if (callbacks !== undefined) runLater(callbacks);
   if (signals !== undefined) for (const watch of signals) abort(watch);
 }
@@ -354,8 +359,8 @@ function abort(watch: Watch): void {
 }
 
 /**
- * Registers a callback, which runs in a microtask after the end of `scope`, or soon if it has
- * ended.
+ * Registers a callback, which runs in a microtask after the end of `scope`, or in a new microtask
+ * if `scope` has ended.
  */
 export function addCallback(scope: Scope, callback: Callback): void {
   // If the end is known but not pushed yet, the callbacks that wait for the push run first.
@@ -375,11 +380,11 @@ function runLater(callbacks: Callback[]): void {
 }
 
 // ---------------------------------------------------------------------------------- watch
-// To register for the end of a scope, and to take that back.
+// Registering for the end of a scope, and removing the registration.
 
 /**
  * Watches a live scope and its ancestors, so that their ends are pushed to it. Returns `undefined`
- * if `arm` finds that the scope has ended. Then the end has been pushed already.
+ * if `arm` finds that the scope has ended. The end has then been pushed already.
  */
 export function watchOf(scope: Scope): Watch | undefined {
   if (isWatched(scope)) return scope.watch;
@@ -392,7 +397,7 @@ export function watchOf(scope: Scope): Watch | undefined {
     if (known) break;
     top = watch;
   }
-  // After the links, so that an end that `arm` finds is pushed down to `scope`.
+  // Armed after all links exist, so that an end that `arm` finds is pushed down to `scope`.
   for (let watch: Watch | undefined = bottom; watch !== undefined;) {
     const above: Watch | undefined = watch === top ? undefined : watch.host;
     arm(watch, bottom);
@@ -401,7 +406,7 @@ export function watchOf(scope: Scope): Watch | undefined {
   return scope.watch === bottom && scope.end === undefined ? bottom : undefined;
 }
 
-/** Starts to listen. Runs foreign code, which may end the scope, unwatch it, or throw. */
+/** Starts listening. Runs foreign code, which may end the scope, unwatch it, or throw. */
 function arm(watch: Watch, bottom: Watch): void {
   const { scope } = watch;
   const isCurrent = (): boolean => scope.watch === watch && scope.end === undefined;
@@ -456,7 +461,8 @@ function remove(link: Link): Watch | undefined {
 }
 
 /**
- * Takes an entry back. If that leaves a scope without watchers, it is unwatched, and so on upwards.
+ * Removes an entry. If that leaves its scope without watchers, unwatches the scope, and so on
+ * upwards.
  */
 export function unlink(link: Link): void {
   unwatchIfIdle(remove(link));
@@ -471,7 +477,10 @@ function unwatchIfIdle(left: Watch | undefined): void {
   }
 }
 
-/** Stops to listen. Runs foreign code: what it throws is reported, as for an abort listener. */
+/**
+ * Stops listening. Runs foreign code. An error of that code is reported, like that of an abort
+ * listener.
+ */
 function disarm(watch: Watch): void {
   const stop = watch.disarm;
   watch.disarm = undefined;
@@ -482,12 +491,12 @@ function disarm(watch: Watch): void {
   }
 }
 
-/** Returns whether `signal` is the signal of `scope`. Creates none. */
+/** Returns whether `signal` is the signal of `scope`. Does not create a signal. */
 export function isSignalOf(scope: Scope, signal: AbortSignal): boolean {
   return scope.watch?.controller?.signal === signal;
 }
 
-/** How deep `signalOf` is nested in abort listeners at the moment. */
+/** How deep calls of `signalOf` in abort listeners are nested at the moment. */
 let nesting = 0;
 
 /**

@@ -40,7 +40,7 @@ describe("values", () => {
     expect(ctx.value(Id)).toBeUndefined();
   });
 
-  test("can be read after the end, and pass withoutCancel", () => {
+  test("can be read after the end, and pass through withoutCancel", () => {
     const ctx = withCancel(withValue(background(), Id, "v"));
     ctx.cancel();
     expect(ctx.value(Id)).toBe("v");
@@ -54,7 +54,7 @@ describe("values", () => {
     expectTypeOf(key<number>("n")).toEqualTypeOf<Key<number>>();
     // @ts-expect-error: the value must be what the key says
     withValue(ctx, Id, 1);
-    // @ts-expect-error: a string is no key
+    // @ts-expect-error: a string is not a key
     expect(() => withValue(ctx, "id", "v")).toThrow(TypeError);
   });
 

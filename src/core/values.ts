@@ -5,7 +5,7 @@ import { show } from "./show.ts";
 const KEY: unique symbol = Symbol.for("eightysix.key") as never;
 
 /**
- * The name of a value of type `T`, created by `key()`. Keys are compared by identity. `Default` is
+ * The name of a value of type `T`. `key()` creates it. Keys are compared by identity. `Default` is
  * the type that a look-up returns if no context sets a value.
  */
 export interface Key<T, Default = undefined> {
@@ -20,7 +20,8 @@ export interface Key<T, Default = undefined> {
 const KEY_OPTIONS = ["default", "secret"];
 
 /**
- * Creates a key. Keep it in a constant of a module: two keys of the same name are different keys.
+ * Creates a key. Keep it in a constant of a module, because two keys of the same name are different
+ * keys.
  *
  * `name` appears in messages and logs. `default` is returned if no context sets a value. `secret`
  * hides the value in logs.
@@ -73,7 +74,7 @@ export function lookUp(values: Values | undefined, key: Key<unknown, unknown>): 
     if (at.key === FOREIGN) return (at.held as { value(key: unknown): unknown }).value(key);
     at = at.outer;
   }
-  // Checked last, because most look-ups have returned by now.
+  // The key is checked last, because most look-ups have returned by now.
   checkKey(key, "value");
   return key.default;
 }

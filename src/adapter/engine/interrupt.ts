@@ -4,8 +4,8 @@
  *
  * - A connection runs one operation at a time, and is not interrupted after the driver's promise has
  *   settled. `interrupt()` is synchronous, so no interrupt can be on its way by then.
- * - An engine ignores an interrupt that comes before the operation has begun. So the interrupt is
- *   repeated until the operation ends.
+ * - An engine ignores an interrupt that comes before the operation has begun. The interrupt is
+ *   therefore repeated until the operation ends.
  */
 import { throwIfDone, type Context } from "../../index.ts";
 import type { Places } from "../places.ts";
@@ -23,8 +23,8 @@ export interface InterruptibleOperation<R, T> {
   /** Where the operation waits for its turn. Operations on one connection share a single place. */
   readonly places: Places;
   /**
-   * Returns the resource, when it is the operation's turn. Never interrupted, so it must be short. If
-   * it fails, neither `use` nor `release` is called.
+   * Returns the resource when it is the operation's turn. It is never interrupted, so it must be
+   * short. If it fails, neither `use` nor `release` is called.
    */
   open(): R | PromiseLike<R>;
   /** Runs the operation. Not called if the context has ended by then. */
@@ -86,7 +86,7 @@ export async function runInterruptible<R, T>(
     try {
       if (inUse !== undefined) operation.interrupt(inUse.resource);
     } catch {
-      // The connection was closed in the meantime. The operation itself fails with that.
+      // The connection was closed in the meantime. The operation itself fails with that error.
     }
   };
 

@@ -4,9 +4,11 @@ import { Places } from "../places.ts";
 import type { Session, SessionSource, Statement, Stream } from "../sessions.ts";
 import type { TransactionSteps } from "../transaction.ts";
 
-/** Where operations and sessions get their connection, and how they return it. */
+/** The source of connections for operations and sessions. */
 export interface ConnectionSource<C> {
-  /** As many places as operations and sessions may run at once. Each takes one before `open`. */
+  /**
+   * One place for each operation or session that may run at once. Each takes a place before `open`.
+   */
   readonly places: Places;
   open(): C | PromiseLike<C>;
   /** Takes the connection back, before the place is given back. Rolls back if `mustRollBack`. */
@@ -32,9 +34,9 @@ export function engineSessions<C, O>(
 }
 
 /**
- * A session of an engine, from the moment it has its connection until it gives the connection back. An
- * engine's adapter adds its statements. They take their connection from `turns`, so that they run one
- * at a time.
+ * A session of an engine, from the moment at which it gets its connection until it gives the
+ * connection back. An engine's adapter adds the statements. They take their connection from
+ * `turns`, so they run one at a time.
  */
 export abstract class EngineSession<C, O = never> implements Session<O> {
   abstract readonly statements: Readonly<Record<string, Statement>>;
@@ -61,8 +63,8 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
         this.checkTransaction();
         return connection;
       },
-      // An aborted transaction of this session stays open: what its function does next must fail
-      // instead of being done outside of it.
+      // An aborted transaction of this session stays open. The next statements of its function must
+      // fail, and not run outside of the transaction.
       close: (_, wasStopped) => this.tidy(wasStopped && !this.isInTransaction),
     };
   }
@@ -79,12 +81,12 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
 
   /** Throws if the engine has ended the transaction of this session, before each operation. */
   protected checkTransaction(): void {
-    // Some engines report that themselves.
+    // Does nothing by default, because some engines report that themselves.
   }
 
   /** Rejects if a COMMIT would succeed and yet commit nothing. */
   protected async checkCommit(): Promise<void> {
-    // In some engines such a COMMIT fails.
+    // Does nothing by default, because in some engines such a COMMIT fails.
   }
 
   transactionSteps(options: O | undefined): TransactionSteps {
@@ -94,7 +96,8 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
         await this.execute(ctx, begin);
         this.isInTransaction = true;
       },
-      // Under `background()`: after an interrupt it would be unknown whether the COMMIT took effect.
+      // The COMMIT runs under `background()`, because after an interrupt it would be unknown
+      // whether it took effect.
       commit: async (ctx) => {
         throwIfDone(ctx);
         await this.checkCommit();
@@ -107,7 +110,7 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
     };
   }
 
-  /** Marks the connection. It is rolled back as soon as the engine has finished with it. */
+  /** Marks the connection, which is rolled back as soon as the engine has finished with it. */
   destroy(): void {
     this.#isDestroyed = true;
   }

@@ -4,12 +4,18 @@ import { RowBuffer } from "../row-buffer.ts";
 import type { Stream } from "../sessions.ts";
 import { runInterruptible, type InterruptibleOperation } from "./interrupt.ts";
 
-/** How a stream ended: after its last row, because its loop was left, or by an error or a stop. */
+/**
+ * How a stream ended: after its last row, because its loop was left, or because of an error or a
+ * stop.
+ */
 export type StreamEnd = "complete" | "left" | "failed";
 
 /** What an engine's adapter says about one stream. */
 export interface StreamOperation<R, Row> extends Omit<InterruptibleOperation<R, void>, "use"> {
-  /** Returns the next batch, or `undefined` at the end. This is what `interrupt` interrupts. */
+  /**
+   * Returns the next batch, or `undefined` at the end. This is the call that `interrupt`
+   * interrupts.
+   */
   fetch(resource: R): PromiseLike<readonly Row[] | undefined>;
   /** Closes the result. Called once, after the last `fetch`. Never interrupted. */
   finish(resource: R, end: StreamEnd): PromiseLike<void>;

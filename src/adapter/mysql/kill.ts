@@ -35,8 +35,8 @@ export class KillConnections {
 
   /**
    * Kills the statement that `target` runs. Resolves when the server has answered: from then on the
-   * KILL can hit no later statement. Rejects if the KILL may still arrive. It is not sent again over
-   * a new connection, because the first KILL could arrive after it.
+   * KILL can hit no later statement. Rejects if the KILL may still arrive. The KILL is not sent
+   * again over a new connection, because the first KILL could arrive after the second.
    */
   async kill(target: KillTarget): Promise<void> {
     let shared = this.#byAccount.get(target.account);
@@ -48,7 +48,9 @@ export class KillConnections {
     await shared.kill(target.threadId);
   }
 
-  /** Destroys the kill connection to the server of `target`, and with it all KILLs that are sent. */
+  /**
+   * Destroys the kill connection to the server of `target`, and with it all KILLs that were sent.
+   */
   discard(target: KillTarget): void {
     this.#byAccount.get(target.account)?.destroy();
     this.#byAccount.delete(target.account);

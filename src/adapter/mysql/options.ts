@@ -23,17 +23,17 @@ export interface WithContextOptions extends StopOptions {
    */
   stopTimeout?: number;
   /**
-   * Whether the server is told the deadline, true by default. It then stops a statement even if this
-   * process or its network has failed.
+   * Whether the server is told the deadline, true by default. The server then stops a statement
+   * even if this process or its network has failed.
    *
    * MariaDB (from 10.1.2 on) gets `SET STATEMENT max_statement_time=… FOR` in front of the SQL that
    * `query` or `stream` sends, if that begins with SELECT, INSERT, UPDATE, DELETE, REPLACE or WITH.
    * The limit is the remaining time plus the stop timeout. If the session has a shorter limit, that
-   * one stays in force. The server's logs show the prefix, and a proxy that routes by the first word
-   * sees it: turn the option off there.
+   * one stays in force. The server's logs show the prefix. Turn the option off behind a proxy that
+   * routes by the first word, because the proxy sees the prefix too.
    *
-   * `execute` and `batch` send no limit. MySQL gets none, because its only means would override
-   * limits that the user has set.
+   * `execute` and `batch` send no limit. MySQL gets no limit, because its only means of setting one
+   * would override limits that the user has set.
    */
   serverTimeout?: boolean;
 }

@@ -35,16 +35,16 @@ const LEFT_RUNNING = "PROTOCOL_SEQUENCE_TIMEOUT";
 /** Milliseconds between two KILLs, if one call has sent several statements. */
 const KILL_EVERY = 5;
 
-/** A statement that does nothing. Its answer says whether a transaction is open. */
+/** A statement that does nothing. The server's answer says whether a transaction is open. */
 const FENCE = "DO 0";
 
 /**
  * One statement of the user.
  *
- * KILL QUERY hits whatever its connection runs when it arrives. The server ignores a KILL that finds
- * the connection idle. But before MySQL 5.7 a KILL that arrived as a statement was ending hit the
- * next statement (bug 11790057), and newer versions have gaps of their own. Therefore a statement
- * that does nothing, the fence, is sent after the server has answered the KILL. If the KILL hits
+ * KILL QUERY hits whatever its connection runs when it arrives. The server ignores a KILL that
+ * finds the connection idle. But before MySQL 5.7 a KILL that arrived as a statement was ending hit
+ * the next statement (bug 11790057), and newer versions have gaps of their own. So after the server
+ * has answered the KILL, the fence is sent: a statement that does nothing. If the KILL hits
  * anything late, it hits the fence.
  */
 export class RunningStatement<T = unknown> implements Operation<T> {
@@ -93,8 +93,8 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   /**
-   * Waits until the driver has finished the rest of the call, such as the rest of a batch. Once the
-   * call was killed, kills each statement that follows.
+   * Waits until the driver has finished the rest of the call, such as the rest of a batch. If the
+   * call was killed, also kills each statement that follows.
    */
   async #drain(): Promise<void> {
     let isDraining = true;
@@ -110,8 +110,8 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   /**
-   * Sends the fence until no KILL hits it. From then on nothing is killed any more. Returns whether
-   * the server has answered. Never rejects: the next statement reports a broken connection.
+   * Sends the fence until no KILL hits it. From then on, no KILL can arrive. Returns whether the
+   * server has answered. Never rejects: the next statement reports a broken connection.
    */
   async #fence(): Promise<boolean> {
     this.#isFencing = true;

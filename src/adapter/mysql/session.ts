@@ -24,7 +24,10 @@ export interface SessionOptions {
   giveBack(): void;
 }
 
-/** Runs statements one at a time, in order, so that a KILL can only hit the one that it is meant for. */
+/**
+ * Runs statements one at a time, in order, so that a KILL can hit only the statement that it is
+ * meant for.
+ */
 export class MysqlSession implements Session<TransactionOptions>, StatementSession {
   readonly connection: MysqlConnection;
   readonly transaction = new TransactionState();
@@ -52,7 +55,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   /** Calls one of the driver's methods. */
   async run(ctx: Context, method: string, args: StatementArguments): Promise<unknown> {
     const sql = sqlTextOf(args);
-    // Not with prepared statements, which the server and the driver know by their text.
+    // Prepared statements get no prefix, because the server and the driver know them by their text.
     const prefix = method === "query" ? this.#timeoutPrefix(ctx, sql) : "";
     const call = (): Promise<unknown> => this.connection.call(method, withPrefix(args, prefix));
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
@@ -121,7 +124,9 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     };
   }
 
-  /** Rolls back. This also removes the isolation level of a transaction that did not begin. */
+  /**
+   * Rolls back. The ROLLBACK also removes the isolation level of a transaction that did not begin.
+   */
   async reset(ctx: Context): Promise<void> {
     this.transaction.end();
     await this.execute(ctx, "ROLLBACK");

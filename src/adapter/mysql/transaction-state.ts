@@ -45,8 +45,8 @@ export class TransactionState {
   }
 
   /**
-   * As `recordSuccess`, after a statement has failed. If the transaction is closed, the server has
-   * rolled it back.
+   * Records what the driver reports after a statement has failed. If the transaction is closed, the
+   * server has rolled it back.
    */
   recordFailure(isInTransaction: boolean | undefined): void {
     this.#isOpenOnServer = isInTransaction ?? this.#isOpenOnServer;

@@ -42,8 +42,8 @@ export interface Transactions<S> {
    * After some errors, such as a deadlock, the server rolls the whole transaction back. If `fn`
    * catches that error and goes on, its next statements are refused and the transaction rejects
    * with an error of `code` "ERR_NOTHING_COMMITTED". Without this check, the server would commit
-   * each of those statements by itself. Statements that commit implicitly (DDL) do so here as well.
-   * If the server does not answer the COMMIT within the stop timeout, it is unknown whether the
+   * each of those statements by itself. Statements that commit implicitly (DDL) also do so here. If
+   * the server does not answer the COMMIT within the stop timeout, it is unknown whether the
    * transaction was committed.
    *
    * On a single connection, transactions, `connection` and single statements run one after another.

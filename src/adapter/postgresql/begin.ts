@@ -2,7 +2,10 @@
 import { isolationLevel, needNoMore, type IsolationLevel } from "../isolation.ts";
 import { setTimeoutTo } from "./server-timeout.ts";
 
-/** The options of a transaction, as in SQL. The server's defaults apply to the rest. */
+/**
+ * The options of a transaction, as in SQL. The server's default holds for each option that is left
+ * out.
+ */
 export interface TransactionOptions {
   isolation?: IsolationLevel;
   readOnly?: boolean;
@@ -12,8 +15,8 @@ export interface TransactionOptions {
 
 /**
  * Returns the SQL that begins a transaction. `timeout` is a server timeout in milliseconds for each
- * of its statements. It ends with the transaction. Both travel in one message, so the timeout costs
- * no round trip. Throws a TypeError for unknown options.
+ * of its statements. The timeout ends with the transaction. BEGIN and the timeout travel in one
+ * message, so the timeout costs no round trip. Throws a TypeError for unknown options.
  */
 export function beginOf(options: TransactionOptions = {}, timeout?: number): string {
   const { isolation, readOnly, deferrable, ...unknown } = options;

@@ -9,7 +9,10 @@ import { connect as connectTls, type ConnectionOptions } from "node:tls";
 const SSL_REQUEST = message(80877103);
 const CANCEL = 80877102;
 
-/** The backend that runs the query, and the way to its server: the way of the query's connection. */
+/**
+ * The backend that runs the query, and how to connect to its server: as the query's own connection
+ * did.
+ */
 export interface CancelTarget {
   /** The server's address, or a socket that is connected to the server already. */
   readonly to: { host: string; port: number } | { path: string } | Socket;
@@ -31,12 +34,12 @@ export interface CancelRequest {
   /**
    * Resolves when the *server* has closed the connection of the request. The server does so only
    * after it has signaled the backend, and a backend that runs nothing drops the signal before it
-   * takes the next query. From then on the request can hit no query. (That the client has written the
-   * request proves nothing.) Rejects if the connection fails in any other way. If the request was
-   * `sent` before that, it is unknown whether it can still hit a query.
+   * takes the next query. From then on the request can hit no query. (It proves nothing that the
+   * client has written the request.) Rejects if the connection fails in any other way. If the
+   * request was `sent` before that, it is unknown whether it can still hit a query.
    */
   readonly closed: Promise<void>;
-  /** Whether the request itself was written. Before that, it can hit no query. */
+  /** Whether the request itself was written. Before that, the request can hit no query. */
   readonly sent: boolean;
   /** Closes the socket. A request that was sent already may still hit the query that runs there. */
   abandon(): void;

@@ -1,9 +1,9 @@
 /**
  * Blocking commands of Redis.
  *
- * Each runs alone on a connection of the adapter's own, so that no other command waits behind it and
- * `CLIENT UNBLOCK` can hit nothing else. The user's client serves only as the model for these
- * connections: it may be in subscriber mode, inside a MULTI, or busy.
+ * Each command runs alone on a connection of the adapter's own, so that no other command waits
+ * behind it and `CLIENT UNBLOCK` can hit nothing else. The user's client serves only as the model
+ * for these connections: it may be in subscriber mode, inside a MULTI, or busy.
  *
  * A connection runs one command at a time. It is free again when the command has settled and no
  * UNBLOCK for it is on its way. It never reconnects, because a new connection has another CLIENT ID.
@@ -22,7 +22,7 @@ export interface BlockingOptions<C extends DriverConnection> {
   readonly stopTimeout: number;
 }
 
-/** Milliseconds between two UNBLOCKs. One that arrives before its command hits nothing. */
+/** Milliseconds between two UNBLOCKs. An UNBLOCK that arrives before its command hits nothing. */
 const UNBLOCK_EVERY = 3;
 
 export class BlockingCommands<C extends DriverConnection> {
@@ -39,7 +39,10 @@ export class BlockingCommands<C extends DriverConnection> {
     this.#places = new Places(options.max);
   }
 
-  /** Calls `use` with a connection that nothing else uses meanwhile. Rejects as `runStoppable` does. */
+  /**
+   * Calls `use` with a connection that nothing else uses until `use` has settled. Rejects as
+   * `runStoppable` does.
+   */
   async run<T>(ctx: Context, what: string, use: (driver: C) => PromiseLike<T>): Promise<T> {
     throwIfDone(ctx);
     await this.#places.take(ctx);
@@ -72,7 +75,7 @@ export class BlockingCommands<C extends DriverConnection> {
     use: (driver: C) => PromiseLike<T>,
   ): Promise<T> {
     const { kind, stopTimeout } = this.#options;
-    this.#openControl(); // now, so that it is open by the time it is needed
+    this.#openControl(); // opened now, so that it is ready when it is needed
     const pending: PendingUnblock<C> = { control: undefined };
     let isRunning = true;
     const settled = (): void => void (isRunning = false);
@@ -90,9 +93,9 @@ export class BlockingCommands<C extends DriverConnection> {
         isStop: isUnblocked,
         destroy() {
           connection.destroy();
-          // A control connection that does not answer would cost every later command the stop
-          // timeout. UNBLOCKs of other commands on it are then in doubt, so those commands give up
-          // their connections too.
+          // If a control connection does not answer, it would cost every later command the stop
+          // timeout, so it is destroyed. The effect of other commands' UNBLOCKs on it is then
+          // unknown, so those commands give up their connections too.
           pending.control?.destroy();
         },
       },

@@ -8,7 +8,7 @@ export interface ClientCommand<T> {
   readonly what: string;
   send(): PromiseLike<T>;
   /**
-   * Removes the command from the client's queue, if it was not written yet. The command then fails
+   * Removes the command from the client's queue if it was not written yet. The command then fails
    * with an error that `isWithdrawn` recognizes. May be called repeatedly.
    */
   withdraw(): void;
@@ -18,9 +18,9 @@ export interface ClientCommand<T> {
 /**
  * Runs a command on the user's client. Rejects as `runStoppable` does.
  *
- * A command that was written cannot be stopped, and most commands end within microseconds. So its
- * answer is awaited for up to the stop timeout, and an answer that comes later is dropped. The
- * client is never destroyed, because it belongs to the user.
+ * A command that was written cannot be stopped, and most commands end within microseconds. So this
+ * function waits for the answer for up to the stop timeout, and drops an answer that comes later.
+ * The client is never destroyed, because it belongs to the user.
  */
 export function runOnClient<T>(
   ctx: Context,

@@ -18,8 +18,8 @@ const BLOCKING = new Set([
 const BLOCKING_WITH_OPTION = new Set(["XREAD", "XREADGROUP"]);
 
 /**
- * Returns whether the command `name` blocks. `hasBlockOption` says whether this call has a BLOCK. It
- * is called only for commands on which that depends.
+ * Returns whether the command `name` blocks. `hasBlockOption` returns whether this call has a
+ * BLOCK. It is called only for commands that block only with that option.
  */
 export function isBlocking(name: string, hasBlockOption: () => boolean): boolean {
   const upper = name.toUpperCase();

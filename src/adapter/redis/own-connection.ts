@@ -3,7 +3,7 @@
 /** What a driver provides for one connection. */
 export interface DriverConnection {
   /**
-   * Connects, for as long as the user's client would keep trying, and resolves with the CLIENT ID.
+   * Connects and resolves with the CLIENT ID. Keeps trying for as long as the user's client would.
    */
   connect(): Promise<unknown>;
   /** Whether it is connected. Once a connection is lost, it never connects again. */
@@ -19,7 +19,10 @@ export interface DriverConnection {
 
 export class OwnConnection<C extends DriverConnection> {
   readonly driver: C;
-  /** The CLIENT ID, once the connection is ready. Rejects if it never will be. May be ignored. */
+  /**
+   * Resolves with the CLIENT ID when the connection is ready. Rejects if the connection never will
+   * be. A rejection may be ignored.
+   */
   readonly id: Promise<string>;
   readonly #opened: Promise<unknown>;
   #state: "opening" | "ready" | "dead" = "opening";
