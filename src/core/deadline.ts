@@ -1,5 +1,5 @@
 /** Scopes with a deadline of their own. */
-import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
+import { callAt, JITTER, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
 import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
 
@@ -69,9 +69,10 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   const time = now();
   const limit = parent?.limit;
   if (limit !== undefined) {
-    // The wall clock can have been set since the parent's deadline: a past deadline is past even if
-    // the parent's is earlier by the wall clock.
-    const isEarlier = at <= time ? time < limit.at : wall < limit.wall() && at < limit.at;
+    // The parent's deadline counts if both are equal, although jitter can make this one earlier. If
+    // the wall clock has been set since, this one can be earlier by more than jitter, or be past.
+    const isEarlier =
+      at <= time ? time < limit.at : wall < limit.wall() ? at < limit.at : at < limit.at - JITTER;
     if (!isEarlier) return new Scope(parent);
   }
   return endIfPast(new DeadlineScope(parent, Math.max(at, time), wall, cause), time);
