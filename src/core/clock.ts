@@ -89,9 +89,11 @@ const LAG = 1;
  * How far two readings of the difference may lie apart, in milliseconds, before the clock counts as
  * set.
  */
-const JITTER = 2 * LAG;
+export const JITTER = 2 * LAG;
 /** More than the rounding error of a difference between the clocks, in milliseconds. */
 const ROUNDING = 0.01;
+/** How often both clocks are read until there is no pause between the readings. */
+const MOST_READINGS = 10;
 
 /**
  * The latched difference between the wall clock and the monotonic clock, in milliseconds.
@@ -108,14 +110,18 @@ let difference = Number.NaN;
 
 /** Latches a new difference if the wall clock has been set (or faked). */
 function updateDifference(): void {
-  // Reads twice, because a pause between the readings of the two clocks looks like a set clock.
-  for (let i = 0; i < 2; i++) {
-    const wall = clock.wall();
+  // Tries again, because a pause between the readings of the two clocks looks like a set clock.
+  for (let i = 1; ; i++) {
+    // In this order, so that a pause makes the difference greater, and no deadline late.
     const monotonic = clock.now();
+    const wall = clock.wall();
     const extra = Number.isInteger(monotonic) ? 0 : LAG;
     const current = wall - monotonic + extra * ROUNDING;
     if (current <= difference && difference - current < JITTER + ROUNDING) return;
-    if (i > 0) difference = current + extra;
+    if (clock.now() - monotonic <= ROUNDING || i === MOST_READINGS) {
+      difference = current + extra;
+      return;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** Scopes with a deadline of their own. */
-import { callAt, monotonicOf, now, wallOf } from "./clock.ts";
+import { callAt, JITTER, monotonicOf, now, wallOf } from "./clock.ts";
 import { End } from "./end.ts";
 import { endAtBirth, endOf, push, Scope, type Limit } from "./tree.ts";
 
@@ -51,7 +51,7 @@ class DeadlineScope extends Scope implements Limit {
 /** Makes a scope that ends `ms` milliseconds from now, or with its parent's earlier deadline. */
 export function scopeAfter(parent: Scope | undefined, ms: number, cause: unknown): Scope {
   const time = now();
-  // A deadline in the past passes now. If the parent is done already, the parent's end came first.
+  // A past deadline passes now: if the parent is done already, its end came first.
   const at = ms > 0 ? time + ms : time;
   const limit = parent?.limit;
   if (at === Infinity || (limit !== undefined && limit.at <= at)) return new Scope(parent);
@@ -69,17 +69,18 @@ export function scopeUntil(parent: Scope | undefined, wall: number, cause: unkno
   const time = now();
   const limit = parent?.limit;
   if (limit !== undefined) {
-    // The wall clock may have been set since the parent's deadline was made. A deadline that has
-    // passed counts even if the parent's is earlier by the wall clock.
-    const isEarlier = at <= time ? time < limit.at : wall < limit.wall() && at < limit.at;
+    // The parent's deadline counts if both are equal, although jitter can make this one earlier. If
+    // the wall clock has been set since, this one can be earlier by more than jitter, or be past.
+    const isEarlier =
+      at <= time ? time < limit.at : wall < limit.wall() ? at < limit.at : at < limit.at - JITTER;
     if (!isEarlier) return new Scope(parent);
   }
   return endIfPast(new DeadlineScope(parent, Math.max(at, time), wall, cause), time);
 }
 
 /**
- * Ends the scope if its deadline has passed already. If its parent ended before, the scope has the
- * parent's end.
+ * Ends a scope whose deadline has passed already. If its parent ended before, it ends with the
+ * parent.
  */
 function endIfPast(scope: DeadlineScope, time: number): Scope {
   if (scope.at <= time) endAtBirth(scope, scope.parent && endOf(scope.parent), scope.probe(time));

@@ -206,6 +206,41 @@ describe("a wall-clock deadline", () => {
     expect([child.err()?.cause, parent.err()]).toEqual(["past", undefined]);
   });
 
+  test("counts if it is earlier than its parent's by a wall clock that was set in between", () => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const parent = withDeadline(background(), clock.wall() + 10_000);
+    clock.setWall(clock.wall() + 3_600_000);
+    for (const at of [clock.wall() + 50, parent.deadline()!.getTime() + 3_600_000 - 9_950]) {
+      const child = withDeadline(parent, at, { cause: "child" });
+      expect(remaining(child)).toBe(50);
+      expect(remaining(withDeadline(child, at, { cause: "grandchild" }))).toBe(50);
+    }
+    clock.setWall(parent.deadline()!.getTime() - 100);
+    expect(remaining(withDeadline(parent, parent.deadline()!))).toBe(100);
+  });
+
+  test("is not late if the program pauses between the readings of the two clocks when the wall clock was set", () => {
+    for (const pausing of [1, 2, 3]) {
+      const clock = new ManualClock();
+      using _ = useClock(clock);
+      clock.block(0.5);
+      void withDeadline(background(), clock.wall() + 1);
+      clock.setWall(clock.wall() + 3_600_000);
+      const wall = clock.wall.bind(clock);
+      let readings = 0;
+      clock.wall = () => {
+        const time = wall();
+        if (++readings === pausing) clock.block(50);
+        return time;
+      };
+      const at = wall() + 5_000;
+      const left = remaining(withDeadline(background(), at)) - (at - wall());
+      expect(left).toBeLessThanOrEqual(0);
+      expect(left).toBeGreaterThan(-3);
+    }
+  });
+
   test("shares one monotonic time with an equal one if the program pauses between the readings of the two clocks", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
