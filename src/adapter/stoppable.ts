@@ -44,14 +44,15 @@ export interface Operation<T> {
   stop(): PromiseLike<unknown>;
   /**
    * Destroys the resource, so that the operation and its stop can affect no other operation
-   * afterwards. Called at most once, if `stop` has failed or the stop timeout has passed. Must not
-   * throw.
+   * afterwards. Called at most once, if `stop` has failed or the stop timeout has passed. `reason` is
+   * the error of `stop`, or a context error if the stop timeout has passed. Must not throw.
    */
   destroy(reason: unknown): void;
   /**
-   * Gives the resource back, if it was not destroyed. Called once, if `start` was called, when
-   * neither the operation nor its stop can affect any other operation. `state` is "abandoned" if
-   * the resource was destroyed before the operation had settled. Must not throw.
+   * Gives the resource back, unless `destroy` was called. Called once if `start` was called, also
+   * after `destroy`, when neither the operation nor its stop can affect any other operation. `state`
+   * is "abandoned" if the operation had not settled when the resource was destroyed, and "stopped" in
+   * every other case: it does not say whether the resource still exists. Must not throw.
    */
   release?(state: "stopped" | "abandoned"): void;
   /**
@@ -94,10 +95,10 @@ export function runStoppable<T>(
 }
 
 /**
- * One operation between `start` and `release`. If it settles first, `#finish` follows at once. If
- * its context ends first, `#stop` calls `#finish`.
+ * One operation between `start` and `release`. If it settles before its context ends, `#finish`
+ * follows at once. Otherwise `#stop` calls `#finish`.
  *
- * This is a class and not an async function, because an operation that is never canceled must cost
+ * This is a class and not an async function, because an operation that is never stopped must cost
  * little.
  */
 class RunningOperation<T> extends DoneListener implements Resolver<T> {

@@ -11,7 +11,7 @@ interface Described extends Context {
   [DESCRIBE](): string;
 }
 
-/** The most contexts of a chain that are printed, counted from the innermost one. */
+/** How many contexts of a chain are shown, from the innermost outwards. The outermost is always shown. */
 const MOST = 50;
 
 /** Prints a context as Go does: `context.Background.WithCancel.WithValue(requestId, r-1)`. */

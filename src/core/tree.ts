@@ -10,9 +10,9 @@
  *   AbortController only while something watches it.
  *
  * If two ends compete, the one that happened first wins, not the one that was noticed first. So the
- * order in which contexts are asked never changes an outcome. For that, an end records its time,
- * but only if another scope depends on it, because reading the clock is most of the cost of a
- * cancellation.
+ * order in which contexts are asked never changes an outcome. For that, an end records its time. It
+ * does so only if something has ever depended on the scope (a child, a tie, work in a ledger),
+ * because reading the clock is most of the cost of a cancellation.
  *
  * Invariants (tests cite them by number):
  *
@@ -20,8 +20,9 @@
  *  2. From the moment `cancel()` begins, `ctx.err()` returns an error at every context of the
  *     subtree, also inside a listener. `ctx.signal.aborted` is true there as well if it is read
  *     through the context, because a read of `.signal` of a done context aborts the signal first.
- *     MAX_NESTING limits how deep such reads nest. A signal that was read earlier cannot change
- *     inside a blocked event loop.
+ *     Such reads nest at most MAX_NESTING deep. Beyond that, the signal that is returned may abort
+ *     later. A signal object that the program has kept aborts when the push reaches it, which is
+ *     not while the event loop is blocked.
  *  3. When `cancel()` returns, every context of the subtree is done and every abort listener has
  *     run. The listeners of one context run in the order of registration, and parents come before
  *     children. The callbacks of `afterFunc` run in a microtask, so that a slow or throwing
@@ -33,9 +34,11 @@
  *  6. A deadline of any size works. NaN and invalid dates throw. A deadline that has passed is done
  *     at birth. The timer of a deadline never keeps the process alive.
  *  7. An unwatched scope is free: it has no timer, no AbortSignal and no link on its parent. A
- *     scope is unwatched again when its last watch is removed or when it ends. The core reads the
- *     `.signal` of a foreign context only while a child of that context is watched.
- *  8. A value crosses a boundary only if the boundary names it.
+ *     scope is unwatched again when its last watch is removed. A scope whose `.signal` was read
+ *     keeps the signal, and is watched until it ends. The core reads the `.signal` of a foreign
+ *     context only while a child of that context is watched.
+ *  8. A value crosses to another process or machine only if the program has named its key there.
+ *     (The adapters keep this invariant, such as src/fetch. Nothing in this file does.)
  */
 import { now } from "./clock.ts";
 import { announce } from "./channels.ts";

@@ -34,8 +34,9 @@ export class KillConnections {
   readonly #byAccount = new Map<string, SharedKillConnection>();
 
   /**
-   * Kills the statement that `target` runs. Resolves when the server has answered: from then on the
-   * KILL can hit no later statement. Rejects if the KILL may still arrive. The KILL is not sent
+   * Kills the statement that `target` runs. Resolves when the server has answered. Some servers let
+   * the KILL take effect a moment later, so the caller then sends a fence (running-statement.ts).
+   * Rejects if the KILL may still arrive. The KILL is not sent
    * again over a new connection, because the first KILL could arrive after the second.
    */
   async kill(target: KillTarget): Promise<void> {

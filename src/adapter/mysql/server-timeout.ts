@@ -36,7 +36,7 @@ export function timeoutPrefix(ctx: Context, sql: string, version: string, margin
   return `SET STATEMENT max_statement_time=IF(${user} BETWEEN 0.000001 AND ${s},${user},${s}) FOR `;
 }
 
-/** MariaDB has SET STATEMENT from 10.1.2 on. */
+/** Returns whether the server has SET STATEMENT. MariaDB has it from 10.1.2 on, and 10.2 is the first that is used. */
 function hasSetStatement(version: string): boolean {
   // Some servers say "5.5.5-10.11.6-MariaDB", for old replicas.
   const [, major, minor] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(version) ?? [];

@@ -12,9 +12,9 @@ export interface StreamOptions {
   readonly kind: string;
   readonly what: string;
   /** Sends the query, as `MysqlConnection.read` does. */
-  read(onRow: (row: unknown) => void, onEnd: (error?: Error) => void): PausableRows;
+  readonly read: (onRow: (row: unknown) => void, onEnd: (error?: Error) => void) => PausableRows;
   /** Runs the statement once its turn on the connection has come. */
-  run(ctx: Context, statement: RunningStatement<void>): Promise<void>;
+  readonly run: (ctx: Context, statement: RunningStatement<void>) => Promise<void>;
 }
 
 export class StreamStatement extends RunningStatement<void> implements Stream {

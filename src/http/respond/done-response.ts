@@ -1,4 +1,7 @@
-/** The response to a request whose context ends before its handler has begun to respond. */
+/**
+ * When to respond for a handler that has not begun to respond as its context ends. respond.ts holds
+ * the response itself; request-ended-error.ts holds the one that frameworks send.
+ */
 import { DoneListener } from "../../internal.ts";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";

@@ -1,4 +1,8 @@
-/** The error that a framework gets for a request whose context has ended. Runs on every platform. */
+/**
+ * The error that a framework gets for a request whose context has ended, and the response that Hono
+ * and eightysix/web make of it. `respond` in respond.ts writes the same response with node:http. Runs
+ * on every platform.
+ */
 import type { Context } from "../../index.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 
