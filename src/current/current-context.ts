@@ -19,7 +19,7 @@ const storage = (shared[SHARED] ??= new AsyncLocalStorage());
 
 /**
  * Returns the current context: the context of the innermost `runWithContext` around this call.
- * Returns `undefined` if there is none, or if a `runWithoutContext` inside it is around this call.
+ * Returns `undefined` if there is none, or if a `runWithoutContext` lies between it and this call.
  *
  * @example
  * const ctx = currentContext() ?? background();

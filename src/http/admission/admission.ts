@@ -77,8 +77,8 @@ export function admission(options: AdmissionOptions = {}): Admission {
 }
 
 /**
- * Milliseconds in which the learned cost halves while no run tests it. If the cost is longer, it
- * halves in that time instead.
+ * Milliseconds in which the learned cost halves while no run tests it. A cost that is longer than
+ * this halves in a time as long as itself.
  */
 const HALF_LIFE = 1_000;
 
