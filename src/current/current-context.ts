@@ -19,7 +19,7 @@ const storage = (shared[SHARED] ??= new AsyncLocalStorage());
 
 /**
  * Returns the current context: the context of the innermost `runWithContext` around this call.
- * Returns `undefined` if there is none, or if a `runWithoutContext` is further in.
+ * Returns `undefined` if there is none, or if a `runWithoutContext` lies between it and this call.
  *
  * @example
  * const ctx = currentContext() ?? background();
@@ -53,8 +53,8 @@ export function runWithContext(ctx: Context, fn: () => unknown): unknown {
 
 /**
  * Calls `fn` with no current context, and returns what `fn` returns. Use it for work that several
- * requests share, such as filling a cache or a `LISTEN`: it must not end with the request that
- * happened to start it.
+ * requests share, such as filling a cache or a `LISTEN`. Such work must not end with the request
+ * that happened to start it.
  *
  * @example
  * const settings = (cached ??= runWithoutContext(() => loadSettings()));

@@ -31,7 +31,9 @@ declare global {
 /** The parts of Express' request that are used. */
 export interface ExpressRequest extends RequestLike {
   ctx: Context;
-  /** The `RequestEndedError` that has gone to `next`: Express may take a while to respond. */
+  /**
+   * The `RequestEndedError` that was passed to `next`. Express may take a while to respond to it.
+   */
   [ENDING]?: RequestEndedError;
 }
 const ENDING = Symbol("eightysix.express.ending");
@@ -41,13 +43,13 @@ type Next = (error?: unknown) => void;
  * Returns middleware that gives each request its context, as `req.ctx`. The context ends when the
  * client disconnects, when the response is finished, when `timeout` or the caller's `deadline` has
  * passed, or when `parent` ends (see `requestContext`). Register it first, and `contextErrors()`
- * last. Middleware may replace `req.ctx`, as by `withValue(req.ctx, key, value)`.
+ * last. Middleware may replace `req.ctx`, for example with `withValue(req.ctx, key, value)`.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, `next` is called with
- * an error whose status is 503 (or the `statusOf` of the end), one turn of the event loop later. So
- * a handler that stops at once can respond by itself. A handler that goes on is not disturbed, and
- * its response is discarded. A response that has begun is left to the handler. If the context has
- * ended before the start, no handler is called.
+ * an error whose status is 503 (or the `statusOf` of the end). That happens one turn of the event
+ * loop later, so that a handler that stops at once can respond by itself. A handler that goes on is
+ * not disturbed, and its response is discarded. A response that has begun is left to the handler.
+ * If the context has ended before the start, no handler is called.
  *
  * Throws a TypeError or RangeError for a wrong option.
  *
@@ -76,11 +78,12 @@ export function contexts(
 
 /**
  * Returns error middleware for the errors that handlers throw because a context has ended. Such an
- * error becomes one whose `status` is its `statusOf`, whose `cause` is the original, and which goes
- * on to error middleware that is registered later, or to Express. With a 503, Retry-After is set.
+ * error becomes one whose `status` is its `statusOf` and whose `cause` is the original. The new
+ * error goes on to error middleware that is registered later, or to Express. With a 503,
+ * Retry-After is set.
  *
- * If the client has disconnected, the error goes nowhere: `res.statusCode` is 499 and nothing is
- * sent. Any other error is passed on as it is.
+ * If the client has disconnected, the error is dropped, `res.statusCode` is 499, and nothing is
+ * sent. Any other error is passed on unchanged.
  */
 export function contextErrors(
   ...none: []
@@ -105,8 +108,8 @@ export function contextErrors(
 
 /**
  * Returns a handler that calls `fn` with `req.ctx` as its first parameter. If `fn` throws or
- * rejects, the error goes to `next`. Express 4 needs that: it ignores promises, so that a handler
- * that stops with its client would end the process by an unhandled rejection.
+ * rejects, the error goes to `next`. Express 4 needs that because it ignores promises: the
+ * unhandled rejection of a handler that stops with its client would end the process.
  *
  * Throws a TypeError if `fn` is not a function.
  *

@@ -1,4 +1,4 @@
-/** The errors of a handler that stops after Express has been given the end of its request. */
+/** The errors of a handler that stops after `next` was called with the end of its request. */
 import type { WritableResponseLike } from "../http/types.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
@@ -21,11 +21,11 @@ const prepared = new WeakSet<App>();
 /**
  * Calls `next` with `end` while the handler still runs.
  *
- * Express offers an error to the error middleware behind the handler, and the next error of the same
- * request only to the middleware behind that one. If the handler stops a little later, no error
- * middleware is left for its error. Express would then send a 500 beside the response that is being
- * prepared, or close the connection under it. So this function registers a last error middleware,
- * on the outermost application, that drops such an error.
+ * Express offers an error to the error middleware behind the handler, and the next error of the
+ * same request only to the middleware behind that one. If the handler stops a little later, no
+ * error middleware is left for its error. Express would then send a 500 while the response is being
+ * prepared, or close its connection. So this function registers a last error middleware, on the
+ * outermost application, that drops such an error.
  */
 export function endEarly(req: object & Early, next: Next, end: RequestEndedError): void {
   let { app } = req;
@@ -43,6 +43,6 @@ const lastInLine: ErrorMiddleware = (error, req: Early, res, next) => {
   if (early === undefined) next(error);
   // No other error middleware has responded.
   else if (error === early) respond(res, early.status, early);
-  // A bug is not hidden, whenever it is thrown.
+  // The error of a bug is never hidden, however late it is thrown.
   else if (statusOf(error) === 500) next(error);
 };

@@ -6,7 +6,7 @@
 import type { WritableResponseLike } from "../http/types.ts";
 import type { RequestLike } from "../http/index.ts";
 
-/** A type that cannot be resolved is assignable to everything, so it is asked about inside an object. */
+/** An unresolved type is assignable to every type, so a direct comparison would succeed wrongly. */
 type IfKnown<T, Else> = { is: T } extends { is: { unresolved: never } } ? Else : T;
 
 /* eslint-disable @typescript-eslint/ban-ts-comment, @typescript-eslint/consistent-type-imports -- an error only where the types are missing; on an import statement the comment would be lost */

@@ -52,17 +52,17 @@ const HELD = Symbol("eightysix.fastify.ctx");
  * A plugin that gives each request its context, as `request.ctx`. The context ends when the client
  * disconnects, when the response is finished, when `timeout` or the caller's `deadline` has passed,
  * or when `parent` ends (see `requestContext`). The plugin applies to the whole instance that
- * registers it, without `fastify-plugin`. Hooks may replace `request.ctx`, as by
+ * registers it, without `fastify-plugin`. Hooks may replace `request.ctx`, for example with
  * `withValue(request.ctx, key, value)`.
  *
  * If a handler throws because a context has ended, the response has the `statusOf` that error.
- * Fastify's own error handler sends it, or yours: `reply.statusCode` is set before that is called.
- * Any other error is left to Fastify.
+ * Fastify's own error handler or yours sends it. `reply.statusCode` is set before the error handler
+ * is called. Any other error is left to Fastify.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, an error with that
- * `statusCode` is sent one turn of the event loop later. So a handler that stops at once can respond
- * by itself. A response that the handler sends later is discarded. A response that has begun is left
- * to the handler. If the context has ended before the start, no handler is called.
+ * `statusCode` is sent one turn of the event loop later, so that a handler that stops at once can
+ * respond by itself. A response that the handler sends later is discarded. A response that has
+ * begun is left to the handler. If the context has ended before the start, no handler is called.
  *
  * `request.signal` and `handlerTimeout` of Fastify 5.12 are not used. The signal aborts as soon as a
  * body has been read, and the timeout never passes for a request that has a body.
@@ -124,12 +124,16 @@ export function contexts(
   done();
 }
 
-/** `inject` closes its response before it has finished. It has no connection that could break. */
+/**
+ * `inject` closes its response before the response has finished. There is no connection that could
+ * break.
+ */
 function finishOnceEnded(res: WritableResponseLike): void {
   Object.defineProperty(res, "writableFinished", { get: () => res.writableEnded });
 }
 
-// The properties that the package fastify-plugin adds: no encapsulation, a name, the versions.
+// These are the properties that the package fastify-plugin adds: no encapsulation, a name, the
+// versions.
 Object.assign(contexts, {
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "eightysix",

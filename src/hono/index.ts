@@ -47,16 +47,16 @@ interface Bindings {
 /**
  * Returns middleware that gives each request its context, as `c.var.ctx`. The context ends when the
  * client disconnects, when the response is finished, when `timeout` or the caller's `deadline` has
- * passed, or when `parent` ends. On @hono/node-server the connection decides (see `requestContext`),
- * elsewhere `request.signal` and the response's body (see eightysix/web). Register it before the
- * routes.
+ * passed, or when `parent` ends. On @hono/node-server the connection decides (see
+ * `requestContext`). Elsewhere `request.signal` and the response's body decide (see eightysix/web).
+ * Register it before the routes.
  *
  * If a handler throws because a context has ended, the response has the `statusOf` that error,
  * unless `app.onError` has responded with another status than 500. A body that `app.onError` has
  * written is kept, unless it is plain text. Without an `app.onError`, Hono prints such errors.
  *
- * If the context ends before there is a response, by a limit or by `parent`, the response is a 503
- * or 504, one turn of the event loop later. Handlers that go on are not waited for.
+ * If a limit or `parent` ends the context before there is a response, the response is a 503 or 504,
+ * one turn of the event loop later. The middleware does not wait for handlers that go on.
  *
  * Throws a TypeError or RangeError for a wrong option.
  *
@@ -122,7 +122,9 @@ function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOp
   return { ...options, deadline: { ...deadline, trust: () => trust(c as never) } };
 }
 
-/** Calls `next`, and returns the response to an end that comes before its own. */
+/**
+ * Calls `next`. If the context ends before `next` has responded, returns the response for that end.
+ */
 async function run(
   c: HonoLike,
   next: () => Promise<unknown>,

@@ -1,4 +1,4 @@
-/** Hono's types: the parts that are used, and its own where the program has them. */
+/** Hono's types: the parts that are used, and Hono's own types where the program has them. */
 import type { Context } from "../index.ts";
 import type { FetchRequest } from "../http/request/fetch-context.ts";
 
@@ -12,7 +12,7 @@ export interface HonoLike {
   set(name: "ctx", ctx: Context): void;
 }
 
-/** A type that cannot be resolved is assignable to everything, so it is asked about inside an object. */
+/** An unresolved type is assignable to every type, so a direct comparison would succeed wrongly. */
 type IfKnown<T, Else> = { is: T } extends { is: { unresolved: never } } ? Else : T;
 
 /* eslint-disable @typescript-eslint/ban-ts-comment, @typescript-eslint/consistent-type-imports -- an error only where the types are missing; on an import statement the comment would be lost */

@@ -15,9 +15,9 @@ import type { RequestLike, WritableResponseLike } from "./types.ts";
 /**
  * Returns the request's context, with these limits.
  *
- * If the context ends before a response has begun, and the client is still there, `late` is called
- * to respond: one turn of the event loop later, so that a handler that stops at once can respond by
- * itself. What the handler writes after that response is discarded.
+ * If the context ends before a response has begun, and the client is still connected, `late` is
+ * called to respond. The call comes one turn of the event loop later, so that a handler that stops
+ * at once can respond by itself. Anything that the handler writes after that response is discarded.
  */
 export function openRequest(
   req: RequestLike,
@@ -36,8 +36,8 @@ export function openRequest(
 }
 
 /**
- * Returns whether the client has disconnected. If so, the response is closed, and its status is 499
- * for logs.
+ * Returns whether the client has disconnected. If so, closes the response, and sets its status to
+ * 499 for logs.
  */
 export function isGone(end: RequestEndedError, res: WritableResponseLike): boolean {
   if (end.status !== 499) return false;
@@ -47,10 +47,10 @@ export function isGone(end: RequestEndedError, res: WritableResponseLike): boole
 }
 
 /**
- * Discards what a handler writes after the framework has responded. Until then the framework may
- * take its time, and set any header. If the handler fails after that response, Express would close
- * the connection, which may serve another request by then. Express does so if it sees that headers
- * were sent.
+ * Discards everything that a handler writes after the framework has responded. Until then the
+ * framework may take its time, and set any header. If a handler fails and Express sees that headers
+ * were sent, Express closes the connection, which may serve another request by then. So
+ * `headersSent` is false after the response has closed.
  */
 function discardWritesAfterEnd(res: WritableResponseLike): void {
   const own = res as { end(...args: unknown[]): unknown };
@@ -91,7 +91,7 @@ export function openCurrent(
 
 /**
  * Calls `next`, under the current context if `current` asks for one. For frameworks whose `next`
- * returns no promise of the handler's end.
+ * does not return a promise that settles when the handler ends.
  */
 export function callNext(
   req: RequestLike,
@@ -110,12 +110,12 @@ export function callNext(
 }
 
 /**
- * Calls `continuing.responded()` when the handler ends the response or destroys it. Both methods are
- * replaced, because no event says so after the client has disconnected: then `end()` makes HTTP/1
- * emit `prefinish`, and HTTP/2 nothing.
+ * Calls `continuing.responded()` when the handler ends the response or destroys it. Both methods
+ * are replaced, because no event reports these calls after the client has disconnected: `end()`
+ * then makes HTTP/1 emit only `prefinish`, and HTTP/2 nothing.
  *
- * A disconnect in the middle of the response counts as well. A stream that is piped into the response
- * may never be told of it, and so never calls `end()`.
+ * A disconnect in the middle of the response counts as well. A stream that is piped into the
+ * response may never learn of the disconnect, and so never calls `end()`.
  */
 function onResponded(
   req: RequestLike,

@@ -26,9 +26,9 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
    *
    * `"cancel"` (the default): the context ends.
    *
-   * `"continue"`: the context goes on. The limits, `parent` and the shutdown of the server still end
-   * it. It finishes when the promise of `fn` has settled and the response has ended. `serve` waits
-   * for it. Use this for a write that must not stop half way. If only one step must be finished,
+   * `"continue"`: the context goes on. The limits, `parent` and the shutdown of the server still
+   * end it. It finishes when the promise of `fn` has settled and the response has ended. `serve`
+   * waits for it. Use this for a write that must not stop halfway. If only one step must finish,
    * wrap that step in `shield` instead, and let the rest be canceled.
    */
   onDisconnect?: "cancel" | "continue";
@@ -43,11 +43,12 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
  * to respond, the handler closes the connection (over HTTP/2, the stream) instead. If the client has
  * disconnected, nothing is sent.
  *
- * If the context ends before `fn` has begun to respond, because `timeout` or the caller's `deadline`
- * passes, `parent` ends or the server shuts down (see `serve`), the handler responds with 503 or 504,
- * as `statusOf` says. It does so one turn of the event loop later, so that an `fn` that stops at once
- * can respond by itself. An `fn` that goes on is not disturbed, and what it writes is discarded. A
- * response that has begun is left to `fn`. If the context is done before the start, `fn` does not run.
+ * If the context ends before `fn` has begun to respond, because `timeout` or the caller's
+ * `deadline` passes, `parent` ends or the server shuts down (see `serve`), the handler responds
+ * with 503 or 504, as `statusOf` says. It does so one turn of the event loop later, so that an `fn`
+ * that stops at once can respond by itself. An `fn` that goes on is not disturbed, and everything
+ * that it writes is discarded. A response that has begun is left to `fn`. If the context is done
+ * before the start, `fn` does not run.
  *
  * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
  *
@@ -84,13 +85,14 @@ export function handler<
     try {
       await onError(ctx, error, req, res);
     } finally {
-      // This side will close the connection. Cancel first, or it looks as if the client had left.
+      // This side will close the connection. Cancel first. Otherwise it looks as if the client had
+      // disconnected.
       if (res.headersSent && !res.writableEnded) tracked.cancel(error);
       respond(res, status, error);
     }
   };
 
-  // Not an async function: its promises would cost more than the context.
+  // This is not an async function, because its promises would cost more than the context.
   return (req, res) => {
     const limited = trackWithLimits(req, res, options);
     const { tracked } = limited;

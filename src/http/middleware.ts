@@ -1,4 +1,7 @@
-/** `middleware`: the request's context in Connect, and in everything that takes its middleware. */
+/**
+ * `middleware`: the request's context in Connect, and in every framework that takes Connect's
+ * middleware.
+ */
 import { callNext } from "./framework.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
 import { checkCurrent, type CurrentOption } from "./request/current-option.ts";

@@ -1,6 +1,6 @@
 /**
- * What `handler`, `middleware` and the frameworks on node:http do with each request: find or create
- * its context, apply their own limits, and respond if the context ends first.
+ * The steps that `handler`, `middleware` and the frameworks on node:http share for each request:
+ * they find or create its context, apply their own limits, and respond if the context ends first.
  */
 import type { Context } from "../index.ts";
 import { withLimits } from "./request/limits.ts";
@@ -32,9 +32,9 @@ export function trackWithLimits(
 }
 
 /**
- * Has `send` called if `ctx` ends before the handler has begun to respond (see `DoneResponse`). Call
- * this when the handler has run to its first `await`: one that has begun to respond by then needs no
- * timer.
+ * Calls `send` if `ctx` ends before the handler has begun to respond (see `DoneResponse`). Call
+ * this function when the handler has run to its first `await`: a handler that has begun to respond
+ * by then needs no timer.
  */
 export function respondWhenDone<Res extends WritableResponseLike>(
   tracked: TrackedRequest,
@@ -47,8 +47,8 @@ export function respondWhenDone<Res extends WritableResponseLike>(
 }
 
 /**
- * Calls `respondWhenDone` in a microtask, for middleware: the handler behind it has run to its first
- * `await` by then.
+ * Calls `respondWhenDone` in a microtask, for middleware. The handler behind the middleware has run
+ * to its first `await` by then.
  */
 export function queueRespondWhenDone<Res extends WritableResponseLike>(
   tracked: TrackedRequest,

@@ -48,9 +48,9 @@ export interface KoaLike {
  * 499. Any other error passes as it is.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, that error is thrown
- * one turn of the event loop later. So middleware that stops at once can respond by itself.
- * Middleware that goes on is not waited for, and its response is discarded. A response that has
- * begun is left to the middleware.
+ * one turn of the event loop later, so that middleware that stops at once can respond by itself.
+ * `contexts()` does not wait for middleware that goes on, and discards its response. A response
+ * that has begun is left to the middleware.
  *
  * Throws a TypeError or RangeError for a wrong option.
  *
@@ -81,7 +81,7 @@ export function contexts(
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
-        // Koa would leave the response half sent for ever.
+        // Koa would leave the response half-sent for ever.
         koa.respond = false;
         if (!res.writableEnded) cutOff(res);
       } else throw end;

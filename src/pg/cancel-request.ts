@@ -28,7 +28,7 @@ export function cancel(client: Client): CancelRequest {
 }
 
 /**
- * Returns the TLS options that the client's own connection has. It follows `upgradeToSSL` in
+ * Returns the TLS options that the client's own connection has. The code follows `upgradeToSSL` in
  * pg/lib/connection.js, so that the server accepts this connection if it accepted that one.
  */
 function tlsOf({ connection, host }: Client): CancelTls | undefined {

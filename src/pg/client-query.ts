@@ -8,8 +8,8 @@ import type { QueryArguments } from "./types.ts";
 
 /**
  * A client sends one query at a time, in the order of the `query` calls. A cancel request hits this
- * query only after this query was sent, and pg reports that moment to nothing but the query object.
- * That is why this class creates the query object, with pg's own class, and hands it to pg.
+ * query only after the query was sent, and pg reports that moment only to the query object. So this
+ * class creates the query object, with pg's own class, and hands it to pg.
  */
 export class ClientQuery extends RunningQuery {
   protected readonly client: Client;

@@ -18,9 +18,9 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
    * inside a transaction.
    *
    * On a Client: a cancel request never hits the queries before and after this one. The connection
-   * stays the caller's. Inside a transaction, a canceled query aborts the transaction, and the caller
-   * sends the ROLLBACK. The connection is destroyed only if the server does not answer within the
-   * stop timeout.
+   * still belongs to the caller. Inside a transaction, a canceled query aborts the transaction, and
+   * the caller sends the ROLLBACK. The connection is destroyed only if the server does not answer
+   * within the stop timeout.
    *
    * Rejects with a TypeError for a callback or a submittable (a `pg.Query`, a cursor).
    *
@@ -39,16 +39,16 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
   ): Promise<ResultOf<D, Row>>;
 
   /**
-   * Returns the rows of a query for a `for await` loop, which reads them while they arrive. `rows`
-   * of the config is how many are fetched at a time. Never more than that are held in memory.
+   * Returns the rows of a query for a `for await` loop, which reads them while they arrive. The
+   * option `rows` is how many are fetched at a time. No more than that are held in memory.
    *
    * The query is sent when the loop asks for the first row. It ends on the server when the loop is
-   * left, in any way, and when `ctx` ends: then the loop throws `ctx.err()`.
+   * left, in any way, and when `ctx` ends. If `ctx` ends, the loop throws `ctx.err()`.
    *
-   * The stream has its connection to itself until it ends. A loop that is neither finished nor left,
-   * under a context that never ends, keeps the connection. Inside `transaction` and `connection` that
-   * causes a TypeError when their function returns. A `query_timeout` counts the whole stream, the
-   * reader's time included.
+   * The stream has its connection to itself until it ends. A loop that is neither finished nor
+   * left, under a context that never ends, keeps the connection. Inside `transaction` and
+   * `connection` that causes a TypeError when their function returns. A `query_timeout` covers the
+   * whole stream, including the reader's time.
    *
    * @example
    * for await (const order of db.stream<Order>(ctx, "select * from orders")) await send(order);
@@ -65,7 +65,9 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
   ): AsyncGenerator<Row, void, undefined>;
 }
 
-/** What the function of `transaction` receives. It can be used until that function ends. */
+/**
+ * The parameter of the function that `transaction` runs. It can be used until that function ends.
+ */
 export interface ContextTransaction<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
    * Runs `fn` in a savepoint. If `fn` throws, its statements are rolled back, and the outer
@@ -80,16 +82,16 @@ export interface ContextTransaction<D extends PoolLike | ClientLike> extends Con
 /** Queries, streams and transactions. */
 export interface ContextTransactional<D extends PoolLike | ClientLike> extends ContextQueries<D> {
   /**
-   * Runs `fn` in a transaction: begins it, runs `fn`, commits, and resolves with what `fn` returns.
+   * Begins a transaction, runs `fn`, commits, and resolves with the result of `fn`.
    *
    * Rolls back when `fn` throws, and when `ctx` ends before the server has answered the COMMIT. In
    * the second case the running statement is stopped, and the promise rejects with `ctx.err()` after
    * the rollback. The end of `ctx` does not stop the rollback. If the server does not answer the
    * rollback within the stop timeout, the connection is destroyed.
    *
-   * Before the COMMIT, `transaction` waits for statements that `fn` did not await. Before a ROLLBACK,
-   * it stops them. Use `tx` inside `fn`, and not the database: with a pool of one connection, the
-   * query would wait for its own transaction.
+   * Before the COMMIT, `transaction` waits for statements that `fn` did not await. Before a
+   * ROLLBACK, it stops them. Inside `fn`, use `tx` and not the database. With a pool of one
+   * connection, a query on the database would wait for its own transaction.
    *
    * Rejects with an error of code "ERR_NOTHING_COMMITTED" if the server answers the COMMIT with
    * ROLLBACK, because `fn` caught the error of a failed statement. If the server does not answer a
@@ -111,10 +113,10 @@ export interface ContextTransactional<D extends PoolLike | ClientLike> extends C
   ): Promise<Awaited<T>>;
 }
 
-/** What `withContext` returns. Every method takes a context first. */
+/** The methods that `withContext` returns. Each takes a context first. */
 export interface ContextDatabase<D extends PoolLike | ClientLike> extends ContextTransactional<D> {
   /**
-   * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. It waits
+   * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. Waits
    * for the connection as `query` does.
    *
    * When `fn` has returned, `connection` waits for the statements that are still running. When `fn`

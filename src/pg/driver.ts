@@ -2,7 +2,7 @@
  * The internals of `pg` 8 that this adapter uses, as structural types.
  * Compared with its source: https://github.com/brianc/node-postgres/tree/master/packages
  *
- * pg has no hook for some things that this adapter must know or do. There the adapter replaces
+ * pg has no hook for some things that this adapter must know or do. For these, the adapter replaces
  * methods of single objects, never of prototypes:
  *
  * - running-query.ts: a query's `submit`, to know when a queued query is sent. It also corks the
@@ -24,13 +24,13 @@ import type { QueryArguments } from "./types.ts";
 export type Result = unknown;
 export type Callback = (error: Error | null | undefined, result?: Result) => void;
 
-/** The inside of a Pool. */
+/** The internals of a Pool. */
 export interface Pool {
-  /** Calls back with a client, or with an error and no client. */
+  /** Calls the callback with a client, or with an error and no client. */
   connect(callback: (error: Error, client: PoolClient | undefined) => void): void;
 }
 
-/** The inside of a Client. */
+/** The internals of a Client. */
 export interface Client {
   readonly processID: number | null;
   readonly secretKey: number | null;
@@ -119,7 +119,7 @@ export function queryClassOf(client: Client): QueryClass | undefined {
   return typeof Query === "function" ? Query : undefined;
 }
 
-/** Returns whether it is a Pool, of the JavaScript client or of pg.native. */
+/** Returns whether the value is a Pool, of the JavaScript client or of pg.native. */
 export function isPool(driver: unknown): driver is Pool {
   return typeof (Object(driver) as { totalCount?: unknown }).totalCount === "number";
 }
@@ -129,7 +129,10 @@ export function isJavaScriptClient(client: Client): boolean {
   return typeof (client as Partial<Client>).connection?.stream === "object";
 }
 
-/** Returns whether the server reported this error. Errors of pg and of the network have no severity. */
+/**
+ * Returns whether the server reported this error. Errors of pg and of the network have no
+ * `severity`.
+ */
 export function isServerError(error: unknown): boolean {
   return typeof (error as { severity?: unknown } | null)?.severity === "string";
 }

@@ -134,7 +134,7 @@ describe("a query from a pool", () => {
     expect(await pidOf(pool)).toBe(pid);
   });
 
-  test("takes no connection when its context is done already", async () => {
+  test("takes no connection if its context is done already", async () => {
     const pool = testPool();
     using ctx = withCancel(background());
     ctx.cancel();
@@ -192,7 +192,7 @@ describe("a query that waits for a connection", () => {
     expectWhole(pool);
   });
 
-  test("is served in the order of arrival, although other queries leave the queue", async () => {
+  test("is served in the order of arrival, even if other queries leave the queue", async () => {
     const pool = testPool({ max: 1 });
     const db = withContext(pool);
     const leased = await pool.connect();

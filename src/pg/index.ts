@@ -35,7 +35,8 @@ export type { WithContextOptions } from "./settings.ts";
  * Returns the methods of a `pg.Pool`, or of a connected `pg.Client` or `pg.PoolClient`, with a
  * context as their first parameter. Call it once for each pool or client.
  *
- * The result holds no resources and need not be closed. The pool or client stays its owner's.
+ * The result holds no resources and need not be closed. The pool or client still belongs to its
+ * owner.
  *
  * Throws a TypeError for anything else, including `pg.native` and clients in pipeline mode: a cancel
  * request to one of those could hit another query.

@@ -1,4 +1,4 @@
-/** Leases of a pool's clients: the wait, the checks, the return. */
+/** Leases of a pool's clients: how to wait for a client, check it and return it. */
 import type { Context } from "../index.ts";
 import { lease } from "../adapter/lease.ts";
 import { isJavaScriptClient, type Pool, type PoolClient } from "./driver.ts";
@@ -18,7 +18,7 @@ export function leaseClient(ctx: Context | undefined, pool: Pool): Promise<PoolC
   return lease(ctx, { kind: "pg.wait", take, giveBack: (client) => client.release() });
 }
 
-/** What waits for a client in `requestClient`. */
+/** An object that waits for a client in `requestClient`. */
 export interface ClientWaiter {
   /**
    * Takes the client, which the waiter returns afterwards. Returns false if it does not need the
@@ -30,16 +30,16 @@ export interface ClientWaiter {
 }
 
 /**
- * Does what `leaseClient` does, for single queries. It costs them neither a promise nor an object:
- * the query itself is the waiter, and watches its context itself.
+ * Does what `leaseClient` does, for single queries. It costs neither a promise nor an object,
+ * because the query itself is the waiter and watches its own context.
  */
 export function requestClient(pool: Pool, waiter: ClientWaiter): void {
   pool.connect((error, client) => {
     if (client === undefined) waiter.fail(error);
     else if (!waiter.accept(client)) {
       // A pool cannot remove a waiter from its queue, so a waiter that has left is still granted a
-      // client. The release happens after the grant: inside it, each release would grant the next
-      // waiter's client, and the calls would nest once for each waiter that has left.
+      // client. The release happens after the grant. Inside the grant, each release would grant the
+      // next waiter's client, and the calls would nest once for each waiter that has left.
       queueMicrotask(() => client.release());
     }
   });
@@ -67,8 +67,8 @@ export function returnClient(client: PoolClient): void {
 }
 
 /**
- * Returns a client on which a caller's own statements have run. Destroys it if it is inside a
- * transaction, or busy with a query that pg's `query_timeout` has given up.
+ * Returns a client on which a caller's own statements have run. Destroys the client if it is inside
+ * a transaction, or busy with a query that pg's `query_timeout` has given up.
  */
 export function returnClientIfIdle(client: PoolClient): void {
   forgetLimit(client.connection);

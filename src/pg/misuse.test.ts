@@ -63,7 +63,7 @@ describe.each(entries)("%s", (name, call) => {
     expect(() => call(client as never)).toThrow(/got Prisma; .*contextPool/);
   });
 
-  test("says what it got if that is nothing that it knows", () => {
+  test("says what it got if the value is not a known mistake", () => {
     expect(() => call(new Date() as never)).toThrow(`${name} takes`);
     expect(() => call(new Date() as never)).toThrow("got an object of class Date");
     expect(() => call(undefined as never)).toThrow("got undefined");

@@ -18,7 +18,7 @@ export function needQuery([query, values]: readonly unknown[]): void {
   }
 }
 
-/** Throws a TypeError unless `driver` is a client of which single queries can be stopped. */
+/** Throws a TypeError unless `driver` is a client whose single queries can be stopped. */
 export function needClient(driver: unknown, name: string): asserts driver is Client {
   const client = driver as Client;
   if (driver == null || !isJavaScriptClient(client) || queryClassOf(client) === undefined) {
@@ -51,12 +51,12 @@ export function needPoolClass(PoolClass: unknown): void {
   if (hasMethods(prototype, "escapeIdentifier")) fail("got a class of clients");
 }
 
-/** Says where something that is neither a Pool nor a Client belongs, if it is a known mistake. */
+/** Returns a hint for a value that is neither a Pool nor a Client, if it is a known mistake. */
 function hintFor(driver: unknown, name: string): string | undefined {
   if (typeof driver === "function" && hasMethods(driver, "unsafe")) {
     return 'got the sql of postgres.js; import { withContext } from "eightysix/postgres" for it';
   }
-  // Before mysql2, of which mariadb has all these methods too.
+  // Checked before mysql2, because mariadb has all these methods of mysql2 too.
   if (hasMethods(driver, "batch", "execute")) return ofOtherDriver("mariadb");
   if (
     hasMethods(driver, "execute", "getConnection") ||

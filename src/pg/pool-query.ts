@@ -9,7 +9,9 @@ import { RunningQuery } from "./running-query.ts";
 import { applyServerTimeout, resendModeAfter } from "./server-timeout.ts";
 import type { QueryArguments } from "./types.ts";
 
-/** Leases a client, runs one query there and returns the client. The pool serves in order. */
+/**
+ * Leases a client, runs one query there and returns the client. The pool serves queries in order.
+ */
 export class PoolQuery extends RunningQuery implements ClientWaiter {
   readonly #pool: Pool;
   #client: PoolClient | undefined;

@@ -1,4 +1,4 @@
-/** Queries through PgBouncer, and queries whose client is gone. */
+/** Queries through PgBouncer, and queries whose client has disconnected. */
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { background, withCancel, withTimeout } from "../index.ts";
 import { startPgbouncer } from "../../servers/pgbouncer.ts";
@@ -51,7 +51,8 @@ describePgbouncer.each(["transaction", "session"] as const)(
       expect(pool.totalCount).toBe(1); // none was lost
     });
 
-    // PgBouncer drops a cancel request for a client that waits. So the connection must be destroyed.
+    // PgBouncer drops a cancel request for a client that waits, so the connection must be
+    // destroyed.
     test("a query that waits inside PgBouncer rejects after the stop timeout, and its connection is destroyed", async () => {
       const db = withContext(testPool({ connectionString: url, max: 4 }), { stopTimeout: 300 });
       using others = withCancel(background());
@@ -93,7 +94,7 @@ describePgbouncer.each(["transaction", "session"] as const)(
 );
 
 describe("with client_connection_check_interval", () => {
-  test("the server ends a query whose client is gone", async () => {
+  test("the server ends a query whose client has disconnected", async () => {
     const look = await observer();
     const pool = testPool({ options: "-c client_connection_check_interval=50ms" });
     const m = mark();

@@ -199,7 +199,8 @@ describe("a query with a deadline", () => {
     using ctx = withTimeout(background(), 1_000);
     const query = failure(db.query(ctx, "select pg_sleep(60)"));
     await sleep(background(), 5); // it is sent
-    // Both answers arrive before this process reads them. Reading the first takes until after the deadline.
+    // Both answers arrive before this process reads them. Reading the first lasts until after the
+    // deadline.
     other.connection.stream.prependOnceListener("data", () => busy(1_500));
     const first = other.query("select 1");
     busy(400);
@@ -236,7 +237,7 @@ test("a nested transaction waits for the slow statement before it", async () => 
   await expectWhole(pool);
 });
 
-test("a transaction that the owner of a client has begun is not ended by `connection`, and refused by `transaction`", async () => {
+test("`connection` does not end a transaction that the owner of a client has begun, and `transaction` refuses the client", async () => {
   const client = await testClient();
   const db = withContext(client);
   const ctx = background();

@@ -28,7 +28,7 @@ export abstract class RunningQuery implements Operation<Result> {
   readonly #text: string;
   #work: Work | undefined;
   #settle: Resolver<Result> | undefined;
-  /** The connection, from the moment in which the query is sent there. */
+  /** The connection, from the moment at which the query is sent there. */
   #client: Client | undefined;
   #hasEnded = false;
   #request: CancelRequest | undefined;
@@ -65,7 +65,8 @@ export abstract class RunningQuery implements Operation<Result> {
    *
    * A caller's own client may have more queries in its queue, and pg has no hook to hold them back.
    * So their bytes are held back: the socket is corked until the server has closed the connection
-   * of the cancel request. If that cannot be known, the connection is destroyed, still corked.
+   * of the cancel request. If it is unknown whether the server did so, the query's connection is
+   * destroyed while it is still corked.
    */
   async stop(): Promise<void> {
     if (this.#client === undefined) {
@@ -107,7 +108,7 @@ export abstract class RunningQuery implements Operation<Result> {
   }
 
   /**
-   * Puts the query into the client's queue. pg has no hook for the moment in which it sends a
+   * Puts the query into the client's queue. pg has no hook for the moment at which it sends a
    * query, so the query's `submit` is replaced.
    */
   protected enqueue(client: Client, query: Query): void {
@@ -129,7 +130,7 @@ export abstract class RunningQuery implements Operation<Result> {
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
-  /** Sends the query once more if that can help after this error, and returns whether it did. */
+  /** Sends the query once more if that can help after this error. Returns whether it was sent. */
   protected resendAfter(_: Error): boolean {
     return false;
   }
@@ -157,9 +158,9 @@ export abstract class RunningQuery implements Operation<Result> {
   };
 
   /**
-   * Rejects when the server is ready for the next query. pg reports an error of the server earlier:
-   * until then the connection can serve no other query, and it is unknown whether it is inside
-   * a transaction.
+   * Rejects when the server is ready for the next query. pg reports an error of the server earlier.
+   * Until the server is ready, the connection can serve no other query, and it is unknown whether
+   * it is inside a transaction.
    */
   #rejectWhenReady({ connection, readyForQuery }: Client, error: Error): void {
     const reject = (message?: { status: string }): void => {

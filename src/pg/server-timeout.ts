@@ -1,14 +1,14 @@
 /**
- * The deadline, sent to the server along with the query. It ends the query on the server when this
- * process or its network is gone and can send no cancel request.
+ * The deadline, sent to the server along with the query. It ends the query on the server if this
+ * process or its network has failed and can send no cancel request.
  */
 import { setTimeoutTo } from "../adapter/postgresql/server-timeout.ts";
 import type { Connection, Query } from "./driver.ts";
 import { transactionCommandOf } from "./transaction-command.ts";
 
 /**
- * Sets the timeout for the current transaction. It also returns the timeout that was in force
- * before, because a limit that the user has set must never be lengthened.
+ * Sets the timeout for the current transaction. The statement also returns the timeout that was in
+ * force before, because a limit that the user has set must never be lengthened.
  */
 const SET =
   "select current_setting('statement_timeout'), set_config('statement_timeout', $1::text, true)";
@@ -19,7 +19,7 @@ const SET_IF_SHORTER = setTimeoutTo("$1::text");
 
 /** What is known of a connection. */
 interface ConnectionState {
-  /** The user's own limit in milliseconds. 0 is no limit. `undefined` is unknown. */
+  /** The user's own limit in milliseconds. 0 means no limit. `undefined` means unknown. */
   ownLimit: number | undefined;
   /** Whether `NAME` is prepared there. "never" behind a pooler that loses prepared statements. */
   isPrepared: boolean | "never";
@@ -37,9 +37,9 @@ export function forgetLimit(connection: Connection): void {
  * leased connection. If the query fails, call `resendModeAfter`.
  *
  * The setting travels in the same flight as the query and is local to the implicit transaction that
- * ends with the query. So it costs no round trip (about 20 microseconds in all), and nothing of it
- * outlives the query. A statement that begins a transaction gets no limit, because the transaction
- * would keep it.
+ * ends with the query. So the setting costs no round trip (about 20 microseconds in all), and does
+ * not outlive the query. A statement that begins a transaction gets no limit, because the
+ * transaction would keep it.
  *
  * A flight of two statements needs the extended protocol, so a text without values uses that too.
  *
@@ -73,7 +73,7 @@ export function applyServerTimeout(query: Query, connection: Connection, ms: num
       states.set(connection, { ownLimit: milliseconds(message.fields[0]), isPrepared });
     } else handleDataRow(message);
   };
-  // While the server waits for the data of a COPY, it ignores a Sync. So it is sent again.
+  // While the server waits for the data of a COPY, it ignores a Sync. So the Sync is sent again.
   query.handleCopyInResponse = () => {
     handleCopyInResponse(connection);
     connection.sync();
@@ -104,7 +104,8 @@ export function resendModeAfter(
   connection: Connection,
 ): "plain" | "limited" | undefined {
   const { code, message, where, internalQuery } = error as Record<string, unknown>;
-  // These errors come from inside a function or a DO block, which may have committed before.
+  // A query that failed inside a function or a DO block is not sent again, because that code may
+  // have committed before.
   if (where !== undefined || internalQuery !== undefined) return undefined;
   const state = states.get(connection);
   switch (code) {

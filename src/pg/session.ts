@@ -28,7 +28,7 @@ export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<Tr
   };
 }
 
-/** One place for each client. Every `withContext` of the client shares it. */
+/** One place for each client. All `withContext` calls for the client share it. */
 const turns = new WeakMap<Client, Places>();
 
 /** Sessions on a caller's own client, one at a time. */

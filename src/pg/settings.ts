@@ -16,7 +16,7 @@ export interface WithContextOptions extends StopOptions {
   /**
    * Whether the server enforces deadlines too, true by default. A query from a Pool, or a statement
    * in `transaction`, whose context has a deadline gets a `statement_timeout` of the remaining time
-   * plus the stop timeout. It ends the query when this process or its network is gone and can send
+   * plus the stop timeout. It ends the query if this process or its network has failed and can send
    * no cancel request. The setting is sent along with the query, ends with it, and costs client and
    * server about 20 microseconds.
    */

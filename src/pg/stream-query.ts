@@ -11,9 +11,9 @@ import type { QueryArguments } from "./types.ts";
 const ROWS = 100;
 
 /**
- * pg's own query with the option `rows`, paused where pg would continue by itself: when the server
- * has sent that many rows and holds the rest. During the pause the server runs nothing, so there is
- * nothing to cancel, and a Sync ends the query.
+ * pg's own query with the option `rows`. It is paused where pg would continue by itself: when the
+ * server has sent that many rows and holds the rest. During the pause the server runs nothing, so
+ * there is nothing to cancel, and a Sync ends the query.
  */
 export class StreamQuery extends ClientQuery implements Rows<unknown> {
   /** Settles when the connection can do other work. */
@@ -89,8 +89,8 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     this.#query = query;
     query.rows = this.#rows;
     query.on("row", (row) => this.#batch.push(row));
-    // A callback, because pg emits no "error" event for a query that has one, and a `query_timeout`
-    // gives every query one.
+    // The query gets a callback, because pg emits no "error" event for a query that has one, and a
+    // `query_timeout` gives every query a callback.
     query.callback = (error) => {
       if (!error && this.#wasStoppedInPause) this.rejectAsDone();
       else this.onResult(error);
@@ -102,7 +102,7 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     };
     const getRows = query._getRows.bind(query);
     query._getRows = (connection, rows) => {
-      // pg does not get here if the values cannot be written. Then it has sent a Sync already.
+      // pg does not call this if the values cannot be written. It has then sent a Sync already.
       this.#isSent = true;
       getRows(connection, rows);
     };

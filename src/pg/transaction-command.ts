@@ -1,15 +1,16 @@
 /** Recognizes the statements that begin, divide or end a transaction. */
 
 /**
- * What a statement does to a transaction. It decides whether the statement is sent when its context
- * is done, and whether a statement that was sent is stopped:
+ * The effect of a statement on a transaction. It decides whether the statement is sent when its
+ * context is done, and whether a statement that was sent is stopped:
  *
  * - "begin": sent and not stopped. It does no harm, and Drizzle never releases its connection if a
  *   BEGIN fails.
  * - "rollback": sent and not stopped, because it cleans up.
- * - "commit": not sent as a commit when the context is done. A commit that was sent is not stopped.
- * - "savepoint": SAVEPOINT and RELEASE. Not sent when the context is done. One that was sent is not
- *   stopped: after a stop, nothing tells whether there is a savepoint to roll back to.
+ * - "commit": not sent as a COMMIT when the context is done. A COMMIT that was sent is not stopped.
+ * - "savepoint": SAVEPOINT and RELEASE. Not sent when the context is done. A statement that was
+ *   sent is not stopped, because after a stop it would be unknown whether there is a savepoint to
+ *   roll back to.
  * - "other": stops with its context, like any query.
  */
 export type TransactionCommand = "begin" | "rollback" | "commit" | "savepoint" | "other";
@@ -30,7 +31,7 @@ export function transactionCommandOf(text: unknown): TransactionCommand {
 const SPACE = " \t\n\r\f\v";
 
 /**
- * Returns the index behind leading spaces and comments, which ORMs and tracers put first. It uses no
+ * Returns the index after leading spaces and comments, which ORMs and tracers put first. Uses no
  * regular expression, because that would backtrack on long comments.
  */
 function firstWordIn(text: string): number {

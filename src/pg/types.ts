@@ -21,7 +21,7 @@ export interface ClientLike {
   getTypeParser: AnyFunction;
 }
 
-/** The config object of pg's `query`, with its undocumented options. */
+/** The config object of pg's `query`, including its undocumented options. */
 export interface QueryConfig {
   text: string;
   values?: readonly unknown[] | undefined;
@@ -60,7 +60,10 @@ type DriverResult<D extends { query: AnyFunction }> = Exclude<
   { rows: unknown[][] }
 >;
 
-/** The driver's type of a row if the caller gives none. In @types/pg its columns have any type. */
+/**
+ * The driver's type of a row if the caller names none. In @types/pg, the columns of this type are
+ * `any`.
+ */
 export type RowOf<D extends { query: AnyFunction }> = DriverResult<D>["rows"][number];
 
 /** The driver's own result (command, rowCount, fields, …) with rows of type `Row`. */

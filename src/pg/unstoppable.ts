@@ -5,10 +5,10 @@ import { isServerError, type Callback, type Client, type Result } from "./driver
 import { destroyClient } from "./end-client.ts";
 
 /**
- * Runs a statement without stopping it. From the moment in which `ctx` is done, the server has
- * `stopTimeout` milliseconds to answer. If it does not, the connection is destroyed, which rolls
- * back too, and the promise rejects with `ctx.err()`. It rejects with `ctx.err()` as well if the
- * connection is lost after `ctx` is done.
+ * Runs a statement without stopping it. From the moment at which `ctx` is done, the server has
+ * `stopTimeout` milliseconds to answer. If it does not answer in that time, the connection is
+ * destroyed, which also rolls back, and the promise rejects with `ctx.err()`. It also rejects with
+ * `ctx.err()` if the connection is lost after `ctx` is done.
  */
 export async function runUnstoppable(
   ctx: Context,

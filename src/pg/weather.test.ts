@@ -1,4 +1,7 @@
-/** Networks and servers that stall, reset or die. The servers belong to this file alone. */
+/**
+ * Networks and servers that stall, reset connections or fail. The servers belong to this file
+ * alone.
+ */
 import pg from "pg";
 import { beforeAll, afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../index.ts";

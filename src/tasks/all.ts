@@ -20,7 +20,7 @@ export interface AllOptions {
  * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
  *
  * If a task fails, `all` cancels the context of the others with that error as the cause, waits
- * until they have settled, and then rejects with the error. So no task outlives the call. A task
+ * until they have settled, and then rejects with that error. So no task outlives the call. A task
  * that has not started by then does not start.
  *
  * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns

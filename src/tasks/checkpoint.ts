@@ -12,7 +12,8 @@ const SLICE = 10;
 const INTERVAL = 0.5;
 /**
  * The most calls between two reads of the clock. A read costs 100 ns, so a longer stride gains
- * nothing, and a later turn of the loop can take a thousand times as long as the one before.
+ * nothing. It would do harm, because one turn of the loop can take a thousand times as long as the
+ * turn before.
  */
 const LONGEST_STRIDE = 256;
 
@@ -30,13 +31,13 @@ let lookedAt = 0;
 let sliceEnds = 0;
 
 /**
- * Makes a loop that computes stoppable, and lets other work run in between.
+ * Makes a CPU-bound loop stoppable, and lets other work run in between.
  *
- * - If `ctx` is done, it throws `ctx.err()`.
- * - If the loop has held the event loop for 10 ms, it returns a promise. Await the promise, so that
+ * - If `ctx` is done, throws `ctx.err()`.
+ * - If the loop has held the event loop for 10 ms, returns a promise. Await the promise, so that
  *   timers and connections get their turn. It rejects with `ctx.err()` if `ctx` has ended in the
  *   meantime.
- * - Otherwise it returns `undefined`. That takes about a nanosecond.
+ * - Otherwise, returns `undefined`. That takes about a nanosecond.
  *
  * @example
  * for (const row of rows) {
@@ -57,7 +58,7 @@ function look(ctx: Context): Promise<void> | undefined {
   const time = now();
   if (ctx !== lastContext) {
     const scope = scopeOf(ctx);
-    // So that a cancellation changes the epoch, which the short way in `checkpoint` compares.
+    // Makes a cancellation change the epoch, which the short way in `checkpoint` compares.
     if (scope !== undefined) dependOn(scope);
     lastContext = ctx;
     stride = 1;
@@ -71,7 +72,7 @@ function look(ctx: Context): Promise<void> | undefined {
   return time < sliceEnds ? undefined : takeTurn(ctx);
 }
 
-/** Lets the event loop turn once. All loops share one slice of time, because to yield is cheap. */
+/** Lets the event loop turn once. All loops share one slice of time, because yielding is cheap. */
 async function takeTurn(ctx: Context): Promise<void> {
   await new Promise<void>(nextTurn);
   sliceEnds = now() + SLICE;

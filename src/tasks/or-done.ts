@@ -11,7 +11,7 @@ import { startWork } from "../work/ledger.ts";
  * result counts.
  *
  * `orDone` stops the waiting and not the work behind it. The work continues, and stays in the
- * ledger as work of the kind "orDone" until it settles. The `return()` of an iterable is called and
+ * ledger as work of the kind "orDone" until it settles. The `return()` of an iterator is called but
  * not awaited.
  *
  * Throws a TypeError if `source` is neither a promise nor an async iterable.
@@ -42,14 +42,14 @@ export function orDone<T>(
 function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   const work = startWork(ctx, "orDone");
   return new Promise((resolve, reject) => {
-    // The `then` of another thenable can throw or call back at once. That of a promise cannot.
+    // The `then` of a thenable that is not a promise can throw or call back at once.
     const settling = Promise.resolve(promise);
     const onSettled = (): void => {
       stop();
       work.end();
       resolve(settling);
     };
-    // Before `afterFunc`, so that the result counts if both are ready.
+    // Registered before `afterFunc`, so that the result counts if both are ready.
     settling.then(onSettled, onSettled);
     const stop = afterFunc(ctx, reject);
   });

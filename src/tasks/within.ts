@@ -9,7 +9,7 @@ import { withoutCancel, withTimeout } from "../core/derive.ts";
  * `fn`. The child ends when `fn` has finished, so unlike with `withTimeout` you cannot forget to
  * end it.
  *
- * It waits until `fn` has settled, also if the time has passed before.
+ * Waits until `fn` has settled, even if the time passes before that.
  *
  * @example
  * const rows = await within(ctx, 500, (ctx) => db.query(ctx, "select 1"));
@@ -30,7 +30,7 @@ export async function within<T>(
  * result of `fn`. Use it for a step that must happen even if `ctx` is done, such as a rollback.
  *
  * The context of `fn` ends after `budgetMs` milliseconds, so that no step runs without a limit. It
- * ends when `fn` has finished, too.
+ * also ends when `fn` has finished.
  *
  * Rejects with a RangeError if `budgetMs` is Infinity.
  *
@@ -57,7 +57,7 @@ export async function shield<T>(
 }
 
 /**
- * Runs `fn` and ends its context. It does without `using`, because some platforms have no
+ * Runs `fn` and ends its context. Does not use `using`, because some platforms have no
  * `Symbol.dispose`.
  */
 async function runAndEnd<T>(

@@ -18,8 +18,8 @@ import type { WebRequest } from "./types.ts";
 export type { FetchRequest, HandlerOptions };
 
 /**
- * Returns a handler that calls `fn` with the request's context as its first parameter, followed by
- * its own parameters. The context ends when
+ * Returns a handler that calls `fn` with the request's context, followed by the handler's own
+ * parameters. The context ends when
  *
  * - `request.signal` aborts, or the platform cancels the response's body, before the response is
  *   complete: the cause is `ClientDisconnected`;
@@ -31,16 +31,16 @@ export type { FetchRequest, HandlerOptions };
  *
  * If `fn` throws because a context has ended, the response has the `statusOf` that error. Any other
  * error is thrown, for the platform. If the context ends by a limit or by `parent` before `fn` has
- * returned, the response is a 503 or 504, one turn of the event loop later. A response that `fn`
- * returns after that is dropped, and its body is canceled. If the context has ended before the
- * start, `fn` is not called.
+ * returned, the response is a 503 or 504, one turn of the event loop later. If `fn` returns a
+ * response after that, the response is dropped and its body is canceled. If the context has ended
+ * before the start, `fn` is not called.
  *
  * Some platforms do not abort `request.signal`: Yoga and Next over HTTP/2, Node 20 and 22 for a
  * request that is pipelined behind another, Workers without the flag `enable_request_signal`. There,
  * the disconnect is noticed only while a response is streamed.
  *
- * There is no option `current` here, because `fn` has the context: call
- * `runWithContext(ctx, () => …)` of eightysix/current for code that is handed none.
+ * There is no option `current` here, because `fn` has the context. Call `runWithContext(ctx, () =>
+ * …)` of eightysix/current for code that is handed none.
  *
  * Throws a TypeError if `fn` is not a function, and a TypeError or RangeError for a wrong option.
  *

@@ -1,4 +1,4 @@
-/** Refuses what is no handler, in words that say what to write. */
+/** Refuses arguments that are not handlers, with a message that says what to write. */
 import { show } from "../internal.ts";
 
 /** Throws a TypeError unless `fn` is a function. */
@@ -12,7 +12,7 @@ export function checkHandler(fn: unknown): void {
   );
 }
 
-/** Whether `x` looks like a pool, a client or a connection. */
+/** Returns whether `x` looks like a pool, a client or a connection. */
 function isDriver(x: unknown): boolean {
   if (typeof x !== "object" || x === null) return false;
   const { query, connect, execute, command } = x as Record<string, unknown>;

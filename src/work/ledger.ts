@@ -1,4 +1,4 @@
-/** The ledger of a request: which work runs under a context, and when it really ended. */
+/** The ledger of a request: which work runs under a context, and when that work really ended. */
 import { checkContext } from "../core/check-context.ts";
 import { checkDuration, checkOptions } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
@@ -22,7 +22,7 @@ export interface WorkInfo {
 }
 
 /**
- * What the ledger says of one piece of work that was running when its context ended.
+ * The record of one piece of work that was running when its context ended.
  *
  * @example
  * for (const { kind, state, after } of await stopped(ctx)) {
@@ -146,14 +146,14 @@ class LedgerWork implements Work, WorkInfo {
     const end = this.#scope && endOf(this.#scope);
     if (end === undefined) return undefined;
     const { kind, what } = this;
-    // Work that started after the end counts from its own start. That end can have no time.
+    // Work that started after the end counts from its own start. The end may have no time.
     const since = Math.max(end.at, this.#startedAt);
     const ran = since - this.#startedAt;
     return { kind, what, ran, state, after: Math.max(0, now() - since), reason: end.kind };
   }
 }
 
-/** Stands for work that is not recorded. */
+/** The object for work that is not recorded. */
 const unrecorded: Work = { end: () => undefined };
 
 // On the global object, so that two copies of the package share the ledger of a request.
@@ -225,7 +225,7 @@ export function working(ctx: Context): WorkInfo[] {
  * empty.
  *
  * With `within`, it waits at most that many milliseconds. Work that is still running by then, and
- * whose context has ended, has a receipt with the state "running".
+ * whose context has ended, gets a receipt with the state "running".
  *
  * Rejects only if an argument is wrong.
  *

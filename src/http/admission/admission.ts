@@ -9,9 +9,9 @@ import { Cost } from "./cost.ts";
 
 export interface AdmissionOptions {
   /**
-   * How many runs may be under way at once. Pass what the resource really serves at once, such as the
-   * number of connections of a pool. Other callers wait in the order in which they came. Default: no
-   * limit, and no caller waits.
+   * How many runs may be under way at once. Pass the number that the resource really serves at
+   * once, such as the number of connections of a pool. Other callers wait in the order in which
+   * they came. Default: no limit, and no caller waits.
    */
   concurrency?: number;
   /** How many callers may wait. Default: no limit. */
@@ -25,12 +25,12 @@ export interface AdmissionOptions {
 /** Decides which runs of one kind of work may start. */
 export interface Admission {
   /**
-   * Calls `fn(ctx)` when a place is free, and returns or throws what `fn` does.
+   * Calls `fn(ctx)` when a place is free, and settles as `fn` does.
    *
-   * Rejects with `OverloadedError`, without calling `fn`, if too many callers wait or if the remaining
-   * time of `ctx` is too short: it must cover the cost plus twice the predicted wait. The gate checks
-   * at once, and checks the cost again when the caller's turn has come. Rejects with `ctx.err()` if
-   * `ctx` is done before `fn` starts.
+   * Rejects with `OverloadedError`, without calling `fn`, if too many callers wait or if the
+   * remaining time of `ctx` is too short. That time must cover the cost plus twice the predicted
+   * wait. The gate checks this at once, and checks the cost again when the caller's turn comes.
+   * Rejects with `ctx.err()` if `ctx` is done before `fn` starts.
    *
    * The run holds its place until the promise of `fn` settles, so `fn` should stop when its context
    * ends. The ledger shows the work "admission.wait" and then "admission.run".
@@ -76,7 +76,10 @@ export function admission(options: AdmissionOptions = {}): Admission {
   return new Gate(options);
 }
 
-/** Milliseconds in which the learned cost halves while no run tests it. The cost itself, if longer. */
+/**
+ * Milliseconds in which the learned cost halves while no run tests it. A cost that is longer than
+ * this halves in a time as long as itself.
+ */
 const HALF_LIFE = 1_000;
 
 /**
@@ -87,7 +90,7 @@ const HALF_LIFE = 1_000;
  */
 const RESERVE = 2;
 
-/** The largest Retry-After, in seconds. No prediction is good for longer. */
+/** The largest Retry-After, in seconds. Predictions beyond that are not reliable. */
 const LONGEST_RETRY = 60;
 
 class Gate implements Admission {
@@ -133,7 +136,7 @@ class Gate implements Admission {
     this.#running++;
     const startedAt = (this.#lastActivity = now());
     const duration = (): number => now() - startedAt;
-    // The decayed cost let this run start, and the learned one would not have. The run is a test.
+    // The run is a test if the learned cost would not have let it start, but the decayed cost did.
     const isTest = remaining(ctx) < (this.#cost.median ?? 0);
     const work = startWork(ctx, "admission.run", this.#name);
     try {
@@ -194,7 +197,7 @@ class Gate implements Admission {
     return new OverloadedError(seconds, this.#name === undefined ? why : `${this.#name}: ${why}`);
   }
 
-  /** Milliseconds until a caller that comes now would get a place. */
+  /** Predicts the milliseconds until a caller that comes now would get a place. */
   #predictedWait(): number {
     if (this.#places.free > 0) return 0;
     return ((this.#places.waiting + 1) * this.#cost.meanHold) / this.#concurrency;
@@ -207,7 +210,9 @@ class Gate implements Admission {
   }
 }
 
-/** Whether the context ended the run early. A request that has finished did not. */
+/**
+ * Returns whether the context ended the run early. The end of a finished request does not count.
+ */
 const isCutShort = (ctx: Context): boolean => statusOf(ctx) !== 200;
 
 function checkCount(x: unknown, least: number, name: string): number {

@@ -1,9 +1,11 @@
 /** What a kind of work costs, in milliseconds, learned from its runs. */
 
-/** The number of runs that count. A change of the cost is known after half of them. */
+/** The number of runs that count. The median follows a change of the cost after half of them. */
 const WINDOW = 31;
 
-/** With fewer runs, the cost is unknown: the first runs are slow (a connection, a compiler). */
+/**
+ * With fewer runs, the cost is unknown, because the first runs are slow (a connection, a compiler).
+ */
 const ENOUGH = 5;
 
 /** How many times as long a stopped run would have taken. The true figure cannot be known. */
@@ -32,19 +34,19 @@ export class Cost {
     return this.#median;
   }
 
-  /** The mean time for which a run held its place. 0 until one did. */
+  /** The mean time for which a run held its place. 0 until a run has done so. */
   get meanHold(): number {
     return this.#meanHold;
   }
 
-  /** Replaces everything learned by `ms`, which then weighs as much as `ENOUGH` runs. */
+  /** Replaces everything learned before with `ms`, which then weighs as much as `ENOUGH` runs. */
   replace(ms: number): void {
     this.#costs = Array<number>(ENOUGH).fill(ms);
     this.#next = ENOUGH;
     this.#median = ms;
   }
 
-  /** A run finished by itself after `ms`. */
+  /** Records that a run finished by itself after `ms`. */
   addFinished(ms: number): void {
     this.#costs[this.#next] = ms;
     this.#next = (this.#next + 1) % WINDOW;
@@ -53,9 +55,9 @@ export class Cost {
   }
 
   /**
-   * A run was stopped after `ms`, so its cost is more than that. For a median, only the side on which
-   * a cost lies counts. If the run had reached the median, its cost lies above. If it had not, nothing
-   * is known of its side, and it does not count.
+   * Records that a run was stopped after `ms`, so its cost is more than that. For a median, only
+   * the side on which a cost lies counts. If the run had reached the median, its cost lies above.
+   * If it had not, its side is unknown, and the run does not count.
    *
    * A run starts only if its context has at least the median left. A run that its deadline stops
    * therefore always counts, and the fast runs, which finish, do not make the work look cheap.
@@ -64,7 +66,7 @@ export class Cost {
     if (ms >= (this.#median ?? 0)) this.addFinished(ms * UNFINISHED);
   }
 
-  /** A run held its place for `ms`, however it ended. */
+  /** Records that a run held its place for `ms`, however it ended. */
   addHold(ms: number): void {
     if (this.#meanHold === 0) this.#meanHold = ms;
     else this.#meanHold += (ms - this.#meanHold) * NEWEST;

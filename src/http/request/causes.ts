@@ -1,8 +1,8 @@
 /**
- * Why the context of a request ended, as the `cause` of a context error, or why its work did not
- * start. Each class stands for one HTTP status. A brand with that status identifies them, not
- * `instanceof`, because two copies of the package can meet in one process. The brand does not cross
- * the wire: a client that left another server did not leave this one.
+ * The causes with which the context of a request ends, or for which its work does not start. Each
+ * class stands for one HTTP status. A brand with that status identifies them, not `instanceof`,
+ * because two copies of the package can meet in one process. The brand does not cross the wire,
+ * because a client that disconnected from another server did not disconnect from this one.
  */
 const STATUS: unique symbol = Symbol.for("eightysix.http.status") as never;
 
@@ -78,9 +78,9 @@ export class Shutdown extends RequestCause {
 }
 
 /**
- * The work was refused by `admission` before it started: it would probably have missed its deadline,
- * or too many callers were waiting. It ends no context, so the caller may try another server or
- * answer from a cache. Status 503, with `retryAfter` in the header Retry-After.
+ * The work was refused by `admission` before it started: it would probably have missed its
+ * deadline, or too many callers were waiting. It ends no context, so the caller may try another
+ * server or respond from a cache. Status 503, with `retryAfter` in the header Retry-After.
  */
 export class OverloadedError extends RequestCause {
   readonly code = "ERR_OVERLOADED";
@@ -88,7 +88,10 @@ export class OverloadedError extends RequestCause {
   /** Whole seconds, from 1 to 60, after which to try again. */
   readonly retryAfter: number;
 
-  /** Why the work was refused, for logs. Frameworks may send the message, so it is not part of that. */
+  /**
+   * Why the work was refused, for logs. It is not part of the message, because frameworks may send
+   * that.
+   */
   readonly why: string;
 
   constructor(retryAfter: number, why: string) {

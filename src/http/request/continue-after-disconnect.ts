@@ -9,8 +9,8 @@ import { statusOf } from "../respond/status.ts";
 
 /**
  * Returns a context of the request that ignores the client's disconnect. The caller calls `settled`
- * when the promise of its handler has settled. The context ends as finished when that has happened
- * and the request has ended too.
+ * when the promise of its handler has settled. The context ends as finished when the handler has
+ * settled and the request has ended too.
  *
  * It is a second context, and not a setting of `client`, because `requestContext` may have returned
  * `client` before.

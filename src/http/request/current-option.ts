@@ -8,13 +8,13 @@ export interface CurrentOption {
    * code that is handed no context, such as an ORM on a `contextPool`, stops with the request.
    *
    * - `true`: for GET, HEAD and OPTIONS the current context is the request's context. For all other
-   *   methods it ignores the client's disconnect, so that the steps of an existing POST are not cut
-   *   in two. It still ends with `timeout`, `deadline`, `parent` and the shutdown, and `serve` waits
-   *   for it.
+   *   methods the current context ignores the client's disconnect, so that an existing POST does
+   *   not stop between two steps. It still ends with `timeout`, `deadline`, `parent` and the
+   *   shutdown, and `serve` waits for it.
    * - `"all"`: for every method the current context is the request's context.
    * - `false`: no current context is set.
    *
-   * Default: the value of an outer `contexts()` of the same request, else `false`.
+   * Default: the value of an outer `contexts()` of the same request, or `false` if there is none.
    */
   current?: boolean | "all";
 }
@@ -39,7 +39,7 @@ export interface Continuing {
 /** What a request remembers of the innermost `current` that it has passed. */
 export interface CurrentState {
   readonly mode: true | "all";
-  /** Missing if the method is safe, or the mode is "all". */
+  /** `undefined` if the method is safe, or if the mode is "all". */
   readonly continuing: Continuing | undefined;
   /** The continuing context, with the limits of the innermost `contexts()`. */
   readonly bounded: Context | undefined;

@@ -1,16 +1,18 @@
 /**
- * The current context of a request, for the option `current`. Runs where `node:async_hooks` is.
+ * The current context of a request, for the option `current`. Runs on every platform that has
+ * `node:async_hooks`.
  *
- * If the method is not safe, the current context is a continuing context: one that ignores the
+ * If the method is not safe, the current context is a continuing context, which ignores the
  * client's disconnect. Middleware has no promise that settles when the handler's work is done. So
- * the continuing context ends as finished when all of this is true:
+ * the continuing context ends as finished when all of these conditions hold:
  *
  * - the request has ended: its response is finished, or its client has disconnected;
  * - the handler has responded (see `responded`);
  * - the request's ledger holds no work, so that this end cuts nothing.
  *
- * A handler may go on after that, such as one that responds with 202 and then starts its work. What
- * it starts from then on has the request's values and no end, as if no current context were set.
+ * A handler may go on after that. An example is a handler that responds with 202 and then starts
+ * its work. Work that it starts from then on has the request's values, and never ends with the
+ * request, as if no current context were set.
  */
 import { currentFrame, runInFrame, type Frame } from "../../current/current-context.ts";
 import {
@@ -48,7 +50,7 @@ export interface CurrentRequestOptions {
 
 const SAFE: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-// One for all requests: it has no stack and says nothing about a single request.
+// One instance serves all requests: it has no stack and holds no data of a request.
 const requestFinished = new RequestFinished();
 
 /**
@@ -107,7 +109,7 @@ export class CurrentRequest implements Frame {
     return runInFrame(this, next);
   }
 
-  /** As `run`, for a `next` whose promise settles when the handler has responded. */
+  /** Works like `run`, for a `next` whose promise settles when the handler has responded. */
   runUntilSettled<T>(next: () => Promise<T>): Promise<T> {
     const work = runInFrame(this, next);
     const responded = (): void => this.created?.responded();
@@ -138,7 +140,9 @@ export class ContinuingRequest implements Continuing {
     });
   }
 
-  /** The handler has ended the response, or has given it up. May be called more than once. */
+  /**
+   * Records that the handler has ended the response, or has given it up. May be called repeatedly.
+   */
   responded(): void {
     if (this.#hasResponded) return;
     this.#hasResponded = true;

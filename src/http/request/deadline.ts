@@ -1,6 +1,7 @@
 /**
- * The caller's deadline, as the headers of its request say it: how many milliseconds are left. The
- * duration is relative, so the clocks of caller and server need not agree. Runs on every platform.
+ * The caller's deadline, as the headers of its request state it: how many milliseconds are left.
+ * Because the duration is relative, the clocks of caller and server need not agree. Runs on every
+ * platform.
  */
 import { checkFunction, checkOptions, show } from "../../internal.ts";
 
@@ -27,8 +28,8 @@ export interface RemoteDeadlineOptions<Req> {
    */
   headers?: readonly (KnownDeadlineHeader | DeadlineHeader)[];
   /**
-   * Returns whether the headers of this request count, for example because your own proxy sent it.
-   * Must not throw. Default: the headers of every request count.
+   * Returns whether the headers of this request count, for example because your own proxy sent the
+   * request. Must not throw. Default: the headers of every request count.
    */
   trust?: (req: Req) => boolean;
   /** Whether a malformed header is refused with 400 (`MalformedDeadline`). Default: it is ignored. */
@@ -101,9 +102,9 @@ export function checkDeadline(
 }
 
 /**
- * Returns how many milliseconds the caller will wait from now on, from 0 to 2³¹−1, or `undefined` if
- * no header says so. The headers come from outside, so this never throws, whatever they are. A
- * header that occurs twice is malformed.
+ * Returns how many milliseconds the caller will wait from now on, from 0 to 2³¹−1, or `undefined`
+ * if no header says so. The headers come from outside, so this function never throws, whatever they
+ * contain. A header that occurs twice is malformed.
  */
 export function readDeadline(
   req: WithHeaders,

@@ -1,11 +1,11 @@
 /**
- * The context of a request that arrives as a `Request` and is answered with a `Response`. Runs on
+ * The context of a request that arrives as a `Request`, and whose response is a `Response`. Runs on
  * every platform.
  *
  * There is no connection to look at. If `request.signal` aborts before the response is complete, or
  * if the platform cancels the response's body, the client has disconnected. An abort after that
- * means nothing: Deno aborts the signal of every request. The response is complete when the platform
- * has taken its whole body. The platform may still be sending it then.
+ * means nothing, because Deno aborts the signal of every request. The response is complete when the
+ * platform has taken its whole body. The platform may then still be sending it.
  */
 import {
   afterFunc,
@@ -34,7 +34,7 @@ export interface FetchRequest {
   readonly headers?: { get(name: string): string | null };
 }
 
-// One of each for all requests: they have no stack and say nothing about a single request.
+// One instance of each serves all requests: they have no stack and hold no data of a request.
 const clientDisconnected = new ClientDisconnected();
 const requestFinished = new RequestFinished();
 
@@ -42,7 +42,7 @@ const requestFinished = new RequestFinished();
 export class FetchContext {
   readonly ctx: Context;
   /**
-   * Resolves when the context has ended before there is a response: one turn of the event loop
+   * Resolves if the context ends before there is a response. It resolves one turn of the event loop
    * later, so that a handler that stops at once can respond by itself.
    */
   readonly ended: Promise<RequestEndedError>;
@@ -77,8 +77,8 @@ export class FetchContext {
    * Returns the response to hand to the platform. The context ends when the body of that response
    * is complete.
    *
-   * If the whole body is there at once, as it mostly is, the new response has it in one piece, so
-   * that its length is known. Any other body is read as the platform reads it.
+   * If the whole body is available at once, as most bodies are, the new response has it in one
+   * piece, so that its length is known. Any other body is read as the platform reads it.
    */
   async follow(response: Response): Promise<Response> {
     this.#hasResponse = true;
@@ -95,8 +95,8 @@ export class FetchContext {
       return second.then(({ done }) => (done ? first.value : undefined));
     });
     const body = await withinOneTurn(whole);
-    // The response may be of a class of its own (GraphQL Yoga's), and @hono/node-server reads the
-    // headers of no other class than the platform's.
+    // The response may be of another class (GraphQL Yoga's, for example), and @hono/node-server
+    // reads headers only from the platform's own class.
     const { status, statusText } = response;
     const init = { status, statusText, headers: new Headers(response.headers) };
     if (body === undefined) return new Response(this.#streamOf(reader, chunks), init);
@@ -136,13 +136,16 @@ export class FetchContext {
 type Bytes = Uint8Array<ArrayBuffer>;
 type Chunk = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;
 
-/** Resolves as `promise`, or with `undefined` if that takes longer than a turn of the event loop. */
+/**
+ * Resolves as `promise` does, or with `undefined` if that takes longer than a turn of the event
+ * loop.
+ */
 async function withinOneTurn<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined));
   });
-  // An error of the body is for the reader of the body.
+  // The reader of the body gets an error of the body.
   const read = promise?.catch(() => undefined);
   const first = await Promise.race([read, late]);
   clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** How long a request may take: the server's own limit, and the caller's. Runs on every platform. */
+/** The limits of a request: the server's own, and the caller's. Runs on every platform. */
 import { withCancel, withTimeout, type CancelableContext, type Context } from "../../index.ts";
 import { checkOptions, show } from "../../internal.ts";
 import { needOptions } from "../../adapter/misuse.ts";
@@ -39,9 +39,9 @@ const malformedDeadline = new MalformedDeadline();
  * Throws a TypeError or a RangeError if the options make no sense. Integrations call this when the
  * application is built, not when its first request arrives.
  *
- * `call` is how the caller should have written it, such as "contexts(options)". `others` are the
- * options that are known beside `timeout`, `deadline` and `parent`. `"any"` is for plugins to whom
- * the framework passes options of its own.
+ * `call` is how to write the call, such as "contexts(options)". `others` are the options that are
+ * known beside `timeout`, `deadline` and `parent`. `"any"` is for plugins that also receive options
+ * of the framework.
  */
 export function checkLimits(
   options: RequestLimits<never> & { readonly parent?: Context | undefined },

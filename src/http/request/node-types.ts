@@ -1,8 +1,8 @@
 /**
- * Node's own types, if the program has them. They are the types of a handler's parameters when
- * nothing else determines those. (`createServer` is generic, so it determines nothing for a function
- * in its argument.) Without `@types/node`, the import is ignored and this package's own description
- * is used.
+ * Node's own types, if the program has them. They are the types of a handler's parameters if
+ * nothing else determines those. (`createServer` is generic, so it determines nothing for a
+ * function in its argument.) Without `@types/node`, the import is ignored and this package's own
+ * interfaces are used.
  */
 import type { RequestLike, WritableResponseLike } from "../types.ts";
 

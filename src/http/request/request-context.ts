@@ -24,12 +24,12 @@ import { lookUp, track, TrackedRequest } from "./tracked-request.ts";
  * connection. Its cause is `RequestFinished` if this side ended the connection first, and otherwise
  * `ClientDisconnected`.
  *
- * A late call is safe: the context of a request that has ended is done. You do not have to end the
- * context. It has a ledger, for `working` and `stopped`.
+ * A late call is safe: it returns a done context if the request has ended. You do not have to end
+ * the context. It has a ledger, for `working` and `stopped`.
  *
- * `response` is found without your help over HTTP/2, and on Node if this module was loaded before the
- * request arrived. Otherwise pass it. Throws a TypeError if the response is needed and not found, if
- * `req` is not a request, or if an option is unknown.
+ * You need not pass `response` over HTTP/2, or on Node if this module was loaded before the request
+ * arrived. Otherwise pass it. Throws a TypeError if the response is needed and not found, if `req`
+ * is not a request, or if an option is unknown.
  *
  * @example
  * createServer(async (req, res) => {

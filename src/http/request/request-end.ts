@@ -1,6 +1,6 @@
 /**
- * When a request has ended, and whether its client disconnected first. Only this file decides that,
- * because each of the obvious ways is wrong:
+ * Detects when a request has ended, and whether its client disconnected first. Only this file
+ * decides that, because each of the obvious ways is wrong:
  *
  * - The request's own `close` fires when its body has been read.
  * - The request's `signal` aborts then too, in a dozen versions of Node.
@@ -23,7 +23,10 @@ export interface RequestEndListener {
   onEnd(isDisconnected: boolean): void;
 }
 
-/** Whether the request has left HTTP (`Upgrade`, `CONNECT`): it has a connection and no response. */
+/**
+ * Returns whether the request has left HTTP (`Upgrade`, `CONNECT`), so that it has a connection and
+ * no response.
+ */
 export function isUpgrade(req: RequestLike): boolean {
   return (req as { upgrade?: unknown }).upgrade === true;
 }
@@ -44,8 +47,8 @@ export function onRequestEnd(
 }
 
 /**
- * HTTP/2: the stream knows. Its response is "finished" after a RST_STREAM too. The end of the
- * session closes every stream.
+ * HTTP/2: the stream decides, because its response is "finished" after a RST_STREAM too. The end of
+ * the session closes every stream.
  */
 function onStreamEnd(stream: StreamLike, listener: RequestEndListener): void {
   const report = (): void => {
@@ -65,7 +68,7 @@ function onConnectionEnd(socket: SocketLike, listener: RequestEndListener): void
   };
   if (socket.destroyed || socket.readableEnded) report();
   else {
-    // Before the listeners of others, which may end this side of the connection, as `ws` does.
+    // Runs before other listeners, which may end this side of the connection, as `ws` does.
     socket.prependListener("end", report);
     socket.on("close", report);
   }
@@ -74,7 +77,7 @@ function onConnectionEnd(socket: SocketLike, listener: RequestEndListener): void
 /** HTTP/1. */
 function onResponseEnd(socket: SocketLike, res: ResponseLike, listener: RequestEndListener): void {
   if (res.destroyed || res.writableFinished) {
-    // The connection may have been closed in peace since then. Only an error counts as a break.
+    // The connection may have been closed normally since then. Only an error counts as a break.
     listener.onEnd(isCutShort(res, Boolean(socket.errored)));
   } else if (socket.destroyed) listener.onEnd(true);
   else if (res.socket === null) onPipelinedResponseEnd(socket, res, listener);
@@ -86,25 +89,27 @@ function onResponseEnd(socket: SocketLike, res: ResponseLike, listener: RequestE
 }
 
 /**
- * HTTP/1: whether a response that has ended was not handed over as a whole. `isBroken` is needed
- * because Node 20 and 22 call a large response finished if the connection broke on its way.
+ * HTTP/1: returns whether a response ended before it was handed over as a whole. `isBroken` is
+ * needed because Node 20 and 22 report a large response as finished if the connection broke on its
+ * way.
  */
 function isCutShort(res: ResponseLike, isBroken: boolean): boolean {
   return !res.writableFinished || isBroken;
 }
 
 /**
- * Whether the connection broke during this turn. The first response on a connection has turn 0, and
- * each response that waited for it has the next turn. The end of one turn starts the next one, which
- * may close the connection before the whole response emits its `close` (Node 20, 22).
+ * Returns whether the connection broke during this turn. The first response on a connection has
+ * turn 0, and each response that waited for it has the next turn. The end of one turn starts the
+ * next one, which may close the connection before the whole response emits its `close` (Node 20,
+ * 22).
  */
 function hasBrokenIn(turn: number, socket: SocketLike): boolean {
   return socket.destroyed && (queues.get(socket)?.turn ?? 0) <= turn;
 }
 
 /**
- * A pipelined request whose turn has not come. Node 20 and 22 never emit `close` for its response if
- * the connection closes first.
+ * Handles a pipelined request whose turn has not come. Node 20 and 22 never emit `close` for its
+ * response if the connection closes first.
  */
 function onPipelinedResponseEnd(
   socket: SocketLike,

@@ -9,7 +9,10 @@ export interface RequestTracker {
   readonly requests: Context;
   /** Called when an HTTP/1 request starts. */
   onRequest(req: RequestLike, res: ResponseLike): void;
-  /** Called when the context of an upgraded connection is created. That context will end it. */
+  /**
+   * Called when the context of an upgraded connection is created. Code that watches that context is
+   * expected to end the connection.
+   */
   onUpgrade(req: RequestLike): void;
   /**
    * Called when work continues after its client has disconnected. The shutdown waits for that work

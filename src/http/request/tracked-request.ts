@@ -1,4 +1,4 @@
-/** One incoming request and its context. Both belong together for as long as the request lasts. */
+/** One incoming request and its context. */
 import { subscribe } from "node:diagnostics_channel";
 import {
   background,
@@ -23,7 +23,7 @@ export class TrackedRequest implements RequestEndListener {
   doneResponse: { forget(): void } | undefined = undefined;
   /** The response whose status becomes 499, for logs, if the client disconnects before it starts. */
   loggedResponse: WritableResponseLike | undefined = undefined;
-  /** The outermost context that belongs to this request: its cancellation ends all others. */
+  /** The outermost context that belongs to this request. Its cancellation ends all others. */
   readonly #outermost: CancelableContext;
   readonly #canEndEarly: boolean;
 
@@ -78,7 +78,7 @@ subscribe("http.server.request.start", (message) => {
   request[HELD] = response;
 });
 
-/** Returns what is known of `req`: its `TrackedRequest`, or its response, or nothing. */
+/** Returns the `TrackedRequest` of `req`, or its response, or `undefined` if neither is known. */
 export function lookUp(req: object): ResponseLike | TrackedRequest | undefined {
   return (req as Holder)[HELD];
 }

@@ -9,7 +9,7 @@ import type { WritableResponseLike } from "../types.ts";
 /** Sends the response. `ctx` is done. */
 export type Send<Res> = (res: Res, ctx: Context) => void;
 
-/** Whether it is too late to send another response. */
+/** Returns whether it is too late to send another response. */
 export const hasResponded = (res: WritableResponseLike): boolean =>
   res.headersSent || res.destroyed;
 
@@ -38,7 +38,7 @@ export class DoneResponse<Res extends WritableResponseLike> extends DoneListener
     });
   }
 
-  /** To call when the response is finished. */
+  /** Forgets the response. Call this when the handler's own response is finished. */
   forget(): void {
     this.unregister();
   }

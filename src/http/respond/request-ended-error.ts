@@ -22,7 +22,7 @@ export class RequestEndedError extends Error {
   // Not readonly, because Koa writes to it.
   status: number;
   statusCode: number;
-  /** Koa may send the message: it is the name of the status and holds no secret. */
+  /** Whether Koa may send the message, which is the name of the status and holds no secret. */
   expose = true;
   headers: Record<string, string>;
 
@@ -47,13 +47,14 @@ export class RequestEndedError extends Error {
 
 /**
  * Returns the status for an error of a handler. If the request's context has ended, that end
- * decides, whatever error the handler made of it.
+ * decides, whatever error the handler has thrown.
  */
 export function statusFor(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
   const own = statusOf(error);
-  // A 499 here is that of another request, whose work was shared. The client of this one waits.
+  // A 499 here comes from another request, whose work was shared. The client of this request still
+  // waits.
   return own < 500 ? 503 : own;
 }
 
@@ -62,7 +63,7 @@ export function statusFor(ctx: Context, error: unknown): number {
  * framework gets `error` itself.
  *
  * `continuing` is the context under which the handler goes on without its client, if it has one.
- * While that has not been stopped, a failure of the handler is not explained by the disconnect.
+ * While that context is live, the disconnect does not explain a failure of the handler.
  */
 export function asRequestEndedError(
   ctx: Context,

@@ -1,4 +1,4 @@
-/** Responses in place of a handler that has failed or is late. */
+/** Responses in place of those of a handler that has failed or is late. */
 import { STATUS_CODES } from "node:http";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
@@ -25,9 +25,9 @@ const HEADER_METHODS = [
  * Sends `status` and its name, if nothing has been sent. A 503 has the Retry-After of `reason`,
  * which is an error or a context.
  *
- * Closes the connection (over HTTP/2, the stream) if a part of another response has been sent, so
- * that the client does not take the part for the whole. Does the same for 499, because no client can
- * receive it. Does nothing if the response is complete.
+ * If a part of another response has been sent, closes the connection (over HTTP/2, the stream), so
+ * that the client does not take the part for the whole. Does the same for 499, because no client
+ * can receive it. Does nothing if the response is complete.
  */
 export function respond(res: WritableResponseLike, status: number, reason: unknown): void {
   if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
@@ -64,12 +64,12 @@ export function cutOff(res: WritableResponseLike): void {
 }
 
 /**
- * Discards what the handler writes from now on. A handler that still runs must not crash the process
- * when it responds: setting a header would throw, perhaps in a callback that catches nothing, and a
- * late `write` would emit an `error`. After this call, the header methods do nothing and the `error`
- * is ignored: a callback of `write` still gets it. Over HTTP/2, a late `write` would also reset the
- * stream while the response is on its way, so `write` is replaced there. (Go buffers whole responses
- * instead, and refuses to stream.)
+ * Discards everything that the handler writes from now on. A handler that still runs must not crash
+ * the process when it responds: setting a header would throw, perhaps in a callback that catches
+ * nothing, and a late `write` would emit an `error`. After this call, the header methods do nothing
+ * and the event `error` is ignored. A callback of `write` still gets the error. Over HTTP/2, a late
+ * `write` would also reset the stream while the response is on its way, so `write` is replaced
+ * there. (Go buffers whole responses instead, and refuses to stream.)
  */
 export function discardLaterWrites(res: WritableResponseLike): void {
   const methods = res as unknown as Record<string, unknown>;
@@ -78,7 +78,7 @@ export function discardLaterWrites(res: WritableResponseLike): void {
   res.on("error", () => undefined);
 }
 
-/** Returns true, because `drain` would never follow. */
+/** Returns true, because a false would make the handler wait for a `drain` that never comes. */
 function writeNowhere(...args: unknown[]): boolean {
   const callback = args.find((arg): arg is (error: Error) => unknown => typeof arg === "function");
   if (callback) queueMicrotask(() => callback(new Error("write after end")));

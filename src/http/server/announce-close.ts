@@ -8,7 +8,7 @@ interface OpenResponse {
 
 /**
  * Makes an HTTP/1 response say `Connection: close`, if its headers have not been sent. Does nothing
- * to an HTTP/2 stream, whose session sends GOAWAY, and to an upgraded request.
+ * to an HTTP/2 stream, whose session sends GOAWAY, or to an upgraded request.
  *
  * Prefers `shouldKeepAlive` to a header, because Koa removes all headers before it responds to an
  * error.

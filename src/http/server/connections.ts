@@ -1,7 +1,7 @@
 /**
- * The connections of a server of any kind: which are open, which were never used, and how each of
- * them ends. Node's own lists leave out connections that have sent nothing yet (Node 20 to 24),
- * upgraded connections, and everything of HTTP/2.
+ * The connections of a server of any kind: which of them are open, which were never used, and how
+ * each of them ends. Node's own lists leave out connections that have sent nothing yet (Node 20 to
+ * 24), upgraded connections, and everything of HTTP/2.
  */
 import { attach } from "../request/request-tracker.ts";
 import type { SocketLike } from "../types.ts";
@@ -27,7 +27,7 @@ interface Session {
 export class Connections {
   readonly #server: ServerLike;
   readonly #openRequests: OpenRequests;
-  /** All TCP connections. To destroy one of them ends everything on it, whatever its protocol. */
+  /** All TCP connections. Destroying one of them ends everything on it, whatever its protocol. */
   readonly #open = new Set<Connection>();
   /** The connections that can carry requests, with the bytes that were read before the first one. */
   readonly #ready = new Map<Connection, number>();
@@ -51,7 +51,7 @@ export class Connections {
       ["secureConnection", this.#onSecureConnection],
       ["session", this.#onSession],
     ];
-    // Before the server's own listeners, or a request could come first.
+    // Called before the server's own listeners. Otherwise a request could come first.
     for (const [event, listener] of this.#listeners) server.prependListener(event, listener);
   }
 

@@ -40,7 +40,7 @@ export class OpenRequests implements RequestTracker {
     onRequestEnd(req, undefined, { onEnd: () => this.#close(req) });
   }
 
-  /** HTTP/2, whose streams no diagnostics channel announces. */
+  /** Records an HTTP/2 stream. No diagnostics channel announces these. */
   onStream(stream: Stream): void {
     this.#open.set(stream, undefined);
     stream.on("close", () => this.#close(stream));
@@ -83,7 +83,8 @@ export class OpenRequests implements RequestTracker {
   }
 
   /**
-   * To call when no connection is left: requests that have not reported their end have ended too.
+   * Closes all requests. Call this when no connection is left: requests that have not reported
+   * their end have ended too.
    */
   closeAll(): void {
     for (const request of this.#open.keys()) this.#close(request);

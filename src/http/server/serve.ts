@@ -28,9 +28,9 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
  * closed, signals have their default effect again, and the process ends when nothing else keeps it
  * running. Close connection pools after `await serving.done`.
  *
- * Do not make the context of a *signal* the parent of requests. Those requests would fail in phase 1,
- * although nearly all of them would have finished in the grace period. Their parent here is a context
- * that ends in phase 3.
+ * Do not make the context of a *signal* the parent of requests. Those requests would fail in phase
+ * 1, although nearly all of them would have finished in the grace period. `serve` makes a context
+ * that ends in phase 3 their parent.
  *
  * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
  *

@@ -97,7 +97,8 @@ export class ServerShutdown implements Serving {
         this.#startedAt = performance.now();
         this.#openRequests.startDraining();
         this.context.cancel(shutdown);
-        // Requests that have arrived are read in two turns. Their connections are then not idle.
+        // Within two turns, requests that have arrived are read. Their connections are then not
+        // idle.
         void this.#pause(delay)
           .then(twoTurns)
           .then(() => this.#enter("closing"));

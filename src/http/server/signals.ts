@@ -5,13 +5,16 @@ import { show } from "../../internal.ts";
 
 type OnSignal = (signal: string) => void;
 
-/** One process listener for each signal. With one for each caller, the eleventh would cause a warning. */
+/**
+ * One process listener for each signal. With a listener for each caller, the eleventh would cause a
+ * warning.
+ */
 const subscriptions = new Map<string, { callbacks: Set<OnSignal>; listener: () => void }>();
 
 /**
- * Milliseconds in which a repeated signal is an echo. npm passes on a signal that the terminal has
- * sent to the whole process group, so the program gets it twice. People do not press Ctrl-C twice
- * within this time.
+ * Milliseconds within which a repeated signal counts as an echo. npm passes on a signal that the
+ * terminal has sent to the whole process group, so the program gets it twice. People do not press
+ * Ctrl-C twice within this time.
  */
 const ECHO = 250;
 
@@ -102,10 +105,10 @@ export class SignalReceived extends Error {
  * `SignalReceived`. Default: SIGINT and SIGTERM. Use it in the main program, as the root of workers,
  * loops and jobs.
  *
- * The context listens until it ends or is disposed. It does not keep the process running. After the
- * first signal, the next one has its default effect again: it kills a program that hangs. (In Go,
- * that takes a call of `stop`.) A repeated signal within 250 ms, as npm sends it, does not count as
- * the next one.
+ * The context listens for signals until it ends or is disposed. It does not keep the process
+ * running. After the first signal, the next one has its default effect again: it kills a program
+ * that hangs. (In Go, that takes a call of `stop`.) A repeated signal within 250 ms, as npm sends
+ * it, does not count as the next one.
  *
  * Do not make this context the parent of a server's requests: the first signal of a rolling restart
  * would fail all of them. `serve` shuts a server down in phases.

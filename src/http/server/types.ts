@@ -49,9 +49,9 @@ export interface Serving extends AsyncDisposable {
   /** Whether the shutdown has started. A readiness probe should then respond with 503. */
   readonly draining: boolean;
   /**
-   * Ends when the shutdown starts, with the cause `Shutdown`. It is for requests that would never end
-   * by themselves: an event stream or a WebSocket that watches it can close at once, and does not use
-   * up the grace period. Do not make it the parent of the requests' contexts.
+   * Ends when the shutdown starts, with the cause `Shutdown`. It is for requests that would never
+   * end by themselves: an event stream or a WebSocket that watches it can close at once, and does
+   * not use up the grace period. Do not make it the parent of requests' contexts.
    */
   readonly context: Context;
   /**

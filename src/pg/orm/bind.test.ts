@@ -39,7 +39,7 @@ describe("a bound pool", () => {
     expect(events).toEqual(["acquire"]);
   });
 
-  test("does nothing in `end`, because the pool stays its owner's", async () => {
+  test("does nothing in `end`, because the pool still belongs to its owner", async () => {
     const pool = testPool();
     const bound = bind(background(), pool);
     await bound.end();
@@ -328,7 +328,7 @@ describe("a transaction through bind", () => {
     expectWhole(pool);
   });
 
-  test("stops all queries that were sent side by side, and then rolls back", async () => {
+  test("stops all queries that were sent together, and then rolls back", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
     const client = await bind(ctx, pool).connect();
@@ -344,7 +344,7 @@ describe("a transaction through bind", () => {
     expectWhole(pool);
   });
 
-  test("loses its connection if its ROLLBACK is not answered within the stop timeout", async () => {
+  test("loses its connection if the server does not answer its ROLLBACK within the stop timeout", async () => {
     const url = new URL(postgresUrl());
     const proxy = await startProxy({ host: url.hostname, port: Number(url.port || 5432) });
     const pool = testPool({ connectionString: postgresUrl(proxy), max: 1 });

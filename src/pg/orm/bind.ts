@@ -15,9 +15,10 @@ import { isSqlOrConfig } from "./query-arguments.ts";
  * ORM. Create one for each request: it costs a few objects, holds no resources, and need not be
  * closed.
  *
- * - `query`, in every form that pg has, stops on the server when `ctx` ends. Then it rejects with
+ * - `query`, in every form that pg has, stops on the server when `ctx` ends, and then rejects with
  *   `ctx.err()`. Any other failure is the driver's own error.
- * - `connect` stops waiting when `ctx` ends. The queries of its client belong to `ctx`.
+ * - `connect` stops waiting when `ctx` ends. The queries of the client that it returns belong to
+ *   `ctx`.
  * - After `ctx` is done, a client sends nothing but BEGIN and ROLLBACK (also ABORT and ROLLBACK TO).
  *   These are not stopped. If the server does not answer them within the stop timeout, the
  *   connection is destroyed.
@@ -30,8 +31,8 @@ import { isSqlOrConfig } from "./query-arguments.ts";
  * - Cursors (pg-cursor, pg-query-stream): a read that is running is stopped, and the next read
  *   rejects. Between reads the server is idle, and the cursor keeps its connection until it is
  *   closed.
- * - `end` does nothing, because the pool or client stays its owner's.
- * - All else (events, counts, options, `instanceof`) is the pool's own.
+ * - `end` does nothing, because the pool or client still belongs to its owner.
+ * - Everything else (events, counts, options, `instanceof`) is the pool's own.
  *
  * Throws a TypeError for anything but a Pool or a Client. Clients of `pg.native` and clients in
  * pipeline mode are refused too.

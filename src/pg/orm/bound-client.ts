@@ -17,7 +17,7 @@ import { overrideMethods } from "./override-methods.ts";
 import { deliver, readArguments, type AnyCallback } from "./query-arguments.ts";
 import { WatchedQuery, type Submittable } from "./submittable.ts";
 
-/** Returns the context of a query that is made now, if there is one. */
+/** Returns the context of a query that is created now, if there is one. */
 export type ContextOf = () => Context | undefined;
 
 /**
@@ -30,11 +30,11 @@ export class BoundClient<C extends object> {
   readonly #settings: Settings;
   #contextOf: ContextOf = () => undefined;
   #isLeased = false;
-  /** As the server reported it last: "I" is outside any transaction. */
+  /** The transaction status that the server reported last. "I" means outside any transaction. */
   #transactionStatus = "I";
   /** How many queries have not settled. */
   #pending = 0;
-  /** Whether a submittable was sent during this lease. Its end is unknown here. */
+  /** Whether a submittable was sent during this lease. This class does not learn when it ends. */
   #hasSubmittable = false;
   /** Whether a query was stopped or refused. The caller may not have cleaned up after it. */
   #wasInterrupted = false;
@@ -51,7 +51,7 @@ export class BoundClient<C extends object> {
     });
   }
 
-  /** Binds a client that stays the caller's own. The caller cares for its transactions. */
+  /** Binds a client that still belongs to the caller. The caller manages its transactions. */
   bindOwned(contextOf: ContextOf): C {
     this.#contextOf = contextOf;
     return this.#proxy;
@@ -126,8 +126,8 @@ export class BoundClient<C extends object> {
   }
 
   /**
-   * Commits, or rolls back if the context is done already. It does not leave the rollback to the
-   * ORM, because not every ORM rolls back after a COMMIT that failed.
+   * Commits, or rolls back if the context is done already. The rollback is not left to the ORM,
+   * because not every ORM rolls back after a COMMIT that failed.
    */
   async #commit(ctx: Context, args: QueryArguments): Promise<Result> {
     const err = ctx.err();
@@ -157,8 +157,8 @@ export class BoundClient<C extends object> {
   }
 
   /**
-   * Returns the client to its pool. A pool takes back clients in any state, so a client that may be
-   * inside a transaction, or busy, because something on it was stopped, is destroyed instead.
+   * Returns the client to its pool. A pool accepts clients in any state. So if a stop may have left
+   * the client busy or inside a transaction, the client is destroyed instead.
    */
   #release(destroy?: Error | boolean): void {
     const client = this.#client;
@@ -176,7 +176,10 @@ export class BoundClient<C extends object> {
   }
 }
 
-/** Returns the callback in a config object. A client looks for it there. A Pool does not. */
+/**
+ * Returns the callback in a config object. A client looks for a callback there, and a Pool does
+ * not.
+ */
 function callbackIn(config: unknown): AnyCallback | undefined {
   const { callback } = Object(config) as { callback?: AnyCallback };
   return typeof callback === "function" ? callback : undefined;

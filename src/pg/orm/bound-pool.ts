@@ -28,8 +28,8 @@ export class BoundPool {
   }
 
   /**
-   * Does what `pool.connect` does. The wait ends with `ctx`. `contextOf` returns the context of each
-   * query of the client.
+   * Does what `pool.connect` does. The wait ends when `ctx` ends. `contextOf` returns the context
+   * of each query of the client.
    */
   async connect(ctx: Context | undefined, contextOf: ContextOf): Promise<PoolClient> {
     const client = await leaseClient(ctx, this.#pool);

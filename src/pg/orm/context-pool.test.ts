@@ -122,7 +122,7 @@ describe("a context pool with a current context", () => {
     });
   });
 
-  test("uses the context of bind too", async () => {
+  test("also uses the context of bind", async () => {
     const db = pool();
     using ctx = withCancel(background());
     using bound = withCancel(background());
@@ -139,7 +139,7 @@ describe("a context pool with a current context", () => {
 });
 
 describe("a query of a context pool belongs to", () => {
-  test("the context in which it was asked for, and not to that of the release that ended its wait", async () => {
+  test("the context in which it was asked for, and not to the context of the release that ended its wait", async () => {
     const db = pool();
     using first = withCancel(background());
     using second = withCancel(background());

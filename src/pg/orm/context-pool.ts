@@ -18,8 +18,7 @@ import { isSqlOrConfig } from "./query-arguments.ts";
  *
  * A connection belongs to the `runWithContext` in which it was leased. Its queries belong to that
  * context, or to the context of a `runWithContext` inside it. An ORM may therefore use a connection
- * from anywhere. What the pool does for itself (connecting, its hooks and events) belongs to no
- * context.
+ * from anywhere. The pool's own operations (connecting, its hooks and events) belong to no context.
  *
  * Throws a TypeError for anything but a class of pools.
  *
@@ -36,8 +35,8 @@ export function contextPool<C extends new (...args: never) => PoolLike>(
   const settings = settingsOf(options);
   const Base = PoolClass as unknown as AnyPoolClass;
 
-  // A subclass of `pg.Client` would be shorter, and wrong: a pool serves a waiter inside the call
-  // with which another request releases a client, and so inside that request's context.
+  // A subclass of `pg.Client` would be shorter but wrong. When another request releases a client,
+  // the pool serves the waiter inside that call, and so inside that request's context.
   class ContextPool extends Base {
     readonly #bound = new BoundPool(
       { connect: (callback) => void runInFrame(undefined, () => super.connect(callback)) },

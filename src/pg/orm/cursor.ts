@@ -7,7 +7,7 @@ import type { Callback, Client, Connection } from "../driver.ts";
 import { runUnstoppable } from "../unstoppable.ts";
 import type { Submittable } from "./submittable.ts";
 
-/** The inside of pg-cursor. */
+/** The internals of pg-cursor. */
 interface Cursor {
   readonly text: string;
   readonly state: "initialized" | "submitted" | "idle" | "busy" | "done" | "error";
@@ -31,8 +31,8 @@ export function cursorOf(submittable: Submittable): Cursor | undefined {
 
 /**
  * Makes the reads of a cursor stop with a context. pg-cursor has no hook for its reads, so the
- * cursor's `read` and `close` are replaced, and the `submit` of the object that pg is given: the
- * cursor itself or a pg-query-stream.
+ * cursor's `read` and `close` are replaced. The `submit` of the object that pg receives (the cursor
+ * itself or a pg-query-stream) is replaced too.
  */
 export class BoundCursor {
   readonly #ctx: Context;
@@ -107,7 +107,7 @@ export class BoundCursor {
     }
   }
 
-  /** Closes the cursor, for certain: if the server does not answer, with its connection. */
+  /** Closes the cursor. If the server does not answer, destroys the connection with it. */
   #close(callback: CloseCallback | undefined): unknown {
     const done = (): void => callback?.(); // pg-cursor's own `close` never rejects
     const closing = runUnstoppable(
@@ -138,8 +138,8 @@ export class BoundCursor {
 
   /**
    * If a cursor is closed before the server has described its rows, pg-cursor takes the description
-   * for a sign that it is open. It would then send a second Sync, and pg would take the answer to
-   * that for the answer to the next query.
+   * for a sign that the cursor is open. It would then send a second Sync, and pg would take the
+   * answer to that Sync for the answer to the next query.
    */
   #preventReopening(): void {
     const { _ifNoData, _result } = this.#cursor;

@@ -1,9 +1,10 @@
 /**
- * Returns `target` with some of its methods replaced by those in `overrides`. All else is the
- * target's own: its properties, its events, `instanceof`.
+ * Returns `target` with some of its methods replaced by those in `overrides`. Everything else is
+ * the target's own: its properties, its events, `instanceof`.
  *
- * It is a Proxy, not a subclass or a copy, because one is made for each request. Methods run on the
- * target itself, which may have private fields. A method that returns the target returns the proxy.
+ * The result is a Proxy, not a subclass or a copy, because one is created for each request. Methods
+ * run on the target itself, which may have private fields. A method that returns the target returns
+ * the proxy.
  */
 export function overrideMethods<T extends object>(
   target: T,

@@ -2,7 +2,7 @@
 import { orDone, throwIfDone } from "../../index.ts";
 import { currentFrame, runWithoutContext } from "../../current/current-context.ts";
 
-/** What Prisma passes to a query extension, its undocumented part included. */
+/** The argument that Prisma passes to a query extension, including its undocumented part. */
 interface PrismaCall {
   readonly operation: string;
   readonly args: unknown;

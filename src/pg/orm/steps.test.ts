@@ -24,7 +24,7 @@ interface Setup {
   name: string;
 }
 
-/** Each inserts 1 and 2. It inserts 2 in a nested transaction if the ORM has those. */
+/** Each inserts 1 and 2. If the ORM has nested transactions, it inserts 2 in one of them. */
 const transactions: Record<string, (setup: Setup) => Promise<Work>> = {
   Drizzle: async ({ pool, name }) => {
     const insert = (id: number) => sql.raw(`insert into ${name} values (${id})`);

@@ -1,7 +1,7 @@
 /**
  * The objects that pg takes in place of SQL: a `pg.Query`, a cursor of pg-cursor, a stream of
- * pg-query-stream. The caller has created them and waits for their own events, so they are watched
- * and not wrapped.
+ * pg-query-stream. The caller has created these objects and waits for their own events, so they are
+ * observed and not wrapped.
  */
 import type { Context } from "../../index.ts";
 import type { Settings } from "../../adapter/settings.ts";
@@ -24,8 +24,9 @@ export interface Submittable {
  * A submittable that is not a cursor, such as a `pg.Query`. pg has no hook for its start and its
  * end, so its `submit` and two of its handlers are replaced.
  *
- * The submittable receives its end at once, and not only when the cancel request has ended, because
- * it may have to answer the server. The queries behind it wait until the cancel request has ended.
+ * The submittable receives its end at once, and does not wait until the cancel request has ended,
+ * because it may have to answer the server. The queries behind it wait until the cancel request has
+ * ended.
  */
 export class WatchedQuery extends ClientQuery {
   readonly #query: Submittable;

@@ -1,5 +1,5 @@
 /**
- * Many late cancel requests, inside and outside transactions, of every ORM, over few connections,
+ * Many late cancel requests of every ORM, inside and outside transactions, on few connections,
  * among other queries of the same ORM and pool. No other query is hit, and no connection is lost or
  * left inside a transaction.
  */
@@ -169,13 +169,13 @@ test.each(Object.keys(orms))(
         ),
     });
     await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
-    expect(pids.size).toBe(pool.totalCount); // none was destroyed
+    expect(pids.size).toBe(pool.totalCount); // no connection was destroyed
     const look = await observer();
     const { rows } = await look.query<{ state: string }>(
       "select distinct state from pg_stat_activity where application_name = $1",
       [application.slice(0, 63)],
     );
-    expect(rows).toEqual([{ state: "idle" }]); // none is inside a transaction
+    expect(rows).toEqual([{ state: "idle" }]); // no connection is inside a transaction
     expect(unhandled).toEqual([]);
   },
 );
