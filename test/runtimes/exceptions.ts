@@ -10,7 +10,7 @@ type Exception = readonly [tests: string, why: string];
 
 const chaos: Exception = [
   "clients that disconnect at random",
-  "some answers do not come; whose fault that is was not looked into",
+  "some responses do not come; the cause is unknown",
 ];
 const noUndici = "its fetch is not undici's, and there is no dispatcher";
 

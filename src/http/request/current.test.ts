@@ -1,10 +1,20 @@
 /** The option `current` of `middleware`, and the ends of a continuing context. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect, test, vi } from "vitest";
-import { serve, until } from "../../../test/raw-http.ts";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { collected } from "../../../test/support.ts";
+import { Client, serve, until } from "../../../test/raw-http.ts";
 import { currentContext } from "../../current/index.ts";
 import { cause, startWork, withCancel, background, type Context } from "../../index.ts";
-import { ClientDisconnected, middleware, RequestFinished, requestContext } from "../index.ts";
+import {
+  ClientDisconnected,
+  middleware,
+  RequestFinished,
+  requestContext,
+  serve as serveWithShutdown,
+} from "../index.ts";
 import { checkCurrent } from "./current-option.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -103,6 +113,42 @@ test("the parent of an outer middleware ends the continuing context of an inner 
   const reason = new Error("maintenance");
   parent.cancel(reason);
   expect(cause(current!)).toBe(reason);
+});
+
+test("a POST whose handler gives up without a response is forgotten, and no shutdown waits for it", async () => {
+  const apply = middleware({ current: true });
+  const seen: WeakRef<Context>[] = [];
+  let resume: () => void = () => undefined;
+  let stillLive: Context | undefined;
+  const server = createServer((req, res) =>
+    apply(req, res, async () => {
+      seen.push(new WeakRef(currentContext()!));
+      if (req.url === "/given-up") return;
+      await new Promise<void>((resolve) => (resume = resolve));
+      stillLive = currentContext();
+      res.end();
+    }),
+  );
+  const serving = serveWithShutdown(server, { signals: [], gracePeriod: 20_000 });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const post = async (path: string) => {
+    const client = new Client(connect(port, "127.0.0.1"));
+    const count = seen.length;
+    client.socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    await until(() => seen.length > count);
+    client.leave("RST");
+  };
+  await post("/waits");
+  for (let i = 0; i < 20; i++) await post("/given-up");
+  // The parser of a connection remembers its last request for a while.
+  const kept = () => seen.slice(1).filter((ref) => ref.deref()).length;
+  expect(await collected(() => kept() < 3)).toBe(true);
+  expect(seen[0]?.deref()?.err()).toBeUndefined();
+  resume();
+  await until(() => stillLive !== undefined);
+  expect(await collected(() => kept() === 0)).toBe(true);
+  expect((await serving.close()).canceled).toBe(0);
 });
 
 test('only true, false and "all" are values of `current`', () => {

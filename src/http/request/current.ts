@@ -13,12 +13,16 @@
  * A handler may go on after that. An example is a handler that responds with 202 and then starts
  * its work. Work that it starts from then on has the request's values, and never ends with the
  * request, as if no current context were set.
+ *
+ * A handler may also give up without a response when its client has left. Then the context ends when
+ * it has been garbage collected: nothing can respond, or run under the context, from then on.
  */
 import { currentFrame, runInFrame, type Frame } from "../../current/current-context.ts";
 import {
   afterFunc,
   merge,
   stopped,
+  withCancel,
   withoutCancel,
   working,
   type CancelableContext,
@@ -130,12 +134,13 @@ export class ContinuingRequest implements Continuing {
   constructor({ own, parents, limit, continues }: CurrentRequestOptions) {
     const above = parents.filter((ctx) => ctx !== undefined);
     this.#scope = merge(withoutCancel(own), ...above);
-    this.ctx = limit(this.#scope);
+    this.ctx = limit(withCancel(this.#scope)); // not `#scope` itself, which `collected` holds
     this.ledgers = new Set([own]);
     afterFunc(own, () => {
       this.#hasEnded = true;
       const release = continues?.();
-      if (release) afterFunc(this.ctx, () => void this.#whenIdle(release));
+      if (release) releaseAtEnd(this.ctx, this.ledgers, release);
+      collected?.register(this.ctx, { scope: this.#scope, release });
       this.#end();
     });
   }
@@ -151,19 +156,39 @@ export class ContinuingRequest implements Continuing {
 
   #end(): void {
     if (!this.#hasEnded || !this.#hasResponded) return;
-    void this.#whenIdle(() => {
+    void whenIdle(this.ledgers, () => {
       this.isFinished = this.ctx.err() === undefined;
       this.#scope.cancel(requestFinished);
     });
   }
-
-  /** Calls `then` at a moment at which no ledger holds work. */
-  async #whenIdle(then: () => void): Promise<void> {
-    do {
-      await Promise.all([...this.ledgers].map((ctx) => stopped(ctx)));
-      // Between two steps of a handler the ledgers are empty for some microtasks.
-      await new Promise((resolve) => setTimeout(resolve));
-    } while ([...this.ledgers].some((ctx) => working(ctx).length > 0));
-    then();
-  }
 }
+
+/** Calls `then` at a moment at which no ledger holds work. */
+async function whenIdle(ledgers: ReadonlySet<Context>, then: () => void): Promise<void> {
+  do {
+    await Promise.all([...ledgers].map((ctx) => stopped(ctx)));
+    // Between two steps of a handler the ledgers are empty for some microtasks.
+    await new Promise((resolve) => setTimeout(resolve));
+  } while ([...ledgers].some((ctx) => working(ctx).length > 0));
+  then();
+}
+
+/**
+ * Calls `release` when `ctx` and the work under it have ended. Keeps none of its parameters but
+ * `release` alive: a context that nothing refers to can be collected.
+ */
+function releaseAtEnd(ctx: Context, ledgers: ReadonlySet<Context>, release: () => void): void {
+  const weak = new WeakRef(ledgers);
+  afterFunc(ctx, () => void whenIdle(weak.deref() ?? new Set(), release));
+}
+
+/** Ends the continuing contexts of handlers that have given up without a response. */
+const collected =
+  typeof FinalizationRegistry === "undefined"
+    ? undefined
+    : new FinalizationRegistry<{ scope: CancelableContext; release: (() => void) | undefined }>(
+        ({ scope, release }) => {
+          scope.cancel(requestFinished);
+          release?.();
+        },
+      );
