@@ -73,11 +73,11 @@ test.each(apps)(
     };
     const app = make();
     app.use(contexts({ current: true }));
-    app.use("/limit", routerOf({ timeout: 30 }));
+    app.use("/limit", routerOf({ timeout: 500 }));
     app.use("/all", routerOf({ current: "all" }));
     app.use("/off", routerOf({ current: false }));
     const mounted = make();
-    mounted.use(routerOf({ timeout: 30 }));
+    mounted.use(routerOf({ timeout: 500 }));
     app.use("/mounted", mounted);
     app.use(contextErrors());
     await using server = await serve(app);

@@ -128,8 +128,8 @@ describe("Hono", () => {
   test("inner contexts() limit the current context of a POST as well, and may be the first to set it", async () => {
     const seen: (Context | undefined)[] = [];
     for (const [outer, inner] of [
-      [{ current: true }, { timeout: 30 }],
-      [{ timeout: 30 }, { current: true }],
+      [{ current: true }, { timeout: 500 }],
+      [{ timeout: 500 }, { current: true }],
     ] as const) {
       const app = new Hono();
       app.use(contexts(outer));

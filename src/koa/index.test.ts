@@ -109,7 +109,7 @@ test("inner contexts() limit the current context of a POST as well", async () =>
   const app = new Koa();
   app.silent = true;
   app.use(contexts({ current: true }));
-  app.use(contexts({ timeout: 30 }));
+  app.use(contexts({ timeout: 500 }));
   app.use(async () => {
     seen.push(currentContext());
     await sleep(currentContext()!, Infinity);
