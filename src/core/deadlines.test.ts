@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { runProgram, until } from "../../test/support.ts";
 import {
   background,
+  merge,
   endedHere,
   hasBudget,
   isDeadlineExceeded,
@@ -333,3 +334,21 @@ describe("fake timers", () => {
     ]);
   });
 });
+
+test.each(["asked", "watched"])(
+  "if two merged contexts that are %s expire at the same time, the one that was given first counts",
+  (how) => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const [first, second] = [withTimeout(background(), 6), withTimeout(background(), 6)];
+    for (const [parent, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const both = merge(parent, other);
+      if (how === "watched") void both.signal;
+      clock.advance(6);
+      expect(both.err()).toBe(parent.err());
+    }
+  },
+);

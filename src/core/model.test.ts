@@ -40,10 +40,18 @@ class ModelNode {
   end: ModelEnd | undefined;
   readonly children: ModelNode[] = [];
   readonly id: number;
+  /** In the order in which they were given, which decides if two of them end at the same time. */
+  readonly parents: readonly (ModelNode | undefined)[];
   readonly deadline: number;
   readonly deadlineCause: unknown;
-  constructor(id: number, deadline: number, deadlineCause: unknown) {
+  constructor(
+    id: number,
+    parents: readonly (ModelNode | undefined)[],
+    deadline: number,
+    deadlineCause: unknown,
+  ) {
     this.id = id;
+    this.parents = parents;
     this.deadline = deadline;
     this.deadlineCause = deadlineCause;
   }
@@ -54,7 +62,7 @@ class Model {
   readonly nodes: ModelNode[] = [];
 
   add(parents: (ModelNode | undefined)[], deadline: number, cause: unknown): ModelNode {
-    const node = new ModelNode(this.nodes.length, deadline, cause);
+    const node = new ModelNode(this.nodes.length, parents, deadline, cause);
     this.nodes.push(node);
     for (const parent of parents) parent?.children.push(node);
     node.end = parents.map((parent) => parent?.end).find((end) => end !== undefined);
@@ -76,12 +84,25 @@ class Model {
     for (const child of node.children) this.endAll(child, end);
   }
 
+  /**
+   * Ends what expires at `time`, and all below it. If several parents of a node end at that time, the
+   * first that was given counts, and a parent counts before the node's own deadline. A parent is older
+   * than its children, so it comes earlier in `nodes`.
+   */
+  expireAt(time: number): void {
+    for (const node of this.nodes) {
+      if (node.end !== undefined) continue;
+      node.end = node.parents.map((parent) => parent?.end).find((end) => end !== undefined);
+      if (node.end === undefined && node.deadline <= time)
+        node.end = { kind: "deadline", cause: node.deadlineCause, origin: node.id };
+    }
+  }
+
   advance(ms: number): void {
     this.now += ms;
-    // In the order of the deadlines. At the same time the older node comes first, so a parent does.
     const due = this.nodes.filter((n) => n.end === undefined && n.deadline <= this.now);
-    for (const node of due.sort((a, b) => a.deadline - b.deadline || a.id - b.id))
-      this.expire(node);
+    const times = [...new Set(due.map((n) => n.deadline))].sort((a, b) => a - b);
+    for (const time of times) this.expireAt(time);
   }
 }
 
