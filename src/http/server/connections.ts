@@ -55,8 +55,9 @@ export class Connections {
     for (const [event, listener] of this.#listeners) server.prependListener(event, listener);
   }
 
+  /** The connections that are open. One that was destroyed reports its end a little later. */
   get size(): number {
-    return this.#open.size;
+    return [...this.#open].filter((socket) => !socket.destroyed).length;
   }
 
   /**
@@ -78,11 +79,13 @@ export class Connections {
   }
 
   /**
-   * Returns the HTTP/1 connections that are not in `busy`: upgraded ones, and ones whose request has
-   * not been received completely.
+   * Returns the HTTP/1 connections that are open and not in `busy`: upgraded ones, and ones whose
+   * request has not been received completely.
    */
   others(busy: ReadonlySet<object>): Connection[] {
-    return [...this.#ready.keys()].filter((socket) => !busy.has(socket) && !this.#isHttp2(socket));
+    return [...this.#ready.keys()].filter(
+      (socket) => !socket.destroyed && !busy.has(socket) && !this.#isHttp2(socket),
+    );
   }
 
   destroy(): void {

@@ -432,6 +432,19 @@ describe("`serve` in the test's own process", () => {
     expect(await serving.close()).toMatchObject({ took: 0 });
   });
 
+  test("does not report an idle connection as canceled or destroyed without a grace period", async () => {
+    const server = createServer((_, res) => res.end("ok")).listen(0, "127.0.0.1");
+    const serving = serve(server, { gracePeriod: 0, forceAfter: 0, signals: [] });
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const used = new Client(connectTcp({ port, host: "127.0.0.1" }));
+    used.get();
+    await used.answer();
+    const unused = connectTcp({ port, host: "127.0.0.1" });
+    await Promise.all([once(unused, "connect"), once(server, "connection")]);
+    expect(await serving.close()).toMatchObject({ canceled: 0, destroyed: 0 });
+  });
+
   test("does not hang if a connection was opened before `serve` was called", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
