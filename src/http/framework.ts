@@ -3,7 +3,7 @@ import { afterFunc, type Context } from "../index.ts";
 import { discardLaterWrites, type AnswerLike } from "./respond/respond.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { respondWhenDone } from "./respond/respond-when-done.ts";
-import { withLimits } from "./request/limits.ts";
+import { withDeadlineOf, withLimits } from "./request/limits.ts";
 import type { RequestLike } from "./request/request-end.ts";
 import { track, type RequestContextOptions } from "./request/request-context.ts";
 import { trackerOf } from "./request/request-tracker.ts";
@@ -89,7 +89,7 @@ export function openCurrent(
     parents: [outer.parent, tracker?.requests],
     limit(ctx) {
       const limited = withLimits(ctx, req, options) ?? ctx;
-      return outer === options ? limited : (withLimits(limited, req, outer) ?? limited);
+      return outer === options ? limited : withDeadlineOf(tracked.ctx, limited, req, outer);
     },
     continues: tracker && (() => tracker.continues()),
   });

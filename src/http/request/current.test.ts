@@ -105,6 +105,28 @@ test("the parent of an outer middleware ends the continuing context of an inner 
   expect(cause(current!)).toBe(reason);
 });
 
+test("a continuing context has the deadline of an outer middleware, which does not start anew", async () => {
+  const outer = middleware({ timeout: 60_000 });
+  const inner = middleware({ current: true });
+  const deadlines: (number | undefined)[] = [];
+  await using server = await serve((req, res) => {
+    outer(req, res, () =>
+      setTimeout(() => {
+        inner(req, res, () => {
+          for (const ctx of [requestContext(req), currentContext()])
+            deadlines.push(ctx?.deadline()?.getTime());
+          res.end("ok");
+        });
+      }, 100),
+    );
+  });
+  const client = await server.client();
+  client.post("");
+  await client.answer();
+  const [own = NaN, current = NaN] = deadlines;
+  expect(Math.abs(own - current)).toBeLessThan(20);
+});
+
 test('only true, false and "all" are values of `current`', () => {
   for (const value of [undefined, true, false, "all"]) checkCurrent(value);
   for (const [value, shown] of [
