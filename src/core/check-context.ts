@@ -38,6 +38,9 @@ export function contextHint(x: unknown): string {
   if (has("headers", "signal")) {
     return 'for a Request, use handler((ctx, request) => …) from "eightysix/web"';
   }
+  if (x === undefined) {
+    return "pass the caller's ctx, or background() at the top of a program; if it comes from a request, register contexts() before the routes";
+  }
   return "pass the caller's ctx, or background() at the top of a program";
 }
 

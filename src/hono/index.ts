@@ -13,7 +13,7 @@ import {
 } from "../http/request/current-option.ts";
 import type { CurrentRequest } from "../http/request/current.ts";
 import { FetchContext, type HandlerOptions } from "../http/request/fetch-context.ts";
-import { checkLimits, withLimits } from "../http/request/limits.ts";
+import { checkLimits, withDeadlineOf, withLimits } from "../http/request/limits.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
@@ -98,7 +98,7 @@ export function contexts(
           parents: [outermost.parent, own.parent],
           limit(above) {
             const limited = withLimits(above, raw, own) ?? above;
-            return outermost === own ? limited : (withLimits(limited, raw, outermost) ?? limited);
+            return outermost === own ? limited : withDeadlineOf(ctx, limited, raw, outermost);
           },
         });
       });

@@ -3,7 +3,7 @@ import { afterFunc, type Context } from "../index.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
 import { currentMode, type CurrentOption } from "./request/current-option.ts";
 import { CurrentRequest, type ContinuingRequest } from "./request/current.ts";
-import { withLimits } from "./request/limits.ts";
+import { withDeadlineOf, withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { trackerOf } from "./request/request-tracker.ts";
 import { track } from "./request/tracked-request.ts";
@@ -83,7 +83,7 @@ export function openCurrent(
     parents: [outer.parent, tracker?.requests],
     limit(ctx) {
       const limited = withLimits(ctx, req, options) ?? ctx;
-      return outer === options ? limited : (withLimits(limited, req, outer) ?? limited);
+      return outer === options ? limited : withDeadlineOf(tracked.ctx, limited, req, outer);
     },
     continues: tracker && (() => tracker.continues()),
   });

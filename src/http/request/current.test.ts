@@ -151,6 +151,28 @@ test("a POST whose handler gives up without a response is forgotten, and no shut
   expect((await serving.close()).canceled).toBe(0);
 });
 
+test("a continuing context has the deadline of an outer middleware, which does not start anew", async () => {
+  const outer = middleware({ timeout: 60_000 });
+  const inner = middleware({ current: true });
+  const deadlines: (number | undefined)[] = [];
+  await using server = await serve((req, res) => {
+    outer(req, res, () =>
+      setTimeout(() => {
+        inner(req, res, () => {
+          for (const ctx of [requestContext(req), currentContext()])
+            deadlines.push(ctx?.deadline()?.getTime());
+          res.end("ok");
+        });
+      }, 100),
+    );
+  });
+  const client = await server.client();
+  client.post("");
+  await client.answer();
+  const [own = NaN, current = NaN] = deadlines;
+  expect(Math.abs(own - current)).toBeLessThan(20);
+});
+
 test('only true, false and "all" are values of `current`', () => {
   for (const value of [undefined, true, false, "all"]) checkCurrent(value);
   for (const [value, shown] of [

@@ -1,5 +1,11 @@
-/** The limits of a request: the server's own, and the caller's. Runs on every platform. */
-import { withCancel, withTimeout, type CancelableContext, type Context } from "../../index.ts";
+/** How long a request may take: the server's own limit, and the caller's. Runs on every platform. */
+import {
+  remaining,
+  withCancel,
+  withTimeout,
+  type CancelableContext,
+  type Context,
+} from "../../index.ts";
 import { checkOptions, show } from "../../internal.ts";
 import { needOptions } from "../../adapter/misuse.ts";
 import { checkContextOption } from "../checks.ts";
@@ -82,4 +88,21 @@ export function withLimits(
     }
   }
   return timeout === undefined ? undefined : withTimeout(ctx, timeout, { cause: localTimeout });
+}
+
+/**
+ * Returns a child of `ctx` whose deadline is that of `limited`, a context that `limits` have bounded
+ * before, or `ctx` if `limited` has no deadline.
+ */
+export function withDeadlineOf(
+  limited: Context,
+  ctx: Context,
+  req: WithHeaders,
+  { timeout = Infinity, deadline }: RequestLimits<never>,
+): Context {
+  const ms = remaining(limited);
+  if (ms === Infinity) return ctx;
+  const remote = deadline ? readDeadline(req, deadline === true ? {} : deadline) : undefined;
+  const isRemote = typeof remote === "number" && remote < timeout;
+  return withTimeout(ctx, ms, { cause: isRemote ? remoteDeadline : localTimeout });
 }
