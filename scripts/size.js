@@ -10,7 +10,7 @@ import { entries, root } from "./entries.js";
 
 // Slightly more than today's size, so that growth is noticed. A third of it are messages that explain
 // misuse, foreign contexts, and guards against foreign code. The original aim was 4000.
-const LIMIT = 7000; // bytes
+const LIMIT = 7100; // bytes
 
 const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, root));
 
