@@ -35,7 +35,7 @@ function suites() {
   for (const name of readdirSync(join(home, "src")).sort()) {
     const folder = `src/${name}`;
     if (!existsSync(join(home, folder, "index.ts"))) continue;
-    const files = readdirSync(join(home, folder))
+    const files = readdirSync(join(home, folder), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".test.ts"))
       .map((file) => `${folder}/${file}`)
       .filter((file) => A_RACE.test(readFileSync(join(home, file), "utf8")));
