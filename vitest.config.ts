@@ -15,7 +15,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     include: ["{src,test,demo,examples,bench,servers}/**/*.test.ts"],
     exclude: ["test/fixtures/**", "test/runtimes/**"], // npm run runtimes runs these
-    globalSetup: ["./test/support/services.ts"],
+    globalSetup: ["./test/support/temporary-directory.ts", "./test/support/services.ts"],
     reporters: ["default", "./test/reporter.ts"],
     pool: "forks", // the only pool that takes execArgv
     execArgv: ["--expose-gc"], // tests that count what is left behind collect garbage first

@@ -2,12 +2,12 @@
 import { defineConfig } from "vitest/config";
 import all from "./vitest.config.ts";
 
-const { globalSetup: _needsServers, ...test } = all.test ?? {};
-
 export default defineConfig({
   ...all,
   test: {
-    ...test,
+    ...all.test,
+    globalSetup: ["./test/support/temporary-directory.ts"],
+    isolate: false, // half of the time is the start of a process for each file
     include: [
       "src/{core,tasks,work,wire,current,testing,adapter,web}/**/*.test.ts",
       "src/http/{admission,respond}/**/*.test.ts",

@@ -1,11 +1,10 @@
 /** Helpers that several test files use. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { afterAll } from "vitest";
+import { inject } from "vitest";
 import type * as Root from "../src/index.ts";
 import type * as Testing from "../src/testing/index.ts";
 import { afterFunc, type Context } from "../src/index.ts";
@@ -63,17 +62,12 @@ export async function collected(isTrue: () => boolean, rounds = 50): Promise<boo
 }
 
 let bundled: Promise<string> | undefined;
-let directory: string | undefined;
 let programs = 0;
-
-afterAll(() => {
-  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
-});
 
 /** Bundles the root and the clock for tests into one JavaScript file: another copy of the package. */
 export async function bundle(): Promise<string> {
   bundled ??= (async () => {
-    directory = mkdtempSync(join(tmpdir(), "eightysix-"));
+    const directory = mkdtempSync(join(inject("temporaryDirectory"), "bundle-"));
     const outfile = join(directory, "index.mjs");
     const src = fileURLToPath(new URL("../src", import.meta.url));
     await build({

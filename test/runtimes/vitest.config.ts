@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 import base from "../../vitest.config.ts";
 import { pattern, runtime } from "./exceptions.ts";
 
-const folders = "core,tasks,work,testing,http,fetch,express,fastify,koa,hono,web";
+const folders = "core,tasks,work,testing,wire,current,http,fetch,express,fastify,koa,hono,web";
 const which = process.env["EIGHTYSIX_TEST_EXCEPTIONS"] ? "exceptions" : "others";
 const testNamePattern = pattern(which);
 
@@ -18,7 +18,7 @@ export default defineConfig({
       ...(runtime === "node" ? [] : ["test/runtimes/*.test.ts"]),
     ],
     exclude: [],
-    globalSetup: [],
+    globalSetup: ["./test/support/temporary-directory.ts"],
     ...(testNamePattern && { testNamePattern }),
   },
 });
