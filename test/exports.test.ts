@@ -12,7 +12,7 @@ const pkg = JSON.parse(read("package.json")) as {
   devDependencies: Record<string, string>;
 };
 
-const inner = ["adapter", "core", "tasks", "work"];
+const inner = ["core", "tasks", "work"];
 const integrations = readdirSync(new URL("src/", root), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !inner.includes(entry.name))
   .map((entry) => entry.name);

@@ -4,6 +4,7 @@
  *   core  <  work  <  tasks  <  index.ts, internal.ts  <  wire, current, adapter  <  integrations
  *
  * - No file imports an integration. The one exception: frameworks import http.
+ * - Drivers' integrations use the public entry eightysix/adapter, and what their servers share.
  * - No file imports a package. The types of drivers are described in files of this project.
  * - index.ts, and the folders that it is made of, import no `node:` module at the top level.
  * - No group of files imports itself in a circle, type-only imports included.
@@ -11,6 +12,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test } from "vitest";
+
+const integration = ["index.ts", "internal.ts", "adapter", "current", "wire"];
 
 /** What each folder may import, besides itself. A folder that is not listed is an integration. */
 const layers: Record<string, readonly string[]> = {
@@ -20,6 +23,9 @@ const layers: Record<string, readonly string[]> = {
   "index.ts": ["core", "work", "tasks"],
   // What integrations may take from the core, beyond the public root.
   "internal.ts": ["core"],
+  // Not adapters of drivers: they load only the files of the adapter that they need.
+  http: [...integration],
+  fetch: [...integration],
   wire: ["index.ts", "internal.ts"],
   current: ["index.ts", "internal.ts"],
   adapter: ["index.ts", "internal.ts", "current"],
@@ -29,7 +35,10 @@ const layers: Record<string, readonly string[]> = {
 /** Files that take a package's types if the user has the package, and do without if not. */
 const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
 const root = ["core", "work", "tasks", "index.ts"];
-const integration = ["index.ts", "internal.ts", "adapter", "current", "wire"];
+
+/** What a driver's integration may take from the folder adapter. */
+const isForDrivers = (path: string): boolean =>
+  /^adapter\/(?:index\.ts$|wrong-driver\.ts$|orm\/|(?:mysql|postgresql|redis)\/)/.test(path);
 
 // A framework's requests follow the rules of eightysix/http.
 for (const framework of ["express", "fastify", "koa", "hono", "web"]) {
@@ -59,6 +68,7 @@ function violations(files: Files): string[] {
       if (!specifier.startsWith(".")) return !(types[file] === specifier && !topLevel);
       const path = target(file, specifier);
       const [folder = ""] = path.split("/");
+      if (folder === "adapter" && !layers[home] && !isForDrivers(path)) return true;
       return folder !== home && !allowed.includes(folder) && !allowed.includes(path);
     };
     const bad = [
@@ -136,6 +146,7 @@ test.each([
   ["pg/index.ts", `import { requestContext } from "../http/index.ts";`],
   ["pg/index.ts", `import { link } from "../core/tree.ts";`],
   ["pg/index.ts", `import type { Pool } from "pg";`],
+  ["pg/index.ts", `import { runStoppable } from "../adapter/stoppable.ts";`],
   ["pg/index.ts", `export const p: import("pg").Pool = await x;`],
   ["pg/pool.ts", `import { background } from "eightysix";`],
   ["koa/index.ts", `import { query } from "../pg/index.ts";`],
@@ -155,7 +166,8 @@ test.each([
   ["pg/index.ts", `import { afterFunc } from "../index.ts";\nimport { hold } from "./hold.ts";`],
   ["http/index.ts", `import { createServer } from "node:http";`],
   ["testing/index.ts", `import { swapClock } from "../core/clock.ts";`],
-  ["pg/index.ts", `import { guard } from "../adapter/guard.ts";`],
+  ["pg/index.ts", `import { runStoppable } from "../adapter/index.ts";`],
+  ["pg/index.ts", `import { beginOf } from "../adapter/postgresql/begin.ts";`],
   ["koa/index.ts", `import { statusOf } from "../http/index.ts";`],
 ])("%s may: %s", (file, text) => {
   expect(violations({ [file]: text })).toEqual([]);

@@ -1,4 +1,4 @@
-/** Checks of a transaction's options: its isolation level, and unknown options. */
+/** Checks the isolation level among a transaction's options. */
 import { show } from "../internal.ts";
 
 const LEVELS = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
@@ -12,14 +12,4 @@ export function isolationLevel(level: IsolationLevel): string {
     throw new TypeError(`isolation is one of ${LEVELS.join(", ")}; got ${show(level)}`);
   }
   return `ISOLATION LEVEL ${level.toUpperCase()}`;
-}
-
-/**
- * Throws a TypeError if `rest` has a property. `rest` is what remains of the options after the known
- * ones were taken out, and `known` lists those for the message.
- */
-export function needNoMore(rest: object, known: string): void {
-  for (const name of Object.keys(rest)) {
-    throw new TypeError(`transaction has no option ${name}; its options are: ${known}`);
-  }
 }

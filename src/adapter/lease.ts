@@ -1,5 +1,6 @@
 /** The wait for a connection of a pool. */
 import { afterFunc, startWork, throwIfDone, type Context } from "../index.ts";
+import { callAdapter } from "./call-adapter.ts";
 
 export interface LeaseOptions<C> {
   /** The kind of work for the ledger while the caller waits, such as "pg.wait". */
@@ -30,7 +31,7 @@ export function lease<C>(ctx: Context, options: LeaseOptions<C>): Promise<C> {
     // inside this one, nested once for each caller that no longer waits.
     void (async () => options.take())().then(
       (connection) => {
-        if (!unregister()) options.giveBack(connection);
+        if (!unregister()) callAdapter("giveBack", () => options.giveBack(connection));
         else {
           work.end();
           resolve(connection);

@@ -2,8 +2,6 @@
 import { isContextError, type Context } from "../index.ts";
 import { contextHint, show } from "../internal.ts";
 
-export { show } from "../internal.ts";
-
 /**
  * Throws a TypeError unless `ctx` is a context. `call` is how to write the call, such as
  * "query(ctx, sql, values)".
@@ -34,17 +32,6 @@ export function needFunction(fn: unknown, call: string): void {
   if (typeof fn === "function") return;
   const [name = call] = call.split("(");
   throw new TypeError(`${name} needs a function to run, got ${show(fn)}; write ${call}`);
-}
-
-/**
- * Throws a TypeError unless `options` is an object, and not the request or the error that a framework
- * passes to middleware. `call` is as for `needContext`.
- */
-export function needOptions(options: unknown, call: string): void {
-  const isObject = typeof options === "object" && options !== null;
-  if (isObject && !("headers" in options) && !(options instanceof Error)) return;
-  const got = isObject ? "a request: call it when you register the middleware" : show(options);
-  throw new TypeError(`${call} takes options in an object, got ${got}`);
 }
 
 /** Rethrows an error with a stack that leads to the caller instead of to the socket. */

@@ -3,63 +3,56 @@
  * `stream`. An adapter provides a `Session` of one connection, and gets these methods for it.
  */
 import { shield, throwIfDone, type Context } from "../index.ts";
-import { ConnectionScope, STREAM as A_STREAM } from "./connection-scope.ts";
+import { callAdapter } from "./call-adapter.ts";
+import {
+  CONNECTION,
+  connectionApi,
+  openStream,
+  STREAM,
+  TRANSACTION,
+  type Fn,
+} from "./connection-api.ts";
+import { ConnectionScope } from "./connection-scope.ts";
 import { needContext, needFunction } from "./misuse.ts";
-import { rowsOf, type Rows } from "./rows.ts";
+import { rowsOf } from "./rows.ts";
+import type { Session, SessionMethods, SessionSource, StatementMap } from "./session.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 import { runTransaction, savepoint, type TransactionSteps } from "./transaction.ts";
 
-/** One connection while it is in use. Its statements run one at a time, in order. */
-export interface Session<O = never> {
-  /**
-   * The adapter's methods for statements, by name. Each stops its statement when the context ends, and
-   * settles when the connection can do other work. Rejects with a TypeError for wrong arguments.
-   */
-  readonly statements: Readonly<Record<string, Statement>>;
-  /** Starts a query whose rows are read while they arrive. Throws a TypeError for wrong arguments. */
-  open(ctx: Context, ...args: readonly never[]): Stream;
-  /** The message for a transaction within a transaction, if the database has no savepoints. */
-  readonly noSavepointsMessage?: string;
-  /** Runs a statement of the adapter itself, such as ROLLBACK. */
-  execute(ctx: Context, sql: string): Promise<unknown>;
-  /** Returns the steps of a transaction with these options. Throws a TypeError if one is wrong. */
-  transactionSteps(options: O | undefined, ctx: Context): TransactionSteps;
-  /** Rolls back the transaction that the connection's user has left open, if there is one. */
-  reset(ctx: Context): Promise<unknown>;
-  /** Destroys the connection at once, even if an operation runs there. Must not throw. */
-  destroy(reason: unknown): void;
-  /** Gives the connection back, if it was not destroyed. Called once, after everything else. */
-  end(): void;
+/**
+ * Returns `transaction`, `connection` and `stream`, each on a session of its own. Their types follow
+ * from the session: its statements, the options of `transactionSteps`, and the stream of `open`.
+ *
+ * @example
+ * const db = { query, ...sessionMethods({ take: (ctx) => openSession(ctx, pool) }) };
+ * await db.transaction(ctx, async (tx) => {
+ *   await tx.query(ctx, "delete from carts");
+ * });
+ */
+export function sessionMethods<
+  Options = never,
+  Statements extends object = StatementMap,
+  Args extends readonly unknown[] = never,
+  Row = never,
+>(
+  source: SessionSource<Options, Statements, Args, Row>,
+): SessionMethods<Options, Statements, Args, Row> {
+  // The code below does not depend on what the statements are.
+  return untypedMethods(source as unknown as SessionSource<Options>) as unknown as SessionMethods<
+    Options,
+    Statements,
+    Args,
+    Row
+  >;
 }
 
-/** An adapter's method for one statement. */
-export type Statement = (ctx: Context, ...args: readonly never[]) => Promise<unknown>;
-
-/** A result that is open on a session. */
-export interface Stream extends Rows<unknown> {
-  /** Settles when the connection can do other work. Rejects as a statement does. */
-  readonly ended: Promise<unknown>;
-}
-
-/** Where an adapter's sessions come from. */
-export interface SessionSource<O> {
-  /** Waits for a connection. Rejects with `ctx.err()` when `ctx` ends. */
-  take(ctx: Context): Promise<Session<O>>;
-  /** Milliseconds that a rollback may take before its connection is destroyed. */
-  readonly stopTimeout?: number;
-}
-
-type Fn = (connectionApi: never) => unknown;
-
-/** The common methods. Each adapter declares their exact types for its users. */
-export interface SessionMethods<O> {
+interface UntypedMethods<O> {
   transaction(ctx: Context, fn: Fn, options?: O): Promise<unknown>;
   connection(ctx: Context, fn: Fn): Promise<unknown>;
   stream(ctx: Context, ...args: readonly never[]): AsyncGenerator<unknown, void, undefined>;
 }
 
-/** Returns `transaction`, `connection` and `stream`, each on a session of its own. */
-export function sessionMethods<O>(source: SessionSource<O>): SessionMethods<O> {
+function untypedMethods<O>(source: SessionSource<O>): UntypedMethods<O> {
   const { stopTimeout = STOP_TIMEOUT } = source;
   return {
     async transaction(ctx, fn, options) {
@@ -80,9 +73,9 @@ export function sessionMethods<O>(source: SessionSource<O>): SessionMethods<O> {
       needContext(ctx, STREAM);
       return rowsOf(ctx, async (streamCtx) => {
         const session = await source.take(streamCtx);
-        const end = (): void => session.end();
+        const end = (): void => callAdapter("end", () => session.end());
         try {
-          const stream = session.open(streamCtx, ...args);
+          const stream = openStream(session, streamCtx, args);
           // The session does not end in `close`, because the context can end while the loop does
           // not ask for rows.
           stream.ended.then(end, end);
@@ -96,10 +89,6 @@ export function sessionMethods<O>(source: SessionSource<O>): SessionMethods<O> {
   };
 }
 
-const TRANSACTION = "transaction(ctx, async (tx) => { … })";
-const CONNECTION = "connection(ctx, async (db) => { … })";
-const STREAM = "stream(ctx, …)";
-
 async function withSession<O, T>(
   source: SessionSource<O>,
   ctx: Context,
@@ -109,7 +98,7 @@ async function withSession<O, T>(
   try {
     return await fn(session);
   } finally {
-    session.end();
+    callAdapter("end", () => session.end());
   }
 }
 
@@ -135,7 +124,14 @@ function runInTransaction<O>(
       return connectionScope.run(
         ctx,
         (both) =>
-          runInTransaction(both, session, savepointSteps(session, inner), fn, inner, stopTimeout),
+          runInTransaction(
+            both,
+            session,
+            savepointSteps(session, inner, stopTimeout),
+            fn,
+            inner,
+            stopTimeout,
+          ),
         "a nested transaction",
       );
     };
@@ -144,11 +140,16 @@ function runInTransaction<O>(
   return runTransaction(ctx, steps, runFunction, stopTimeout);
 }
 
-function savepointSteps<O>(session: Session<O>, depth: number): TransactionSteps {
+function savepointSteps<O>(
+  session: Session<O>,
+  depth: number,
+  stopTimeout: number,
+): TransactionSteps {
   return savepoint(
     depth,
     (ctx, sql) => session.execute(ctx, sql),
     (reason) => session.destroy(reason),
+    stopTimeout,
   );
 }
 
@@ -178,52 +179,7 @@ async function runOnConnection<O>(
     throw error;
   } finally {
     await shield(ctx, stopTimeout, (detached) => session.reset(detached)).catch((reason: unknown) =>
-      session.destroy(reason),
+      callAdapter("destroy", () => session.destroy(reason)),
     );
   }
-}
-
-/** Returns what `fn` is called with: the statements, `transaction` and `stream`, within the scope. */
-function connectionApi<O>(
-  session: Session<O>,
-  connectionScope: ConnectionScope,
-  transaction: (ctx: Context, fn: Fn, options?: O) => Promise<unknown>,
-): object {
-  const statements = Object.entries(session.statements).map(([name, statement]) => [
-    name,
-    async (ctx: Context, ...args: readonly never[]) => {
-      needContext(ctx, `${name}(ctx, …)`);
-      return await connectionScope.run(ctx, (both) => statement(both, ...args));
-    },
-  ]);
-  return {
-    ...(Object.fromEntries(statements) as Record<string, unknown>),
-    async transaction(ctx: Context, fn: Fn, options?: O) {
-      needContext(ctx, TRANSACTION);
-      needFunction(fn, TRANSACTION);
-      return await transaction(ctx, fn, options);
-    },
-    stream(ctx: Context, ...args: readonly never[]) {
-      needContext(ctx, STREAM);
-      return rowsOf(ctx, async (streamCtx) => {
-        let stream: Stream | undefined;
-        const open = (both: Context): Promise<unknown> =>
-          (stream = session.open(both, ...args)).ended;
-        const ended = connectionScope.run(streamCtx, open, A_STREAM);
-        ended.catch(ignore);
-        if (stream === undefined) await ended;
-        const opened = stream as unknown as Stream;
-        return {
-          next: () => opened.next(),
-          // Also waits for the connection scope, which rejects other operations until it knows that
-          // the stream has ended.
-          close: () => Promise.resolve(opened.close()).then(() => ended.then(ignore, ignore)),
-        };
-      });
-    },
-  };
-}
-
-function ignore(): void {
-  // The stream's `next` reports the error.
 }

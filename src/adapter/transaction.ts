@@ -1,16 +1,9 @@
 /** Transactions and savepoints, for every database that has them. */
-import {
-  afterFunc,
-  isContextError,
-  shield,
-  sleep,
-  throwIfDone,
-  withCancel,
-  withoutCancel,
-  type Context,
-} from "../index.ts";
+import { shield, throwIfDone, type Context } from "../index.ts";
+import { callAdapter } from "./call-adapter.ts";
 import { ConnectionScope } from "./connection-scope.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
+import { runDetached } from "./unstoppable.ts";
 
 /** The steps of one transaction, or of one savepoint within it. */
 export interface TransactionSteps {
@@ -52,7 +45,7 @@ export async function runTransaction<T>(
     try {
       await shield(ctx, stopTimeout, (detached) => steps.rollback(detached));
     } catch (reason) {
-      steps.destroy(reason);
+      callAdapter("destroy", () => steps.destroy(reason));
     }
     throw error;
   }
@@ -66,6 +59,7 @@ export function savepoint(
   depth: number,
   execute: (ctx: Context, sql: string) => Promise<unknown>,
   destroy: (reason: unknown) => void,
+  stopTimeout = STOP_TIMEOUT,
 ): TransactionSteps {
   const name = `eightysix_${depth}`;
   let exists = false;
@@ -73,7 +67,7 @@ export function savepoint(
     // SAVEPOINT is not stopped. After a stop it would be unknown whether the savepoint exists, and
     // a rollback to one that does not exist would abort the transaction around it.
     async begin(ctx) {
-      await runDetached(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`));
+      await runDetached(ctx, (detached) => execute(detached, `SAVEPOINT ${name}`), stopTimeout);
       exists = true;
     },
     commit: (ctx) => execute(ctx, `RELEASE SAVEPOINT ${name}`),
@@ -86,29 +80,6 @@ export function savepoint(
     },
     destroy,
   };
-}
-
-/**
- * Runs `fn` under a context that ends `STOP_TIMEOUT` milliseconds after `ctx`. Unlike the time
- * limit of `shield`, this one starts when `ctx` ends, because `fn` may wait behind slow statements
- * until then.
- */
-async function runDetached<T>(ctx: Context, fn: (ctx: Context) => Promise<T>): Promise<T> {
-  const detached = withCancel(withoutCancel(ctx));
-  const unregister = afterFunc(ctx, (err) => {
-    sleep(detached, STOP_TIMEOUT).then(
-      () => detached.cancel(err),
-      () => undefined,
-    );
-  });
-  try {
-    return await fn(detached);
-  } catch (error) {
-    throw (isContextError(error) ? ctx.err() : undefined) ?? error;
-  } finally {
-    unregister();
-    detached.cancel();
-  }
 }
 
 /**

@@ -1,7 +1,10 @@
 /** One operation on a DuckDB connection: how it gets the connection, and how it is stopped. */
-import { runInterruptible, type InterruptibleOperation } from "../adapter/engine/interrupt.ts";
-import type { ConnectionSource } from "../adapter/engine/session.ts";
-import { Places } from "../adapter/places.ts";
+import {
+  type ConnectionSource,
+  type InterruptibleOperation,
+  Places,
+  runInterruptible,
+} from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import type { ConnectionLike, InstanceLike } from "./types.ts";
 

@@ -5,15 +5,14 @@
  * @packageDocumentation
  */
 import type { ContextConnection, ContextInstance, InstanceOptions } from "./database.ts";
-import type { ConnectionSource } from "../adapter/engine/session.ts";
-import { sessionMethods } from "../adapter/sessions.ts";
+import { type ConnectionSource, sessionMethods } from "../adapter/index.ts";
 import { checkOptions, show } from "../internal.ts";
 import { connectionPerCall, sharedConnection } from "./engine.ts";
 import { sessionsOf } from "./session.ts";
 import { driverMethods } from "./statements.ts";
 import type { ConnectionLike, InstanceLike } from "./types.ts";
 
-export { NothingCommittedError } from "../adapter/transaction.ts";
+export { NothingCommittedError } from "../adapter/index.ts";
 export type {
   ContextConnection,
   ContextInstance,

@@ -1,7 +1,13 @@
 /** One connection while it serves a transaction, a stream or a function. */
-import { EngineSession, engineSessions, type ConnectionSource } from "../adapter/engine/session.ts";
-import type { SessionSource, Statement, Stream } from "../adapter/sessions.ts";
-import { NothingCommittedError } from "../adapter/transaction.ts";
+import {
+  type ConnectionSource,
+  EngineSession,
+  engineSessions,
+  NothingCommittedError,
+  type SessionSource,
+  type Statement,
+  type Stream,
+} from "../adapter/index.ts";
 import { background, type Context } from "../index.ts";
 import { isAborted, rollback, runOperation } from "./engine.ts";
 import { driverMethods, openBatches, queryText } from "./statements.ts";

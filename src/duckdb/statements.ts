@@ -1,6 +1,5 @@
 /** The driver's methods that run one statement, given as SQL or prepared. */
-import type { ConnectionSource } from "../adapter/engine/session.ts";
-import type { Statement } from "../adapter/sessions.ts";
+import type { ConnectionSource, Statement } from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import { show } from "../internal.ts";
 import { runOperation } from "./engine.ts";

@@ -6,8 +6,7 @@
  * statement aborts it, and then the next statement fails. So a stream runs in a transaction, and after
  * its last chunk one more statement finds out whether the stream was complete.
  */
-import type { ConnectionSource } from "../adapter/engine/session.ts";
-import { EngineStream } from "../adapter/engine/stream.ts";
+import { type ConnectionSource, EngineStream } from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import { interruptible, isAborted, isInterrupt, rollback } from "./engine.ts";
 import type { ConnectionLike } from "./types.ts";

@@ -150,7 +150,7 @@ async function run(
       start: () => (sent = send()),
       stop: () => {
         exchange.stop(ctx.err());
-        return Promise.resolve();
+        return Promise.resolve("proven" as const); // the abort closes the connection itself
       },
       isStop: (error) => exchange.isStop(error, ctx.err()),
       // An own `fetch` that ignores its signal may still respond. That response is discarded.

@@ -9,13 +9,13 @@
  * @packageDocumentation
  */
 import type { ContextDatabase } from "./database.ts";
-import { sessionMethods } from "../adapter/sessions.ts";
+import { sessionMethods } from "../adapter/index.ts";
 import { show } from "../internal.ts";
 import { sessionsOf } from "./session.ts";
 import { sharedDatabase, query } from "./shared-database.ts";
 import type { DatabaseLike } from "./types.ts";
 
-export { NothingCommittedError } from "../adapter/transaction.ts";
+export { NothingCommittedError } from "../adapter/index.ts";
 export type {
   ContextDatabase,
   ContextQueries,

@@ -1,9 +1,13 @@
 /** A database while it serves a transaction, a stream or a function. */
 import { setImmediate } from "node:timers/promises";
-import { EngineSession, engineSessions } from "../adapter/engine/session.ts";
-import { EngineStream } from "../adapter/engine/stream.ts";
-import type { SessionSource, Stream } from "../adapter/sessions.ts";
-import { NothingCommittedError } from "../adapter/transaction.ts";
+import {
+  EngineSession,
+  engineSessions,
+  EngineStream,
+  NothingCommittedError,
+  type SessionSource,
+  type Stream,
+} from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import { checkOptions, show } from "../internal.ts";
 import type { TransactionOptions } from "./database.ts";

@@ -1,7 +1,10 @@
 /** What all wrappers of one `Database` share, and how one operation runs on it. */
-import { runInterruptible, type InterruptibleOperation } from "../adapter/engine/interrupt.ts";
-import type { ConnectionSource } from "../adapter/engine/session.ts";
-import { Places } from "../adapter/places.ts";
+import {
+  type ConnectionSource,
+  type InterruptibleOperation,
+  Places,
+  runInterruptible,
+} from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import { bindParameters } from "./binding.ts";
 import { PausedStatements } from "./paused-statements.ts";

@@ -1,7 +1,6 @@
 /** The documents of a query, fetched in batches. Each fetch is an operation that can be stopped. */
 import { afterFunc, type Context } from "../index.ts";
-import { rowsOf, type Rows } from "../adapter/rows.ts";
-import { STOP_TIMEOUT, runStoppable } from "../adapter/stoppable.ts";
+import { type Rows, rowsOf, runStoppable, STOP_TIMEOUT } from "../adapter/index.ts";
 import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
 import { isStop, RunningCall } from "./running-call.ts";
 import type { ContextCursor } from "./types.ts";
@@ -48,11 +47,14 @@ function batches(
       const first = await runStoppable(ctx, {
         kind,
         what,
-        start: () => call.run(() => driverCursor.next()),
+        start(resolver) {
+          call.run(resolver, () => driverCursor.next());
+          return undefined;
+        },
         stop: () => call.stop(),
         isStop,
         destroy: () => call.close(),
-        release: (end) => (state = end),
+        release: (end) => void ({ state } = end),
       });
       isFetching = false;
       return first === null ? undefined : [first, ...driverCursor.readBufferedDocuments()];
@@ -60,7 +62,7 @@ function batches(
     async close() {
       unwatch();
       await closeWithin(STOP_TIMEOUT, driverCursor);
-      call.release(state);
+      call.release({ state });
     },
   };
 }

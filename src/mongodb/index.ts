@@ -11,7 +11,7 @@ import type {
   DbLike,
 } from "./types.ts";
 import type { Context } from "../index.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
+import { runStoppable } from "../adapter/index.ts";
 import { createCursor } from "./cursor.ts";
 import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
 import { OPTIONS_POSITION } from "./methods.ts";
@@ -94,23 +94,24 @@ function callMethod(
 ) {
   return async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
     const callOptions = checkCall(ctx, method, args[position]);
-    let call!: RunningCall;
+    let call: RunningCall | undefined;
     return runStoppable(ctx, {
       kind: `mongodb.${method}`,
       what: target.namespace,
-      start() {
+      start(resolver) {
         const isCommand = method === "command";
         const { maxTimeMS } = isCommand ? (args[0] as CallOptions) : callOptions;
-        call = new RunningCall(ctx, target, { ...callOptions, maxTimeMS });
-        const driverArgs = withOptions(args, position, call.options);
+        const started = (call = new RunningCall(ctx, target, { ...callOptions, maxTimeMS }));
+        const driverArgs = withOptions(args, position, started.options);
         // `command` alone takes its limit from the command, whose name must stay its first property.
-        if (isCommand) driverArgs[0] = { ...(args[0] as object), ...call.limit };
-        return call.run(() => methods[method]?.(...driverArgs) as Promise<unknown>);
+        if (isCommand) driverArgs[0] = { ...(args[0] as object), ...started.limit };
+        started.run(resolver, () => methods[method]?.(...driverArgs) as Promise<unknown>);
+        return undefined;
       },
-      stop: () => call.stop(),
+      stop: () => (call as RunningCall).stop(),
       isStop,
-      destroy: () => call.close(),
-      release: (state) => call.release(state),
+      destroy: () => call?.close(),
+      release: (end) => call?.release(end),
     });
   };
 }

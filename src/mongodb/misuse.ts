@@ -1,5 +1,5 @@
 /** Checks arguments. Each message says what was passed and what to write instead. */
-import { needContext } from "../adapter/misuse.ts";
+import { needContext } from "../adapter/index.ts";
 import { show } from "../internal.ts";
 import type { CallOptions, CollectionOrDb } from "./driver.ts";
 import type { DbLike } from "./types.ts";

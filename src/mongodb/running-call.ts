@@ -11,6 +11,7 @@
  *
  * The signal is used where `killSessions` does not help.
  */
+import type { OperationEnd, Resolver, StopProof } from "../adapter/index.ts";
 import { remaining, type Context } from "../index.ts";
 import type { CallOptions, ClientSession, CollectionOrDb, MongoClient } from "./driver.ts";
 
@@ -65,20 +66,22 @@ export class RunningCall {
     if (mode === "primary") this.#killableSession = session;
   }
 
-  /** Runs one command of the call. A cursor has several. */
-  async run<T>(command: () => PromiseLike<T>): Promise<T> {
+  /** Runs one command of the call, and passes its outcome to `resolver`. A cursor has several. */
+  run<T>(resolver: Resolver<T>, command: () => PromiseLike<T>): void {
     this.#commands++;
-    try {
-      return await command();
-    } catch (error) {
-      // The server and this process see the same deadline pass in either order.
-      const isLate = this.limit.maxTimeMS !== undefined && codeOf(error) === MAX_TIME_EXPIRED;
-      throw isLate ? (this.#ctx.err() ?? error) : error;
-    }
+    command().then(
+      (value) => resolver.resolve(value),
+      (error: unknown) => {
+        // The server and this process see the same deadline pass in either order.
+        const isLate = this.limit.maxTimeMS !== undefined && codeOf(error) === MAX_TIME_EXPIRED;
+        const reason = isLate ? (this.#ctx.err() ?? error) : error;
+        resolver.reject(reason, { answered: !isNetworkError(error) });
+      },
+    );
   }
 
   /** Resolves when this stop can hit nothing more. Rejects if only closing the socket helps. */
-  async stop(): Promise<void> {
+  async stop(): Promise<StopProof> {
     const session = this.#ownSession?.serverSession;
     const isUnsent = session !== undefined && session.lastUse === this.#lastUseBefore;
     // For a later batch of a cursor, the driver answers the signal with `killCursors` on the server
@@ -86,7 +89,7 @@ export class RunningCall {
     const isLaterBatch = this.#commands > 1;
     if (isUnsent || (this.#killableSession === undefined && isLaterBatch)) {
       this.close();
-      return;
+      return "proven"; // nothing was sent that could hit another call
     }
     if (this.#killableSession === undefined) {
       throw new Error("killSessions cannot stop this call alone");
@@ -99,6 +102,7 @@ export class RunningCall {
     try {
       const killSessions = [this.#killableSession.serverSession.id];
       await this.#client.db("admin").command({ killSessions }, { signal: timeout.signal });
+      return "proven"; // the server has answered
     } finally {
       clearTimeout(timer);
     }
@@ -111,7 +115,7 @@ export class RunningCall {
   }
 
   /** Gives the session back. It is called once, after the last command. */
-  release(state: "stopped" | "abandoned"): void {
+  release({ state }: Pick<OperationEnd, "state">): void {
     // An abandoned call may still run in the session and would block the next write there.
     if (state === "abandoned" && this.#ownSession !== undefined) {
       this.#ownSession.serverSession.isDirty = true;
@@ -124,6 +128,12 @@ export class RunningCall {
 export function isStop(error: unknown): boolean {
   const code = codeOf(error);
   return code === CLOSED || INTERRUPTED.includes(code as number);
+}
+
+/** Whether the driver reports a broken connection, so that the command may still run. */
+function isNetworkError(error: unknown): boolean {
+  const { name } = Object(error) as { name?: unknown };
+  return /^Mongo(?:Network|PoolCleared)/.test(String(name));
 }
 
 function codeOf(error: unknown): unknown {

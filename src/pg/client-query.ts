@@ -1,6 +1,6 @@
 /** A query on a client that other code may use too. */
 import type { Context } from "../index.ts";
-import type { Settings } from "../adapter/settings.ts";
+import type { Settings } from "../adapter/index.ts";
 import type { Client } from "./driver.ts";
 import { destroyClient } from "./end-client.ts";
 import { RunningQuery } from "./running-query.ts";

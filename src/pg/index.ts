@@ -5,10 +5,14 @@
  */
 import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
-import { needContext, showCaller } from "../adapter/misuse.ts";
-import { sessionMethods } from "../adapter/sessions.ts";
-import { settingsOf, type Settings } from "../adapter/settings.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
+import {
+  needContext,
+  runStoppable,
+  sessionMethods,
+  type Settings,
+  settingsOf,
+  showCaller,
+} from "../adapter/index.ts";
 import { ClientQuery } from "./client-query.ts";
 import { isPool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
@@ -21,7 +25,7 @@ export { bind } from "./orm/bind.ts";
 export { contextPool } from "./orm/context-pool.ts";
 export { prismaExtension } from "./orm/prisma.ts";
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
-export { NothingCommittedError } from "../adapter/transaction.ts";
+export { NothingCommittedError } from "../adapter/index.ts";
 export type {
   ContextDatabase,
   ContextQueries,

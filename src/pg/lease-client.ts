@@ -1,6 +1,6 @@
 /** Leases of a pool's clients: how to wait for a client, check it and return it. */
 import type { Context } from "../index.ts";
-import { lease } from "../adapter/lease.ts";
+import { lease } from "../adapter/index.ts";
 import { isJavaScriptClient, type Pool, type PoolClient } from "./driver.ts";
 import { destroyPoolClient, ignoreError } from "./end-client.ts";
 import { forgetLimit } from "./server-timeout.ts";

@@ -1,7 +1,7 @@
 /** A query on the first connection of a pool that is free. */
 import type { Context } from "../index.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import type { Settings } from "../adapter/settings.ts";
+import type { Settings } from "../adapter/index.ts";
 import type { Pool, PoolClient, Query } from "./driver.ts";
 import { destroyPoolClient } from "./end-client.ts";
 import { holdClient, requestClient, returnClient, type ClientWaiter } from "./lease-client.ts";

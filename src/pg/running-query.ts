@@ -1,7 +1,6 @@
 /** One query, from the wait for its connection until the connection can serve others. */
 import { startWork, type Context, type Work } from "../index.ts";
-import type { Settings } from "../adapter/settings.ts";
-import type { Operation, Resolver } from "../adapter/stoppable.ts";
+import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
 import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
 import { cancel } from "./cancel-request.ts";
 import {
@@ -68,10 +67,10 @@ export abstract class RunningQuery implements Operation<Result> {
    * of the cancel request. If it is unknown whether the server did so, the query's connection is
    * destroyed while it is still corked.
    */
-  async stop(): Promise<void> {
+  async stop(): Promise<StopProof> {
     if (this.#client === undefined) {
       this.rejectAsDone();
-      return;
+      return "proven"; // nothing was sent
     }
     const { stream } = this.#client.connection;
     stream.cork();
@@ -79,6 +78,7 @@ export abstract class RunningQuery implements Operation<Result> {
     this.#request = cancel(this.#client);
     await this.#request.closed;
     stream.uncork();
+    return "unproven";
   }
 
   isStop(error: unknown): boolean {
@@ -91,7 +91,7 @@ export abstract class RunningQuery implements Operation<Result> {
     this.destroyConnection();
   }
 
-  release(state: "stopped" | "abandoned"): void {
+  release({ state }: OperationEnd): void {
     this.#work?.end(state);
     this.returnConnection();
   }
@@ -168,8 +168,11 @@ export abstract class RunningQuery implements Operation<Result> {
       connection.removeListener("end", reject);
       this.isReusable = message?.status === "I";
       this.#hasEnded = true;
-      this.#settle?.reject(error);
+      this.#settle?.reject(error, { answered });
     };
+    // Without an answer, the query may still run: the connection broke, or pg's `query_timeout` has
+    // given the query up. An error of a type parser comes after the server's answer.
+    const answered = isServerError(error) || readyForQuery;
     if (!isServerError(error) || readyForQuery) reject();
     else {
       connection.once("readyForQuery", reject);

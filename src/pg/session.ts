@@ -1,13 +1,18 @@
 /** Sessions: one connection for several statements, such as those of a transaction. */
 import type { Context } from "../index.ts";
-import { showCaller } from "../adapter/misuse.ts";
-import { Places } from "../adapter/places.ts";
+import {
+  NothingCommittedError,
+  Places,
+  runStoppable,
+  type Session,
+  type SessionSource,
+  type Settings,
+  showCaller,
+  type Stream,
+  type TransactionSteps,
+} from "../adapter/index.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
-import type { Settings } from "../adapter/settings.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
-import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { Client, Pool } from "./driver.ts";
 import { destroyClient } from "./end-client.ts";

@@ -1,5 +1,5 @@
 /** The options of `withContext`, `bind` and `contextPool`. */
-import type { StopOptions } from "../adapter/settings.ts";
+import type { StopOptions } from "../adapter/index.ts";
 
 export interface WithContextOptions extends StopOptions {
   /**

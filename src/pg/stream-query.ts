@@ -1,8 +1,6 @@
 /** A query whose rows are read while they arrive: a portal, from which the reader fetches batches. */
 import type { Context } from "../index.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
-import type { Rows } from "../adapter/rows.ts";
-import type { Settings } from "../adapter/settings.ts";
+import { type Rows, runStoppable, type Settings, type StopProof } from "../adapter/index.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { Client, Query } from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
@@ -76,11 +74,11 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     await this.ended.catch(() => undefined);
   }
 
-  override async stop(): Promise<void> {
-    if (this.#isPaused) {
-      this.#wasStoppedInPause = true;
-      this.#sync();
-    } else await super.stop();
+  override async stop(): Promise<StopProof> {
+    if (!this.#isPaused) return await super.stop();
+    this.#wasStoppedInPause = true;
+    this.#sync();
+    return "proven"; // nothing but the end of the query was sent
   }
 
   /** Creates the query and replaces its handlers, because pg has no hook to pause a query. */

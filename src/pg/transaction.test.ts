@@ -240,7 +240,9 @@ describe("a transaction", () => {
     const misspelt = { isolation: "snapshot" as "serializable" };
     await expect(db.transaction(ctx, () => 1, misspelt)).rejects.toThrow(/isolation is one of/);
     const unknown = { readonly: true } as object;
-    await expect(db.transaction(ctx, () => 1, unknown)).rejects.toThrow(/no option readonly/);
+    await expect(db.transaction(ctx, () => 1, unknown)).rejects.toThrow(
+      /unknown option "readonly"/,
+    );
     await expectWhole(1);
   });
 

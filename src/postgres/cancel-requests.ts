@@ -22,23 +22,20 @@ export class CancelRequests {
   #isAbandoned = false;
 
   /**
-   * Resolves when none of the requests can hit anything. When `settled` resolves, requests that were
+   * Resolves when none of the requests can hit anything. When `signal` aborts, requests that were
    * not sent yet are dropped. Rejects if a request was sent and its effect is unknown, or if none
    * could be sent.
    */
-  async send(options: PoolOptions, backend: Backend, settled: PromiseLike<unknown>): Promise<void> {
+  async send(options: PoolOptions, backend: Backend, signal: AbortSignal): Promise<void> {
     const { pid, secret } = backend;
     if (pid === null || secret === null) {
       throw new Error("the server sent no key for cancel requests");
     }
-    let isSettled = false;
-    const dropUnsent = (): void => {
-      isSettled = true;
+    signal.addEventListener("abort", () => {
       for (const request of this.#requests) if (!request.sent) request.abandon();
-    };
-    void settled.then(dropUnsent);
+    });
     const addresses = await addressesOf(options);
-    if (isSettled || this.#isAbandoned) return;
+    if (signal.aborted || this.#isAbandoned) return;
     const requests = addresses.map((address) => cancelRequest({ ...address, pid, secret }));
     this.#requests.push(...requests);
     const answers = await Promise.allSettled(requests.map((request) => request.closed));
@@ -48,7 +45,7 @@ export class CancelRequests {
         : [],
     );
     const harmful = failures.find(({ sent }) => sent === true);
-    const allFailed = failures.length === requests.length && !isSettled;
+    const allFailed = failures.length === requests.length && !signal.aborted;
     if (harmful !== undefined || allFailed) throw (harmful ?? failures[0])?.error;
   }
 

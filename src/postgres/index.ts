@@ -10,15 +10,13 @@
  */
 import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
-import { needContext } from "../adapter/misuse.ts";
-import { sessionMethods } from "../adapter/sessions.ts";
-import { settingsOf } from "../adapter/settings.ts";
+import { needContext, sessionMethods, settingsOf } from "../adapter/index.ts";
 import { needPool, needQuery } from "./misuse.ts";
 import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike, WithContextOptions } from "./types.ts";
 
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
-export { NothingCommittedError } from "../adapter/transaction.ts";
+export { NothingCommittedError } from "../adapter/index.ts";
 export type {
   ContextDatabase,
   ContextQueries,

@@ -8,7 +8,7 @@
  * connection it was sent.
  */
 import { afterFunc, type Context, type Stop } from "../index.ts";
-import { lease } from "../adapter/lease.ts";
+import { lease } from "../adapter/index.ts";
 import { copyQuery, leaseQueryOf, type OnExecute, type Pool, type SentQuery } from "./driver.ts";
 import { LeasedConnection } from "./leased-connection.ts";
 

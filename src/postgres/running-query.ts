@@ -1,6 +1,7 @@
 /** A query on a leased connection, as an operation that can be stopped. */
-import type { Operation } from "../adapter/stoppable.ts";
+import type { Operation, Resolver, StopProof } from "../adapter/index.ts";
 import { CancelRequests } from "./cancel-requests.ts";
+import { isConnectionError } from "./connection-error.ts";
 import { copyQuery, type Query, type Result, type SentQuery } from "./driver.ts";
 import type { LeasedConnection } from "./leased-connection.ts";
 
@@ -15,7 +16,6 @@ export class RunningQuery implements Operation<unknown> {
   readonly #query: Query;
   readonly #isLast: boolean;
   readonly #cancelRequests = new CancelRequests();
-  #settled: Promise<unknown> = Promise.resolve();
   /**
    * Set as soon as the server has answered, before the promise settles. Meanwhile another caller may
    * get the connection.
@@ -37,37 +37,34 @@ export class RunningQuery implements Operation<unknown> {
     this.what = textOf(query);
   }
 
-  start(): Promise<unknown> {
-    const running = new Promise((resolve, reject) => {
-      // The driver resolves a query twice if it closes a portal, or if it only describes.
-      const onResult = (result: unknown): void => {
-        if (this.#isAnswered) return;
-        this.#isAnswered = true;
-        this.mayHaveBegunTransaction = beginsTransaction(result);
-        if (this.#isLast && !this.isCancelSent && !this.mayHaveBegunTransaction) {
-          this.connection.giveBackAfterQuery();
-        }
-        resolve(this.resultFrom(result));
-      };
-      const onError = (error: Error): void => {
-        this.#isAnswered = true;
-        this.mayHaveBegunTransaction = /\b(?:begin|start)\b/i.test(this.sent?.string ?? "");
-        reject(error);
-      };
-      const outcome = { resolve: onResult, reject: onError };
-      this.sent = copyQuery(this.#query, outcome, this.overrides());
-      this.connection.execute(this.sent);
-    });
-    this.#settled = running.catch(() => undefined);
-    return running;
+  start(resolver: Resolver<unknown>): undefined {
+    // The driver resolves a query twice if it closes a portal, or if it only describes.
+    const onResult = (result: unknown): void => {
+      if (this.#isAnswered) return;
+      this.#isAnswered = true;
+      this.mayHaveBegunTransaction = beginsTransaction(result);
+      if (this.#isLast && !this.isCancelSent && !this.mayHaveBegunTransaction) {
+        this.connection.giveBackAfterQuery();
+      }
+      this.succeed(resolver, result);
+    };
+    const onError = (error: Error): void => {
+      this.#isAnswered = true;
+      this.mayHaveBegunTransaction = /\b(?:begin|start)\b/i.test(this.sent?.string ?? "");
+      resolver.reject(error, { answered: !isConnectionError(error) });
+    };
+    const outcome = { resolve: onResult, reject: onError };
+    this.sent = copyQuery(this.#query, outcome, this.overrides());
+    this.connection.execute(this.sent);
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: AbortSignal): Promise<StopProof> {
     const { state: backend } = this.sent ?? {};
     // Another caller may have the connection by now. Or it was broken, and nothing was sent.
-    if (this.#isAnswered || backend == null) return;
+    if (this.#isAnswered || backend == null) return "proven";
     this.isCancelSent = true;
-    await this.#cancelRequests.send(this.connection.pool.options, backend, this.#settled);
+    await this.#cancelRequests.send(this.connection.pool.options, backend, signal);
+    return "unproven";
   }
 
   isStop(error: unknown): boolean {
@@ -89,9 +86,9 @@ export class RunningQuery implements Operation<unknown> {
     return {};
   }
 
-  /** Returns what the caller gets for the driver's result. */
-  protected resultFrom(result: unknown): unknown {
-    return result;
+  /** Reports the driver's result. */
+  protected succeed(resolver: Resolver<unknown>, result: unknown): void {
+    resolver.resolve(result);
   }
 }
 

@@ -1,12 +1,17 @@
 /** A session: one connection while it serves a transaction, a stream, a function or one query. */
 import { shield, throwIfDone, type Context } from "../index.ts";
-import { Places } from "../adapter/places.ts";
+import {
+  NothingCommittedError,
+  Places,
+  runStoppable,
+  type Session,
+  type SessionSource,
+  type Settings,
+  type Stream,
+  type TransactionSteps,
+} from "../adapter/index.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import type { Settings } from "../adapter/settings.ts";
-import type { Session, SessionSource, Stream } from "../adapter/sessions.ts";
-import { runStoppable } from "../adapter/stoppable.ts";
-import { NothingCommittedError, type TransactionSteps } from "../adapter/transaction.ts";
 import { show } from "../internal.ts";
 import { isConnectionError } from "./connection-error.ts";
 import type { Pool, Query, Result } from "./driver.ts";

@@ -1,6 +1,6 @@
 /** A query whose rows are read while they arrive, from a portal that sends some rows at a time. */
 import type { Context } from "../index.ts";
-import type { Stream } from "../adapter/sessions.ts";
+import type { Resolver, StopProof, Stream } from "../adapter/index.ts";
 import type { Query, Result, SentQuery } from "./driver.ts";
 import type { LeasedConnection } from "./leased-connection.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -54,9 +54,10 @@ export class StreamQuery extends RunningQuery implements Stream {
   }
 
   /** A stopped stream rejects, although a closed portal is a success for the server. */
-  protected override resultFrom(result: unknown): unknown {
+  protected override succeed(resolver: Resolver<unknown>, result: unknown): void {
     const err = this.#isStopped ? this.#ctx.err() : undefined;
-    return err === undefined ? result : Promise.reject(err);
+    if (err === undefined) resolver.resolve(result);
+    else resolver.reject(err);
   }
 
   async next(): Promise<unknown[] | undefined> {
@@ -82,11 +83,11 @@ export class StreamQuery extends RunningQuery implements Stream {
     await this.ended.catch(() => undefined);
   }
 
-  override async stop(): Promise<void> {
+  override async stop(signal: AbortSignal): Promise<StopProof> {
     const isServerWaiting = this.#continue !== undefined;
     if (isServerWaiting) this.#isStopped = true;
     this.#closePortal();
-    if (!isServerWaiting) await super.stop();
+    return isServerWaiting ? "proven" : await super.stop(signal);
   }
 
   /** Closes the portal now, or when the rows that the server is sending have arrived. */

@@ -2,7 +2,7 @@
  * The public types of `postgres` 3.4 (postgres.js), described structurally: the driver is an optional
  * peer, so its own types may be missing.
  */
-import type { StopOptions } from "../adapter/settings.ts";
+import type { StopOptions } from "../adapter/index.ts";
 
 type AnyFunction = (...args: never) => unknown;
 

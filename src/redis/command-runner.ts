@@ -1,5 +1,5 @@
 /** Runs the user's commands: on the client itself or, if they block, on a connection of their own. */
-import { needContext } from "../adapter/misuse.ts";
+import { needContext } from "../adapter/index.ts";
 import { BlockingCommands } from "../adapter/redis/blocking.ts";
 import { runOnClient } from "../adapter/redis/client-command.ts";
 import type { WithContextOptions } from "../adapter/redis/options.ts";

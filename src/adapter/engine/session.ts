@@ -1,7 +1,7 @@
 /** A connection to an engine while it serves a transaction, a stream or a function. */
 import { background, throwIfDone, type Context } from "../../index.ts";
 import { Places } from "../places.ts";
-import type { Session, SessionSource, Statement, Stream } from "../sessions.ts";
+import type { Session, SessionSource, Statement, Stream } from "../session.ts";
 import type { TransactionSteps } from "../transaction.ts";
 
 /** The source of connections for operations and sessions. */

@@ -1,7 +1,7 @@
 /** A result of an engine inside this process, read while it arrives. */
 import type { Context } from "../../index.ts";
 import { RowBuffer } from "../row-buffer.ts";
-import type { Stream } from "../sessions.ts";
+import type { Stream } from "../session.ts";
 import { runInterruptible, type InterruptibleOperation } from "./interrupt.ts";
 
 /**

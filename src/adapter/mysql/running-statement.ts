@@ -1,6 +1,6 @@
 /** One statement while it runs on a connection: an operation that KILL QUERY stops. */
 import { background, sleep } from "../../index.ts";
-import type { Operation } from "../stoppable.ts";
+import type { Operation, Resolver, StopProof } from "../stoppable.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { TransactionState } from "./transaction-state.ts";
 
@@ -27,6 +27,13 @@ const INTERRUPTED = new Set([
 function isInterrupt(error: unknown): boolean {
   const { errno, sqlState } = Object(error) as { errno?: unknown; sqlState?: unknown };
   return INTERRUPTED.has(Number(errno)) || sqlState === "70100";
+}
+
+/** Whether the connection broke, so that the statement may still run. Errors of the server are below 5000. */
+function isConnectionError(error: unknown): boolean {
+  const { fatal, errno } = Object(error) as { fatal?: unknown; errno?: unknown };
+  const isFromServer = Number(errno) >= 1_000 && Number(errno) < 5_000;
+  return fatal === true && !isFromServer;
 }
 
 /** The error of mysql2's own `timeout`, which rejects while the statement goes on in the server. */
@@ -73,7 +80,14 @@ export class RunningStatement<T = unknown> implements Operation<T> {
     this.#mayOpenTransaction = mayOpenTransaction;
   }
 
-  async start(): Promise<T> {
+  start(resolver: Resolver<T>): undefined {
+    this.#run().then(
+      (value) => resolver.resolve(value),
+      (error: unknown) => resolver.reject(error, { answered: !isConnectionError(error) }),
+    );
+  }
+
+  async #run(): Promise<T> {
     const { connection, transaction } = this.#session;
     try {
       const result = await this.#call();
@@ -126,8 +140,9 @@ export class RunningStatement<T = unknown> implements Operation<T> {
     }
   }
 
-  stop(): PromiseLike<unknown> {
-    return this.#isFencing ? Promise.resolve() : this.#kill();
+  async stop(): Promise<StopProof> {
+    if (!this.#isFencing) await this.#kill();
+    return "proven"; // by the answer to the KILL, and by the fence
   }
 
   #kill(): Promise<void> {

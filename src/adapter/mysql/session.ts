@@ -1,7 +1,7 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
 import { shield, type Context } from "../../index.ts";
 import { Places } from "../places.ts";
-import type { Session, Statement, Stream } from "../sessions.ts";
+import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { TransactionSteps } from "../transaction.ts";

@@ -1,7 +1,8 @@
 /** A statement whose rows are read while they arrive. */
 import { withCancel, type CancelableContext, type Context } from "../../index.ts";
 import { RowBuffer } from "../row-buffer.ts";
-import type { Stream } from "../sessions.ts";
+import type { Stream } from "../session.ts";
+import type { StopProof } from "../stoppable.ts";
 import type { PausableRows } from "./driver.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
 
@@ -59,7 +60,7 @@ export class StreamStatement extends RunningStatement<void> implements Stream {
   }
 
   /** Also reads and discards the rows, because the server notices a KILL only while it can send. */
-  override stop(): PromiseLike<unknown> {
+  override stop(): Promise<StopProof> {
     this.#isDiscarding = true;
     this.#buffer.discard();
     return super.stop();

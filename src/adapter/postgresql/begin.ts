@@ -1,5 +1,6 @@
 /** The BEGIN of a transaction, with its options. */
-import { isolationLevel, needNoMore, type IsolationLevel } from "../isolation.ts";
+import { checkOptions } from "../../internal.ts";
+import { isolationLevel, type IsolationLevel } from "../isolation.ts";
 import { setTimeoutTo } from "./server-timeout.ts";
 
 /**
@@ -19,8 +20,8 @@ export interface TransactionOptions {
  * message, so the timeout costs no round trip. Throws a TypeError for unknown options.
  */
 export function beginOf(options: TransactionOptions = {}, timeout?: number): string {
-  const { isolation, readOnly, deferrable, ...unknown } = options;
-  needNoMore(unknown, "isolation, readOnly, deferrable");
+  checkOptions(options, "transaction", ["isolation", "readOnly", "deferrable"]);
+  const { isolation, readOnly, deferrable } = options;
   const modes: string[] = [];
   if (isolation !== undefined) modes.push(isolationLevel(isolation));
   if (readOnly !== undefined) modes.push(readOnly ? "READ ONLY" : "READ WRITE");

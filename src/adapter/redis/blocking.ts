@@ -77,19 +77,25 @@ export class BlockingCommands<C extends DriverConnection> {
     const { kind, stopTimeout } = this.#options;
     this.#openControl(); // opened now, so that it is ready when it is needed
     const pending: PendingUnblock<C> = { control: undefined };
-    let isRunning = true;
-    const settled = (): void => void (isRunning = false);
     return runStoppable(
       ctx,
       {
         kind,
         what,
-        start() {
-          const using = use(connection.driver);
-          using.then(settled, settled);
-          return using;
+        start(resolver) {
+          use(connection.driver).then(
+            (value) => resolver.resolve(value),
+            (error: unknown) => {
+              const answered = isUnblocked(error) || connection.state === "ready";
+              resolver.reject(error, { answered });
+            },
+          );
+          return undefined;
         },
-        stop: () => this.#unblock(connection, () => isRunning, pending),
+        stop: async (signal) => {
+          await this.#unblock(connection, signal, pending);
+          return "proven"; // by the answers to the UNBLOCKs
+        },
         isStop: isUnblocked,
         destroy() {
           connection.destroy();
@@ -106,12 +112,12 @@ export class BlockingCommands<C extends DriverConnection> {
   /** Resolves when no UNBLOCK that was sent can reach the connection any more. */
   async #unblock(
     connection: OwnConnection<C>,
-    isRunning: () => boolean,
+    signal: AbortSignal,
     pending: PendingUnblock<C>,
   ): Promise<void> {
     const id = await connection.id;
     let doubt: { readonly error: unknown } | undefined;
-    while (isRunning()) {
+    while (!signal.aborted) {
       const control = this.#openControl();
       if (control.state === "opening") {
         await Promise.race([control.id.catch(() => undefined), pause()]);
@@ -131,7 +137,7 @@ export class BlockingCommands<C extends DriverConnection> {
       await pause();
     }
     if (doubt === undefined) return;
-    while (isRunning()) await pause();
+    while (!signal.aborted) await pause();
     throw doubt.error;
   }
 

@@ -7,8 +7,7 @@ import {
   type Context,
 } from "../../index.ts";
 import { checkOptions, show } from "../../internal.ts";
-import { needOptions } from "../../adapter/misuse.ts";
-import { checkContextOption } from "../checks.ts";
+import { checkContextOption, checkIsOptions } from "../checks.ts";
 import { LocalTimeout, MalformedDeadline, RemoteDeadline } from "./causes.ts";
 import {
   checkDeadline,
@@ -54,7 +53,7 @@ export function checkLimits(
   call: string,
   others: readonly string[] | "any" = [],
 ): void {
-  needOptions(options, call);
+  checkIsOptions(options, call);
   if (others !== "any") checkOptions(options, call, [...KNOWN_OPTIONS, ...others]);
   checkTimeout(options.timeout);
   checkContextOption(options.parent, "parent");

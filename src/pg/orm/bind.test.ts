@@ -13,7 +13,7 @@ import {
 } from "../../../test/support/postgres.ts";
 import { startProxy } from "../../../test/support/proxy.ts";
 import { expectWhole, failure, table } from "../../../test/support/orms.ts";
-import { NothingCommittedError } from "../../adapter/transaction.ts";
+import { NothingCommittedError } from "../../adapter/index.ts";
 import { bind } from "../index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

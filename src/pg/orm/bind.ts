@@ -1,7 +1,6 @@
 /** Pools and clients that belong to one context, for ORMs and query builders. */
 import type { Context } from "../../index.ts";
-import { needContext } from "../../adapter/misuse.ts";
-import { settingsOf } from "../../adapter/settings.ts";
+import { needContext, settingsOf } from "../../adapter/index.ts";
 import { isPool } from "../driver.ts";
 import type { WithContextOptions } from "../settings.ts";
 import type { ClientLike, PoolLike } from "../types.ts";

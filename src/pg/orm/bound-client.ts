@@ -1,9 +1,11 @@
 /** A client of `pg` whose queries belong to a context, in every form of `query` that pg has. */
 import { isContextError, throwIfDone, type Context } from "../../index.ts";
-import { showCaller } from "../../adapter/misuse.ts";
-import type { Settings } from "../../adapter/settings.ts";
-import { runStoppable } from "../../adapter/stoppable.ts";
-import { NothingCommittedError } from "../../adapter/transaction.ts";
+import {
+  NothingCommittedError,
+  runStoppable,
+  type Settings,
+  showCaller,
+} from "../../adapter/index.ts";
 import { ClientQuery } from "../client-query.ts";
 import type { PoolClient, Result } from "../driver.ts";
 import { destroyPoolClient } from "../end-client.ts";
@@ -11,7 +13,7 @@ import { needClient } from "../misuse.ts";
 import { textOf } from "../running-query.ts";
 import { transactionCommandOf } from "../transaction-command.ts";
 import type { QueryArguments } from "../types.ts";
-import { runUnstoppable } from "../unstoppable.ts";
+import { runUnstoppableStatement } from "../unstoppable.ts";
 import { BoundCursor, cursorOf } from "./cursor.ts";
 import { overrideMethods } from "./override-methods.ts";
 import { deliver, readArguments, type AnyCallback } from "./query-arguments.ts";
@@ -143,7 +145,7 @@ export class BoundClient<C extends object> {
 
   #runUnstoppable(ctx: Context, args: QueryArguments): Promise<Result> {
     const [query, values] = args;
-    return runUnstoppable(
+    return runUnstoppableStatement(
       ctx,
       this.#client,
       textOf(args),

@@ -1,8 +1,6 @@
 /** A pool whose connections, and the waits for them, belong to a context. */
 import type { Context } from "../../index.ts";
-import { showCaller } from "../../adapter/misuse.ts";
-import type { Settings } from "../../adapter/settings.ts";
-import { runStoppable } from "../../adapter/stoppable.ts";
+import { runStoppable, type Settings, showCaller } from "../../adapter/index.ts";
 import type { Pool, PoolClient, Result } from "../driver.ts";
 import { leaseClient } from "../lease-client.ts";
 import { PoolQuery } from "../pool-query.ts";

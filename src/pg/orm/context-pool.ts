@@ -1,5 +1,5 @@
 /** Pools for ORMs that keep their pool for the life of the process and pass no context on. */
-import { settingsOf } from "../../adapter/settings.ts";
+import { settingsOf } from "../../adapter/index.ts";
 import { currentFrame, isWithin, runInFrame, type Frame } from "../../current/current-context.ts";
 import { needPoolClass } from "../misuse.ts";
 import type { WithContextOptions } from "../settings.ts";

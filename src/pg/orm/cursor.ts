@@ -1,10 +1,9 @@
 /** Cursors of pg-cursor, and the streams of pg-query-stream that are built on them. */
 import type { Context } from "../../index.ts";
-import type { Settings } from "../../adapter/settings.ts";
-import { runStoppable } from "../../adapter/stoppable.ts";
+import { runStoppable, type Settings } from "../../adapter/index.ts";
 import { ClientQuery } from "../client-query.ts";
 import type { Callback, Client, Connection } from "../driver.ts";
-import { runUnstoppable } from "../unstoppable.ts";
+import { runUnstoppableStatement } from "../unstoppable.ts";
 import type { Submittable } from "./submittable.ts";
 
 /** The internals of pg-cursor. */
@@ -110,7 +109,7 @@ export class BoundCursor {
   /** Closes the cursor. If the server does not answer, destroys the connection with it. */
   #close(callback: CloseCallback | undefined): unknown {
     const done = (): void => callback?.(); // pg-cursor's own `close` never rejects
-    const closing = runUnstoppable(
+    const closing = runUnstoppableStatement(
       this.#ctx,
       this.#client,
       this.#cursor.text,

@@ -4,8 +4,7 @@
  * observed and not wrapped.
  */
 import type { Context } from "../../index.ts";
-import type { Settings } from "../../adapter/settings.ts";
-import { runStoppable } from "../../adapter/stoppable.ts";
+import { runStoppable, type Settings } from "../../adapter/index.ts";
 import { ClientQuery } from "../client-query.ts";
 import { isServerError, type Client, type Connection } from "../driver.ts";
 

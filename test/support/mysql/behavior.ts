@@ -447,7 +447,9 @@ function transactions(driver: TestDriver): void {
     const misspelt = { isolation: "snapshot" as "serializable" };
     await expect(db.transaction(ctx, () => 1, misspelt)).rejects.toThrow(/isolation is one of/);
     const unknown = { readonly: true } as object;
-    await expect(db.transaction(ctx, () => 1, unknown)).rejects.toThrow(/no option readonly/);
+    await expect(db.transaction(ctx, () => 1, unknown)).rejects.toThrow(
+      /unknown option "readonly"/,
+    );
     await expectWhole();
   });
 

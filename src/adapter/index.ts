@@ -1,0 +1,46 @@
+/**
+ * eightysix/adapter: what an author of a driver needs to stop work when a context ends. The adapters
+ * of this package are built on it. It may change until version 1.0.
+ *
+ * @packageDocumentation
+ */
+
+// One operation
+export {
+  runStoppable,
+  STOP_TIMEOUT,
+  type Operation,
+  type OperationEnd,
+  type Resolver,
+  type StopProof,
+} from "./stoppable.ts";
+export { runDetached, runUnstoppable, type UnstoppableOperation } from "./unstoppable.ts";
+
+// Connections
+export { lease, type LeaseOptions } from "./lease.ts";
+export { Places } from "./places.ts";
+
+// Transactions, connections and streams
+export type {
+  ConnectionApi,
+  Session,
+  SessionMethods,
+  SessionSource,
+  Statement,
+  StatementMap,
+  Stream,
+  TransactionApi,
+} from "./session.ts";
+export { sessionMethods } from "./sessions.ts";
+export { NothingCommittedError, type TransactionSteps } from "./transaction.ts";
+export { rowsOf, type Rows } from "./rows.ts";
+export { RowBuffer, type RowSource } from "./row-buffer.ts";
+
+// Engines inside this process
+export { runInterruptible, type InterruptibleOperation } from "./engine/interrupt.ts";
+export { engineSessions, EngineSession, type ConnectionSource } from "./engine/session.ts";
+export { EngineStream, type StreamEnd, type StreamOperation } from "./engine/stream.ts";
+
+// Arguments and options
+export { needContext, needFunction, showCaller } from "./misuse.ts";
+export { settingsOf, type Settings, type StopOptions } from "./settings.ts";
