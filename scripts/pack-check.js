@@ -33,7 +33,7 @@ try {
   /** @type {string[]} */
   const files = packed.files.map((/** @type {{ path: string }} */ file) => file.path);
   const belongs = (/** @type {string} */ file) =>
-    /^(docs\/.*|[^/]+)$/.test(file) ||
+    /^((docs|api|examples)\/.*|bench\/README\.md|[^/]+)$/.test(file) ||
     (/^dist\/.*(\.d\.ts|\.js)$/.test(file) && existsSync(new URL(sourceOf(file), root)));
   const strays = files.filter((file) => !belongs(file));
   assert.deepEqual(strays, [], "files that do not belong in the package: try `npm run clean`");
