@@ -50,7 +50,9 @@ export interface Operation<T> {
    * `signal` aborts when the operation has settled, and when the stop timeout has passed. A request
    * that was not sent by then need not be sent.
    *
-   * If it throws or rejects, the effect of the request is unknown, so the resource is destroyed.
+   * If the request could not be sent, for example because the server refused the connection, resolve:
+   * `stop` is called again. If `stop` throws or rejects, the effect of the request is unknown, so
+   * the resource is destroyed.
    */
   stop(signal: AbortSignal): PromiseLike<StopProof>;
   /**
@@ -88,7 +90,7 @@ export interface Resolver<T> {
  * What a stop request that has ended proves.
  *
  * - "proven": the other side has confirmed that the request was consumed or dropped. An example is
- *   the server's answer to a KILL QUERY.
+ *   the server's answer to a KILL QUERY. A request that could not be sent is "proven" too.
  * - "unproven": the request can do nothing more if the other side is the server itself. A proxy in
  *   between may still hold it. An example is PostgreSQL's cancel request, which nothing answers.
  */

@@ -75,8 +75,14 @@ export abstract class RunningQuery implements Operation<Result> {
     const { stream } = this.#client.connection;
     stream.cork();
     this.cancelSent = true;
-    this.#request = cancel(this.#client);
-    await this.#request.closed;
+    const request = (this.#request = cancel(this.#client));
+    try {
+      await request.closed;
+    } catch (error) {
+      if (request.sent) throw error;
+      stream.uncork();
+      return "proven"; // the connection failed before anything was sent, so `stop` is called again
+    }
     stream.uncork();
     return "unproven";
   }

@@ -7,7 +7,7 @@ import { beforeAll, afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../index.ts";
 import { startPostgres, type PostgresServer } from "../../servers/postgres.ts";
 import { mark, observer, testPool, until } from "../../test/support/postgres.ts";
-import { startProxy, type Link } from "../../test/support/proxy.ts";
+import { startProxy, type Link, type Proxy } from "../../test/support/proxy.ts";
 import { withContext } from "./index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -34,8 +34,8 @@ function through({ host, port }: { host: string; port: number }): string {
  * stop took, the pool and the SQL.
  */
 async function canceled(
-  onLink: (link: Link) => void,
-  when: (query: Link) => void = () => undefined,
+  onLink: Parameters<typeof startProxy>[1],
+  when: (query: Link, proxy: Proxy) => void | Promise<void> = () => undefined,
 ): Promise<{
   error: unknown;
   state: string | undefined;
@@ -51,7 +51,7 @@ async function canceled(
   const query = withContext(pool, { stopTimeout: STOP_TIMEOUT }).query(ctx, text);
   const answer = query.catch((e: unknown) => e);
   await until(async () => (await look.running(text)) === 1);
-  when(proxy.links[0]!);
+  await when(proxy.links[0]!, proxy);
   const start = performance.now();
   ctx.cancel();
   const error = await answer;
@@ -85,11 +85,28 @@ test("if the connection of the cancel request stalls, the query's connection is 
   await expectWhole(pool);
 });
 
-test("if the connection of the cancel request is reset, the query's connection is destroyed at once", async () => {
-  const { error, state, took, pool } = await canceled((link) => link.index === 1 && link.reset());
+test("if the connection of the cancel request is reset after it was sent, the query's connection is destroyed at once", async () => {
+  const { error, state, took, pool } = await canceled({
+    onChunk: (link) => {
+      if (link.index === 1) link.reset();
+    },
+  });
   expect(error).toBeInstanceOf(CanceledError);
   expect(state).toBe("abandoned");
   expect(took).toBeLessThan(STOP_TIMEOUT);
+  await expectWhole(pool);
+});
+
+test("if the connection of the cancel request is refused for a while, the request is sent later", async () => {
+  const { error, state, pool } = await canceled(
+    () => undefined,
+    async (_, proxy) => {
+      await proxy.refuse();
+      setTimeout(() => void proxy.refuse(false), 30);
+    },
+  );
+  expect(error).toBeInstanceOf(CanceledError);
+  expect(state).toBe("stopped");
   await expectWhole(pool);
 });
 

@@ -23,10 +23,10 @@ export class CancelRequests {
 
   /**
    * Resolves when none of the requests can hit anything. When `signal` aborts, requests that were
-   * not sent yet are dropped. Rejects if a request was sent and its effect is unknown, or if none
-   * could be sent.
+   * not sent yet are dropped. Resolves with whether a request was sent. Rejects if a request was
+   * sent and its effect is unknown.
    */
-  async send(options: PoolOptions, backend: Backend, signal: AbortSignal): Promise<void> {
+  async send(options: PoolOptions, backend: Backend, signal: AbortSignal): Promise<boolean> {
     const { pid, secret } = backend;
     if (pid === null || secret === null) {
       throw new Error("the server sent no key for cancel requests");
@@ -34,19 +34,15 @@ export class CancelRequests {
     signal.addEventListener("abort", () => {
       for (const request of this.#requests) if (!request.sent) request.abandon();
     });
-    const addresses = await addressesOf(options);
-    if (signal.aborted || this.#isAbandoned) return;
+    const addresses = await addressesOf(options).catch(() => []); // a host name may not resolve now
+    if (signal.aborted || this.#isAbandoned) return false;
     const requests = addresses.map((address) => cancelRequest({ ...address, pid, secret }));
     this.#requests.push(...requests);
     const answers = await Promise.allSettled(requests.map((request) => request.closed));
-    const failures = answers.flatMap((answer, i) =>
-      answer.status === "rejected"
-        ? [{ error: answer.reason as unknown, sent: requests[i]?.sent }]
-        : [],
-    );
-    const harmful = failures.find(({ sent }) => sent === true);
-    const allFailed = failures.length === requests.length && !signal.aborted;
-    if (harmful !== undefined || allFailed) throw (harmful ?? failures[0])?.error;
+    for (const [i, answer] of answers.entries()) {
+      if (answer.status === "rejected" && requests[i]?.sent === true) throw answer.reason;
+    }
+    return requests.some((request) => request.sent);
   }
 
   /** Closes the connections of all requests. */

@@ -63,8 +63,9 @@ export class RunningQuery implements Operation<unknown> {
     // Another caller may have the connection by now. Or it was broken, and nothing was sent.
     if (this.#isAnswered || backend == null) return "proven";
     this.isCancelSent = true;
-    await this.#cancelRequests.send(this.connection.pool.options, backend, signal);
-    return "unproven";
+    const { options } = this.connection.pool;
+    const wasSent = await this.#cancelRequests.send(options, backend, signal);
+    return wasSent ? "unproven" : "proven"; // what was not sent is sent again by the next call
   }
 
   isStop(error: unknown): boolean {

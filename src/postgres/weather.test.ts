@@ -52,8 +52,8 @@ interface Canceled {
  * the cancellation and the rejection.
  */
 async function canceled(
-  onLink: (link: Link) => void,
-  when: (query: Link) => void = () => undefined,
+  onLink: Parameters<typeof startProxy>[1],
+  when: (query: Link, proxy: Proxy) => void | Promise<void> = () => undefined,
 ): Promise<Canceled> {
   const proxy = await startProxy(server, onLink);
   const sql = testSql({ max: 1 }, through(proxy));
@@ -63,7 +63,7 @@ async function canceled(
   const db = withContext(sql, { stopTimeout: STOP_TIMEOUT });
   const answer = db.query(ctx, sql`select pg_sleep(3) ${sql.unsafe(m)}`).catch((e: unknown) => e);
   await until(async () => (await look.running(m)) === 1);
-  when(proxy.links[0]!);
+  await when(proxy.links[0]!, proxy);
   const start = performance.now();
   ctx.cancel();
   const error = await answer;
@@ -94,8 +94,25 @@ test("if the cancel connection stalls, the query's connection is destroyed after
   await expectWhole(result);
 });
 
-test("if the cancel connection is reset, the query's connection is destroyed at once", async () => {
-  const result = await canceled((link) => link.index === 1 && link.reset());
+test("if the cancel connection is refused for a while, the cancel request is sent later", async () => {
+  const result = await canceled(
+    () => undefined,
+    async (_, proxy) => {
+      await proxy.refuse();
+      setTimeout(() => void proxy.refuse(false), 30);
+    },
+  );
+  expect(result.error).toBeInstanceOf(CanceledError);
+  expect(result.state).toBe("stopped");
+  await expectWhole(result);
+});
+
+test("if the cancel connection is reset after the request was sent, the query's connection is destroyed at once", async () => {
+  const result = await canceled({
+    onChunk: (link) => {
+      if (link.index === 1) link.reset();
+    },
+  });
   expect(result.error).toBeInstanceOf(CanceledError);
   expect(result.state).toBe("abandoned");
   await expectWhole(result);

@@ -36,8 +36,9 @@ export class KillConnections {
   /**
    * Kills the statement that `target` runs. Resolves when the server has answered. Some servers let
    * the KILL take effect a moment later, so the caller then sends a fence (running-statement.ts).
-   * Rejects if the KILL may still arrive. The KILL is not sent
-   * again over a new connection, because the first KILL could arrive after the second.
+   * Also resolves if the kill connection could not be opened, because then nothing was sent. Rejects
+   * if the KILL may still arrive. The KILL is not sent again over a new connection, because the first
+   * KILL could arrive after the second.
    */
   async kill(target: KillTarget): Promise<void> {
     let shared = this.#byAccount.get(target.account);
@@ -82,18 +83,23 @@ class SharedKillConnection {
   async kill(threadId: number): Promise<void> {
     clearTimeout(this.#idleTimer);
     this.#pending++;
+    let isSent = false;
+    const send = async (): Promise<void> => {
+      await this.#connection.opened;
+      isSent = true;
+      await this.#send(threadId);
+    };
     try {
-      await Promise.race([this.#send(threadId), this.#lost]);
+      await Promise.race([send(), this.#lost]);
     } catch (error) {
       this.#discard();
-      throw error;
+      if (isSent) throw error;
     } finally {
       if (--this.#pending === 0) this.#closeWhenIdle();
     }
   }
 
   async #send(threadId: number): Promise<void> {
-    await this.#connection.opened;
     try {
       await this.#connection.query(`KILL QUERY ${threadId}`);
     } catch (error) {

@@ -48,7 +48,7 @@ export function describeWeather(driver: TestDriver): void {
        * right before the cancel.
        */
       async function canceled(
-        onLink: (link: Link) => void,
+        onLink: Parameters<typeof startProxy>[1],
         beforeCancel: (proxy: Proxy) => void | Promise<void> = () => undefined,
         form: "query" | "stream" = "query",
       ): Promise<Canceled> {
@@ -101,9 +101,24 @@ export function describeWeather(driver: TestDriver): void {
         },
       );
 
-      test("a query is abandoned at once if the kill connection is reset", async () => {
-        const { error, state, took, pool } = await canceled((link) => {
-          if (link.index === 1) link.reset();
+      test("a query is stopped later if the kill connection is refused for a while", async () => {
+        const { error, state, pool } = await canceled(
+          () => undefined,
+          async (proxy) => {
+            await proxy.refuse();
+            setTimeout(() => void proxy.refuse(false), 30);
+          },
+        );
+        expect(error).toBeInstanceOf(CanceledError);
+        expect(state).toBe("stopped");
+        await expectWhole(pool);
+      });
+
+      test("a query is abandoned at once if the kill connection is reset after the KILL was sent", async () => {
+        const { error, state, took, pool } = await canceled({
+          onChunk: (link, from, chunk) => {
+            if (from === "client" && chunk.includes("KILL QUERY")) link.reset();
+          },
         });
         expect(error).toBeInstanceOf(CanceledError);
         expect(state).toBe("abandoned");
