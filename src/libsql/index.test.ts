@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql/promise";
 import { afterAll, beforeAll, beforeEach, describe, expect, expectTypeOf, test } from "vitest";
@@ -381,6 +381,28 @@ describe("a wrapped database", () => {
     expect(await next).toEqual([{ n: 0 }]);
   }, 20_000);
 });
+
+test("a query that waits while lock waits hold the driver's workers stops at once, and the lock's holder can commit", async () => {
+  const holder = withContext(new Libsql(file, {}));
+  await holder.all(background(), "BEGIN IMMEDIATE");
+  const waiters = Array.from({ length: availableParallelism() + 1 }, (_, i) => {
+    const waiter = withContext(new Libsql(file, { timeout: 20_000 }));
+    return waiter.all(background(), `INSERT INTO t VALUES (${-100 - i})`);
+  });
+  const other = withContext(new Libsql(":memory:", {}));
+  using ctx = withCancel(withLedger(background()));
+  const answer = failure(other.all(ctx, "SELECT 1"));
+  await delay(50);
+  ctx.cancel();
+  const start = performance.now();
+  expect(await answer).toBe(ctx.err());
+  expect(performance.now() - start).toBeLessThan(1_500);
+  expect(await stopped(ctx)).toMatchObject([{ kind: "libsql.query", state: "stopped" }]);
+  await holder.all(background(), "COMMIT");
+  await Promise.all(waiters);
+  await other.all(background(), "SELECT 1");
+  await holder.all(background(), "DELETE FROM t WHERE x <= -100");
+}, 30_000);
 
 test('the ledger holds the SQL of a query and none of its parameters, and has the receipt "stopped"', async () => {
   using ctx = withCancel(withLedger(background()));

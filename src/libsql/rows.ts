@@ -8,11 +8,17 @@ export type RowIterator = Iterator<unknown>;
 export interface BoundStatement {
   readonly statement: StatementLike;
   readonly params: unknown;
+  /** Called when the statement has started or has failed to start. May be called again. */
+  readonly onStarted?: () => void;
 }
 
 /** Starts the statement. Resolves when the engine has its first row. */
-export async function startStatement({ statement, params }: BoundStatement): Promise<RowIterator> {
-  return (await statement.iterate(params))[Symbol.iterator]();
+export async function startStatement(bound: BoundStatement): Promise<RowIterator> {
+  try {
+    return (await bound.statement.iterate(bound.params))[Symbol.iterator]();
+  } finally {
+    bound.onStarted?.();
+  }
 }
 
 /** Milliseconds for which rows are fetched before the event loop gets its turn. */

@@ -10,6 +10,7 @@ import { bindParameters } from "./binding.ts";
 import { PausedStatements } from "./paused-statements.ts";
 import { allRows, startStatement, type BoundStatement } from "./rows.ts";
 import { StatementCache } from "./statement-cache.ts";
+import { takeWorker } from "./workers.ts";
 import type { DatabaseLike, Row } from "./types.ts";
 
 /** A database, which is the one connection of its source. */
@@ -63,19 +64,27 @@ export function interruptible(
     kind,
     what: sql,
     places: source.places,
-    async open() {
+    async open(ctx) {
       const db = await source.open();
+      let giveWorker = (): void => undefined;
       try {
+        // In a transaction it does not wait: the statements that hold the workers may wait for its locks.
+        if (db.inTransaction !== true) giveWorker = await takeWorker(ctx);
         // Not in `use`: preparing holds a lock that interrupt() would wait for, on the event loop.
-        return { statement: await shared.statements.prepare(sql, shape), params: bound };
+        const statement = await shared.statements.prepare(sql, shape);
+        return { statement, params: bound, onStarted: giveWorker };
       } catch (error) {
+        giveWorker();
         await source.close(db, false);
         throw error;
       }
     },
     interrupt: () => shared.db.interrupt(),
     isInterrupt,
-    release: (_, wasStopped) => source.close(shared.db, wasStopped),
+    release({ onStarted }, wasStopped) {
+      onStarted?.();
+      return source.close(shared.db, wasStopped);
+    },
   };
 }
 
@@ -101,7 +110,8 @@ export async function query(
 }
 
 /** Rolls back the transaction, if there is one. Never rejects. */
-export async function rollback({ statements }: SharedDatabase): Promise<void> {
+export async function rollback({ db, statements }: SharedDatabase): Promise<void> {
+  if (db.inTransaction === false) return;
   try {
     const statement = await statements.prepare("ROLLBACK", "0");
     await allRows(await startStatement({ statement, params: [] }));

@@ -23,10 +23,12 @@ export interface InterruptibleOperation<R, T> {
   /** Where the operation waits for its turn. Operations on one connection share a single place. */
   readonly places: Places;
   /**
-   * Returns the resource when it is the operation's turn. It is never interrupted, so it must be
-   * short. If it fails, neither `use` nor `release` is called.
+   * Returns the resource when it is the operation's turn. It is never interrupted. If `ctx` ends
+   * before it has returned, the caller gets `ctx.err()` at once, because the engine has not begun the
+   * operation. The place stays taken until `open` has returned. If `open` fails, neither `use` nor
+   * `release` is called.
    */
-  open(): R | PromiseLike<R>;
+  open(ctx: Context): R | PromiseLike<R>;
   /** Runs the operation. Not called if the context has ended by then. */
   use(resource: R): PromiseLike<T>;
   /**
@@ -62,13 +64,16 @@ export async function runInterruptible<R, T>(
 ): Promise<T> {
   const { kind, what, places } = operation;
   await places.take(ctx);
+  let isOpening = true;
   let inUse: { resource: R } | undefined;
   let isStopping = false;
   let released: Promise<unknown> = Promise.resolve();
   let timer: ReturnType<typeof setInterval> | undefined;
+  let leaveWhileOpening = (): void => undefined;
 
   const run = async (): Promise<T> => {
-    const resource = await operation.open();
+    const resource = await operation.open(ctx);
+    isOpening = false;
     let wasStopped = false;
     try {
       throwIfDone(ctx);
@@ -94,12 +99,21 @@ export async function runInterruptible<R, T>(
     return await runStoppable(ctx, {
       kind,
       what,
-      start() {
+      start(resolver) {
         const running = run();
         released = running.catch(() => undefined);
-        return running;
+        running.then(
+          (value) => resolver.resolve(value),
+          (error: unknown) => resolver.reject(error),
+        );
+        leaveWhileOpening = () => resolver.reject(ctx.err());
+        return undefined;
       },
       async stop() {
+        if (isOpening) {
+          leaveWhileOpening();
+          return "proven"; // the engine has not begun
+        }
         isStopping = true;
         interrupt();
         timer = setInterval(interrupt, INTERVAL);
