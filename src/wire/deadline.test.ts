@@ -134,6 +134,7 @@ describe("formatDeadline", () => {
     [1e8 + 5, { grammar: "grpc" }, "100000S"],
     [1e8 + 5 + 999, { grammar: "grpc" }, "100000S"],
     [1e12, { grammar: "grpc" }, "16666666M"],
+    [1e13, { grammar: "grpc" }, "2777777H"],
     [1e15, { grammar: "grpc" }, "99999999H"],
     [Infinity, { grammar: "grpc" }, undefined],
   ])("with %d ms left and the options %j writes %j", (left, options, text) => {

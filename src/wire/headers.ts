@@ -7,6 +7,12 @@ import type { DeadlineGrammar } from "./grammar.ts";
  */
 export const DEADLINE_HEADER = "x-request-timeout-ms";
 
+/**
+ * The header of a reply for the error with which the callee's work ended: the text of `formatError`.
+ * A reply without it is a success.
+ */
+export const ERROR_HEADER = "x-request-error";
+
 const GRAMMARS = {
   [DEADLINE_HEADER]: "milliseconds",
   "connect-timeout-ms": "milliseconds",

@@ -10,8 +10,10 @@
 // Deadlines
 export { formatDeadline, type FormatDeadlineOptions, type SentDeadline } from "./deadline.ts";
 export { parseDeadline, type DeadlineGrammar } from "./grammar.ts";
-export { DEADLINE_HEADER } from "./headers.ts";
+export { DEADLINE_HEADER, ERROR_HEADER } from "./headers.ts";
 export { BudgetTooSmallError } from "./budget-too-small-error.ts";
 
 // Errors
 export { fromWire, toWire, type WireError } from "./error.ts";
+export { formatError, parseError } from "./error-text.ts";
+export { calleeError, CalleeDeadline, CalleeEndedError } from "./callee-error.ts";
