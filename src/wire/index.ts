@@ -17,3 +17,11 @@ export { BudgetTooSmallError } from "./budget-too-small-error.ts";
 export { fromWire, toWire, type WireError } from "./error.ts";
 export { formatError, parseError } from "./error-text.ts";
 export { calleeError, CalleeDeadline, CalleeEndedError } from "./callee-error.ts";
+
+// Cancel messages
+export {
+  CANCEL_KIND,
+  fromCancelMessage,
+  toCancelMessage,
+  type CancelMessage,
+} from "./cancel-message.ts";
