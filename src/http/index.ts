@@ -29,11 +29,8 @@ export type {
 } from "./types.ts";
 export { serve } from "./server/serve.ts";
 export { notifyContext, SignalReceived } from "./server/signals.ts";
-export type {
-  DeadlineHeader,
-  KnownDeadlineHeader,
-  RemoteDeadlineOptions,
-} from "./request/deadline.ts";
+export type { DeadlineHeader, RemoteDeadlineOptions } from "./request/deadline.ts";
+export type { KnownDeadlineHeader } from "../wire/headers.ts";
 export type { ServeOptions, ServerLike, Serving, ShutdownReport } from "./server/types.ts";
 export type { CurrentOption } from "./request/current-option.ts";
 export type { RequestLimits } from "./request/limits.ts";

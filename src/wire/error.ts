@@ -1,6 +1,7 @@
 /** Errors as plain data, for JSON, `structuredClone`, threads and other machines. */
 import { CanceledError, DeadlineExceededError } from "../index.ts";
 import { LONGEST_CHAIN, show } from "../internal.ts";
+import { readProperty } from "./read-property.ts";
 
 /** An error and its chain of causes, as plain data. */
 export interface WireError {
@@ -27,10 +28,10 @@ export function toWire(error: unknown): WireError {
 function wireOf(x: unknown, depth: number): NonNullable<WireError["cause"]> | null {
   if (isScalar(x)) return x;
   if (typeof x !== "object") return { name: "Error", message: show(x) };
-  const name = get(x, "name");
-  const message = get(x, "message");
-  const code = get(x, "code");
-  const cause = get(x, "cause");
+  const name = readProperty(x, "name");
+  const message = readProperty(x, "message");
+  const code = readProperty(x, "code");
+  const cause = readProperty(x, "cause");
   const wire: WireError = {
     name: typeof name === "string" ? name : "Error",
     message: typeof message === "string" ? message : "",
@@ -57,10 +58,10 @@ export function fromWire(wire: unknown): Error {
 function errorOf(wire: unknown, depth: number): unknown {
   if (isScalar(wire)) return wire;
   if (typeof wire !== "object") return null;
-  const name = get(wire, "name");
-  const message = get(wire, "message");
-  const code = get(wire, "code");
-  const cause = get(wire, "cause");
+  const name = readProperty(wire, "name");
+  const message = readProperty(wire, "message");
+  const code = readProperty(wire, "code");
+  const cause = readProperty(wire, "cause");
   const options =
     cause === undefined || depth <= 1 ? undefined : { cause: errorOf(cause, depth - 1) };
   if (code === "ERR_CONTEXT_CANCELED") return new CanceledError(options);
@@ -79,13 +80,4 @@ function isScalar(x: unknown): x is string | number | boolean | null {
 
 function isCode(x: unknown): x is string | number {
   return typeof x === "string" || Number.isFinite(x);
-}
-
-/** Reads a property, or returns `undefined` if a getter or a proxy throws. */
-function get(x: object, property: keyof WireError): unknown {
-  try {
-    return (x as Partial<Record<keyof WireError, unknown>>)[property];
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,13 @@
  * platform.
  */
 import { checkFunction, checkOptions, show } from "../../internal.ts";
+import { clampDeadline, parseDeadline } from "../../wire/grammar.ts";
+import {
+  DEADLINE_HEADER,
+  grammarOfHeader,
+  KNOWN_DEADLINE_HEADERS,
+  type KnownDeadlineHeader,
+} from "../../wire/headers.ts";
 
 /** A request of Node or a `Request` of fetch. Only its headers are read here. */
 export interface WithHeaders {
@@ -36,34 +43,7 @@ export interface RemoteDeadlineOptions<Req> {
   strict?: boolean;
 }
 
-const milliseconds = (text: string): number | undefined =>
-  // Not `Number(text)`, which accepts "", "1e3", "0x10" and " 7 ".
-  /^\d{1,10}$/.test(text) ? Number(text) : undefined;
-
-const UNITS: Readonly<Record<string, number>> = {
-  ...{ H: 3_600_000, M: 60_000, S: 1_000 },
-  ...{ m: 1, u: 1e-3, n: 1e-6 },
-};
-
-function grpc(text: string): number | undefined {
-  const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
-  return digits === undefined ? undefined : Number(digits) * (UNITS[unit] ?? NaN);
-}
-
-const KNOWN = {
-  "x-request-timeout-ms": milliseconds,
-  "connect-timeout-ms": milliseconds,
-  "grpc-timeout": grpc,
-  "x-envoy-expected-rq-timeout-ms": milliseconds,
-};
-
-/** The headers of this package for plain HTTP, of Connect, of gRPC and of Envoy. */
-export type KnownDeadlineHeader = keyof typeof KNOWN;
-
-const DEFAULT: readonly KnownDeadlineHeader[] = ["x-request-timeout-ms"];
-
-/** The longest duration that `setTimeout` and PostgreSQL accept, in milliseconds. */
-const LONGEST = 2 ** 31 - 1;
+const DEFAULT: readonly KnownDeadlineHeader[] = [DEADLINE_HEADER];
 
 /**
  * The channel that publishes `{ request, name, value }` for each malformed header. It is looked up
@@ -76,12 +56,13 @@ const malformed = (globalThis as Partial<Pick<typeof globalThis, "process">>).pr
 /** Throws a TypeError if `header` is a name that is not known here. */
 function grammarOf(header: string | DeadlineHeader): DeadlineHeader {
   if (typeof header !== "string") return header;
-  if (!Object.hasOwn(KNOWN, header)) {
+  const grammar = grammarOfHeader(header);
+  if (grammar === undefined) {
     throw new TypeError(
-      `deadline.headers knows no header ${JSON.stringify(header)}; pass one of ${Object.keys(KNOWN).join(", ")}, or { name, parse }`,
+      `deadline.headers knows no header ${JSON.stringify(header)}; pass one of ${KNOWN_DEADLINE_HEADERS.join(", ")}, or { name, parse }`,
     );
   }
-  return { name: header, parse: KNOWN[header as KnownDeadlineHeader] };
+  return { name: header, parse: (text) => parseDeadline(text, grammar) };
 }
 
 /** Throws if the option `deadline` of `call` makes no sense. */
@@ -123,7 +104,7 @@ export function readDeadline(
       if (strict) return "malformed";
       continue;
     }
-    earliest = Math.min(earliest ?? LONGEST, Math.max(ms, 0));
+    earliest = Math.min(earliest ?? Infinity, clampDeadline(ms));
   }
   return earliest;
 }

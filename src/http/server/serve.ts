@@ -19,8 +19,10 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
  *    responds with 503 and Retry-After. Streams and upgraded connections that watch their context
  *    end. An upgraded connection whose context was never asked for gets a FIN. All of them have
  *    `forceAfter` milliseconds to stop.
- * 4. **Destroying.** The remaining connections are destroyed.
- * 5. **Closed.** `done` resolves.
+ * 4. **Destroying.** The remaining connections are destroyed. If the server has not closed 1 s later,
+ *    it counts as closed: a connection that was opened before this call can keep it open.
+ * 5. **Closed.** `done` resolves, at the latest `delay` + `gracePeriod` + `forceAfter` + 1 s after the
+ *    start.
  *
  * A phase starts only if something is left for it: when the last connection has ended, the server is
  * closed. A second signal exits the process at once, with 128 plus the number of the signal. A
