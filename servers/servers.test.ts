@@ -9,6 +9,7 @@ import mysql from "mysql2/promise";
 import pg from "pg";
 import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import * as services from "../test/support/services/index.ts";
 import { until } from "../test/support/wait.ts";
 import { mariadbMissing, startMariadb } from "./mariadb.ts";
 import { pgbouncerMissing, startPgbouncer } from "./pgbouncer.ts";
@@ -26,46 +27,26 @@ const parent = mkdtempSync("/tmp/servers-");
 chmodSync(parent, 0o777); // the servers' accounts write into it
 
 const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
-const servers = {
-  postgres: {
-    missing: undefined,
-    start: (options: ServerOptions) => startPostgres(options),
-    code: (options: string) => `startPostgres(${options})`,
-    answer: askPostgres,
-  },
-  mariadb: {
-    missing: mariadbMissing(),
-    start: (options: ServerOptions) => startMariadb(options),
-    code: (options: string) => `startMariadb(${options})`,
-    answer: (url: string) => askMariadb({ uri: url }),
-  },
-  redis: {
-    missing: redisMissing(),
-    start: (options: ServerOptions) => startRedis(options),
-    code: (options: string) => `startRedis(${options})`,
-    answer: askRedis,
-  },
-  pgbouncer: {
-    missing: pgbouncerMissing(),
+const shared = Object.entries(services).flatMap(([key, service]) =>
+  "use" in service ? [[key, service] as const] : [],
+);
+const kinds = [
+  ...shared.map(([key, service]) => ({
+    ...{ kind: service.name, missing: service.missing?.(), start: service.start },
+    code: (options: string) => `services.${key}.start(${options})`,
+    answer: service.use,
+  })),
+  {
+    ...{ kind: "PgBouncer", missing: pgbouncerMissing() },
     start: async (options: ServerOptions) => {
       const target = await startPostgres();
       onTestFinished(() => target.stop());
       return startPgbouncer({ ...options, target: target.url });
     },
     code: (options: string) => `startPgbouncer({ target: "${nowhere}", ...${options} })`,
-    answer: askPostgres,
+    answer: services.postgres.use,
   },
-};
-
-async function askPostgres(connectionString: string): Promise<unknown> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    return (await client.query<{ n: number }>("select 1 as n")).rows[0]?.n;
-  } finally {
-    await client.end();
-  }
-}
+];
 
 async function askMariadb(options: mysql.ConnectionOptions): Promise<unknown> {
   const connection = await mysql.createConnection(options);
@@ -77,24 +58,14 @@ async function askMariadb(options: mysql.ConnectionOptions): Promise<unknown> {
   }
 }
 
-async function askRedis(url: string): Promise<unknown> {
-  const client = createClient({ url, socket: { reconnectStrategy: false } });
-  client.on("error", () => undefined);
-  await client.connect();
-  try {
-    return await client.eval("return 1");
-  } finally {
-    client.destroy();
-  }
-}
-
 beforeAll(async () => {
   await build({
     ...{ bundle: true, format: "esm", platform: "node", target: "node20" },
+    packages: "external",
     stdin: {
-      contents: ["postgres", "mariadb", "redis", "pgbouncer"]
-        .map((name) => `export * from "./${name}.ts";`)
-        .join("\n"),
+      contents: `
+        export * as services from "../test/support/services/index.ts";
+        export { startPgbouncer } from "./pgbouncer.ts";`,
       resolveDir: join(root, "servers"),
       loader: "ts",
     },
@@ -119,7 +90,7 @@ function alive(pid: number): boolean {
 function owner(code: string): { kill: () => void; line: () => Promise<string> } {
   const file = JSON.stringify(join(programs, "servers.js"));
   const program = `
-    import { startPostgres, startMariadb, startRedis, startPgbouncer } from ${file};
+    import { services, startPgbouncer } from ${file};
     setInterval(() => {}, 1_000);
     const starting = ${code};
     console.log("starting");
@@ -137,7 +108,7 @@ function owner(code: string): { kill: () => void; line: () => Promise<string> } 
   };
 }
 
-describe.each(Object.entries(servers))("%s", (_name, { missing, start, code, answer }) => {
+describe.each(kinds)("$kind", ({ missing, start, code, answer }) => {
   const its = test.skipIf(missing !== undefined && !process.env["CI"]);
   const options = JSON.stringify({ parent });
 
@@ -146,7 +117,7 @@ describe.each(Object.entries(servers))("%s", (_name, { missing, start, code, ans
     onTestFinished(() => server.stop());
     expect(readdirSync(parent)).toHaveLength(1);
     expect(new URL(server.url).port).toBe(String(server.port));
-    expect(await answer(server.url)).toBe(1);
+    await (await answer(server.url)).end();
     expect(alive(server.pid)).toBe(true);
     await server.stop();
     expect(alive(server.pid)).toBe(false);
@@ -241,14 +212,21 @@ whereInstalled(pgbouncerMissing())(
 );
 
 test.each([
-  ["MARIADB", "mariadb-server", () => startMariadb({ parent })],
-  ["REDIS", "redis-server", () => startRedis({ parent })],
-  ["PGBOUNCER", "pgbouncer", () => startPgbouncer({ parent, target: nowhere })],
-])("says what to do where there is no %s", async (name, debian, start) => {
-  vi.stubEnv(`EIGHTYSIX_TEST_${name}_BIN`, parent);
+  ...shared
+    .filter(([, { missing }]) => missing !== undefined) // the others come with the packages
+    .map(([, { name, variable, start }]) => ({ name, variable, start })),
+  {
+    ...{ name: "PgBouncer", variable: "EIGHTYSIX_TEST_PGBOUNCER_URL" },
+    start: (options: ServerOptions) => startPgbouncer({ ...options, target: nowhere }),
+  },
+])("says what to do where there is no $name", async ({ name, variable, start }) => {
+  const directory = variable.replace(/_URL$/, "_BIN");
+  vi.stubEnv(directory, parent);
   onTestFinished(() => void vi.unstubAllEnvs());
-  const error = await start().catch((e: unknown) => e);
-  expect(String(error)).toContain(`apt-get install ${debian}`);
-  expect(String(error)).toContain(`EIGHTYSIX_TEST_${name}_BIN`);
+  const error = await start({ parent }).catch((e: unknown) => e);
+  expect(String(error)).toMatch(
+    new RegExp(`Install ${name} \\(Debian: apt-get install [a-z-]+\\)`),
+  );
+  expect(String(error)).toContain(`set ${directory} to`);
   expect(readdirSync(parent)).toEqual([]);
 });

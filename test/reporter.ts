@@ -38,7 +38,8 @@ export default class CountReporter implements Reporter {
     const given: Partial<ProvidedContext> | undefined = this.#vitest
       ?.getRootProject()
       .getProvidedContext();
-    for (const server of given?.missingServers ?? []) lines.push(`missing server: ${server}`);
+    for (const server of Object.values(given?.missingServers ?? {}))
+      lines.push(`missing server: ${server}`);
     lines.push(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
     process.stdout.write(`${lines.join("\n")}\n`);
   }

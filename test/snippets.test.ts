@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { PostgresServer } from "../servers/postgres.ts";
+import { afterAll, expect, test } from "vitest";
 import { type Block, blocksOf, run, typeErrors } from "./snippets.ts";
+import * as services from "./support/services/index.ts";
+import { ownServers, servicesOf } from "./support/services/of-program.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const fixtures = join(root, "test/fixtures/snippets");
@@ -23,26 +24,15 @@ const docs = await read("docs", [...markdown(root), ...markdown(join(root, "docs
 const good = await read("good", [join(fixtures, "good.md")]);
 const bad = await read("bad", [join(fixtures, "bad.md")]);
 
-let server: PostgresServer | undefined;
-let env: Record<string, string> = {};
-beforeAll(async () => {
-  if (!docs.some(needsPostgres)) return;
-  const { startPostgres } = await import("../servers/postgres.ts");
-  server = await startPostgres();
-  const { hostname, port, username, password, pathname } = new URL(server.url);
-  env = { PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: pathname.slice(1) };
-  if (password) env["PGPASSWORD"] = password;
-}, 60_000);
+// The blocks create tables and keys, so they do not use the servers of the run.
+const servers = ownServers();
 afterAll(async () => {
-  await server?.stop();
+  await servers.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 
 function runs({ option }: Block): boolean {
   return option !== "no-run";
-}
-function needsPostgres({ code }: Block): boolean {
-  return /\bfrom "(pg|eightysix\/pg)"/.test(code);
 }
 
 test("all blocks of the documents compile", { timeout: 180_000 }, async () => {
@@ -50,8 +40,12 @@ test("all blocks of the documents compile", { timeout: 180_000 }, async () => {
 });
 
 for (const block of docs.filter(runs)) {
-  test(`the block ${block.name} prints what the document says`, { timeout: 60_000 }, () =>
-    run(block, env),
+  const needed = servicesOf(block.code, services);
+  const isMissing = needed.some(({ missing }) => missing?.() !== undefined);
+  test.skipIf(isMissing && !process.env["CI"])(
+    `the block ${block.name} prints what the document says`,
+    { timeout: 60_000 },
+    async () => run(block, await servers.environment(needed)),
   );
 }
 
@@ -70,7 +64,8 @@ test(
     ]);
     const reasons = [];
     for (const block of bad) {
-      const bound = block.code.includes("setInterval") ? 1_000 : 10_000;
+      const neverEnds = block.option === "" && block.code.includes("setInterval");
+      const bound = neverEnds ? 1_000 : 6_000;
       reasons.push(await run(block, {}, bound).catch(String));
     }
     expect(reasons).toEqual([
@@ -82,6 +77,9 @@ test(
       expect.stringContaining("still ran after 1000 ms"),
       expect.stringContaining("the server ended by itself"),
       expect.stringContaining("should have printed:\nstopped: …"),
+      expect.stringContaining("ended before SIGTERM"),
+      expect.stringContaining("died of SIGTERM"),
+      expect.stringContaining("still ran after 6000 ms"),
     ]);
   },
 );

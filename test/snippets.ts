@@ -6,8 +6,9 @@
  * `// prints: …` comments, or of a `text` block directly after it. In such a line, … stands for any
  * text.
  *
- * A block that imports pg finds a server through PGHOST and the other PG… variables. Prisma's client,
- * with a model `Order`, is in "./generated/prisma".
+ * A block that imports a driver, or the adapter of one, finds a server through the variables that
+ * support/services/ has for it, such as PGHOST or REDIS_URL. Prisma's client, with a model `Order`, is
+ * in "./generated/prisma".
  *
  * A comment directly before a block, `<!-- snippet: … -->`, changes how the block is checked:
  *
@@ -16,6 +17,8 @@
  *   client URL [leaves MS]    It is a server. When the server listens, a client requests this URL,
  *                             and disconnects after MS milliseconds. The server is killed when
  *                             its output is complete.
+ *   signal NAME               When its output is complete, it gets this signal, such as SIGTERM, and
+ *                             must exit with 0.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -120,19 +123,32 @@ export async function run(
 
   const lives = (): boolean => child.exitCode === null && child.signalCode === null;
 
+  const complete = async (): Promise<void> => {
+    const until = Date.now() + bound / 2;
+    while (!isRight() && lives() && Date.now() < until) await delay(10);
+  };
+
   const [, url, leaves] = /^client (\S+)(?: leaves (\d+))?$/.exec(block.option) ?? [];
+  const [, signal] = /^signal (\w+)$/.exec(block.option) ?? [];
   let wrong: string | false = false;
   if (url !== undefined) {
     const answer = await visit(url, Number(leaves ?? bound), lives);
     if (answer instanceof Error && leaves === undefined) wrong = String(answer);
-    const until = Date.now() + bound / 4;
-    while (!isRight() && lives() && Date.now() < until) await delay(10);
+    await complete();
     if (!lives()) wrong = "the server ended by itself";
     child.kill();
   }
+  if (signal !== undefined) {
+    await complete();
+    if (!lives()) wrong = `ended before ${signal}`;
+    child.kill(signal as NodeJS.Signals);
+  }
   const [code] = await closed;
-  if (url === undefined && code !== 0)
-    wrong = code === null ? `still ran after ${bound} ms` : `exit ${code}`;
+  if (url === undefined && code !== 0) {
+    if (code !== null) wrong ||= `exit ${code}`;
+    else
+      wrong ||= child.signalCode === signal ? `died of ${signal}` : `still ran after ${bound} ms`;
+  }
   if (!isRight()) wrong ||= `should have printed:\n${block.expected?.join("\n") ?? ""}`;
   if (wrong) throw new Error(`${wrong}\n--- printed:\n${printed}--- errors:\n${errors}`);
 }

@@ -2,12 +2,12 @@
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { background, withCancel, withTimeout } from "../index.ts";
 import { startPgbouncer } from "../../servers/pgbouncer.ts";
-import { describePgbouncer } from "../../test/support/pgbouncer.ts";
 import { mark, observer, postgresUrl, testPool, until } from "../../test/support/postgres.ts";
+import { describeWith } from "../../test/support/server.ts";
 import { race } from "../../test/support/race.ts";
 import { withContext } from "./index.ts";
 
-describePgbouncer.each(["transaction", "session"] as const)(
+describeWith("pgbouncer").each(["transaction", "session"] as const)(
   "through PgBouncer in %s mode",
   (poolMode) => {
     let url: string;

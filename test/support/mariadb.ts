@@ -1,22 +1,16 @@
 /** What tests ask a real MariaDB, such as what it is still running. */
 import mysql from "mysql2/promise";
-import { describe, inject, onTestFinished, test } from "vitest";
+import { onTestFinished } from "vitest";
+import { describeWith, serverUrl, testWith } from "./server.ts";
 
 export { mark, until } from "./wait.ts";
 
-const isMissing = inject("mariadbUrl") === undefined;
-
-/** `test` and `describe` for tests that need the run's server. They are skipped if there is none. */
-export const testMariadb = test.skipIf(isMissing);
-export const describeMariadb = describe.skipIf(isMissing);
+export const testMariadb = testWith("mariadb");
+export const describeMariadb = describeWith("mariadb");
 
 /** Returns the URL of the run's server, with a database that belongs to this run. */
 export function mariadbUrl(): string {
-  const url = inject("mariadbUrl");
-  if (url === undefined) {
-    throw new Error("there is no MariaDB; write testMariadb or describeMariadb");
-  }
-  return url;
+  return serverUrl("mariadb");
 }
 
 interface IdRow extends mysql.RowDataPacket {

@@ -1,12 +1,13 @@
 /** Pools and clients for tests, and an observer that asks the server what it is still running. */
 import pg from "pg";
-import { inject, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
+import { serverUrl } from "./server.ts";
 
 export { mark, until } from "./wait.ts";
 
 /** Returns the connection string of the run's server, or of the same server at another address. */
 export function postgresUrl(at?: { host: string; port: number }): string {
-  const url = inject("postgresUrl");
+  const url = serverUrl("postgres");
   if (at === undefined) return url;
   const other = new URL(url);
   other.host = `${at.host}:${at.port}`;

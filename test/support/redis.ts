@@ -1,21 +1,17 @@
 /** What tests ask a real Redis, such as which connections wait, and keys of the test's own. */
 import { randomUUID } from "node:crypto";
 import { createClient } from "redis";
-import { describe, inject, onTestFinished, test } from "vitest";
+import { onTestFinished } from "vitest";
+import { describeWith, serverUrl, testWith } from "./server.ts";
 
 export { until } from "./wait.ts";
 
-const isMissing = inject("redisUrl") === undefined;
-
-/** `test` and `describe` for tests that need the run's server. They are skipped if there is none. */
-export const testRedis = test.skipIf(isMissing);
-export const describeRedis = describe.skipIf(isMissing);
+export const testRedis = testWith("redis");
+export const describeRedis = describeWith("redis");
 
 /** Returns the URL of the run's server. Other tests use it too: see `keyPrefix`. */
 export function redisUrl(): string {
-  const url = inject("redisUrl");
-  if (url === undefined) throw new Error("there is no Redis; write testRedis or describeRedis");
-  return url;
+  return serverUrl("redis");
 }
 
 export type RedisClient = ReturnType<typeof createClient>;

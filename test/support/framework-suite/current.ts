@@ -1,6 +1,6 @@
 /** What `contexts({ current })` does for code that is handed no context. */
 import pg from "pg";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { currentContext } from "../../../src/current/index.ts";
 import {
   ClientDisconnected,
@@ -20,6 +20,7 @@ import {
 import { contextPool } from "../../../src/pg/index.ts";
 import { until } from "../../raw-http.ts";
 import { mark, observer, postgresUrl, until as untilAsync } from "../postgres.ts";
+import { hasServer } from "../server.ts";
 import type { Transport } from "../transports/index.ts";
 import {
   asker,
@@ -76,7 +77,7 @@ function inMemory(): DataLayer {
 }
 
 const dataLayer = async (): Promise<DataLayer> =>
-  (inject("postgresUrl") as string | undefined) === undefined ? inMemory() : await onPostgres();
+  hasServer("postgres") ? await onPostgres() : inMemory();
 
 export function current(framework: FrameworkUnderTest, transport: Transport): void {
   const ask = asker(framework, transport);

@@ -5,7 +5,19 @@ import { ANSWER, databaseName, type Lease, type Service } from "./service.ts";
 export const postgres: Service = {
   name: "PostgreSQL",
   variable: "EIGHTYSIX_TEST_POSTGRES_URL",
+  isRequired: true, // it comes with the packages
   standard: "postgres://postgres@127.0.0.1:5432/postgres",
+  drivers: ["pg", "postgres"],
+  environment(url) {
+    const { hostname, port, username, password, pathname } = new URL(url);
+    return {
+      PGHOST: hostname,
+      PGPORT: port,
+      PGUSER: decodeURIComponent(username),
+      PGDATABASE: pathname.slice(1),
+      ...(password && { PGPASSWORD: decodeURIComponent(password) }),
+    };
+  },
   async use(url): Promise<Lease> {
     const name = databaseName();
     // An earlier run with the same process id may have been killed. template1 can be in use.
@@ -15,10 +27,7 @@ export const postgres: Service = {
     own.pathname = name;
     return { url: own.href, end: () => query(url, `drop database ${name} with (force)`) };
   },
-  async start() {
-    const server = await startPostgres();
-    return { url: server.url, end: () => server.stop() };
-  },
+  start: startPostgres,
 };
 
 async function query(url: string, text: string): Promise<void> {

@@ -1,11 +1,14 @@
 import { createClient } from "redis";
-import { startRedis } from "../../../servers/redis.ts";
+import { redisMissing, startRedis } from "../../../servers/redis.ts";
 import { ANSWER, type Lease, type Service } from "./service.ts";
 
 export const redis: Service = {
   name: "Redis",
+  missing: redisMissing,
   variable: "EIGHTYSIX_TEST_REDIS_URL",
   standard: "redis://127.0.0.1:6379",
+  drivers: ["redis", "ioredis"],
+  environment: (url) => ({ REDIS_URL: url }),
   // There is nothing to create: the keys of a test have a prefix of their own (../redis.ts).
   async use(url): Promise<Lease> {
     const client = createClient({
@@ -21,8 +24,5 @@ export const redis: Service = {
     }
     return { url, end: () => Promise.resolve() };
   },
-  async start() {
-    const server = await startRedis();
-    return { url: server.url, end: () => server.stop() };
-  },
+  start: startRedis,
 };

@@ -1,0 +1,138 @@
+// What every adapter does, on PostgreSQL.
+
+/** @type {import("./mutant.ts").Group} */
+export const group = {
+  needsServers: true,
+  mutants: [
+    {
+      name: "a connection that is granted after the context ended is not given back",
+      file: "src/adapter/lease.ts",
+      find: 'callAdapter("giveBack", () => options.giveBack(connection));',
+      replace: "return;",
+      tests: ["src/pg/transaction.test.ts > canceled while it waits for a connection"],
+    },
+    {
+      name: "a caller waits for its connection after its context ended",
+      file: "src/adapter/lease.ts",
+      find: "      work.end();\n      reject(err);",
+      replace: "      work.end();\n      options.take().then(() => reject(err), reject);",
+      tests: ["src/pg/transaction.test.ts > canceled while it waits for a connection"],
+    },
+    {
+      name: "a transaction whose function fails is not rolled back",
+      file: "src/adapter/transaction.ts",
+      find: "await shield(ctx, stopTimeout, (detached) => steps.rollback(detached));",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > rolls back when its function throws"],
+    },
+    {
+      name: "the rollback ends with the context of its transaction",
+      file: "src/adapter/transaction.ts",
+      find: "(detached) => steps.rollback(detached)",
+      replace: "() => steps.rollback(ctx)",
+      tests: ["src/pg/transaction.test.ts > that is canceled during a statement"],
+    },
+    {
+      name: "a connection whose rollback fails is not destroyed",
+      file: "src/adapter/transaction.ts",
+      find: 'callAdapter("destroy", () => steps.destroy(reason));',
+      replace: "void reason;",
+      tests: ["src/pg/bad-network.test.ts"],
+    },
+    {
+      name: "a transaction commits although its context has ended",
+      file: "src/adapter/transaction.ts",
+      find: "await steps.commit(ctx);",
+      replace: "await steps.commit(withoutCancel(ctx));",
+      tests: ["src/pg/transaction.test.ts > that is canceled after its last statement"],
+    },
+    {
+      name: "a nested transaction that fails keeps its changes",
+      file: "src/adapter/transaction.ts",
+      find: "      await execute(ctx, `ROLLBACK TO SAVEPOINT ${name}`);\n",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > nested transaction"],
+    },
+    {
+      name: "a function ends without what it has not awaited",
+      file: "src/adapter/connection-scope.ts",
+      find: "while (this.#running.size > 0) await Promise.allSettled(this.#running);",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > waits before its COMMIT"],
+    },
+    {
+      name: "statements of a function that has failed go on",
+      file: "src/adapter/connection-scope.ts",
+      find: "if (failed !== undefined) this.#scopeCtx.cancel(failed.error);",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > still running when its function throws"],
+    },
+    {
+      name: "a statement runs after the end of its function",
+      file: "src/adapter/connection-scope.ts",
+      find: "if (this.#hasEnded) {",
+      replace: "if (this.#hasEnded && this.#purpose === '') {",
+      tests: ["src/pg/transaction.test.ts > refuses statements after its end"],
+    },
+    {
+      name: "a statement of a transaction ends only with its own context",
+      file: "src/adapter/connection-scope.ts",
+      find: "const both = merge(ctx, this.#scopeCtx);",
+      replace: "const both = withCancel(ctx);",
+      tests: ["src/pg/transaction.test.ts > whichever context they were given"],
+    },
+    {
+      name: "a stream is not closed when its loop is left",
+      file: "src/adapter/rows.ts",
+      find: "await rows.close();",
+      replace: "",
+      tests: [
+        "src/pg/transaction.test.ts > fetches no more batches",
+        "src/pg/rough-use.test.ts > left early",
+      ],
+    },
+    {
+      name: "a loop gets rows after its context ended",
+      file: "src/adapter/rows.ts",
+      find: "            throwIfDone(ctx);\n",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > a stream"],
+    },
+    {
+      name: "a loop that is left while rows are fetched waits for them",
+      file: "src/adapter/rows.ts",
+      find: "fetchCtx?.cancel();",
+      replace: "",
+      tests: ["src/pg/rough-use.test.ts > while it fetches rows ends at once"],
+    },
+    {
+      name: "a session keeps its connection",
+      file: "src/adapter/sessions.ts",
+      find: '  } finally {\n    callAdapter("end", () => session.end());\n  }',
+      replace: "  } finally {\n    void 0;\n  }",
+      tests: ["src/pg/transaction.test.ts > goes back to the pool"],
+    },
+    {
+      name: "a transaction that a function left open is not rolled back",
+      file: "src/adapter/sessions.ts",
+      find: "(detached) => session.reset(detached)",
+      replace: "() => Promise.resolve()",
+      tests: ["src/pg/transaction.test.ts > that its function left open"],
+    },
+    {
+      name: "a stream gives its connection back while its query runs",
+      file: "src/adapter/sessions.ts",
+      find: "stream.ended.then(end, end);",
+      replace: "end();",
+      tests: ["src/pg/steps.test.ts > a stream that is canceled at any step has ended"],
+    },
+    {
+      name: "a stream whose loop reads nothing keeps its connection after its context ended",
+      file: "src/adapter/sessions.ts",
+      find: "stream.ended.then(end, end);",
+      replace:
+        "const close = () => Promise.resolve(stream.close()).then(end);\n          return { next: () => stream.next(), close };",
+      tests: ["src/pg/transaction.test.ts > although its loop reads nothing"],
+    },
+  ],
+};

@@ -1,0 +1,93 @@
+// The adapter of pg.
+
+/** @type {import("./mutant.ts").Group} */
+export const group = {
+  needsServers: true,
+  mutants: [
+    {
+      name: "a cancel request counts as harmless as soon as it was written",
+      file: "src/adapter/postgresql/cancel-request.ts",
+      find: "over.write(message(CANCEL, pid, secret));",
+      replace: "over.write(message(CANCEL, pid, secret), () => resolve());",
+      tests: ["src/pg/victims.test.ts"],
+    },
+    {
+      name: "the caller's next query is not held back while a cancel request is on its way",
+      file: "src/pg/running-query.ts",
+      find: "    stream.cork();\n",
+      replace: "",
+      tests: ["src/pg/index.test.ts > holds the caller's next query back"],
+    },
+    {
+      name: "a canceled query does not wait for its cancel request",
+      file: "src/pg/running-query.ts",
+      find: "      await request.closed;\n",
+      replace: "",
+      tests: ["src/pg/victims.test.ts"],
+    },
+    {
+      name: "no cancel request is sent",
+      file: "src/pg/running-query.ts",
+      find: "    const request = (this.#request = cancel(this.#client));\n",
+      replace:
+        '    if (stream.cork) return stream.uncork(), "unproven";\n    const request = cancel(this.#client);\n',
+      tests: ["src/pg/index.test.ts > a query from a pool"],
+    },
+    {
+      name: "every error of a canceled query becomes the context's error",
+      file: "src/pg/running-query.ts",
+      find: "return (error as { code?: unknown }).code === QUERY_CANCELED;",
+      replace: "return true;",
+      tests: ["src/pg/index.test.ts"],
+    },
+    {
+      name: "a query that fails gives its connection back before the server is ready",
+      file: "src/pg/running-query.ts",
+      find: "if (!isServerError(error) || readyForQuery) reject();",
+      replace: "if (!isServerError(error) || readyForQuery || error) reject();",
+      tests: ["src/pg/index.test.ts > a query that fails"],
+    },
+    {
+      name: "a connection inside a transaction goes back to the pool",
+      file: "src/pg/pool-query.ts",
+      find: "!this.isReusable || ",
+      replace: "",
+      tests: ["src/pg/index.test.ts > costs its connection"],
+    },
+    {
+      name: "a client that is granted to a query whose context has ended stays leased",
+      file: "src/pg/lease-client.ts",
+      find: "queueMicrotask(() => client.release());",
+      replace: "void 0;",
+      tests: ["src/pg/index.test.ts > the connection that is granted later goes back"],
+    },
+    {
+      name: "a query is sent after its context has ended",
+      file: "src/pg/pool-query.ts",
+      find: "if (this.hasEnded || this.ctx.err() !== undefined) {",
+      replace: "if (this.hasEnded) {",
+      tests: ["src/pg/index.test.ts > is not sent after its deadline"],
+    },
+    {
+      name: "a connection whose server does not answer stays open after the stop timeout",
+      file: "src/pg/end-client.ts",
+      find: "  client.release(true);\n  client.connection.stream.destroy();",
+      replace: "  client.release(true);",
+      tests: ["src/pg/bad-network.test.ts"],
+    },
+    {
+      name: "a connection that was destroyed goes back to its pool as a healthy one",
+      file: "src/pg/end-client.ts",
+      find: "  client.release(true);\n  client.connection.stream.destroy();",
+      replace: "  client.release();",
+      tests: ["src/pg/bad-network.test.ts"],
+    },
+    {
+      name: "a COMMIT that the server answered with ROLLBACK counts as a success",
+      file: "src/pg/session.ts",
+      find: 'if (command !== "COMMIT") throw new NothingCommittedError();',
+      replace: "void command;",
+      tests: ["src/pg/transaction.test.ts > ERR_NOTHING_COMMITTED"],
+    },
+  ],
+};

@@ -1,0 +1,108 @@
+// One operation, from its start to the return of its resource: src/adapter/stoppable.ts.
+
+const file = "src/adapter/stoppable.ts";
+const tests = ["src/adapter/stoppable.test.ts"];
+
+/** @type {import("./mutant.ts").Group} */
+export const group = {
+  needsServers: false,
+  mutants: [
+    {
+      ...{
+        file,
+        tests,
+        name: "an operation that settles during its stop does not wait for the stop",
+      },
+      find: "      this.#stopping.onSettled();\n      return;",
+      replace: "      this.#stopping.onSettled();\n      this.#finish();\n      return;",
+    },
+    {
+      ...{ file, tests, name: "the resource is released before the stop has ended" },
+      find: "      this.#stopping.onSettled();\n      return;",
+      replace:
+        '      this.#stopping.onSettled();\n      this.#operation.release?.({ state: "stopped", proven: true });\n      return;',
+    },
+    {
+      ...{ file, tests, name: "the caller is released as soon as the stop has ended" },
+      find: "      for (let pause = REPEAT_AFTER; !this.#isSettled; pause *= 2) {",
+      replace: "      for (let pause = REPEAT_AFTER; pause === REPEAT_AFTER; pause *= 2) {",
+    },
+    {
+      ...{
+        file,
+        tests,
+        name: "the context's error replaces the result of an operation that beat its stop",
+      },
+      find: "this.#resolveCaller(this.#value as T)",
+      replace:
+        "this.#stopping === undefined ? this.#resolveCaller(this.#value as T) : this.#rejectCaller(this.#ctx.err())",
+    },
+    {
+      ...{ file, tests, name: "the context's error replaces an error that is no stop" },
+      find: "return { error: isStop ? err : error, isStop };",
+      replace: "return { error: err, isStop };",
+    },
+    {
+      ...{ file, tests, name: "the error of a stopped operation reaches its caller" },
+      find: "return { error: isStop ? err : error, isStop };",
+      replace: "return { error, isStop };",
+    },
+    {
+      ...{ file, tests, name: "the resource is not destroyed after the stop timeout" },
+      find: '      callAdapter("destroy", () => this.#operation.destroy(reason));\n',
+      replace: "      void reason;\n",
+    },
+    {
+      ...{ file, tests, name: "the error of the destruction becomes the outcome" },
+      find: '      this.reject(this.#ctx.err(), { answered: false });\n      callAdapter("destroy", () => this.#operation.destroy(reason));\n',
+      replace:
+        '      callAdapter("destroy", () => this.#operation.destroy(reason));\n      for (let i = 0; i < 20; i++) await Promise.resolve();\n      this.reject(this.#ctx.err(), { answered: false });\n',
+    },
+    {
+      ...{ file, tests, name: "an abandoned operation counts as stopped" },
+      find: 'const state = this.#isAnswered ? "stopped" : "abandoned";',
+      replace: 'const state = "stopped";',
+    },
+    {
+      ...{ file, tests, name: "the resource is never released" },
+      find: "if (operation.release !== undefined) {",
+      replace: "if (operation.release === null) {",
+    },
+    {
+      ...{ file, tests, name: "the resource is released after its caller has the result" },
+      find: '      callAdapter("release", () => operation.release?.({ state, proven }));',
+      replace:
+        '      void sleep(background(), 5).then(() => callAdapter("release", () => operation.release?.({ state, proven })));',
+    },
+    {
+      ...{ file, tests, name: "an operation starts although its context is done" },
+      find: "    throwIfDone(ctx);\n    new RunningOperation",
+      replace: "    new RunningOperation",
+    },
+    {
+      ...{ file, tests, name: "an operation that has ended stays registered on its context" },
+      find: "    this.unregister();\n",
+      replace: "",
+    },
+    {
+      ...{ file, tests, name: "a stop that overtook its operation is not repeated" },
+      find: "if (!this.#isSettled) await Promise.race([stopping.settled, sleep(limit, pause)]);",
+      replace: "if (!this.#isSettled) await Promise.race([stopping.settled, timedOut]);",
+    },
+    {
+      ...{ file, tests, name: "the stop is not told that the operation has settled" },
+      find: "    this.#controller.abort();\n",
+      replace: "",
+    },
+    {
+      ...{ file, tests, name: "a stop that nothing has confirmed counts as proven" },
+      find: 'if (proof === "proven") stopping.proven++;',
+      replace: "if (proof) stopping.proven++;",
+    },
+    {
+      ...{ file, tests, name: "a resource that was destroyed counts as free of stop requests" },
+      find: "    if (this.wasDestroyed) return false;\n",
+      replace: "",
+    },
+  ],
+};
