@@ -5,7 +5,11 @@ import { showCaller } from "../misuse.ts";
 import { NothingCommittedError } from "../transaction.ts";
 import type { DriverConnection } from "./driver-connection.ts";
 import type { ContextOf } from "./inherited-context.ts";
-import { transactionCommandOf, type TransactionCommand } from "./transaction-command.ts";
+import {
+  hasSeveralStatements,
+  transactionCommandOf,
+  type TransactionCommand,
+} from "./transaction-command.ts";
 
 /**
  * One connection whose statements belong to contexts. There is one for each connection, however
@@ -48,6 +52,8 @@ export class BoundConnection<S, R> {
     this.#isLeased = true;
     this.#wasInterrupted = false;
     this.#hasUntracked = false;
+    // The last lease ended without `release`, so its release must not end this one.
+    this.#pendingRelease = undefined;
   }
 
   /** Returns the context of a statement that is created now, if there is one. */
@@ -125,7 +131,7 @@ export class BoundConnection<S, R> {
 
   async #runInOrder(ctx: Context, statement: S): Promise<R> {
     try {
-      const command = transactionCommandOf(this.#driver.textOf(statement));
+      const command = commandOf(this.#driver.textOf(statement));
       if (command === "commit" && this.#unsettled.size > 0) {
         const earlier = (this.#beforeCommit = Promise.allSettled(this.#unsettled));
         await earlier;
@@ -164,4 +170,14 @@ export class BoundConnection<S, R> {
     if (this.#driver.hasRolledBack(answer)) throw ctx.err() ?? new NothingCommittedError();
     return answer;
   }
+}
+
+/**
+ * Returns what a text does to a transaction. A BEGIN or ROLLBACK that more statements follow counts
+ * as "other", because those would be sent too although the context is done.
+ */
+function commandOf(text: unknown): TransactionCommand {
+  const command = transactionCommandOf(text);
+  const isSent = command === "begin" || command === "rollback";
+  return isSent && hasSeveralStatements(text) ? "other" : command;
 }
