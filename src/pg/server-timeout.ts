@@ -2,9 +2,9 @@
  * The deadline, sent to the server along with the query. It ends the query on the server if this
  * process or its network has failed and can send no cancel request.
  */
+import { transactionCommandOf } from "../adapter/orm/transaction-command.ts";
 import { setTimeoutTo } from "../adapter/postgresql/server-timeout.ts";
 import type { Connection, Query } from "./driver.ts";
-import { transactionCommandOf } from "./transaction-command.ts";
 
 /**
  * Sets the timeout for the current transaction. The statement also returns the timeout that was in

@@ -263,6 +263,23 @@ describe("a transaction through bind", () => {
     expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
   });
 
+  test.each(["rollback", "begin"])(
+    "refuses the statements after a %s in the same text when its context is done",
+    async (first) => {
+      const pool = testPool({ max: 1 });
+      const name = await table(look);
+      using ctx = withCancel(background());
+      const client = await bind(ctx, pool).connect();
+      ctx.cancel();
+      const text = `${first}; insert into ${name} values (1); commit`;
+      expect(await failure(client.query(text))).toBe(ctx.err());
+      expect(await client.query("rollback; -- done")).toMatchObject({ command: "ROLLBACK" });
+      client.release();
+      expectWhole(pool);
+      expect((await look.query(`select * from ${name}`)).rows).toEqual([]);
+    },
+  );
+
   test("waits for a COMMIT that was sent, and resolves with its result", async () => {
     const pool = testPool({ max: 1 });
     const name = await table(look);

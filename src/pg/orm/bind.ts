@@ -1,12 +1,12 @@
 /** Pools and clients that belong to one context, for ORMs and query builders. */
 import type { Context } from "../../index.ts";
 import { needContext, settingsOf } from "../../adapter/index.ts";
+import { overrideMethods } from "../../adapter/orm/override-methods.ts";
 import { isPool } from "../driver.ts";
 import type { WithContextOptions } from "../settings.ts";
 import type { ClientLike, PoolLike } from "../types.ts";
 import { BoundClient } from "./bound-client.ts";
 import { BoundPool, deliverClient } from "./bound-pool.ts";
-import { overrideMethods } from "./override-methods.ts";
 import { isSqlOrConfig } from "./query-arguments.ts";
 
 /**

@@ -1,10 +1,11 @@
 /** A pool whose connections, and the waits for them, belong to a context. */
 import type { Context } from "../../index.ts";
 import { runStoppable, type Settings, showCaller } from "../../adapter/index.ts";
+import type { ContextOf } from "../../adapter/orm/inherited-context.ts";
 import type { Pool, PoolClient, Result } from "../driver.ts";
 import { leaseClient } from "../lease-client.ts";
 import { PoolQuery } from "../pool-query.ts";
-import { BoundClient, type ContextOf } from "./bound-client.ts";
+import { BoundClient } from "./bound-client.ts";
 import { deliver, readArguments } from "./query-arguments.ts";
 
 export class BoundPool {

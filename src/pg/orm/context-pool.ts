@@ -1,10 +1,10 @@
 /** Pools for ORMs that keep their pool for the life of the process and pass no context on. */
 import { settingsOf } from "../../adapter/index.ts";
-import { currentFrame, isWithin, runInFrame, type Frame } from "../../current/current-context.ts";
+import { contextOf } from "../../adapter/orm/inherited-context.ts";
+import { currentFrame, runInFrame } from "../../current/current-context.ts";
 import { needPoolClass } from "../misuse.ts";
 import type { WithContextOptions } from "../settings.ts";
 import type { PoolLike } from "../types.ts";
-import type { ContextOf } from "./bound-client.ts";
 import { BoundPool, deliverClient } from "./bound-pool.ts";
 import { isSqlOrConfig } from "./query-arguments.ts";
 
@@ -61,12 +61,3 @@ type AnyPoolClass = new (...args: unknown[]) => {
   connect(callback?: unknown): unknown;
   query(...args: unknown[]): unknown;
 };
-
-/** Returns the context of each query on a connection that was leased in the frame `leasedIn`. */
-function contextOf(leasedIn: Frame | undefined): ContextOf {
-  return () => {
-    const frame = currentFrame();
-    if (leasedIn === undefined) return frame?.ctx;
-    return frame !== undefined && isWithin(frame, leasedIn) ? frame.ctx : leasedIn.ctx;
-  };
-}

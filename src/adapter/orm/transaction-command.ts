@@ -28,21 +28,36 @@ export function transactionCommandOf(text: unknown): TransactionCommand {
   return found[3] !== undefined ? "begin" : "savepoint";
 }
 
+/**
+ * Returns whether a text goes on after its first statement. Comments at the end do not count. A
+ * semicolon inside quotes or a comment counts as the end of the first statement.
+ */
+export function hasSeveralStatements(text: unknown): boolean {
+  if (typeof text !== "string") return false;
+  const end = text.indexOf(";", firstWordIn(text));
+  return end !== -1 && firstWordIn(text, end + 1) < text.length;
+}
+
 const SPACE = " \t\n\r\f\v";
 
 /**
- * Returns the index after leading spaces and comments, which ORMs and tracers put first. Uses no
- * regular expression, because that would backtrack on long comments.
+ * Returns the index after spaces and comments, which ORMs and tracers add. Uses no regular
+ * expression, because that would backtrack on long comments.
  */
-function firstWordIn(text: string): number {
-  for (let at = 0; ;) {
+function firstWordIn(text: string, start = 0): number {
+  for (let at = start; ;) {
     while (SPACE.includes(text.charAt(at)) && at < text.length) at++;
     const end = text.startsWith("--", at)
-      ? text.indexOf("\n", at)
+      ? endOfLine(text, at)
       : text.startsWith("/*", at)
         ? text.indexOf("*/", at + 2) + 1
         : 0;
     if (end <= 0) return at;
     at = end + 1;
   }
+}
+
+function endOfLine(text: string, start: number): number {
+  const end = text.indexOf("\n", start);
+  return end === -1 ? text.length - 1 : end;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { transactionCommandOf } from "./transaction-command.ts";
+import { hasSeveralStatements, transactionCommandOf } from "./transaction-command.ts";
 
 test.each([
   ["rollback", "rollback"],
@@ -21,11 +21,27 @@ test.each([
   ["RELEASE SAVEPOINT a", "savepoint"],
   ["select 'rollback'", "other"],
   ["-- rollback\nselect 1", "other"],
+  ["-- rollback", "other"],
   ["/* rollback", "other"],
   ["", "other"],
   [undefined, "other"],
 ])("the statement %j is classified as %j", (text, command) => {
   expect(transactionCommandOf(text)).toBe(command);
+});
+
+test.each([
+  ["rollback", false],
+  ["rollback;", false],
+  ["/* a; b */ rollback", false],
+  ["-- a; b\nrollback ; -- the end", false],
+  ["rollback; /* traced */ \n", false],
+  ["rollback; select 1", true],
+  ["rollback;--\nselect 1", true],
+  ["begin; rollback;", true],
+  ["", false],
+  [undefined, false],
+])("the text %j has several statements: %j", (text, isTrue) => {
+  expect(hasSeveralStatements(text)).toBe(isTrue);
 });
 
 test("classifying a statement after 100,000 characters of comments or spaces takes less than two seconds", () => {
@@ -35,5 +51,6 @@ test("classifying a statement after 100,000 characters of comments or spaces tak
   transactionCommandOf("--\n".repeat(50_000));
   transactionCommandOf(`/*${"*".repeat(100_000)}`);
   transactionCommandOf("/*".repeat(50_000));
+  hasSeveralStatements(`;${"/* x */ ".repeat(20_000)}${"--\n".repeat(50_000)}`);
   expect(performance.now() - before).toBeLessThan(2_000);
 });

@@ -1,0 +1,85 @@
+/** A client of `pg`, as the rules of a bound connection use it. */
+import type { Context } from "../../index.ts";
+import { runStoppable, type Settings } from "../../adapter/index.ts";
+import type { DriverConnection } from "../../adapter/orm/driver-connection.ts";
+import { ClientQuery } from "../client-query.ts";
+import type { PoolClient, Result } from "../driver.ts";
+import { destroyPoolClient } from "../end-client.ts";
+import { textOf } from "../running-query.ts";
+import type { QueryArguments } from "../types.ts";
+import { runUnstoppableStatement } from "../unstoppable.ts";
+
+export class PgConnection implements DriverConnection<QueryArguments, Result> {
+  readonly #client: PoolClient;
+  readonly #settings: Settings;
+  /** The transaction status that the server reported last. "I" means outside any transaction. */
+  #transactionStatus = "I";
+
+  constructor(client: PoolClient, settings: Settings) {
+    this.#client = client;
+    this.#settings = settings;
+  }
+
+  /** Keeps the transaction status from now on, until the client goes back to its pool. */
+  trackTransaction(): void {
+    this.#transactionStatus = "I";
+    // The last lease may have ended without the proxy's `release`, and left its listener.
+    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    this.#client.connection.on("readyForQuery", this.#onReadyForQuery);
+  }
+
+  readonly #onReadyForQuery = ({ status }: { status: string }): void => {
+    this.#transactionStatus = status;
+  };
+
+  textOf(args: QueryArguments): string {
+    return textOf(args);
+  }
+
+  run(ctx: Context, args: QueryArguments): Promise<Result> {
+    const query = new ClientQuery(ctx, args, this.#settings, this.#client);
+    return runStoppable(ctx, query, this.#settings.stopTimeout);
+  }
+
+  runUnstoppable(ctx: Context, args: QueryArguments): Promise<Result> {
+    const [query, values] = args;
+    return runUnstoppableStatement(
+      ctx,
+      this.#client,
+      textOf(args),
+      (onResult) => {
+        const send = this.#client.query.bind(this.#client) as (...args: unknown[]) => void;
+        // pg would leave the callback in the caller's object, so it gets a copy.
+        send(typeof query === "string" ? query : { ...query }, values, onResult);
+      },
+      this.#settings.stopTimeout,
+    );
+  }
+
+  rollback(ctx: Context): Promise<Result> {
+    return this.runUnstoppable(ctx, ["ROLLBACK"]);
+  }
+
+  hasRolledBack(result: Result): boolean {
+    const { command } = (Array.isArray(result) ? result[0] : result) as { command?: unknown };
+    return command === "ROLLBACK";
+  }
+
+  isTransactionOpen(): boolean {
+    return this.#transactionStatus !== "I";
+  }
+
+  isBusy(): boolean {
+    return !this.#client.readyForQuery;
+  }
+
+  giveBack(reason?: unknown): void {
+    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    this.#client.release(reason as Error | boolean | undefined);
+  }
+
+  destroy(): void {
+    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    destroyPoolClient(this.#client);
+  }
+}
