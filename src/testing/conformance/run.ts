@@ -13,8 +13,8 @@ export interface ConformanceReport {
 
 /** Settings of a run without a test runner. */
 export interface RunOptions extends ConformanceOptions {
-  /** Runs only the tests whose full name, "group: name", contains this text. */
-  only?: string;
+  /** Runs only the tests whose full name, "group: name", contains this text or matches it. */
+  only?: string | RegExp;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function runAdapterTests<Db>(
   const skipped: { name: string; reason: string }[] = [];
   for (const test of conformanceTests(adapter, options)) {
     const name = `${test.group}: ${test.name}`;
-    if (!name.includes(only)) continue;
+    if (typeof only === "string" ? !name.includes(only) : !only.test(name)) continue;
     if (test.skipped !== undefined) {
       skipped.push({ name, reason: test.skipped });
       continue;

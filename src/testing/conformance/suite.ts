@@ -1,8 +1,10 @@
 /** All tests for one adapter, in their order: what is deterministic comes first, and the race last. */
 import type { AdapterUnderTest, ConformanceOptions } from "./adapter.ts";
+import { onStage } from "./on-stage.ts";
 import { ProcessReports } from "./process-reports.ts";
 import { brokenNetwork } from "./rules/broken-network.ts";
 import { doneBefore } from "./rules/done-before.ts";
+import { everyStepOf } from "./rules/every-step.ts";
 import { foreignErrors } from "./rules/foreign-errors.ts";
 import { lateStops } from "./rules/late-stops.ts";
 import { leftovers, processReports } from "./rules/leftovers.ts";
@@ -14,7 +16,6 @@ import { streams } from "./rules/streams.ts";
 import { transactions } from "./rules/transactions.ts";
 import { waits } from "./rules/waits.ts";
 import type { ConformanceTest, Draft } from "./test.ts";
-import { limited } from "./time.ts";
 
 export const TIME_LIMIT = 10_000;
 const CANCELS = 500;
@@ -26,7 +27,7 @@ export function conformanceTests<Db>(
 ): ConformanceTest[] {
   const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED } = options;
   const reports = new ProcessReports();
-  const groups: Record<string, Draft[]> = {
+  const groups: Record<string, Draft<Db>[]> = {
     receipts: receipts(adapter),
     "a context that is done already": doneBefore(adapter),
     "a result that beats its stop": resultFirst(adapter),
@@ -36,7 +37,8 @@ export function conformanceTests<Db>(
     "the wait for a connection": waits(adapter),
     "errors that no stop has caused": foreignErrors(adapter),
     streams: streams(adapter),
-    "every step": transactions(adapter),
+    transactions: transactions(adapter),
+    "every step": everyStepOf(adapter),
     leftovers: leftovers(adapter),
     "the race": races(adapter, { cancels, seed }),
     "the process": processReports(adapter, reports),
@@ -49,7 +51,10 @@ export function conformanceTests<Db>(
       timeLimit: timeLimit * limits,
       run: async () => {
         reports.start();
-        await limited(`the test did not end: ${name}`, run(), timeLimit * limits);
+        const limit = timeLimit * limits;
+        await run((stage, test) =>
+          onStage(adapter, stage, test, `the test did not end: ${name}`, limit),
+        );
       },
     })),
   );

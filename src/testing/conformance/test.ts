@@ -1,4 +1,5 @@
 /** One test of the kit, before a runner runs it. */
+import type { Stage, StageOptions } from "./stage.ts";
 
 export interface ConformanceTest {
   /** The group that the test belongs to, such as "receipts". */
@@ -13,12 +14,18 @@ export interface ConformanceTest {
   readonly run: () => Promise<void>;
 }
 
+/** Connects the adapter for one test, and closes it afterwards, within the time limit of the test. */
+export type WithStage<Db> = (
+  options: StageOptions,
+  test: (stage: Stage<Db>) => Promise<void>,
+) => Promise<void>;
+
 /** What a group of tests says about one of its tests. */
-export interface Draft {
+export interface Draft<Db> {
   readonly name: string;
   /** Why the test is skipped, if it is: "no `stream`". */
   readonly skip?: string | false | undefined;
   /** How many time limits this test may take. The default is one. */
   readonly limits?: number;
-  readonly run: () => Promise<void>;
+  readonly run: (withStage: WithStage<Db>) => Promise<void>;
 }

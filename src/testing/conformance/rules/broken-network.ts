@@ -3,9 +3,8 @@ import { background, isContextError, withLedger } from "../../../index.ts";
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, receiptsOf, settled } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import { show, type Form, type Stage } from "../stage.ts";
-import type { Draft } from "../test.ts";
+import type { Draft, WithStage } from "../test.ts";
 import { pause } from "../time.ts";
 import { without, withoutStopRequest } from "./skips.ts";
 
@@ -14,13 +13,13 @@ const STOP_TIMEOUT = 500;
 const LONG = 3_000;
 const HELD = 50;
 
-export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   return formsOf(adapter).flatMap((form) => [
     {
       name: `${form.name} is not said to have stopped while it runs, if the connection for its stop is refused`,
       skip: withoutStopRequest(adapter),
-      run: () =>
-        expectTruth(adapter, form, async ({ relay }, cancel) => {
+      run: (withStage) =>
+        expectTruth(withStage, form, async ({ relay }, cancel) => {
           await relay?.refuse(true);
           cancel();
         }),
@@ -28,8 +27,8 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: `${form.name} is not said to have stopped while it runs, if the connection of its stop is reset`,
       skip: withoutStopRequest(adapter),
-      run: () =>
-        expectTruth(adapter, form, (stage, cancel) => {
+      run: (withStage) =>
+        expectTruth(withStage, form, (stage, cancel) => {
           stage.onStop = ({ link }) => {
             link.reset();
             return "drop";
@@ -40,8 +39,8 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: `${form.name} is not said to have stopped while it runs, if its own connection is reset during its stop`,
       skip: withoutStopRequest(adapter),
-      run: () =>
-        expectTruth(adapter, form, (stage, cancel) => {
+      run: (withStage) =>
+        expectTruth(withStage, form, (stage, cancel) => {
           const { link } = stage;
           stage.onStop = async () => {
             link?.reset();
@@ -53,8 +52,8 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: `${form.name} rejects with the driver's error if its connection is reset, and the next operation gets another connection`,
       skip: without(adapter, "server"),
-      run: () =>
-        onStage(adapter, { stopTimeout: STOP_TIMEOUT }, async (stage) => {
+      run: (withStage) =>
+        withStage({ stopTimeout: STOP_TIMEOUT }, async (stage) => {
           const running = await stage.startRunning(form, background(), LONG);
           stage.link?.reset();
           const outcome = await settled(form.name, running);
@@ -69,16 +68,16 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
 
 /** Cancels an operation while `strike` breaks a connection. Its receipt must tell the truth. */
 async function expectTruth<Db>(
-  adapter: AdapterUnderTest<Db>,
+  withStage: WithStage<Db>,
   form: Form<Db>,
   strike: (stage: Stage<Db>, cancel: () => void) => Promise<void> | void,
 ): Promise<void> {
-  await onStage(adapter, { stopTimeout: STOP_TIMEOUT }, async (stage) => {
+  await withStage({ stopTimeout: STOP_TIMEOUT }, async (stage) => {
     const ctx = stage.context(withLedger(background()));
     const running = await stage.startRunning(form, ctx, LONG);
     await strike(stage, () => ctx.cancel());
     const outcome = await settled(form.name, running);
-    const isRunning = await adapter.isRunning(running.task.tag);
+    const isRunning = await stage.adapter.isRunning(running.task.tag);
     stage.onStop = undefined;
     await stage.relay?.refuse(false);
     check(

@@ -2,16 +2,15 @@
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, expectContextError, settled } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import { nextTag } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { outcomeOf } from "../time.ts";
 
-export function doneBefore<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function doneBefore<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   return formsOf(adapter).map((form) => ({
     name: `${form.name} whose context is done already is not sent`,
-    run: () =>
-      onStage(adapter, {}, async (stage) => {
+    run: (withStage) =>
+      withStage({}, async (stage) => {
         const ctx = stage.context();
         ctx.cancel();
         const before = stage.messages + stage.stops;

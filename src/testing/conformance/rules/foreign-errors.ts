@@ -2,7 +2,6 @@
 import { background } from "../../../index.ts";
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, settled } from "../expect.ts";
-import { onStage } from "../on-stage.ts";
 import { show } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { gate, limited, outcomeOf, pause, type Outcome } from "../time.ts";
@@ -11,7 +10,7 @@ import { without } from "./skips.ts";
 /** Milliseconds that the answer is held after the end of the context. */
 const HELD = 50;
 
-export function foreignErrors<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function foreignErrors<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const expectFailure = (when: string, outcome: Outcome): void => {
     check(
       "error" in outcome && adapter.isFailure?.(outcome.error) === true,
@@ -23,8 +22,8 @@ export function foreignErrors<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: "an error of the server arrives unchanged",
       skip: without(adapter, "fail", "isFailure"),
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           const failing = adapter.fail?.(stage.db, stage.context());
           if (failing === undefined) return;
           expectFailure("while its context was live", await outcomeOf(failing));
@@ -33,8 +32,8 @@ export function foreignErrors<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: "an error of the server arrives unchanged if the context ends before the answer has arrived",
       skip: without(adapter, "fail", "isFailure", "server"),
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           const ctx = stage.context();
           const answered = gate();
           const released = gate();
@@ -59,8 +58,8 @@ export function foreignErrors<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     {
       name: "an error of the server does not end the process's other work: the next operation succeeds",
       skip: without(adapter, "fail"),
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           const failing = adapter.fail?.(stage.db, background());
           if (failing === undefined) return;
           await outcomeOf(failing);

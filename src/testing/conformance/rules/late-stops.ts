@@ -4,7 +4,6 @@ import type { AdapterUnderTest, ConnectionUnderTest } from "../adapter.ts";
 import { check, settled } from "../expect.ts";
 import { formsOf, plainForm } from "../forms.ts";
 import { HELD, provokeLateStop } from "../late-stop.ts";
-import { onStage } from "../on-stage.ts";
 import { nextTag, show, type Form, type Stage } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { limited, outcomeOf } from "../time.ts";
@@ -12,14 +11,14 @@ import { without, withoutStopRequest } from "./skips.ts";
 
 const TITLE = `a stop that was held back for ${HELD} ms`;
 
-export function lateStops<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function lateStops<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const forms = formsOf(adapter);
   const next = plainForm(adapter);
-  const drafts = forms.map((form) => ({
+  const drafts = forms.map((form): Draft<Db> => ({
     name: `a late stop of ${form.name} hits no other operation`,
     skip: withoutStopRequest(adapter),
-    run: () =>
-      onStage(adapter, {}, async (stage) => {
+    run: (withStage) =>
+      withStage({}, async (stage) => {
         const late = await provokeLateStop(stage, form);
         await expectNoVictim(
           stage,
@@ -33,11 +32,11 @@ export function lateStops<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     name: string,
     skip: string | undefined,
     run: (stage: Stage<Db>, fn: (own: ConnectionUnderTest) => Promise<unknown>) => unknown,
-  ): Draft => ({
+  ): Draft<Db> => ({
     name: `a late stop of an operation in a ${name} hits no later operation there`,
     skip: withoutStopRequest(adapter) ?? skip,
-    run: () =>
-      onStage(adapter, {}, async (stage) => {
+    run: (withStage) =>
+      withStage({}, async (stage) => {
         await run(stage, async (own) => {
           const form: Form<Db> = {
             name: "an operation",

@@ -3,7 +3,6 @@ import { background, withCancel, withLedger, working } from "../../../index.ts";
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, settled } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import type { ProcessReports } from "../process-reports.ts";
 import { nextTag } from "../stage.ts";
 import type { Draft } from "../test.ts";
@@ -12,11 +11,11 @@ import { WatchedContext } from "../watched-context.ts";
 
 const OPERATIONS = 100;
 
-export function leftovers<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function leftovers<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   return formsOf(adapter).map((form) => ({
     name: `${form.name} leaves nothing on its context, also after ${OPERATIONS} operations`,
-    run: () =>
-      onStage(adapter, {}, async (stage) => {
+    run: (withStage) =>
+      withStage({}, async (stage) => {
         const ctx = new WatchedContext(withLedger(background()));
         for (let i = 0; i < OPERATIONS; i++) {
           await form.run(stage.db, ctx, { i, ms: 0, tag: nextTag() });
@@ -41,7 +40,7 @@ export function leftovers<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
 export function processReports<Db>(
   adapter: AdapterUnderTest<Db>,
   reports: ProcessReports,
-): Draft[] {
+): Draft<Db>[] {
   return [
     {
       name: "no rejection was left without a handler, and no method of the adapter threw, in all of these tests",

@@ -2,7 +2,6 @@
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import { runRace } from "../race.ts";
 import { nextTag, type Form } from "../stage.ts";
 import type { Draft } from "../test.ts";
@@ -10,14 +9,14 @@ import type { Draft } from "../test.ts";
 export function races<Db>(
   adapter: AdapterUnderTest<Db>,
   { cancels, seed }: { readonly cancels: number; readonly seed: number },
-): Draft[] {
+): Draft<Db>[] {
   const forms = formsOf(adapter);
   const [first] = forms as [Form<Db>, ...Form<Db>[]];
   return [1, 4].map((connections) => ({
     name: `${cancels} late cancels over ${connections} ${connections === 1 ? "connection" : "connections"} hit no other operation`,
     limits: 10,
-    run: () =>
-      onStage(adapter, { connections, direct: true }, async ({ db }) => {
+    run: (withStage) =>
+      withStage({ connections, direct: true }, async ({ db }) => {
         const result = await runRace({
           seed: seed + connections,
           cancels,

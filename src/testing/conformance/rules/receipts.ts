@@ -3,7 +3,6 @@ import { background, withLedger, withTimeout, type Context } from "../../../inde
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, expectContextError, receiptsOf, settled } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import type { Form, Running, Stage } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { pause, until } from "../time.ts";
@@ -12,12 +11,12 @@ import { pause, until } from "../time.ts";
 const HELD = 50;
 const TIMEOUT = 250;
 
-export function receipts<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function receipts<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   return formsOf(adapter).flatMap((form) => [
     {
       name: `${form.name} that is canceled has stopped on the server when it settles`,
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           const ctx = stage.context(withLedger(background()));
           const running = await stage.startRunning(form, ctx, 60_000);
           const link = stage.link;
@@ -43,8 +42,8 @@ export function receipts<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     },
     {
       name: `${form.name} whose deadline passes has stopped on the server when it settles`,
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           stage.onStop = () => pause(HELD);
           const ctx = withTimeout(withLedger(background()), TIMEOUT);
           await expectStopped(stage, form, ctx, await stage.startRunning(form, ctx, 60_000));

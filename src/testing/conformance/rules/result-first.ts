@@ -3,19 +3,18 @@ import type { AdapterUnderTest } from "../adapter.ts";
 import { check, settled } from "../expect.ts";
 import { plainForm } from "../forms.ts";
 import { provokeLateStop } from "../late-stop.ts";
-import { onStage } from "../on-stage.ts";
 import { show } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { withoutStopRequest } from "./skips.ts";
 
-export function resultFirst<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function resultFirst<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const form = plainForm(adapter);
   return [
     {
       name: "a result that arrives before the stop is returned, and the connection is used again",
       skip: withoutStopRequest(adapter),
-      run: () =>
-        onStage(adapter, {}, async (stage) => {
+      run: (withStage) =>
+        withStage({}, async (stage) => {
           const late = await provokeLateStop(stage, form);
           const outcome = await settled(form.name, late);
           check(

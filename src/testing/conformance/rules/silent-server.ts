@@ -3,7 +3,6 @@ import { background, withLedger } from "../../../index.ts";
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, expectContextError, receiptsOf, settled } from "../expect.ts";
 import { formsOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import type { Draft } from "../test.ts";
 import { until } from "../time.ts";
 import { withoutStopRequest } from "./skips.ts";
@@ -12,12 +11,12 @@ const STOP_TIMEOUT = 300;
 /** Milliseconds that the operation runs, because the server does not learn of the stop. */
 const LONG = 3_000;
 
-export function silentServer<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function silentServer<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   return formsOf(adapter).map((form) => ({
     name: `${form.name} whose stop is never answered is abandoned after the stop timeout, and its connection is destroyed`,
     skip: withoutStopRequest(adapter),
-    run: () =>
-      onStage(adapter, { stopTimeout: STOP_TIMEOUT }, async (stage) => {
+    run: (withStage) =>
+      withStage({ stopTimeout: STOP_TIMEOUT }, async (stage) => {
         const ctx = stage.context(withLedger(background()));
         const running = await stage.startRunning(form, ctx, LONG);
         const { link } = stage;

@@ -3,7 +3,6 @@ import { background } from "../../../index.ts";
 import type { AdapterUnderTest, StreamTask } from "../adapter.ts";
 import { check, expectContextError } from "../expect.ts";
 import { numberOf } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import { nextTag, type Stage } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { outcomeOf, limited, until } from "../time.ts";
@@ -12,7 +11,7 @@ import { without } from "./skips.ts";
 /** More rows than an adapter fetches at a time. */
 const MANY = 2_000;
 
-export function streams<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function streams<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const skip = without(adapter, "stream");
   const open = (
     stage: Stage<Db>,
@@ -23,10 +22,10 @@ export function streams<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
     if (rows === undefined) throw new Error("the description has no `stream`");
     return rows;
   };
-  const draft = (name: string, run: (stage: Stage<Db>) => Promise<void>): Draft => ({
+  const draft = (name: string, run: (stage: Stage<Db>) => Promise<void>): Draft<Db> => ({
     name,
     skip,
-    run: () => onStage(adapter, {}, run),
+    run: (withStage) => withStage({}, run),
   });
   const drafts = [
     draft("a stream delivers all rows in their order", async (stage) => {

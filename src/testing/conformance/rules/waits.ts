@@ -3,20 +3,19 @@ import { background, withLedger, working } from "../../../index.ts";
 import type { AdapterUnderTest } from "../adapter.ts";
 import { check, expectContextError, settled } from "../expect.ts";
 import { formsOf, plainForm } from "../forms.ts";
-import { onStage } from "../on-stage.ts";
 import { nextTag, show } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { limited, outcomeOf, until } from "../time.ts";
 
-export function waits<Db>(adapter: AdapterUnderTest<Db>): Draft[] {
+export function waits<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const holder = plainForm(adapter);
   const skip =
     adapter.documented?.waits === false && "documented.waits is false: no operation waits";
   return formsOf(adapter).map((form) => ({
     name: `${form.name} that waits for a connection leaves the queue when its context ends, and the connection goes to the next caller`,
     skip,
-    run: () =>
-      onStage(adapter, {}, async (stage) => {
+    run: (withStage) =>
+      withStage({}, async (stage) => {
         const { pool } = stage.opened;
         const holderCtx = stage.context();
         const held = await stage.startRunning(holder, holderCtx, 60_000);
