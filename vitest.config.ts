@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^eightysix$/, replacement: `${src}/index.ts` },
-      { find: /^eightysix\/([^/]+)$/, replacement: `${src}/$1/index.ts` },
+      { find: /^eightysix\/(.+)$/, replacement: `${src}/$1/index.ts` },
     ],
   },
   test: {

@@ -1,0 +1,46 @@
+/** The ways in which an adapter can run one operation. */
+import type { AdapterUnderTest } from "./adapter.ts";
+import type { Form } from "./stage.ts";
+
+/** Returns the number in a row of `AdapterUnderTest.stream`. */
+export function numberOf(row: number | { readonly n: number }): number {
+  return typeof row === "number" ? row : row.n;
+}
+
+/** Returns the plainest form. */
+export function plainForm<Db>(adapter: AdapterUnderTest<Db>): Form<Db> {
+  return { name: "an operation", run: (db, ctx, task) => adapter.run(db, ctx, task) };
+}
+
+/** Returns all forms. The plainest is the first. */
+export function formsOf<Db>(adapter: AdapterUnderTest<Db>): Form<Db>[] {
+  const forms = [plainForm(adapter)];
+  if (adapter.transaction !== undefined) {
+    forms.push({
+      name: "an operation in a transaction",
+      run: async (db, ctx, task) =>
+        await adapter.transaction?.(db, ctx, async (tx) => tx.run(ctx, task)),
+    });
+  }
+  if (adapter.connection !== undefined) {
+    forms.push({
+      name: "an operation on a connection",
+      run: async (db, ctx, task) =>
+        await adapter.connection?.(db, ctx, async (own) => own.run(ctx, task)),
+    });
+  }
+  if (adapter.stream !== undefined) {
+    forms.push({
+      name: "a stream",
+      async run(db, ctx, { i, ms, tag }) {
+        let last = 0;
+        for await (const row of adapter.stream?.(db, ctx, { count: 1, ms, tag }) ?? []) {
+          last = numberOf(row);
+        }
+        return last === 1 ? i : last;
+      },
+    });
+  }
+  for (const [name, run] of Object.entries(adapter.forms ?? {})) forms.push({ name, run });
+  return forms;
+}

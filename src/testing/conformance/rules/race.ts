@@ -1,0 +1,44 @@
+/** The seeded race: late stops among innocent operations. */
+import type { AdapterUnderTest } from "../adapter.ts";
+import { check } from "../expect.ts";
+import { formsOf } from "../forms.ts";
+import { runRace } from "../race.ts";
+import { nextTag, type Form } from "../stage.ts";
+import type { Draft } from "../test.ts";
+
+export function races<Db>(
+  adapter: AdapterUnderTest<Db>,
+  { cancels, seed }: { readonly cancels: number; readonly seed: number },
+): Draft<Db>[] {
+  const forms = formsOf(adapter);
+  const [first] = forms as [Form<Db>, ...Form<Db>[]];
+  return [1, 4].map((connections) => ({
+    name: `${cancels} late cancels over ${connections} ${connections === 1 ? "connection" : "connections"} hit no other operation`,
+    limits: 10,
+    run: (withStage) =>
+      withStage({ connections, direct: true }, async ({ db }) => {
+        const result = await runRace({
+          seed: seed + connections,
+          cancels,
+          workers: 3 * connections,
+          guilty: (ctx, i, seconds) =>
+            (forms[i % forms.length] ?? first).run(db, ctx, {
+              i,
+              ms: seconds * 1_000,
+              tag: nextTag(),
+            }),
+          innocent: (ctx, i) => adapter.quick(db, ctx, i),
+        });
+        const { victims, leaked, canceled, innocent, failures } = result;
+        const again = `repeat it with seed: ${seed}`;
+        check(
+          victims === 0,
+          `${victims} innocent operations were hit by a stop, or got a foreign result (${again}): ${String(failures[0])}`,
+          failures[0],
+        );
+        check(failures.length === 0, `${String(failures[0])} (${again})`, failures[0]);
+        check(leaked === 0, `${leaked} pieces of work are still in the ledger (${again})`);
+        check(canceled > 0 && innocent > 0, `the race canceled nothing (${again})`);
+      }),
+  }));
+}

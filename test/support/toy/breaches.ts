@@ -1,0 +1,30 @@
+/** What the toy adapter can be told to do wrong. Each is a mistake that an author of an adapter can make. */
+export const breaches = [
+  "settles when its context ends, and does not wait for the operation",
+  "sends a stop and does not wait for its end",
+  "sends no stop",
+  "rejects with an error of its own",
+  "takes every error for the answer to a stop",
+  "drops a result that was faster than its stop",
+  "sends although the context is done",
+  "waits for a connection without its context",
+  "keeps a connection that was granted too late",
+  "leaves a callback on the context",
+  "leaves a listener on the signal",
+  "gives a connection back after the stop timeout",
+  "ignores the stop timeout",
+  "takes a broken connection for an answer",
+  "records no work",
+  "does not say what runs",
+  "destroys each connection that was asked to stop",
+  "throws when it gives a connection back",
+  "leaves a rejection without a handler",
+  "keeps the connection of a stream that is left early",
+  "ends a canceled stream as if it were complete",
+  "ends a stream only when its loop asks for the next row",
+  "commits instead of a rollback",
+  "gives a connection back inside a transaction",
+  "leaves a transaction of connection() open",
+] as const;
+
+export type Breach = (typeof breaches)[number];
