@@ -57,13 +57,18 @@ if (hasServer("nats")) {
           maxReconnectAttempts: -1,
           reconnectTimeWait: 20,
         });
+        const bus = withContext(connection, { headers, stopTimeout });
         return {
-          db: withContext(connection, { headers, stopTimeout }),
+          db: { ...bus, flush: () => connection.flush() },
           close: () => connection.close(),
         };
       },
       run,
-      quick: (bus, ctx, i) => run(bus, ctx, { i, ms: 0, tag: "quick" }),
+      async quick(bus, ctx, i) {
+        const reply = await run(bus, ctx, { i, ms: 0, tag: "quick" });
+        await bus.flush(); // the driver sends an UNSUB after a reply
+        return reply;
+      },
       async isRunning(tag) {
         return (await observer.request(`${subject}.isRunning`, tag)).json<boolean>();
       },

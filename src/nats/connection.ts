@@ -3,7 +3,7 @@ import type { ConnectionLike, HeadersLike, MessageLike, SubscriptionLike } from 
 
 /** The driver's connection with the types that all drivers share. */
 export interface Driver {
-  closed(): Promise<void | Error>;
+  closed(): Promise<unknown>;
   isClosed(): boolean;
   flush(): Promise<void>;
   publish(subject: string, payload?: Uint8Array | string): void;

@@ -195,7 +195,7 @@ describeWith("nats")("NATS:", () => {
     await connection.flush();
     expect(await outcomeOf(bus.request(background(), subject))).toMatchObject({
       name: "TypeError",
-      message: expect.stringContaining("payload"),
+      message: expect.stringContaining("payload") as string,
     });
   });
 
@@ -279,7 +279,10 @@ describeWith("nats")("NATS:", () => {
       const subject = newSubject();
       const { connection, bus } = await open();
       let handled = 0;
-      bus.serve(background(), subject, () => void handled++);
+      bus.serve(background(), subject, () => {
+        handled++;
+        return undefined;
+      });
       await connection.flush();
       const own = headers();
       own.set("x-request-cancel-id", "id");
@@ -326,7 +329,7 @@ describeWith("nats")("NATS:", () => {
     const drained = serving.drain();
     await serving.closed;
     expect(await outcomeOf(caller.bus.request(background(), subject))).toMatchObject({
-      name: expect.stringContaining("Request"),
+      name: "RequestError",
     });
     finish?.();
     expect((await reply).string()).toBe("finished");

@@ -9,14 +9,12 @@ import { wrongDriver } from "../adapter/wrong-driver.ts";
 import { checkDuration, checkFunction, checkOptions, show } from "../internal.ts";
 import { Connection } from "./connection.ts";
 import { isPlainSubject } from "./protocol.ts";
-import { sendRequest, type SendOptions } from "./request.ts";
-import type { Handler } from "./answer.ts";
+import { sendRequest } from "./request.ts";
 import { AnsweredSubscription } from "./serve.ts";
 import type {
   ConnectionLike,
   ContextConnection,
   ContextServeOptions,
-  HeadersLike,
   WithContextOptions,
 } from "./types.ts";
 
@@ -71,13 +69,12 @@ export function withContext<C extends ConnectionLike>(
   if (!isPlainSubject(inboxPrefix)) {
     throw new TypeError(`inboxPrefix is a subject without wildcards, got ${show(inboxPrefix)}`);
   }
-  const createHeaders = headers as () => HeadersLike;
-  const shared = new Connection(connection, createHeaders, stopTimeout, inboxPrefix);
+  const shared = new Connection(connection, headers, stopTimeout, inboxPrefix);
   const methods: Pick<ContextConnection<ConnectionLike>, "request" | "serve"> = {
     async request(ctx, subject, payload, options = {}) {
       needContext(ctx, "request(ctx, subject, payload)");
       checkOptions(options, "request", ["headers", "margin", "minimum"]);
-      return await sendRequest(ctx, shared, subject, payload, options as SendOptions);
+      return await sendRequest(ctx, shared, subject, payload, options);
     },
     serve(ctx, subject, handler, options: ContextServeOptions = {}) {
       needContext(ctx, "serve(ctx, subject, handler)");
@@ -85,7 +82,7 @@ export function withContext<C extends ConnectionLike>(
       checkOptions(options, "serve", ["queue", "gracePeriod"]);
       const { queue, gracePeriod = GRACE_PERIOD } = options;
       checkDuration(gracePeriod, "gracePeriod");
-      return new AnsweredSubscription(ctx, shared, subject, handler as Handler, {
+      return new AnsweredSubscription(ctx, shared, subject, handler, {
         queue,
         gracePeriod,
       });

@@ -1,9 +1,9 @@
 /** One request: what is sent, how it is stopped, and what its reply means. */
 import { runStoppable, type Operation, type Resolver, type StopProof } from "../adapter/index.ts";
-import type { Context } from "../index.ts";
+import { afterFunc, remaining, type Context } from "../index.ts";
 import { toCancelMessage } from "../wire/cancel-message.ts";
-import { calleeError } from "../wire/callee-error.ts";
-import { formatDeadline, type SentDeadline } from "../wire/deadline.ts";
+import { calleeError, CalleeDeadline } from "../wire/callee-error.ts";
+import { DEFAULT_MARGIN, formatDeadline, type SentDeadline } from "../wire/deadline.ts";
 import { parseError } from "../wire/error-text.ts";
 import { DEADLINE_HEADER, ERROR_HEADER } from "../wire/headers.ts";
 import type { Connection } from "./connection.ts";
@@ -12,6 +12,9 @@ import type { HeadersLike, MessageLike, Payload } from "./types.ts";
 
 /** The driver demands a timeout. The context limits the time, so this is the longest of `setTimeout`. */
 const NO_TIMEOUT = 2 ** 31 - 1;
+
+/** How much earlier the deadline of a responder can be: the default margin, the rounding, and a timer. */
+const ALMOST_DONE = DEFAULT_MARGIN + 2;
 
 export interface SendOptions {
   readonly headers?: HeadersLike;
@@ -55,6 +58,7 @@ class RunningRequest implements Operation<MessageLike> {
   readonly #id = crypto.randomUUID();
   readonly #inbox: string;
   #removeListener: (() => void) | undefined;
+  #hasReply = false;
 
   constructor(
     ctx: Context,
@@ -96,16 +100,25 @@ class RunningRequest implements Operation<MessageLike> {
   }
 
   #onReply(reply: MessageLike, resolver: Resolver<MessageLike>): void {
+    this.#hasReply = true;
     const text = headerOf(reply.headers, ERROR_HEADER);
-    if (text === undefined) resolver.resolve(reply);
-    else {
-      const answered = headerOf(reply.headers, ABANDONED_HEADER) === undefined;
-      resolver.reject(calleeError(this.#ctx, parseError(text), this.#sent), { answered });
+    if (text === undefined) {
+      resolver.resolve(reply);
+      return;
+    }
+    const answered = headerOf(reply.headers, ABANDONED_HEADER) === undefined;
+    const error = calleeError(this.#ctx, parseError(text), this.#sent);
+    if (error.cause instanceof CalleeDeadline && remaining(this.#ctx) <= ALMOST_DONE) {
+      // The caller gets `ctx.err()` itself, and a receipt.
+      afterFunc(this.#ctx, (err) => resolver.reject(err, { answered }));
+    } else {
+      resolver.reject(error, { answered });
     }
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- if `publish` throws, this rejects
   async stop(): Promise<StopProof> {
+    if (this.#hasReply) return "proven";
     const message = toCancelMessage(this.#id, this.#ctx.err());
     this.#connection.driver.publish(cancelSubject(this.#inbox), JSON.stringify(message));
     return "proven"; // no other request has this inbox

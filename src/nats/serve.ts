@@ -14,7 +14,7 @@ export class ResponderDrained extends Error {
 }
 
 export class AnsweredSubscription implements ContextSubscription {
-  readonly closed: Promise<void | Error>;
+  readonly closed: Promise<Error | undefined>;
   readonly #connection: Connection;
   readonly #gracePeriod: number;
   readonly #scope: ReturnType<typeof withCancel>;
@@ -43,7 +43,7 @@ export class AnsweredSubscription implements ContextSubscription {
         this.#running.add(running);
       },
     });
-    this.closed = this.#subscription.closed;
+    this.closed = this.#subscription.closed as Promise<Error | undefined>;
     const removeListener = connection.onClosed((error) => scope.cancel(error));
     afterFunc(scope, () => {
       removeListener();

@@ -22,14 +22,14 @@ export interface MessageLike {
 
 /** A subscription of the driver. */
 export interface SubscriptionLike {
-  readonly closed: Promise<void | Error>;
+  readonly closed: Promise<unknown>;
   unsubscribe(): void;
   drain(): Promise<void>;
 }
 
 /** A connection of the driver: a `NatsConnection` of `@nats-io/transport-node`. */
 export interface ConnectionLike {
-  closed(): Promise<void | Error>;
+  closed(): Promise<unknown>;
   isClosed(): boolean;
   flush(): Promise<void>;
   publish(subject: string, payload?: Payload): void;
@@ -85,7 +85,7 @@ export interface ContextServeOptions {
 export type ContextMessageHandler<C extends ConnectionLike> = (
   ctx: Context,
   message: MessageOf<C>,
-) => Payload | undefined | void | PromiseLike<Payload | undefined | void>;
+) => Payload | undefined | PromiseLike<Payload | undefined>;
 
 /** A subscription whose messages are answered. */
 export interface ContextSubscription extends AsyncDisposable {
@@ -99,7 +99,7 @@ export interface ContextSubscription extends AsyncDisposable {
    * Resolves when no more messages arrive, with the driver's error if that ended the subscription, such
    * as a missing permission. Handlers may still run.
    */
-  readonly closed: Promise<void | Error>;
+  readonly closed: Promise<Error | undefined>;
 }
 
 /** Requests and responders with a context. */
@@ -112,6 +112,10 @@ export interface ContextConnection<C extends ConnectionLike> {
    * to the stop timeout. It rejects with `ctx.err()`, or resolves if a reply was faster. The receipt
    * says "stopped" if the responder has confirmed that its handler and the work in its ledger have
    * ended. Otherwise it says "abandoned".
+   *
+   * The deadline of a responder is earlier by the margin. With the default margin, the promise waits for
+   * the end of `ctx` if that deadline passes first. With a longer one, or with a deadline of your own in
+   * `headers`, it rejects at once with a `DeadlineExceededError` whose cause is a `CalleeDeadline`.
    *
    * An error of the responder's handler arrives with its name, message, code and causes. If the
    * responder's context ended for a reason of the responder, the error is a `CalleeEndedError`. Errors
