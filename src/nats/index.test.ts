@@ -42,6 +42,12 @@ const outcomeOf = (promise: Promise<unknown>): Promise<unknown> =>
 const states = async (ctx: Context): Promise<string[]> =>
   (await stopped(ctx)).map(({ kind, state }) => `${kind} ${state}`);
 
+/** How many subscriptions the driver holds. It has no public number. */
+function subscriptions(connection: NatsConnection): number {
+  type Driver = { protocol: { subscriptions: { subs: Map<number, unknown> } } };
+  return (connection as unknown as Driver).protocol.subscriptions.subs.size;
+}
+
 /** A responder that works until its context ends, and the contexts of its requests. */
 async function openWorker(subject: string, options = {}) {
   const { connection, bus } = await open();
@@ -104,7 +110,9 @@ describeWith("nats")("NATS:", () => {
     ctx.cancel(new Error("the user left"));
     expect(await outcome).toBe(ctx.err());
     expect(isCanceled(worker.ended[0])).toBe(true);
-    expect(String((cause(worker.contexts[0] as Context) as Error).cause)).toContain("the user left");
+    expect(String((cause(worker.contexts[0] as Context) as Error).cause)).toContain(
+      "the user left",
+    );
     expect(await states(ctx)).toEqual(["nats.request stopped"]);
   });
 
@@ -364,7 +372,7 @@ describeWith("nats")("NATS:", () => {
     await serving.closed;
   });
 
-  test("a request fails with the driver's error when its connection is closed, and is abandoned", async () => {
+  test("a request fails with the driver's error when its connection is closed", async () => {
     const subject = newSubject();
     const worker = await openWorker(subject);
     const { bus, connection } = await open();
@@ -373,5 +381,25 @@ describeWith("nats")("NATS:", () => {
     await until(() => worker.contexts.length === 1);
     await connection.close();
     expect(await outcome).toMatchObject({ name: "ClosedConnectionError" });
+    ctx.cancel();
+    expect(await states(ctx)).toEqual([]); // it had ended before its context
+  });
+
+  test("requests and handlers leave no subscription, whether they end, fail, or are abandoned", async () => {
+    const subject = newSubject();
+    const worker = await openWorker(subject);
+    const { bus, connection } = await open(50);
+    const deaf = newSubject();
+    connection.subscribe(deaf, { callback: () => undefined });
+    const before = subscriptions(connection);
+    await outcomeOf(bus.request(background(), newSubject()));
+    for (const name of [deaf, subject]) {
+      using ctx = withTimeout(background(), 50);
+      await outcomeOf(bus.request(ctx, name));
+    }
+    const tooLong = new Uint8Array((connection.info?.max_payload ?? 0) + 1);
+    expect(await outcomeOf(bus.request(background(), subject, tooLong))).toBeInstanceOf(Error);
+    await until(() => subscriptions(connection) === before);
+    await until(() => subscriptions(worker.connection) === 1);
   });
 });

@@ -82,21 +82,25 @@ class RunningRequest implements Operation<MessageLike> {
     this.#removeListener = this.#connection.onClosed((error) =>
       resolver.reject(error, { answered: false }),
     );
-    this.#connection.driver
-      .request(this.what, this.#payload, {
+    void this.#send(resolver);
+    return undefined;
+  }
+
+  /** Never rejects. */
+  async #send(resolver: Resolver<MessageLike>): Promise<void> {
+    try {
+      const reply = await this.#connection.driver.request(this.what, this.#payload, {
         timeout: NO_TIMEOUT,
         noMux: true, // so that the inbox is known, and belongs to this request only
         reply: this.#inbox,
         headers: this.#headers,
-      })
-      .then(
-        (reply) => this.#onReply(reply, resolver),
-        (error: unknown) => {
-          const answered = isNoResponders(error);
-          if (!answered) this.#endSubscription(); // the driver keeps it if it could not send
-          resolver.reject(error, { answered });
-        },
-      );
+      });
+      this.#onReply(reply, resolver);
+    } catch (error) {
+      const answered = isNoResponders(error);
+      if (!answered) this.#endSubscription(); // the driver keeps it if it could not send
+      resolver.reject(error, { answered });
+    }
   }
 
   #onReply(reply: MessageLike, resolver: Resolver<MessageLike>): void {
