@@ -62,6 +62,12 @@ function addLinks(into, from) {
   }
 }
 
+/** The folders of src whose name is not that of the package.
+ *
+ * @type {Record<string, string>}
+ */
+const folders = { "@nats-io/transport-node": "nats" };
+
 for (const name of names) {
   const version = versions.get(name);
   const folder = join(home, "build/lowest", name);
@@ -87,7 +93,7 @@ for (const name of names) {
     cpSync(join(home, file), join(folder, file), { recursive: true });
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["node_modules/vitest/vitest.mjs", "run", `src/${name}/`],
+    ["node_modules/vitest/vitest.mjs", "run", `src/${folders[name] ?? name}/`],
     { cwd: folder, encoding: "utf8", maxBuffer: 1 << 28 },
   );
   if (status !== 0) {

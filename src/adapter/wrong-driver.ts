@@ -40,6 +40,7 @@ const known: readonly Recognized[] = [
   { what: "a connection of DuckDB", entry: "duckdb", has: ["runAndReadAll", "interrupt"] },
   { what: "a database of libsql", entry: "libsql", has: ["prepare", "interrupt", "sync"] },
   { what: "a collection of mongodb", entry: "mongodb", has: ["collectionName", "dbName"] },
+  { what: "a connection of NATS", entry: "nats", has: ["requestMany", "publishMessage"] },
   { what: "a database of mongodb", entry: "mongodb", has: ["databaseName", "runCursorCommand"] },
 ];
 

@@ -147,6 +147,11 @@ export interface Documented {
   readonly receipts?: "stopped" | "abandoned";
   /** Whether an operation waits while `connections` others run. The default is true. */
   readonly waits?: boolean;
+  /**
+   * Whether all operations share one connection that reconnects, so that an operation neither destroys it
+   * nor fails with it. The default is false.
+   */
+  readonly shared?: boolean;
 }
 
 /** Settings of a test run. */

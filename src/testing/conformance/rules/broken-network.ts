@@ -66,7 +66,9 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
     },
     {
       name: `${form.name} rejects with the driver's error if its connection is reset, and the next operation gets another connection`,
-      skip: without(adapter, "server"),
+      skip:
+        without(adapter, "server") ??
+        (adapter.documented?.shared === true ? "all operations share a connection" : undefined),
       run: (withStage) =>
         withStage({ stopTimeout: STOP_TIMEOUT }, async (stage) => {
           const running = await stage.startRunning(form, background(), LONG);
