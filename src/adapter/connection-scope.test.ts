@@ -161,12 +161,12 @@ describe("the end of a connection's scope", () => {
       const { step } = start(scope, background());
       const ended = scope.end();
       const late = start(scope, background());
+      expect(late.state.ctx).toBeUndefined();
       const error = await rejection(late.running);
       expect(error).toBeInstanceOf(TypeError);
       expect((error as Error).message).toBe(
         `the ${purpose} has ended; await everything that uses it before its function returns`,
       );
-      expect(late.state.ctx).toBeUndefined();
       step.resolve("result");
       await ended;
     },

@@ -9,7 +9,7 @@ export const group = {
       file: "src/adapter/postgresql/cancel-request.ts",
       find: "over.write(message(CANCEL, pid, secret));",
       replace: "over.write(message(CANCEL, pid, secret), () => resolve());",
-      tests: ["src/pg/victims.test.ts"],
+      tests: ["src/pg/conformance.test.ts > late stops"],
     },
     {
       name: "the caller's next query is not held back while a cancel request is on its way",
@@ -23,7 +23,7 @@ export const group = {
       file: "src/pg/running-query.ts",
       find: "      await request.closed;\n",
       replace: "",
-      tests: ["src/pg/victims.test.ts"],
+      tests: ["src/pg/conformance.test.ts > late stops"],
     },
     {
       name: "no cancel request is sent",
@@ -38,7 +38,7 @@ export const group = {
       file: "src/pg/running-query.ts",
       find: "return (error as { code?: unknown }).code === QUERY_CANCELED;",
       replace: "return true;",
-      tests: ["src/pg/index.test.ts"],
+      tests: ["src/pg/conformance.test.ts > an error of the server arrives unchanged"],
     },
     {
       name: "a query that fails gives its connection back before the server is ready",
@@ -59,7 +59,7 @@ export const group = {
       file: "src/pg/lease-client.ts",
       find: "queueMicrotask(() => client.release());",
       replace: "void 0;",
-      tests: ["src/pg/index.test.ts > the connection that is granted later goes back"],
+      tests: ["src/pg/conformance.test.ts > an operation that waits for a connection leaves"],
     },
     {
       name: "a query is sent after its context has ended",
@@ -73,14 +73,14 @@ export const group = {
       file: "src/pg/end-client.ts",
       find: "  client.release(true);\n  client.connection.stream.destroy();",
       replace: "  client.release(true);",
-      tests: ["src/pg/bad-network.test.ts"],
+      tests: ["src/pg/weather.test.ts > request stalls"],
     },
     {
       name: "a connection that was destroyed goes back to its pool as a healthy one",
       file: "src/pg/end-client.ts",
       find: "  client.release(true);\n  client.connection.stream.destroy();",
       replace: "  client.release();",
-      tests: ["src/pg/bad-network.test.ts"],
+      tests: ["src/pg/conformance.test.ts > an operation whose stop is never answered"],
     },
     {
       name: "a COMMIT that the server answered with ROLLBACK counts as a success",

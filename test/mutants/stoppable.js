@@ -1,7 +1,10 @@
 // One operation, from its start to the return of its resource: src/adapter/stoppable.ts.
 
 const file = "src/adapter/stoppable.ts";
-const tests = ["src/adapter/stoppable.test.ts"];
+/** Breaches that an adapter shows to its callers. */
+const tests = ["src/testing/conformance/toy.test.ts"];
+/** Breaches that only the adapter sees. */
+const unit = ["src/adapter/stoppable.test.ts"];
 
 /** @type {import("./mutant.ts").Group} */
 export const group = {
@@ -17,13 +20,13 @@ export const group = {
       replace: "      this.#stopping.onSettled();\n      this.#finish();\n      return;",
     },
     {
-      ...{ file, tests, name: "the resource is released before the stop has ended" },
+      ...{ file, tests: unit, name: "the resource is released before the stop has ended" },
       find: "      this.#stopping.onSettled();\n      return;",
       replace:
         '      this.#stopping.onSettled();\n      this.#operation.release?.({ state: "stopped", proven: true });\n      return;',
     },
     {
-      ...{ file, tests, name: "the caller is released as soon as the stop has ended" },
+      ...{ file, tests: unit, name: "the caller is released as soon as the stop has ended" },
       find: "      for (let pause = REPEAT_AFTER; !this.#isSettled; pause *= 2) {",
       replace: "      for (let pause = REPEAT_AFTER; pause === REPEAT_AFTER; pause *= 2) {",
     },
@@ -53,7 +56,7 @@ export const group = {
       replace: "      void reason;\n",
     },
     {
-      ...{ file, tests, name: "the error of the destruction becomes the outcome" },
+      ...{ file, tests: unit, name: "the error of the destruction becomes the outcome" },
       find: '      this.reject(this.#ctx.err(), { answered: false });\n      callAdapter("destroy", () => this.#operation.destroy(reason));\n',
       replace:
         '      callAdapter("destroy", () => this.#operation.destroy(reason));\n      for (let i = 0; i < 20; i++) await Promise.resolve();\n      this.reject(this.#ctx.err(), { answered: false });\n',
@@ -64,43 +67,47 @@ export const group = {
       replace: 'const state = "stopped";',
     },
     {
-      ...{ file, tests, name: "the resource is never released" },
+      ...{ file, tests: unit, name: "the resource is never released" },
       find: "if (operation.release !== undefined) {",
       replace: "if (operation.release === null) {",
     },
     {
-      ...{ file, tests, name: "the resource is released after its caller has the result" },
+      ...{ file, tests: unit, name: "the resource is released after its caller has the result" },
       find: '      callAdapter("release", () => operation.release?.({ state, proven }));',
       replace:
         '      void sleep(background(), 5).then(() => callAdapter("release", () => operation.release?.({ state, proven })));',
     },
     {
-      ...{ file, tests, name: "an operation starts although its context is done" },
+      ...{ file, tests: unit, name: "an operation starts although its context is done" },
       find: "    throwIfDone(ctx);\n    new RunningOperation",
       replace: "    new RunningOperation",
     },
     {
-      ...{ file, tests, name: "an operation that has ended stays registered on its context" },
+      ...{ file, tests: unit, name: "an operation that has ended stays registered on its context" },
       find: "    this.unregister();\n",
       replace: "",
     },
     {
-      ...{ file, tests, name: "a stop that overtook its operation is not repeated" },
+      ...{ file, tests: unit, name: "a stop that overtook its operation is not repeated" },
       find: "if (!this.#isSettled) await Promise.race([stopping.settled, sleep(limit, pause)]);",
       replace: "if (!this.#isSettled) await Promise.race([stopping.settled, timedOut]);",
     },
     {
-      ...{ file, tests, name: "the stop is not told that the operation has settled" },
+      ...{ file, tests: unit, name: "the stop is not told that the operation has settled" },
       find: "    this.#controller.abort();\n",
       replace: "",
     },
     {
-      ...{ file, tests, name: "a stop that nothing has confirmed counts as proven" },
+      ...{ file, tests: unit, name: "a stop that nothing has confirmed counts as proven" },
       find: 'if (proof === "proven") stopping.proven++;',
       replace: "if (proof) stopping.proven++;",
     },
     {
-      ...{ file, tests, name: "a resource that was destroyed counts as free of stop requests" },
+      ...{
+        file,
+        tests: unit,
+        name: "a resource that was destroyed counts as free of stop requests",
+      },
       find: "    if (this.wasDestroyed) return false;\n",
       replace: "",
     },
