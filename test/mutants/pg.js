@@ -69,13 +69,6 @@ export const group = {
       tests: ["src/pg/index.test.ts > is not sent after its deadline"],
     },
     {
-      name: "a connection whose server does not answer stays open after the stop timeout",
-      file: "src/pg/end-client.ts",
-      find: "  client.release(true);\n  client.connection.stream.destroy();",
-      replace: "  client.release(true);",
-      tests: ["src/pg/weather.test.ts > request stalls"],
-    },
-    {
       name: "a connection that was destroyed goes back to its pool as a healthy one",
       file: "src/pg/end-client.ts",
       find: "  client.release(true);\n  client.connection.stream.destroy();",

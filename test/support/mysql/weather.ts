@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { mariadbMissing, startMariadb, type MariadbServer } from "../../../servers/mariadb.ts";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../../../src/index.ts";
 import { mark, observer, until } from "../mariadb.ts";
-import { startProxy, type Link, type Proxy } from "../proxy.ts";
+import { startProxy, type Proxy } from "../proxy.ts";
 import { unhandledRejections } from "../race.ts";
 import type { TestDriver, TestPool } from "./driver.ts";
 
