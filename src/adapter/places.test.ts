@@ -40,3 +40,28 @@ test("when a context ends, all its waiters leave the queue, and a later waiter g
   places.give();
   await next;
 });
+
+test("a Places object says how many places are free and how many callers wait", async () => {
+  const places = new Places(2);
+  const counts = (): number[] => [places.free, places.waiting];
+  expect(counts()).toEqual([2, 0]);
+  await places.take(background());
+  expect(counts()).toEqual([1, 0]);
+  await places.take(background());
+  const next = places.take(background());
+  expect(counts()).toEqual([0, 1]);
+  places.give();
+  expect(counts()).toEqual([0, 0]);
+  await next;
+  places.give();
+  places.give();
+  expect(counts()).toEqual([2, 0]);
+});
+
+test("a caller whose context is done gets no place, even if one is free", async () => {
+  const places = new Places(1);
+  using ctx = withCancel(background());
+  ctx.cancel();
+  await expect(places.take(ctx)).rejects.toBe(ctx.err());
+  expect(places.free).toBe(1);
+});

@@ -99,6 +99,12 @@ test("a full buffer pauses its source once, until the loop has read the rows and
   expect(await next).toEqual([4, 5]);
 });
 
+test("a full buffer needs no `pause` of a source that stops by itself after each batch", async () => {
+  const rows = new RowBuffer<number>({ resume: () => undefined, close: () => undefined }, 2);
+  rows.pushAll([1, 2, 3]);
+  expect(await rows.next()).toEqual([1, 2, 3]);
+});
+
 test("close() closes the source once, drops every row, and resolves when the source has ended", async () => {
   const { rows, calls } = start(1);
   rows.push(1);

@@ -1,5 +1,5 @@
 /** What `runStoppable` promises to callers and to adapters, with operations that the tests control. */
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   background,
   stopped,
@@ -10,6 +10,7 @@ import {
   type CancelableContext,
 } from "../index.ts";
 import { turn } from "../../test/support.ts";
+import { adapterThrew, watchReports } from "../../test/support/reports.ts";
 import { runStoppable, type Operation, type OperationEnd, type Resolver } from "./stoppable.ts";
 
 const STOPPED = new Error("stopped by the other side");
@@ -51,21 +52,7 @@ class TestOperation implements Operation<string> {
   }
 }
 
-const unhandled: unknown[] = [];
-const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
-const warnings: Error[] = [];
-const onWarning = (warning: Error): void => void warnings.push(warning);
-beforeEach(() => {
-  unhandled.length = warnings.length = 0;
-  process.on("unhandledRejection", onUnhandled);
-  process.on("warning", onWarning);
-});
-afterEach(async () => {
-  await turn();
-  process.off("unhandledRejection", onUnhandled);
-  process.off("warning", onWarning);
-  expect(unhandled).toEqual([]);
-});
+const warnings = watchReports();
 
 /** Runs an operation under a context with a ledger, and remembers how its promise has settled. */
 function run(operation: Operation<string>, stopTimeout?: number) {
@@ -98,6 +85,31 @@ describe("an operation that is not stopped", () => {
   test("passes on the promise that `start` returns", async () => {
     const { settled } = run(new TestOperation({ start: () => Promise.resolve("result") }));
     expect(await settled).toEqual({ value: "result" });
+    const own = new Error("own");
+    const failing = new TestOperation({ start: () => Promise.reject(own) });
+    expect(await run(failing).settled).toEqual({ error: own });
+    expect(failing.end).toEqual({ state: "stopped", proven: true });
+  });
+
+  test("needs neither a kind nor a `release`, and is then not in the ledger", async () => {
+    const ctx = withLedger(background());
+    const settle = (error?: Error): Promise<string> =>
+      runStoppable(ctx, {
+        start(resolver) {
+          expect(working(ctx)).toEqual([]);
+          if (error === undefined) resolver.resolve("result");
+          else resolver.reject(error);
+          return undefined;
+        },
+        stop: () => Promise.resolve("proven"),
+        destroy: () => undefined,
+        isStop: () => false,
+      });
+    expect(await settle()).toBe("result");
+    const own = new Error("own");
+    await expect(settle(own)).rejects.toBe(own);
+    await turn();
+    expect(warnings).toEqual([]);
   });
 
   test("rejects with its own error, and the adapter is not asked whether that is a stop", async () => {
@@ -150,6 +162,26 @@ describe("an operation that is not stopped", () => {
     await turn();
     expect(operation.events).toEqual(["start", "release"]);
   });
+
+  test("leaves no registration on its context if it settles while it starts", async () => {
+    vi.useFakeTimers();
+    try {
+      using ctx = withTimeout(background(), 10_000); // has a timer only while it is watched
+      const pending = new TestOperation();
+      const running = runStoppable(ctx, pending);
+      expect(vi.getTimerCount()).toBe(1);
+      pending.resolver.resolve("result");
+      await running;
+      expect(vi.getTimerCount()).toBe(0);
+      const start = (resolver: Resolver<string>): undefined => {
+        resolver.resolve("result");
+      };
+      await runStoppable(ctx, new TestOperation({ start }));
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });
 
 describe("an operation whose context ends", () => {
@@ -194,6 +226,16 @@ describe("an operation whose context ends", () => {
     operation.resolver.reject(own);
     expect(await settled).toEqual({ error: own });
     expect(await receiptOf(ctx)).toEqual(["stopped"]);
+  });
+
+  test("rejects with its context's error if it reports that itself, which is no answer to the stop", async () => {
+    const operation = new TestOperation({ isStop: () => true });
+    const { ctx, settled } = run(operation);
+    ctx.cancel();
+    await turn();
+    operation.resolver.reject(ctx.err());
+    expect(await settled).toEqual({ error: ctx.err() });
+    expect(operation.end).toEqual({ state: "stopped", proven: false });
   });
 
   test("rejects with the context's error if the other side enforced the deadline before the timer here", async () => {
@@ -296,6 +338,20 @@ describe("the stop timeout", () => {
       expect(operation.events.slice(-2)).toEqual(["destroy", "release"]);
       expect(operation.end).toEqual({ state: "stopped", proven: false });
       expect(await receiptOf(ctx)).toEqual(["stopped"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("leaves the stop without a proof if the resource was destroyed, whatever the other side has answered", async () => {
+    vi.useFakeTimers();
+    try {
+      const operation = new TestOperation({ stop: () => Promise.resolve("proven") });
+      const { ctx, settled } = run(operation, 1_000);
+      ctx.cancel();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await settled).toEqual({ error: ctx.err() });
+      expect(operation.end).toEqual({ state: "abandoned", proven: false });
     } finally {
       vi.useRealTimers();
     }
@@ -419,15 +475,7 @@ describe("an adapter that throws", () => {
       expect(operation.events.at(-1)).toBe("release");
       expect(working(ctx)).toEqual([]);
       await turn();
-      expect(warnings).toMatchObject([
-        {
-          name: "EightysixWarning",
-          code: "EIGHTYSIX_ADAPTER_THREW",
-          message: expect.stringContaining(
-            `${method} of an adapter threw: Error: a mistake`,
-          ) as string,
-        },
-      ]);
+      expect(warnings).toMatchObject([adapterThrew(method, "a mistake")]);
     },
   );
 

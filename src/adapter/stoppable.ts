@@ -107,7 +107,7 @@ export interface OperationEnd {
   /**
    * Whether no stop request of this operation can arrive any more, whatever lies in between. True if
    * there was no stop, if every `stop` was "proven", or if there was exactly one and the operation
-   * was answered with an error that `isStop` recognizes.
+   * was answered with an error that `isStop` recognizes. Never true after `destroy`.
    */
   readonly proven: boolean;
 }

@@ -46,10 +46,10 @@ export async function runUnstoppable<T>(
             },
           }),
         // A stop only waits. A canceled ROLLBACK would roll nothing back.
-        stop: async (signal) => {
-          await aborted(signal);
-          return "proven";
-        },
+        stop: (signal) =>
+          new Promise((resolve) => {
+            signal.addEventListener("abort", () => resolve("proven"));
+          }),
         isStop: () => false,
         destroy: (reason) => operation.destroy(reason),
         release: (end) => operation.release?.(end),
@@ -92,11 +92,4 @@ export async function runDetached<T>(
     unregister();
     detached.cancel();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -27,6 +27,7 @@ const sleep =
     return Number(rows[0]?.["i"]);
   };
 const query = sleep("query");
+const execute = sleep("execute");
 
 const transaction = (tx: ContextTransaction<ContextQueries<mysql.Pool>>): TransactionUnderTest => ({
   run: (ctx, task) => query(tx, ctx, task),
@@ -59,7 +60,10 @@ describeMariadb("on MariaDB", () => {
         url.host = `${host}:${port}`;
         const pool = mysql.createPool({ uri: url.href, connectionLimit: connections });
         const core = pool.pool as unknown as Record<string, { length: number }>;
-        const length = (name: string) => () => core[name]?.length ?? 0;
+        const length =
+          (name: string): (() => number) =>
+          () =>
+            core[name]?.length ?? 0;
         return {
           db: withContext(pool, { stopTimeout }),
           close: () => pool.end(),
@@ -108,7 +112,7 @@ describeMariadb("on MariaDB", () => {
         const text = `select seq as n, sleep(?) /* ${tag} */ from seq_1_to_${count}`;
         return db.stream<{ n: number }>(ctx, text, [ms / 1000]);
       },
-      forms: { "a prepared statement": sleep("execute") },
+      forms: { "a prepared statement": (db, ctx, task) => execute(db, ctx, task) },
     },
   );
 });

@@ -17,6 +17,7 @@ export default defineConfig({
     // A test that fails leaves connections behind, and its clean-up may wait for them for ever.
     testTimeout: 12_000,
     hookTimeout: 4_000,
+    bail: 1, // one failure is enough
     isolate: false,
     fileParallelism: false,
   },

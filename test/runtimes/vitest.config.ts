@@ -17,7 +17,7 @@ export default defineConfig({
       `src/{${folders}}/**/*.test.ts`,
       ...(runtime === "node" ? [] : ["test/runtimes/*.test.ts"]),
     ],
-    exclude: [],
+    exclude: ["src/testing/conformance/**"], // for Node only
     globalSetup: ["./test/support/temporary-directory.ts"],
     ...(testNamePattern && { testNamePattern }),
   },

@@ -1,5 +1,6 @@
 /** A connection to an engine while it serves a transaction, a stream or a function. */
 import { background, throwIfDone, type Context } from "../../index.ts";
+import { callAdapter } from "../call-adapter.ts";
 import { Places } from "../places.ts";
 import type { Session, SessionSource, Statement, Stream } from "../session.ts";
 import type { TransactionSteps } from "../transaction.ts";
@@ -11,7 +12,10 @@ export interface ConnectionSource<C> {
    */
   readonly places: Places;
   open(): C | PromiseLike<C>;
-  /** Takes the connection back, before the place is given back. Rolls back if `mustRollBack`. */
+  /**
+   * Takes the connection back, before the place is given back. Rolls back if `mustRollBack`. After
+   * a session, an error is reported as a process warning.
+   */
   close(connection: C, mustRollBack: boolean): void | PromiseLike<void>;
 }
 
@@ -126,7 +130,13 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
   async #end(): Promise<void> {
     await this.turns.places.take(background());
     this.#isReturned = true;
-    await this.#source.close(this.connection, this.#isDestroyed);
+    try {
+      await this.#source.close(this.connection, this.#isDestroyed);
+    } catch (error) {
+      callAdapter("close", () => {
+        throw error;
+      });
+    }
     this.#source.places.give();
     this.turns.places.give();
   }

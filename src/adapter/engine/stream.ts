@@ -41,13 +41,17 @@ export class EngineStream<R, Row> implements Stream {
   constructor(ctx: Context, operation: StreamOperation<R, Row>) {
     this.#operation = operation;
     this.ended = runInterruptible(ctx, {
-      ...operation,
+      kind: operation.kind,
+      what: operation.what,
+      places: operation.places,
+      open: (openCtx) => operation.open(openCtx),
       use: (resource) => this.#serve(resource),
       interrupt: (resource) => {
         if (this.#state === "fetching") operation.interrupt(resource);
         else if (this.#state === "waiting") this.#request("stop");
       },
       isInterrupt: (error) => error === STOPPED || operation.isInterrupt(error),
+      release: (resource, wasStopped) => operation.release(resource, wasStopped),
     });
     this.ended.then(
       () => this.#rows.end(),

@@ -4,7 +4,7 @@ import { overrideMethods } from "./override-methods.ts";
 
 class Driver extends EventEmitter {
   readonly #secret = 42;
-  static readonly Other = class {};
+  static readonly Other = EventEmitter;
   readonly Client = Driver.Other;
   options = { max: 1 };
   query(text: string): string {

@@ -127,7 +127,10 @@ export interface AdapterUnderTest<Db> {
     ctx: Context,
     task: StreamTask,
   ): AsyncIterable<number | { readonly n: number }>;
-  /** More ways to run an operation, by name: a prepared statement, an object that an ORM uses. */
+  /**
+   * More ways to run an operation, by name: a prepared statement, an object that an ORM uses. Write
+   * functions here. From a call that returns one, TypeScript infers `unknown` for `Db`.
+   */
   readonly forms?: Readonly<
     Record<string, (db: NoInfer<Db>, ctx: Context, task: Task) => PromiseLike<unknown>>
   >;

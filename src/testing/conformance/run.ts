@@ -1,5 +1,6 @@
 /** Runs the tests without a test runner. */
 import type { AdapterUnderTest, ConformanceOptions } from "./adapter.ts";
+import { ProcessReports } from "./process-reports.ts";
 import { conformanceTests } from "./suite.ts";
 
 /** What became of the tests. */
@@ -32,7 +33,8 @@ export async function runAdapterTests<Db>(
   const passed: string[] = [];
   const failed: { name: string; error: Error }[] = [];
   const skipped: { name: string; reason: string }[] = [];
-  for (const test of conformanceTests(adapter, options)) {
+  const reports = new ProcessReports();
+  for (const test of conformanceTests(adapter, options, reports)) {
     const name = `${test.group}: ${test.name}`;
     if (typeof only === "string" ? !name.includes(only) : !only.test(name)) continue;
     if (test.skipped !== undefined) {
@@ -46,5 +48,6 @@ export async function runAdapterTests<Db>(
       failed.push({ name, error: error instanceof Error ? error : new Error(String(error)) });
     }
   }
+  reports.stop();
   return { passed, failed, skipped };
 }

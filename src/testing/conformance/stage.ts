@@ -13,7 +13,7 @@ export interface Form<Db> {
 export interface StageOptions {
   /** The default is 1. */
   connections?: number;
-  /** The default is 5,000 milliseconds. */
+  /** The default is 3,000 milliseconds. */
   stopTimeout?: number;
   /** Whether the adapter connects without the relay. */
   direct?: boolean;
@@ -68,7 +68,7 @@ export class Stage<Db> {
   /** Connects the adapter. */
   static async open<Db>(
     adapter: AdapterUnderTest<Db>,
-    { connections = 1, stopTimeout = 5_000, direct = false }: StageOptions,
+    { connections = 1, stopTimeout = 3_000, direct = false }: StageOptions,
   ): Promise<Stage<Db>> {
     const server = typeof adapter.server === "function" ? await adapter.server() : adapter.server;
     const relay =

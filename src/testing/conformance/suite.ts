@@ -1,4 +1,4 @@
-/** All tests for one adapter, in their order: what is deterministic comes first, and the race last. */
+/** All tests for one adapter, in their order. What is deterministic comes first, and the race last. */
 import type { AdapterUnderTest, ConformanceOptions } from "./adapter.ts";
 import { onStage } from "./on-stage.ts";
 import { ProcessReports } from "./process-reports.ts";
@@ -24,9 +24,9 @@ const SEED = 86;
 export function conformanceTests<Db>(
   adapter: AdapterUnderTest<Db>,
   options: ConformanceOptions = {},
+  reports = new ProcessReports(),
 ): ConformanceTest[] {
   const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED } = options;
-  const reports = new ProcessReports();
   const groups: Record<string, Draft<Db>[]> = {
     receipts: receipts(adapter),
     "a context that is done already": doneBefore(adapter),

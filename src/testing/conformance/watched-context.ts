@@ -1,5 +1,5 @@
 /** A context that counts what is registered on it, for the test that nothing is left behind. */
-import { getEventListeners } from "node:events";
+import { getEventListeners, setMaxListeners } from "node:events";
 import {
   afterFunc,
   withCancel,
@@ -19,6 +19,7 @@ export class WatchedContext implements Context {
 
   constructor(parent: Context) {
     this.#inner = withCancel(parent);
+    setMaxListeners(0, this.#controller.signal); // the test reports what is too much
     afterFunc(this.#inner, (err) => this.#controller.abort(err));
   }
 

@@ -108,7 +108,7 @@ export function bindMysql2(ctx: Context, pool: Pool): Pool {
     },
     query: byCallback("query", runOnce),
     execute: byCallback("execute", runOnce),
-    promise: () => Reflect.apply(pool.promise, proxy, []),
+    promise: () => callOn(proxy, pool, "promise", []),
     end: (callback?: () => void) => callback?.(),
   });
   return proxy;
@@ -132,8 +132,7 @@ function bindConnection(
   const proxy = overrideMethods(core, overrides);
   // mysql2's own methods that call `query`.
   for (const name of ["beginTransaction", "commit", "rollback", "promise"] as const) {
-    const method = (core as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!;
-    overrides[name] = (...args: unknown[]) => Reflect.apply(method, proxy, args);
+    overrides[name] = (...args: unknown[]) => callOn(proxy, core, name, args);
   }
   return { connection, proxy };
 }
@@ -148,4 +147,10 @@ function byCallback(method: string, run: (call: Call) => Promise<unknown>) {
       callback as Callback,
     );
   };
+}
+
+/** Calls a method of the driver on the proxy, so that what the method calls goes through the proxy. */
+function callOn(proxy: object, driver: object, name: string, args: unknown[]): unknown {
+  const method = Reflect.get(driver, name) as (...args: unknown[]) => unknown;
+  return Reflect.apply(method, proxy, args);
 }

@@ -102,10 +102,7 @@ async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Pr
       }
     },
     destroy: () => connection.destroy(),
-    end() {
-      pool.giveBack(connection);
-      if (breach === "throws when it gives a connection back") throw new Error("a mistake");
-    },
+    end: () => pool.giveBack(connection),
   };
 }
 
@@ -199,6 +196,7 @@ class Statement implements Operation<string> {
   }
 
   release(): void {
+    if (this.#breach === "throws in `release`") throw new Error("a mistake");
     if (this.#wasStopped && this.#breach?.startsWith("destroys each") === true) {
       this.#connection.destroy();
     }

@@ -17,7 +17,7 @@ export const breaches = [
   "records no work",
   "does not say what runs",
   "destroys each connection that was asked to stop",
-  "throws when it gives a connection back",
+  "throws in `release`",
   "leaves a rejection without a handler",
   "keeps the connection of a stream that is left early",
   "ends a canceled stream as if it were complete",

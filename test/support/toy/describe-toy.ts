@@ -8,24 +8,32 @@ import { ToyServer } from "./server.ts";
 
 type ToyDb = ReturnType<typeof withContext>;
 
+interface ToyDescription {
+  readonly server: ToyServer;
+  readonly adapter: AdapterUnderTest<ToyDb>;
+  /** The description with the required parts only. */
+  readonly basics: AdapterUnderTest<ToyDb>;
+}
+
 /** Returns a toy server, and the description of an adapter for it. Close the server. */
-export async function describeToy(
-  breach?: Breach,
-): Promise<{ server: ToyServer; adapter: AdapterUnderTest<ToyDb> }> {
+export async function describeToy(breach?: Breach): Promise<ToyDescription> {
   const server = await ToyServer.start();
   const sleep = async (
     db: Pick<ToyDb, "command">,
     ctx: Context,
     { i, ms, tag }: Task,
   ): Promise<number> => Number(await db.command(ctx, `SLEEP ${ms} ${i} ${tag}`));
-  const adapter: AdapterUnderTest<ToyDb> = {
+  const basics: AdapterUnderTest<ToyDb> = {
     name: "the toy",
     server,
     open({ host, port, connections, stopTimeout }) {
       const pool = new ToyPool({ host, port }, connections);
       return {
         db: withContext(pool, { stopTimeout, breach }),
-        close: () => Promise.resolve(pool.end()),
+        close() {
+          pool.end();
+          return Promise.resolve();
+        },
         pool: {
           total: () => pool.total,
           idle: () => pool.idle.length,
@@ -37,6 +45,9 @@ export async function describeToy(
     run: sleep,
     quick: async (db, ctx, i) => Number(await db.command(ctx, `SLEEP 0 ${i} quick`)),
     isRunning: (tag) => server.isRunning(tag),
+  };
+  const adapter: AdapterUnderTest<ToyDb> = {
+    ...basics,
     isStopRequest: (bytes) => bytes.toString().startsWith("STOP"),
     split: lines,
     fail: (db, ctx) => db.command(ctx, "FAIL"),
@@ -59,5 +70,5 @@ export async function describeToy(
       ),
     stream: (db, ctx, task) => db.stream(ctx, task),
   };
-  return { server, adapter };
+  return { server, adapter, basics };
 }

@@ -50,6 +50,21 @@ export function brokenNetwork<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
         }),
     },
     {
+      name: `${form.name} is not said to have stopped while it runs, if both connections are reset during its stop`,
+      skip: withoutStopRequest(adapter),
+      run: (withStage) =>
+        expectTruth(withStage, form, (stage, cancel) => {
+          const { link } = stage;
+          stage.onStop = async (stop) => {
+            link?.reset();
+            await pause(HELD); // the driver notices that its connection broke before the stop fails
+            stop.link.reset();
+            return "drop";
+          };
+          cancel();
+        }),
+    },
+    {
       name: `${form.name} rejects with the driver's error if its connection is reset, and the next operation gets another connection`,
       skip:
         without(adapter, "server") ??
