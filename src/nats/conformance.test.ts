@@ -27,7 +27,9 @@ if (hasServer("nats")) {
       return JSON.stringify(i);
     });
     responder.subscribe(`${subject}.isRunning`, {
-      callback: (_, message) => message.respond(JSON.stringify(running.has(message.string()))),
+      callback: (_, message) => {
+        message.respond(JSON.stringify(running.has(message.string())));
+      },
     });
     await responder.flush();
   });
