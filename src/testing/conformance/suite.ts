@@ -25,7 +25,7 @@ export function conformanceTests<Db>(
   adapter: AdapterUnderTest<Db>,
   options: ConformanceOptions = {},
 ): ConformanceTest[] {
-  const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED } = options;
+  const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED, onRace } = options;
   const reports = new ProcessReports();
   const groups: Record<string, Draft<Db>[]> = {
     receipts: receipts(adapter),
@@ -40,7 +40,7 @@ export function conformanceTests<Db>(
     transactions: transactions(adapter),
     "every step": everyStepOf(adapter),
     leftovers: leftovers(adapter),
-    "the race": races(adapter, { cancels, seed }),
+    "the race": races(adapter, { cancels, seed, onRace }),
     "the process": processReports(adapter, reports),
   };
   return Object.entries(groups).flatMap(([group, drafts]) =>
