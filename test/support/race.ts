@@ -11,7 +11,8 @@ export { random, type RaceResult } from "../../src/testing/conformance/index.ts"
 
 /** How many contexts are canceled in each race. `npm run soak` sets a greater number. */
 export const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
-const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
+/** The seed of all races. `npm run soak` sets another one. */
+export const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
 
 /** Returns the reasons of all unhandled rejections of this test file. The list grows while the tests run. */
 export function unhandledRejections(): readonly unknown[] {

@@ -1,6 +1,7 @@
 /** What the kit is told about an adapter, so that it can hold the adapter to the stopping protocol. */
 import type { Context } from "../../index.ts";
 import type { Bytes, Split } from "./messages.ts";
+import type { RaceResult } from "./race.ts";
 import type { Address } from "./relay.ts";
 
 /** What one operation does on the server. */
@@ -162,4 +163,6 @@ export interface ConformanceOptions {
   cancels?: number;
   /** The seed of the race. The default is 86. A failure names it. */
   seed?: number;
+  /** Called with the counts of each race before they are checked, so that a failed race counts too. */
+  onRace?: (result: RaceResult) => void;
 }

@@ -26,7 +26,7 @@ export function conformanceTests<Db>(
   options: ConformanceOptions = {},
   reports = new ProcessReports(),
 ): ConformanceTest[] {
-  const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED } = options;
+  const { timeLimit = TIME_LIMIT, cancels = CANCELS, seed = SEED, onRace } = options;
   const groups: Record<string, Draft<Db>[]> = {
     receipts: receipts(adapter),
     "a context that is done already": doneBefore(adapter),
@@ -40,7 +40,7 @@ export function conformanceTests<Db>(
     transactions: transactions(adapter),
     "every step": everyStepOf(adapter),
     leftovers: leftovers(adapter),
-    "the race": races(adapter, { cancels, seed }),
+    "the race": races(adapter, { cancels, seed, onRace }),
     "the process": processReports(adapter, reports),
   };
   return Object.entries(groups).flatMap(([group, drafts]) =>

@@ -121,6 +121,7 @@ async function everyStep<Db, T>(
   expect: (outcome: Outcome) => Promise<void> | void,
 ): Promise<void> {
   await withStage({}, async (stage) => {
+    const { link } = stage;
     await cancelAtEveryStep({
       relay: stage.relay,
       run: (ctx, step) =>
@@ -129,6 +130,10 @@ async function everyStep<Db, T>(
         stage.watchStops();
         await expect("value" in outcome ? outcome : { error: outcome.stopped });
         await stage.expectWhole("after a cancel");
+        check(
+          link?.isClosed !== true || stage.adapter.documented?.afterStop === "destroy",
+          "the connection was destroyed after a cancel, although nothing was silent or broken",
+        );
       },
     });
     stage.watchStops();

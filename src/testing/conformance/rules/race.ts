@@ -1,14 +1,20 @@
 /** The seeded race: late stops among innocent operations. */
-import type { AdapterUnderTest } from "../adapter.ts";
+import type { AdapterUnderTest, ConformanceOptions } from "../adapter.ts";
 import { check } from "../expect.ts";
 import { formsOf } from "../forms.ts";
 import { runRace } from "../race.ts";
 import { nextTag, type Form } from "../stage.ts";
 import type { Draft } from "../test.ts";
 
+interface RaceOptions {
+  readonly cancels: number;
+  readonly seed: number;
+  readonly onRace: ConformanceOptions["onRace"];
+}
+
 export function races<Db>(
   adapter: AdapterUnderTest<Db>,
-  { cancels, seed }: { readonly cancels: number; readonly seed: number },
+  { cancels, seed, onRace }: RaceOptions,
 ): Draft<Db>[] {
   const forms = formsOf(adapter);
   const [first] = forms as [Form<Db>, ...Form<Db>[]];
@@ -29,6 +35,7 @@ export function races<Db>(
             }),
           innocent: (ctx, i) => adapter.quick(db, ctx, i),
         });
+        onRace?.(result);
         const { victims, leaked, canceled, innocent, failures } = result;
         const again = `repeat it with seed: ${seed}`;
         check(

@@ -1,0 +1,81 @@
+/** eightysix/mariadb and the stopping protocol. */
+import mariadb, { type Pool } from "mariadb";
+import type { Context } from "../index.ts";
+import { holdAdapter } from "../../test/support/conformance.ts";
+import { describeMariadb } from "../../test/support/mariadb.ts";
+import {
+  FAILING,
+  mariadbUrlAt,
+  onMariadb,
+  worksFor,
+} from "../../test/support/mysql/conformance.ts";
+import { mariadbConfig } from "../../test/support/mysql/driver.ts";
+import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
+import { withContext, type ContextQueries, type ContextTransaction } from "./index.ts";
+
+const TABLE = `conformance_${process.pid}_mariadb`;
+
+type Queries = Pick<ContextQueries<Pool>, "query" | "execute">;
+interface Row {
+  i: number;
+  n: number;
+}
+
+const work =
+  (method: "query" | "execute") =>
+  async (db: Queries, ctx: Context, { i, ms, tag }: Task): Promise<unknown> => {
+    const [expression, value] = worksFor(ms);
+    const text = `select ? as i, ${expression} /* ${tag} */`;
+    return Number((await db[method]<Row[]>(ctx, text, [i, value]))[0]?.i);
+  };
+const query = work("query");
+
+const transaction = (tx: ContextTransaction<ContextQueries<Pool>>): TransactionUnderTest => ({
+  run: (ctx, task) => query(tx, ctx, task),
+  write: (ctx, n) => tx.query(ctx, `insert into ${TABLE} values (?)`, [n]),
+  nested: (ctx, fn) => tx.transaction(ctx, (inner) => fn(transaction(inner))),
+});
+
+describeMariadb("on MariaDB", () => {
+  holdAdapter(describeMariadb, {
+    ...onMariadb(TABLE),
+    name: "eightysix/mariadb",
+    open({ host, port, connections, stopTimeout }) {
+      const pool = mariadb.createPool({
+        ...mariadbConfig(mariadbUrlAt({ host, port })),
+        connectionLimit: connections,
+      });
+      return {
+        db: withContext(pool, { stopTimeout }),
+        close: () => pool.end(),
+        pool: {
+          total: () => pool.totalConnections(),
+          idle: () => pool.idleConnections(),
+          waiting: () => pool.taskQueueSize(),
+        },
+        async openTransactions() {
+          const rows = await pool.query<Row[]>("select @@in_transaction as n");
+          return Number(rows[0]?.n);
+        },
+      };
+    },
+    run: query,
+    quick: async (db, ctx, i) => (await db.query<Row[]>(ctx, "select ? as i", [i]))[0]?.i,
+    fail: (db, ctx) => db.query(ctx, FAILING),
+    transaction: (db, ctx, fn) => db.transaction(ctx, (tx) => fn(transaction(tx))),
+    connection: (db, ctx, fn) =>
+      db.connection(ctx, (own) =>
+        fn({
+          run: (ctx, task) => query(own, ctx, task),
+          begin: (ctx) => own.query(ctx, "begin"),
+          write: (ctx, n) => own.query(ctx, `insert into ${TABLE} values (?)`, [n]),
+        }),
+      ),
+    stream(db, ctx, { count, ms, tag }) {
+      const [expression, value] = worksFor(ms);
+      const text = `select seq as n, ${expression} /* ${tag} */ from seq_1_to_${count}`;
+      return db.stream<Row>(ctx, text, [value]);
+    },
+    forms: { "a prepared statement": work("execute") },
+  });
+});

@@ -1,0 +1,37 @@
+/** The tests of `eightysix/testing/conformance` for an adapter of this package, and for `npm run soak`. */
+import { test } from "vitest";
+import {
+  describeAdapter,
+  type AdapterUnderTest,
+  type Runner,
+} from "../../src/testing/conformance/index.ts";
+import { CANCELS, SEED, tell } from "./race.ts";
+
+/** How many contexts each race of an adapter cancels. `npm run soak` sets another number. */
+const cancels = process.env["EIGHTYSIX_TEST_CANCELS"] === undefined ? 500 : CANCELS;
+
+/**
+ * Holds an adapter to the stopping protocol. `describe` skips the tests if the server is missing.
+ * `skipped` has the tests that cannot hold for this adapter, by title, and why.
+ */
+export function holdAdapter<Db>(
+  describe: Runner["describe"],
+  adapter: AdapterUnderTest<Db>,
+  skipped: Readonly<Record<string, string>> = {},
+): void {
+  const register = (name: string, fn: () => Promise<void>, timeout?: number): void => {
+    const reason = skipped[name];
+    if (reason === undefined) test(name, fn, timeout);
+    else test.skip(`${name} (not tested: ${reason})`, fn);
+  };
+  const runner = { describe, test: Object.assign(register, { skip: test.skip }) };
+  describeAdapter(runner, adapter, {
+    cancels,
+    seed: SEED,
+    // The race may take ten times as long.
+    timeLimit: 10_000 + cancels * 5,
+    onRace({ canceled, late, innocent, victims, leaked }) {
+      tell({ canceled, late, innocent, victims, leaked });
+    },
+  });
+}
