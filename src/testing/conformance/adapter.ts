@@ -1,7 +1,7 @@
 /** What the kit is told about an adapter, so that it can hold the adapter to the stopping protocol. */
 import type { Context } from "../../index.ts";
 import type { Bytes, Split } from "./messages.ts";
-import type { Address } from "./relay.ts";
+import type { Address } from "./relayed.ts";
 
 /** What one operation does on the server. */
 export interface Task {
