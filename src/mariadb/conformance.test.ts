@@ -16,6 +16,7 @@ import { withContext, type ContextQueries, type ContextTransaction } from "./ind
 const TABLE = `conformance_${process.pid}_mariadb`;
 
 type Queries = Pick<ContextQueries<Pool>, "query" | "execute">;
+type Db = ReturnType<typeof withContext<Pool>>;
 interface Row {
   i: number;
   n: number;
@@ -29,6 +30,7 @@ const work =
     return Number((await db[method]<Row[]>(ctx, text, [i, value]))[0]?.i);
   };
 const query = work("query");
+const execute = work("execute");
 
 const transaction = (tx: ContextTransaction<ContextQueries<Pool>>): TransactionUnderTest => ({
   run: (ctx, task) => query(tx, ctx, task),
@@ -37,7 +39,7 @@ const transaction = (tx: ContextTransaction<ContextQueries<Pool>>): TransactionU
 });
 
 describeMariadb("on MariaDB", () => {
-  holdAdapter(describeMariadb, {
+  holdAdapter<Db>(describeMariadb, {
     ...onMariadb(TABLE),
     name: "eightysix/mariadb",
     open({ host, port, connections, stopTimeout }) {
@@ -76,6 +78,6 @@ describeMariadb("on MariaDB", () => {
       const text = `select seq as n, ${expression} /* ${tag} */ from seq_1_to_${count}`;
       return db.stream<Row>(ctx, text, [value]);
     },
-    forms: { "a prepared statement": work("execute") },
+    forms: { "a prepared statement": execute },
   });
 });

@@ -15,6 +15,7 @@ import { withContext, type ContextQueries, type ContextTransaction } from "./ind
 const TABLE = `conformance_${process.pid}_mysql2`;
 
 type Queries = Pick<ContextQueries<mysql.Pool>, "query" | "execute">;
+type Db = ReturnType<typeof withContext<mysql.Pool>>;
 
 const work =
   (method: "query" | "execute") =>
@@ -25,6 +26,7 @@ const work =
     return Number(rows[0]?.["i"]);
   };
 const query = work("query");
+const execute = work("execute");
 
 const transaction = (tx: ContextTransaction<ContextQueries<mysql.Pool>>): TransactionUnderTest => ({
   run: (ctx, task) => query(tx, ctx, task),
@@ -33,7 +35,7 @@ const transaction = (tx: ContextTransaction<ContextQueries<mysql.Pool>>): Transa
 });
 
 describeMariadb("on MariaDB", () => {
-  holdAdapter(describeMariadb, {
+  holdAdapter<Db>(describeMariadb, {
     ...onMariadb(TABLE),
     name: "eightysix/mysql2",
     open({ host, port, connections, stopTimeout }) {
@@ -75,6 +77,6 @@ describeMariadb("on MariaDB", () => {
       const text = `select seq as n, ${expression} /* ${tag} */ from seq_1_to_${count}`;
       return db.stream<{ n: number }>(ctx, text, [value]);
     },
-    forms: { "a prepared statement": work("execute") },
+    forms: { "a prepared statement": execute },
   });
 });

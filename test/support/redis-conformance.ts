@@ -46,7 +46,7 @@ export function onRedis() {
   return {
     shared,
     /** Returns the URL of the server behind another address. */
-    urlAt({ host, port }: { host: string; port: number }): string {
+    urlAt: ({ host, port }: { host: string; port: number }): string => {
       const url = new URL(server.url);
       url.host = `${host}:${port}`;
       return url.href;

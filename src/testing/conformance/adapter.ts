@@ -2,7 +2,7 @@
 import type { Context } from "../../index.ts";
 import type { Bytes, Split } from "./messages.ts";
 import type { RaceResult } from "./race.ts";
-import type { Address } from "./relay.ts";
+import type { Address } from "./relayed.ts";
 
 /** What one operation does on the server. */
 export interface Task {

@@ -23,14 +23,8 @@ export type {
 } from "./adapter.ts";
 
 // The parts, for tests of your own
-export {
-  startRelay,
-  type Address,
-  type Link,
-  type MessageListener,
-  type Relay,
-  type RelayedMessage,
-} from "./relay.ts";
+export { startRelay } from "./relay.ts";
+export type { Address, Link, MessageListener, Relay, RelayedMessage } from "./relayed.ts";
 export {
   chunks,
   lines,

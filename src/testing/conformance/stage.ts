@@ -1,7 +1,8 @@
 /** What one test works with: the adapter, connected through a relay of its own. */
 import { background, withCancel, type Context } from "../../index.ts";
 import type { AdapterUnderTest, OpenedAdapter, Task } from "./adapter.ts";
-import { startRelay, type Link, type MessageListener, type Relay } from "./relay.ts";
+import { startRelay } from "./relay.ts";
+import type { Link, MessageListener, Relay } from "./relayed.ts";
 import { limited, outcomeOf, until, type Outcome } from "./time.ts";
 
 /** One way to run an operation. */

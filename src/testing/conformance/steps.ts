@@ -5,7 +5,7 @@
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { background, withCancel, type Context, type WorkInfo } from "../../index.ts";
-import type { Relay } from "./relay.ts";
+import type { Relay } from "./relayed.ts";
 
 /** An operation that is canceled at each of its steps. */
 export interface SteppedOperation<T> {
