@@ -6,8 +6,8 @@ import { describeOwnRedis } from "../../test/support/own-redis.ts";
 import { NO_LIST, onRedis, secondsOf, warmUp } from "../../test/support/redis-conformance.ts";
 import { withContext, type ContextClient } from "./index.ts";
 
-type Client = ReturnType<typeof createClient>;
-type Db = ContextClient<Client>;
+const clientAt = (url: string) => createClient({ url, socket: { reconnectStrategy: 20 } });
+type Db = ContextClient<ReturnType<typeof clientAt>>;
 
 /** Waits for an element of a list. Resolves with it, or with `i` when the time has passed. */
 async function pop(db: Db, ctx: Context, key: string, ms: number, i: number): Promise<number> {
@@ -21,10 +21,7 @@ describeOwnRedis("on Redis", () => {
     ...shared,
     name: "eightysix/redis",
     async open({ host, port, connections, stopTimeout }) {
-      const client = createClient({
-        url: urlAt({ host, port }),
-        socket: { reconnectStrategy: 20 },
-      });
+      const client = clientAt(urlAt({ host, port }));
       client.on("error", () => undefined); // the tests break connections
       await client.connect();
       const db = withContext(client, { stopTimeout, maxBlocking: connections });
