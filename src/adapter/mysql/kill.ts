@@ -43,9 +43,10 @@ export class KillConnections {
   async kill(target: KillTarget): Promise<void> {
     let shared = this.#byAccount.get(target.account);
     if (shared === undefined) {
-      const connection = target.openKillConnection();
-      shared = new SharedKillConnection(connection, () => this.discard(target));
-      this.#byAccount.set(target.account, shared);
+      const opened = new SharedKillConnection(target.openKillConnection(), () =>
+        this.#discard(target.account, opened),
+      );
+      this.#byAccount.set(target.account, (shared = opened));
     }
     await shared.kill(target.threadId);
   }
@@ -53,9 +54,15 @@ export class KillConnections {
   /**
    * Destroys the kill connection to the server of `target`, and with it all KILLs that were sent.
    */
-  discard(target: KillTarget): void {
-    this.#byAccount.get(target.account)?.destroy();
-    this.#byAccount.delete(target.account);
+  discard({ account }: KillTarget): void {
+    const shared = this.#byAccount.get(account);
+    if (shared !== undefined) this.#discard(account, shared);
+  }
+
+  /** Leaves the account's next kill connection alone, because a lost one can report its end late. */
+  #discard(account: string, shared: SharedKillConnection): void {
+    if (this.#byAccount.get(account) === shared) this.#byAccount.delete(account);
+    shared.destroy();
   }
 }
 
@@ -83,17 +90,19 @@ class SharedKillConnection {
   async kill(threadId: number): Promise<void> {
     clearTimeout(this.#idleTimer);
     this.#pending++;
-    let isSent = false;
+    let state: "opening" | "sent" | "given up" = "opening";
     const send = async (): Promise<void> => {
       await this.#connection.opened;
-      isSent = true;
+      if (state === "given up") return;
+      state = "sent";
       await this.#send(threadId);
     };
     try {
       await Promise.race([send(), this.#lost]);
     } catch (error) {
       this.#discard();
-      if (isSent) throw error;
+      if ((state as string) === "sent") throw error;
+      state = "given up";
     } finally {
       if (--this.#pending === 0) this.#closeWhenIdle();
     }
