@@ -18,27 +18,29 @@ import type { Backend, PoolOptions } from "./driver.ts";
  * carries the secret key of the connection.
  */
 export class CancelRequests {
-  readonly #requests: CancelRequest[] = [];
+  #requests: readonly CancelRequest[] = [];
   #isAbandoned = false;
 
   /**
    * Resolves when none of the requests can hit anything. When `signal` aborts, requests that were
    * not sent yet are dropped. Resolves with whether a request was sent. Rejects if a request was
-   * sent and its effect is unknown.
+   * sent and its effect is unknown. Calls must not overlap.
    */
   async send(options: PoolOptions, backend: Backend, signal: AbortSignal): Promise<boolean> {
     const { pid, secret } = backend;
     if (pid === null || secret === null) {
       throw new Error("the server sent no key for cancel requests");
     }
-    signal.addEventListener("abort", () => {
-      for (const request of this.#requests) if (!request.sent) request.abandon();
-    });
     const addresses = await addressesOf(options).catch(() => []); // a host name may not resolve now
     if (signal.aborted || this.#isAbandoned) return false;
     const requests = addresses.map((address) => cancelRequest({ ...address, pid, secret }));
-    this.#requests.push(...requests);
+    this.#requests = requests;
+    const dropUnsent = (): void => {
+      for (const request of requests) if (!request.sent) request.abandon();
+    };
+    signal.addEventListener("abort", dropUnsent);
     const answers = await Promise.allSettled(requests.map((request) => request.closed));
+    signal.removeEventListener("abort", dropUnsent); // the next call gets the same signal
     for (const [i, answer] of answers.entries()) {
       if (answer.status === "rejected" && requests[i]?.sent === true) throw answer.reason;
     }
