@@ -44,16 +44,14 @@ async function replyWithError(
   message: MessageLike,
   error: unknown,
 ): Promise<void> {
-  const headers = connection.createHeaders();
-  headers.set(ERROR_HEADER, formatError(error));
-  if (ctx.err() !== undefined) {
-    const receipts = await stopped(ctx);
-    if (receipts.some(({ state }) => state !== "stopped")) headers.set(ABANDONED_HEADER, "1");
-  }
+  const receipts = ctx.err() === undefined ? [] : await stopped(ctx);
   try {
+    const headers = connection.createHeaders();
+    headers.set(ERROR_HEADER, formatError(error));
+    if (receipts.some(({ state }) => state !== "stopped")) headers.set(ABANDONED_HEADER, "1");
     message.respond("", { headers: headers as never });
   } catch {
-    // The connection is closed, so the caller cannot be told.
+    // The connection is closed, or `headers` of the user throws. So the caller cannot be told.
   }
 }
 

@@ -154,6 +154,6 @@ class RunningRequest implements Operation<MessageLike> {
 
 /** Returns whether the server says that the subject has no subscribers, so that nothing runs. */
 function isNoResponders(error: unknown): boolean {
-  const { isNoResponders } = error as { isNoResponders?: () => boolean };
+  const { isNoResponders } = Object(error) as { isNoResponders?: () => boolean };
   return typeof isNoResponders === "function" && isNoResponders.call(error);
 }
