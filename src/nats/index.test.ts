@@ -300,6 +300,33 @@ describeWith("nats")("NATS:", () => {
     },
   );
 
+  test("a responder whose `headers` function throws goes on, although it cannot send an error", async () => {
+    const subject = newSubject();
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", listen);
+    onTestFinished(() => void process.off("unhandledRejection", listen));
+    const connection = await connect({ servers: serverUrl("nats") });
+    onTestFinished(() => connection.close());
+    const broken = withContext(connection, {
+      headers: () => {
+        throw new Error("a mistake of the user");
+      },
+    });
+    broken.serve(background(), subject, (_, message) => {
+      if (message.string() === "fail") throw new Error("own");
+      return "reply";
+    });
+    await connection.flush();
+    const { bus } = await open(50);
+    const ctx = withCancel(background());
+    const failing = outcomeOf(bus.request(ctx, subject, "fail"));
+    expect((await bus.request(background(), subject)).string()).toBe("reply");
+    ctx.cancel();
+    expect(await failing).toBe(ctx.err());
+    expect(unhandled).toEqual([]);
+  });
+
   test("a cancel reaches the one member of a queue group that took the request", async () => {
     const subject = newSubject();
     const workers = [
