@@ -6,14 +6,8 @@
  */
 
 // One operation
-export {
-  runStoppable,
-  STOP_TIMEOUT,
-  type Operation,
-  type OperationEnd,
-  type Resolver,
-  type StopProof,
-} from "./stoppable.ts";
+export type { Operation, OperationEnd, Resolver, StopProof } from "./operation.ts";
+export { runStoppable, STOP_TIMEOUT } from "./stoppable.ts";
 export { runDetached, runUnstoppable, type UnstoppableOperation } from "./unstoppable.ts";
 
 // Connections

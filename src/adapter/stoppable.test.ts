@@ -11,7 +11,8 @@ import {
 } from "../index.ts";
 import { turn } from "../../test/support.ts";
 import { adapterThrew, watchReports } from "../../test/support/reports.ts";
-import { runStoppable, type Operation, type OperationEnd, type Resolver } from "./stoppable.ts";
+import type { Operation, OperationEnd, Resolver } from "./operation.ts";
+import { runStoppable } from "./stoppable.ts";
 
 const STOPPED = new Error("stopped by the other side");
 

@@ -12,7 +12,7 @@ import {
   type Context,
 } from "../index.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
-import type { OperationEnd, Resolver } from "./stoppable.ts";
+import type { OperationEnd, Resolver } from "./operation.ts";
 import { runDetached, runUnstoppable, type UnstoppableOperation } from "./unstoppable.ts";
 
 const warnings = watchReports();

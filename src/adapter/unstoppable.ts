@@ -7,7 +7,8 @@ import {
   withoutCancel,
   type Context,
 } from "../index.ts";
-import { runStoppable, STOP_TIMEOUT, type Operation } from "./stoppable.ts";
+import type { Operation } from "./operation.ts";
+import { runStoppable, STOP_TIMEOUT } from "./stoppable.ts";
 
 /** An operation that is never asked to stop. Its methods are those of `Operation`. */
 export type UnstoppableOperation<T> = Pick<

@@ -1,6 +1,6 @@
 /** One statement while it runs on a connection: an operation that KILL QUERY stops. */
 import { background, sleep } from "../../index.ts";
-import type { Operation, Resolver, StopProof } from "../stoppable.ts";
+import type { Operation, Resolver, StopProof } from "../operation.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { TransactionState } from "./transaction-state.ts";
 

@@ -2,7 +2,7 @@
 import { withCancel, type CancelableContext, type Context } from "../../index.ts";
 import { RowBuffer } from "../row-buffer.ts";
 import type { Stream } from "../session.ts";
-import type { StopProof } from "../stoppable.ts";
+import type { StopProof } from "../operation.ts";
 import type { PausableRows } from "./driver.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
 

@@ -1,7 +1,8 @@
 /** The rules of a bound connection, each on a connection that the test controls. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { background, withCancel, type Context } from "../../index.ts";
 import { flush, turn } from "../../../test/support.ts";
+import { watchReports } from "../../../test/support/reports.ts";
 import { NothingCommittedError } from "../transaction.ts";
 import { BoundConnection } from "./bound-connection.ts";
 import type { DriverConnection } from "./driver-connection.ts";
@@ -86,21 +87,7 @@ function lease(ctx: Context | undefined) {
   return { driver, connection, run };
 }
 
-const unhandled: unknown[] = [];
-const warnings: Error[] = [];
-const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
-const onWarning = (warning: Error): void => void warnings.push(warning);
-beforeEach(() => {
-  unhandled.length = warnings.length = 0;
-  process.on("unhandledRejection", onUnhandled);
-  process.on("warning", onWarning);
-});
-afterEach(async () => {
-  await turn();
-  process.off("unhandledRejection", onUnhandled);
-  process.off("warning", onWarning);
-  expect(unhandled).toEqual([]);
-});
+const warnings = watchReports();
 
 describe("a statement on a bound connection", () => {
   test("can be stopped, and settles as the driver says", async () => {
