@@ -1,5 +1,6 @@
 /** The ways in which an adapter can run one operation. */
-import type { AdapterUnderTest } from "./adapter.ts";
+import type { Context } from "../../index.ts";
+import type { AdapterUnderTest, TransactionUnderTest } from "./adapter.ts";
 import type { Form } from "./stage.ts";
 
 /** Returns the number in a row of `AdapterUnderTest.stream`. */
@@ -12,14 +13,23 @@ export function plainForm<Db>(adapter: AdapterUnderTest<Db>): Form<Db> {
   return { name: "an operation", run: (db, ctx, task) => adapter.run(db, ctx, task) };
 }
 
+/** Runs `fn` in a transaction, or does nothing if the adapter has none. */
+export async function runInTransaction<Db>(
+  adapter: AdapterUnderTest<Db>,
+  db: Db,
+  ctx: Context,
+  fn: (tx: TransactionUnderTest) => Promise<unknown>,
+): Promise<unknown> {
+  return await adapter.transaction?.(db, ctx, fn);
+}
+
 /** Returns all forms. The plainest is the first. */
 export function formsOf<Db>(adapter: AdapterUnderTest<Db>): Form<Db>[] {
   const forms = [plainForm(adapter)];
   if (adapter.transaction !== undefined) {
     forms.push({
       name: "an operation in a transaction",
-      run: async (db, ctx, task) =>
-        await adapter.transaction?.(db, ctx, async (tx) => tx.run(ctx, task)),
+      run: (db, ctx, task) => runInTransaction(adapter, db, ctx, async (tx) => tx.run(ctx, task)),
     });
   }
   if (adapter.connection !== undefined) {

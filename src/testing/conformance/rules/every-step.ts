@@ -3,7 +3,7 @@ import type { Context } from "../../../index.ts";
 import type { AdapterUnderTest, TransactionUnderTest } from "../adapter.ts";
 import { expectCommitted } from "../committed.ts";
 import { check } from "../expect.ts";
-import { formsOf, numberOf } from "../forms.ts";
+import { formsOf, numberOf, runInTransaction } from "../forms.ts";
 import { nextTag, show, type Stage } from "../stage.ts";
 import { cancelAtEveryStep } from "../steps.ts";
 import type { Draft, WithStage } from "../test.ts";
@@ -17,11 +17,6 @@ const STEP_LIMIT = 6_000;
 
 export function everyStepOf<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const skip = without(adapter, "transaction", "committed");
-  const run = (
-    stage: Stage<Db>,
-    ctx: Context,
-    fn: (tx: TransactionUnderTest) => Promise<unknown>,
-  ): Promise<unknown> => Promise.resolve(adapter.transaction?.(stage.db, ctx, fn));
   return [
     {
       name: "a transaction that is canceled at any step is committed as a whole or not at all",
@@ -31,7 +26,7 @@ export function everyStepOf<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
         everyStep(
           withStage,
           async (stage, ctx) =>
-            await run(stage, ctx, async (tx) => {
+            await runInTransaction(adapter, stage.db, ctx, async (tx) => {
               await tx.write(ctx, 1);
               if (tx.nested !== undefined) await rollBackNested(ctx, tx);
               await tx.run(ctx, { i: 7, ms: SHORT, tag: nextTag() });

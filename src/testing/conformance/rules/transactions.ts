@@ -1,20 +1,16 @@
 /** Transactions that succeed, fail and are canceled. */
 import type { Context } from "../../../index.ts";
-import type { AdapterUnderTest, TransactionUnderTest } from "../adapter.ts";
+import type { AdapterUnderTest } from "../adapter.ts";
 import { expectCommitted } from "../committed.ts";
 import { check, expectContextError, settled } from "../expect.ts";
-import { show, type Stage } from "../stage.ts";
+import { runInTransaction } from "../forms.ts";
+import { show } from "../stage.ts";
 import type { Draft } from "../test.ts";
 import { outcomeOf } from "../time.ts";
 import { without } from "./skips.ts";
 
 export function transactions<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
   const skip = without(adapter, "transaction", "committed");
-  const run = (
-    stage: Stage<Db>,
-    ctx: Context,
-    fn: (tx: TransactionUnderTest) => Promise<unknown>,
-  ): Promise<unknown> => Promise.resolve(adapter.transaction?.(stage.db, ctx, fn));
   return [
     {
       name: "a transaction that succeeds is committed",
@@ -22,7 +18,7 @@ export function transactions<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
       run: (withStage) =>
         withStage({}, async (stage) => {
           await adapter.committed?.();
-          await run(stage, stage.context(), async (tx) => {
+          await runInTransaction(adapter, stage.db, stage.context(), async (tx) => {
             for (const n of [1, 2]) await tx.write(stage.context(), n);
           });
           await expectCommitted(adapter, [1, 2], "a transaction succeeded");
@@ -35,7 +31,7 @@ export function transactions<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
         withStage({}, async (stage) => {
           const own = new Error("thrown by the function");
           const outcome = await outcomeOf(
-            run(stage, stage.context(), async (tx) => {
+            runInTransaction(adapter, stage.db, stage.context(), async (tx) => {
               await tx.write(stage.context(), 1);
               throw own;
             }),
@@ -56,7 +52,7 @@ export function transactions<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
           const form = {
             name: "a transaction",
             run: async (_: Db, ctx: Context, task: { i: number; ms: number; tag: string }) =>
-              await run(stage, ctx, async (tx) => {
+              await runInTransaction(adapter, stage.db, ctx, async (tx) => {
                 await tx.write(ctx, 1);
                 await tx.run(ctx, task);
               }),
