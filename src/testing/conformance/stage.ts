@@ -16,8 +16,6 @@ export interface StageOptions {
   connections?: number;
   /** The default is 3,000 milliseconds. */
   stopTimeout?: number;
-  /** Whether the adapter connects without the relay. */
-  direct?: boolean;
 }
 
 /** An operation that the server is running. */
@@ -50,6 +48,8 @@ export class Stage<Db> {
   stops = 0;
   /** How many other messages the client has sent. */
   messages = 0;
+  /** The connections that carried other messages than stop requests. */
+  readonly #links = new Set<Link>();
   /** The connection that carried the last message of the client, stop requests aside. */
   link: Link | undefined;
   readonly #contexts: { cancel(): void }[] = [];
@@ -69,11 +69,10 @@ export class Stage<Db> {
   /** Connects the adapter. */
   static async open<Db>(
     adapter: AdapterUnderTest<Db>,
-    { connections = 1, stopTimeout = 3_000, direct = false }: StageOptions,
+    { connections = 1, stopTimeout = 3_000 }: StageOptions,
   ): Promise<Stage<Db>> {
     const server = typeof adapter.server === "function" ? await adapter.server() : adapter.server;
-    const relay =
-      server === undefined || direct ? undefined : await startRelay(server, adapter.split);
+    const relay = server === undefined ? undefined : await startRelay(server, adapter.split);
     const { host, port } = relay ?? server ?? { host: "", port: 0 };
     try {
       const opened = await adapter.open({ host, port, connections, stopTimeout });
@@ -96,9 +95,15 @@ export class Stage<Db> {
       if (message.from === "client") {
         this.messages++;
         this.link = message.link;
+        this.#links.add(message.link);
       }
       return this.onOther?.(message);
     };
+  }
+
+  /** How many connections the adapter has closed, those of its stops aside. */
+  get destroyed(): number {
+    return [...this.#links].filter(({ isClosed }) => isClosed).length;
   }
 
   /** Returns a context that the end of the test cancels. */

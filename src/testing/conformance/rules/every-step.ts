@@ -70,6 +70,26 @@ export function everyStepOf<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
         ),
     })),
     {
+      name: "a stream that is canceled at any step and left at row 3 gives its connection back",
+      skip: without(adapter, "stream"),
+      limits: 6,
+      run: (withStage) =>
+        everyStep(
+          withStage,
+          async (stage, ctx, step) => {
+            const task = { count: 5, ms: 1, tag: nextTag() };
+            for await (const row of adapter.stream?.(stage.db, ctx, task) ?? []) {
+              step(`row ${numberOf(row)}`);
+              if (numberOf(row) === 3) return 3;
+            }
+            return 0;
+          },
+          (outcome) => {
+            if ("value" in outcome) check(outcome.value === 3, `a stream ended before row 3`);
+          },
+        ),
+    },
+    {
       name: "a stream that is canceled at any row is complete or throws ctx.err()",
       skip: without(adapter, "stream"),
       limits: 6,

@@ -22,7 +22,8 @@ export function races<Db>(
     name: `${cancels} late cancels over ${connections} ${connections === 1 ? "connection" : "connections"} hit no other operation`,
     limits: 10,
     run: (withStage) =>
-      withStage({ connections, direct: true }, async ({ db }) => {
+      withStage({ connections }, async (stage) => {
+        const { db } = stage;
         const result = await runRace({
           seed: seed + connections,
           cancels,
@@ -46,6 +47,12 @@ export function races<Db>(
         check(failures.length === 0, `${String(failures[0])} (${again})`, failures[0]);
         check(leaked === 0, `${leaked} pieces of work are still in the ledger (${again})`);
         check(canceled > 0 && innocent > 0, `the race canceled nothing (${again})`);
+        await stage.expectWhole("after the race");
+        const destroyed = stage.destroyed;
+        check(
+          destroyed === 0 || adapter.documented?.afterStop === "destroy",
+          `${destroyed} connections were destroyed, although nothing was silent or broken (${again})`,
+        );
       }),
   }));
 }
