@@ -1,9 +1,7 @@
-/** Operations that are canceled at every step: their results, and the pool and the server afterwards. */
+/** What the conformance kit does not cancel at every step. */
 import type pg from "pg";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { background } from "../index.ts";
 import {
-  mark,
   observer,
   postgresUrl,
   testPool,
@@ -65,24 +63,6 @@ async function numbers(): Promise<number[]> {
   return rows.map((row) => row.n);
 }
 
-test("a query that is canceled at any step has ended on the server, and its connection is used again", async () => {
-  const steps = await everyStep(
-    (ctx) => db.query(ctx, `select $1::int as n, pg_sleep(0.02) /* ${table} */`, [7]),
-    (outcome) => {
-      if ("value" in outcome) expect(outcome.value.rows[0]).toMatchObject({ n: 7 });
-    },
-  );
-  expect(steps).toEqual(
-    expect.arrayContaining([
-      "pg.wait begins",
-      "client: B",
-      "server: D",
-      "server: Z",
-      "pg.query ends",
-    ]),
-  );
-});
-
 test("a query that is canceled at any step of its wait leaves the connection usable", async () => {
   await everyStep(
     async (ctx, step) => {
@@ -96,80 +76,6 @@ test("a query that is canceled at any step of its wait leaves the connection usa
     },
     async (outcome) => {
       if ("value" in outcome) expect(await numbers()).toEqual([1]);
-    },
-  );
-});
-
-test("a transaction that is canceled at any step is committed as a whole or not at all", async () => {
-  const steps = await everyStep(
-    (ctx) =>
-      db.transaction(ctx, async (tx) => {
-        await tx.query(ctx, `insert into ${table} values ($1)`, [1]);
-        await tx
-          .transaction(ctx, async (inner) => {
-            await inner.query(ctx, `insert into ${table} values (2)`);
-            await inner.query(ctx, "select 1/0");
-          })
-          .catch((error: unknown) => {
-            if ((error as { code?: unknown }).code !== "22012") throw error;
-          });
-        await tx.query(ctx, `insert into ${table} select 3 from pg_sleep(0.02)`);
-        return "done";
-      }),
-    async (outcome) => {
-      expect(await numbers()).toEqual("value" in outcome ? [1, 3] : []);
-    },
-  );
-  expect(steps.filter((name) => name === "server: Z")).toHaveLength(9);
-});
-
-test("a stream that is canceled at any step has ended on the server, and its connection is used again", async () => {
-  const all = Array.from({ length: 7 }, (_, i) => i + 1);
-  const steps = await everyStep(
-    async (ctx, step) => {
-      const seen: number[] = [];
-      const text = `select g as n /* ${table} */ from generate_series(1, 7) g`;
-      for await (const { n } of db.stream<{ n: number }>(ctx, { text, rows: 3 })) {
-        step(`row ${n}`);
-        seen.push(n);
-      }
-      return seen;
-    },
-    (outcome) => {
-      if ("value" in outcome) expect(outcome.value).toEqual(all);
-    },
-  );
-  expect(steps).toEqual(expect.arrayContaining(["row 1", "server: s", "row 7"]));
-});
-
-test("a stream that is canceled at any step and whose loop is left has ended on the server", async () => {
-  await everyStep(
-    async (ctx, step) => {
-      const text = `select g as n /* ${table} */ from generate_series(1, 7) g`;
-      for await (const { n } of db.stream<{ n: number }>(ctx, { text, rows: 3 })) {
-        step(`row ${n}`);
-        if (n === 4) return n;
-      }
-      return 0;
-    },
-    (outcome) => {
-      if ("value" in outcome) expect(outcome.value).toBe(4);
-    },
-  );
-});
-
-test("a connection that is canceled at any step is rolled back if it is left inside a transaction", async () => {
-  const m = mark();
-  await everyStep(
-    (ctx) =>
-      db.connection(ctx, async (own) => {
-        await own.query(ctx, "begin");
-        await own.query(ctx, `insert into ${table} values (1) ${m}`);
-      }),
-    async () => {
-      expect(await numbers()).toEqual([]);
-      const { rows } = await db.query(background(), "select 1 as one");
-      expect(rows).toEqual([{ one: 1 }]);
     },
   );
 });

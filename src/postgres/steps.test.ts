@@ -56,74 +56,11 @@ async function numbers(): Promise<number[]> {
   return rows.map((row) => row.n);
 }
 
-const insert = (n: number) => sql`insert into ${sql(table)} values (${n})`;
-
-test("a query that is canceled at any step leaves its connection and the server usable", async () => {
-  const steps = await everyStep(
-    (ctx) =>
-      db.query(ctx, sql`select ${7}::int as n, pg_sleep(0.02) ${sql.unsafe(`/* ${table} */`)}`),
-    (outcome) => {
-      if ("value" in outcome) expect(outcome.value).toMatchObject([{ n: 7 }]);
-    },
-  );
-  const some = ["postgres.wait begins", "client: B", "server: D", "postgres.query ends"];
-  expect(steps).toEqual(expect.arrayContaining(some));
-});
-
 test("a query of two statements that is canceled at any step leaves the connection usable", async () => {
   await everyStep(
     (ctx) => db.query(ctx, sql.unsafe(`insert into ${table} values (1); select pg_sleep(0.02)`)),
     async (outcome) => {
       if ("value" in outcome) expect(await numbers()).toEqual([1]);
-    },
-  );
-});
-
-test("a transaction with a savepoint that is canceled at any step commits all or nothing", async () => {
-  await everyStep(
-    (ctx) =>
-      db.transaction(ctx, async (tx) => {
-        await tx.query(ctx, insert(1));
-        await tx
-          .transaction(ctx, async (inner) => {
-            await inner.query(ctx, insert(2));
-            throw new Error("undo");
-          })
-          .catch((error: unknown) => {
-            if ((error as Error).message !== "undo") throw error;
-          });
-        await tx.query(ctx, insert(3));
-      }),
-    async (outcome) => {
-      expect(await numbers()).toEqual("value" in outcome ? [1, 3] : []);
-    },
-  );
-});
-
-test("a connection whose function is canceled at any step keeps no open transaction", async () => {
-  await everyStep(
-    (ctx) =>
-      db.connection(ctx, async (own) => {
-        await own.query(ctx, sql`begin`);
-        await own.query(ctx, insert(1));
-      }),
-    async () => expect(await numbers()).toEqual([]),
-  );
-});
-
-test("a stream that is canceled at any step leaves its connection usable", async () => {
-  await everyStep(
-    async (ctx, step) => {
-      const rows: unknown[] = [];
-      const query = sql`select g as n from generate_series(1, 5) g ${sql.unsafe(`/* ${table} */`)}`;
-      for await (const row of db.stream(ctx, query, { rows: 2 })) {
-        rows.push(row["n"]);
-        step("a row");
-      }
-      return rows;
-    },
-    (outcome) => {
-      if ("value" in outcome) expect(outcome.value).toEqual([1, 2, 3, 4, 5]);
     },
   );
 });

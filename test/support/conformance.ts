@@ -7,9 +7,6 @@ import {
 } from "../../src/testing/conformance/index.ts";
 import { CANCELS, SEED, tell } from "./race.ts";
 
-/** How many contexts each race of an adapter cancels. `npm run soak` sets another number. */
-const cancels = process.env["EIGHTYSIX_TEST_CANCELS"] === undefined ? 500 : CANCELS;
-
 /**
  * Holds an adapter to the stopping protocol. `describe` skips the tests if the server is missing.
  * `skipped` has the tests that cannot hold for this adapter, by title, and why.
@@ -26,10 +23,10 @@ export function holdAdapter<Db>(
   };
   const runner = { describe, test: Object.assign(register, { skip: test.skip }) };
   describeAdapter(runner, adapter, {
-    cancels,
+    cancels: CANCELS,
     seed: SEED,
     // The race may take ten times as long.
-    timeLimit: 10_000 + cancels * 5,
+    timeLimit: 10_000 + CANCELS * 5,
     onRace({ canceled, late, innocent, victims, leaked }) {
       tell({ canceled, late, innocent, victims, leaked });
     },
