@@ -60,6 +60,9 @@ const EARLY = 1;
  * The caller's clock decides whether the sent deadline has passed, and not what the callee says. A
  * thousandth of the deadline and 1 ms are allowed for the difference of the two clocks.
  *
+ * The `DeadlineExceededError` is not `ctx.err()` itself. An integration that promises `ctx.err()` waits
+ * for the end of `ctx` instead, which is at most the margin away.
+ *
  * @example
  * const sent = formatDeadline(ctx);
  * const reply = await send(subject, data, sent?.text);
