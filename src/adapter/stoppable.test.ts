@@ -293,6 +293,7 @@ describe("an operation whose context ends", () => {
     expect(operation.signals[0]?.aborted).toBe(false);
     operation.resolver.resolve("result");
     expect(operation.signals[0]?.aborted).toBe(true);
+    expect(String(operation.signals[0]?.reason)).toContain("the operation has settled");
     expect(await settled).toEqual({ value: "result" });
   });
 });

@@ -22,6 +22,9 @@ export const STOP_TIMEOUT = 2_000;
 /** Milliseconds between the first stop and the second. Each later pause is twice as long. */
 const REPEAT_AFTER = 50;
 
+/** The reason of a stop's signal. It is shared, because the platform's own reason captures a stack. */
+const SETTLED = new Error("the operation has settled, or its stop timeout has passed");
+
 /**
  * Runs an operation, and stops it when `ctx` ends. `stopTimeout` is in milliseconds.
  *
@@ -198,7 +201,7 @@ class Stopping {
   }
 
   onSettled(): void {
-    this.#controller.abort();
+    this.#controller.abort(SETTLED);
     this.#resolve?.();
   }
 
