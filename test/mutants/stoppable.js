@@ -94,7 +94,7 @@ export const group = {
     },
     {
       ...{ file, tests: unit, name: "the stop is not told that the operation has settled" },
-      find: "    this.#controller.abort();\n",
+      find: "    this.#controller.abort(SETTLED);\n",
       replace: "",
     },
     {
