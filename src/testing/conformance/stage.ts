@@ -101,8 +101,12 @@ export class Stage<Db> {
     };
   }
 
-  /** How many connections the adapter has closed, those of its stops aside. */
+  /**
+   * How many connections the adapter has closed, those of its stops aside. Without `isStopRequest`, the
+   * kit cannot tell the two apart, and counts none.
+   */
   get destroyed(): number {
+    if (this.adapter.isStopRequest === undefined) return 0;
     return [...this.#links].filter(({ isClosed }) => isClosed).length;
   }
 
