@@ -539,7 +539,7 @@ describe("a cursor through bind", () => {
   test("that is closed during a read and then canceled is stopped, and the next query is not hit", async () => {
     const pool = testPool({ max: 1 });
     using ctx = withCancel(background());
-    const client = await bind(ctx, pool).connect();
+    const client = await bind(ctx, pool, { onCancel: "reuse" }).connect();
     const text = slowRows(0);
     const cursor = client.query(new Cursor(text));
     void cursor.read(5).catch(() => undefined);
@@ -561,7 +561,7 @@ describe("a cursor through bind", () => {
       "do $$ begin perform pg_sleep(60); end $$",
     ]) {
       using ctx = withCancel(background());
-      const client = await bind(ctx, pool).connect();
+      const client = await bind(ctx, pool, { onCancel: "reuse" }).connect();
       const cursor = client.query(new Cursor(`${sql} ${mark()}`));
       void cursor.read(5).catch(() => undefined);
       void cursor.read(5).catch(() => undefined);

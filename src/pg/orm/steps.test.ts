@@ -98,8 +98,6 @@ test.each(Object.keys(transactions))(
     const { pool, name, relay } = await setUp();
     const look = await observer();
     const transaction = await transactions[orm]!({ pool, name });
-    const pids = new Set<unknown>();
-    pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
     const steps = await cancelAtEveryStep({
       relay,
       run: (ctx, step) =>
@@ -111,7 +109,6 @@ test.each(Object.keys(transactions))(
       async check(outcome) {
         await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
         expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
-        expect(pids.size, "one connection for all of it").toBe(1);
         expect(await idsIn(look, name)).toEqual("value" in outcome ? [1, 2] : []);
         await look.query(`truncate ${name}`);
       },
@@ -123,8 +120,6 @@ test.each(Object.keys(transactions))(
 test("a stream of Kysely that is canceled at any step returns its connection", async () => {
   const { pool, relay } = await setUp();
   await pool.query("select 1");
-  const pids = new Set<unknown>();
-  pool.on("acquire", (client) => pids.add((client as { processID?: unknown }).processID));
   await cancelAtEveryStep({
     relay,
     async run(ctx, step) {
@@ -141,7 +136,6 @@ test("a stream of Kysely that is canceled at any step returns its connection", a
     async check(outcome) {
       await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
       expect((await pool.query("select 'next' as x")).rows).toEqual([{ x: "next" }]);
-      expect(pids.size, "one connection for all of it").toBe(1);
       if ("value" in outcome) expect(outcome.value).toEqual([1, 2, 3, 4, 5, 6, 7]);
     },
   });

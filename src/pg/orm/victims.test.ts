@@ -60,12 +60,18 @@ const withCurrent = (queries: Queries): Orm["within"] => {
 
 const orms: Record<string, (pool: pg.Pool) => Promise<Orm>> = {
   "Drizzle, bind": async (pool) => ({
-    within: (ctx, use) => use(ofDrizzle(drizzle(bind(ctx, pool)))),
+    within: (ctx, use) => use(ofDrizzle(drizzle(bind(ctx, pool, { onCancel: "reuse" })))),
   }),
   "Drizzle, contextPool": async (pool) => ({ within: withCurrent(ofDrizzle(drizzle(pool))) }),
   "Kysely, bind": async (pool) => ({
     within: (ctx, use) =>
-      use(ofKysely(new Kysely({ dialect: new PostgresDialect({ pool: bind(ctx, pool) }) }))),
+      use(
+        ofKysely(
+          new Kysely({
+            dialect: new PostgresDialect({ pool: bind(ctx, pool, { onCancel: "reuse" }) }),
+          }),
+        ),
+      ),
   }),
   "Kysely, contextPool": async (pool) => ({
     within: withCurrent(ofKysely(new Kysely({ dialect: new PostgresDialect({ pool }) }))),
@@ -130,7 +136,7 @@ test.each(Object.keys(orms))(
   async (name) => {
     const max = 4;
     const application = `victims ${process.pid} ${name}`;
-    const pool = new (contextPool(pg.Pool))({
+    const pool = new (contextPool(pg.Pool, { onCancel: "reuse" }))({
       connectionString: postgresUrl(),
       application_name: application,
       max,
