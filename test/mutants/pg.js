@@ -7,8 +7,9 @@ export const group = {
     {
       name: "a cancel request counts as harmless as soon as it was written",
       file: "src/adapter/postgresql/cancel-request.ts",
-      find: "over.write(message(CANCEL, pid, secret));",
-      replace: "over.write(message(CANCEL, pid, secret), () => resolve());",
+      find: "over.write(message(CANCEL, this.#target.pid, this.#target.secret));",
+      replace:
+        "over.write(message(CANCEL, this.#target.pid, this.#target.secret), () => resolve());",
       tests: ["src/pg/conformance.test.ts > late stops"],
     },
     {
@@ -21,23 +22,22 @@ export const group = {
     {
       name: "a canceled query does not wait for its cancel request",
       file: "src/pg/running-query.ts",
-      find: "      await request.closed;\n",
-      replace: "",
+      find: "const proof = await request.send(signal);",
+      replace: 'void request.send(signal);\n    const proof = "unproven";',
       tests: ["src/pg/conformance.test.ts > late stops"],
     },
     {
       name: "no cancel request is sent",
       file: "src/pg/running-query.ts",
-      find: "    const request = (this.#request = cancel(this.#client));\n",
-      replace:
-        '    if (stream.cork) return stream.uncork(), "unproven";\n    const request = cancel(this.#client);\n',
+      find: "const proof = await request.send(signal);",
+      replace: 'const proof = "unproven";',
       tests: ["src/pg/index.test.ts > a query from a pool"],
     },
     {
       name: "every error of a canceled query becomes the context's error",
-      file: "src/pg/running-query.ts",
-      find: "return (error as { code?: unknown }).code === QUERY_CANCELED;",
-      replace: "return true;",
+      file: "src/adapter/postgresql/canceled-query.ts",
+      find: "if (code !== QUERY_CANCELED) return false;",
+      replace: "void code;",
       tests: ["src/pg/conformance.test.ts > an error of the server arrives unchanged"],
     },
     {
@@ -50,9 +50,30 @@ export const group = {
     {
       name: "a connection inside a transaction goes back to the pool",
       file: "src/pg/pool-query.ts",
-      find: "!this.isReusable || ",
-      replace: "",
+      find: "if (mustClose || !this.isReusable)",
+      replace: "if (mustClose)",
       tests: ["src/pg/index.test.ts > costs its connection"],
+    },
+    {
+      name: "a connection is used again although its stop was not proven",
+      file: "src/pg/pool-query.ts",
+      find: "if (mustClose || !this.isReusable)",
+      replace: "if (!this.isReusable)",
+      tests: ["src/pg/conformance.test.ts > a result that arrives before the stop"],
+    },
+    {
+      name: "a query is stopped again before the server had time to answer",
+      file: "src/adapter/postgresql/canceled-query.ts",
+      find: "if (stoppedAt - sentAt >= JUST_SENT) return SELDOM;",
+      replace: "void stoppedAt;",
+      tests: ["src/adapter/postgresql/canceled-query.test.ts > a cancel request is repeated"],
+    },
+    {
+      name: "clients that leave again and again get a cancel request each",
+      file: "src/adapter/postgresql/cancel-request.ts",
+      find: "      await places.take(wait);\n",
+      replace: "",
+      tests: ["src/adapter/postgresql/cancel-request.test.ts > a server"],
     },
     {
       name: "a client that is granted to a query whose context has ended stays leased",

@@ -27,8 +27,8 @@ export const group = {
     },
     {
       ...{ file, tests: unit, name: "the caller is released as soon as the stop has ended" },
-      find: "      for (let pause = REPEAT_AFTER; !this.#isSettled; pause *= 2) {",
-      replace: "      for (let pause = REPEAT_AFTER; pause === REPEAT_AFTER; pause *= 2) {",
+      find: "      while (!this.#isSettled) {",
+      replace: "      while (pause === undefined) {",
     },
     {
       ...{
@@ -42,13 +42,13 @@ export const group = {
     },
     {
       ...{ file, tests, name: "the context's error replaces an error that is no stop" },
-      find: "return { error: isStop ? err : error, isStop };",
-      replace: "return { error: err, isStop };",
+      find: 'return { error: isStop === "unproven" ? err : error, provesStop: false };',
+      replace: "return { error: err, provesStop: false };",
     },
     {
       ...{ file, tests, name: "the error of a stopped operation reaches its caller" },
-      find: "return { error: isStop ? err : error, isStop };",
-      replace: "return { error, isStop };",
+      find: "if (isStop === true) return { error: err, provesStop: true };",
+      replace: "if (isStop === true) return { error, provesStop: true };",
     },
     {
       ...{ file, tests, name: "the resource is not destroyed after the stop timeout" },
@@ -89,8 +89,8 @@ export const group = {
     },
     {
       ...{ file, tests: unit, name: "a stop that overtook its operation is not repeated" },
-      find: "if (!this.#isSettled) await Promise.race([stopping.settled, sleep(limit, pause)]);",
-      replace: "if (!this.#isSettled) await Promise.race([stopping.settled, timedOut]);",
+      find: "await Promise.race([stopping.settled, sleep(limit, pause)]);",
+      replace: "await Promise.race([stopping.settled, timedOut]);",
     },
     {
       ...{ file, tests: unit, name: "the stop is not told that the operation has settled" },
@@ -99,8 +99,19 @@ export const group = {
     },
     {
       ...{ file, tests: unit, name: "a stop that nothing has confirmed counts as proven" },
-      find: 'if (proof === "proven") stopping.proven++;',
-      replace: "if (proof) stopping.proven++;",
+      find: 'if (proof === "proven") this.#proven++;',
+      replace: "this.#proven++;",
+    },
+    {
+      ...{ file, tests: unit, name: "two stops that nothing has confirmed count as one" },
+      find: "(this.#sent === 1 && isAnswered)",
+      replace: "isAnswered",
+    },
+    {
+      ...{ file, tests: unit, name: "an error that another cause can have proves a stop" },
+      find: 'return { error: isStop === "unproven" ? err : error, provesStop: false };',
+      replace:
+        'return { error: isStop === "unproven" ? err : error, provesStop: isStop === "unproven" };',
     },
     {
       ...{
