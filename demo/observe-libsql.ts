@@ -6,8 +6,8 @@ import { sample, type Spans, type StopWatching } from "./observe.ts";
  * call that tells whether a statement is running, so the operating system is
  * asked instead.
  *
- * On Linux, busy means: one of libsql's own threads (the whole process has one
- * per CPU, and a statement keeps one to itself from its start to its first row)
+ * On Linux, busy means: one of libsql's own threads (the whole process has as
+ * many as threads.env says, and a statement keeps one to itself from its start to its first row)
  * is running, waiting for a CPU, or waiting for the disk. Idle ones sleep.
  * A thread that goes from one statement straight to the next counts as one
  * span; a statement that still waits for a thread is not running, and is not

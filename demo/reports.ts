@@ -22,11 +22,7 @@ export function reportWithContexts(
   const db = postgres(pool);
   return handler(async (ctx, req, res) => {
     const request = tally.begin("with", req.url);
-    afterFunc(ctx, async () => {
-      const receipts = await stopped(ctx);
-      if (receipts.some(({ reason }) => reason !== "finished"))
-        tally.recordEnded(request, receipts);
-    });
+    afterFunc(ctx, async () => tally.recordReceipts(request, await stopped(ctx)));
     try {
       const [together, pages, disputes] = await all(ctx, [
         (ctx) => db.query(ctx, marked(data.postgres.sql, request), [data.postgres.span]),

@@ -1,5 +1,6 @@
 /** The main job: databases, page, two runs of traffic, a table, and the clean-up. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Receipt } from "eightysix";
 import { openDatabases, type Databases } from "./databases.ts";
 import { endpoints, startServer, type DemoServer } from "./server.ts";
 import { table } from "./table.ts";
@@ -49,12 +50,13 @@ export async function run(options: Options): Promise<void> {
     const results = {
       without: await phase("without", databases, server, options, ended.signal, say),
       with: await phase("with", databases, server, options, ended.signal, say),
+      receipts: await server.tally.takeReceipts(ended.signal),
     };
-    console.log(
-      options.json
-        ? JSON.stringify(results, null, 2)
-        : `\n${table(results.without, results.with)}\n`,
-    );
+    console.log(options.json ? JSON.stringify(results, null, 2) : `\n${table(results)}\n`);
+    for (const receipt of results.receipts.filter(({ state }) => state !== "stopped")) {
+      console.error(`✘ request ${receipt.request}: ${describeReceipt(receipt)}`);
+      if (options.once) process.exitCode = 1;
+    }
     if (!options.once) {
       say(`The page stays up: ${server.url} (Ctrl-C ends it)`);
       await delay(2 ** 31 - 1, undefined, { signal: ended.signal });
@@ -71,6 +73,10 @@ export async function run(options: Options): Promise<void> {
     process.off("SIGINT", quit);
     process.off("SIGTERM", quit);
   }
+}
+
+function describeReceipt({ kind, what, state, after }: Receipt): string {
+  return `${kind} was ${state} after ${Math.round(after)} ms: ${what?.trim().replaceAll(/\s+/g, " ").slice(0, 80) ?? ""}`;
 }
 
 async function phase(

@@ -1,7 +1,15 @@
 /** Prints the result of the two runs as a table. */
+import type { RequestReceipt } from "./tally.ts";
 import { quantile, type RunResult } from "./traffic.ts";
 
-export function table(without: RunResult, withContexts: RunResult): string {
+export interface Results {
+  readonly without: RunResult;
+  readonly with: RunResult;
+  /** The receipts of the requests whose client left the endpoint with contexts. */
+  readonly receipts: readonly RequestReceipt[];
+}
+
+export function table({ without, with: withContexts, receipts }: Results): string {
   const row = (name: string, of: (result: RunResult) => string): string[] => [
     name,
     of(without),
@@ -29,6 +37,7 @@ export function table(without: RunResult, withContexts: RunResult): string {
     row("last disconnect to all three quiet", (r) => ms(r.quietAfter)),
     row("patient clients waited p50 / p99 / max", (r) => percentiles(r.waited)),
     row("goodput, answers per second", (r) => r.goodput.toFixed(2)),
+    ["receipts: stopped / others", "none", countReceipts(receipts)],
   ];
   const widths = [0, 1, 2].map((column) =>
     Math.max(...rows.map((cells) => cells[column]?.length ?? 0)),
@@ -40,6 +49,11 @@ export function table(without: RunResult, withContexts: RunResult): string {
         .join("   "),
     )
     .join("\n");
+}
+
+function countReceipts(receipts: readonly RequestReceipt[]): string {
+  const stopped = receipts.filter(({ state }) => state === "stopped").length;
+  return `${stopped} / ${receipts.length - stopped}`;
 }
 
 function sum(numbers: Readonly<Record<string, number>>): number {

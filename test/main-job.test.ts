@@ -42,7 +42,12 @@ interface Job {
 
 function start(...options: string[]): Job {
   const child = spawn(process.execPath, [join(programs, "main.js"), ...options], {
-    env: { ...process.env, TMPDIR: temporary, UV_THREADPOOL_SIZE: "16" },
+    env: {
+      ...process.env,
+      TMPDIR: temporary,
+      UV_THREADPOOL_SIZE: "16",
+      TOKIO_WORKER_THREADS: "16",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const printed = { out: "", err: "" };
@@ -77,6 +82,9 @@ describe("the main job", () => {
       const results = JSON.parse(printed.out) as Record<string, Record<string, unknown>>;
       expect(results["without"]).toMatchObject({ requests: 4, answered: 1, left: 3 });
       expect(results["with"]).toMatchObject({ requests: 4, answered: 1, left: 3 });
+      const receipts = results["receipts"] as unknown as { kind: string; state: string }[];
+      expect(receipts.length).toBeGreaterThan(0);
+      expect(receipts.filter(({ state }) => state !== "stopped")).toEqual([]);
       await leavesNothing();
     },
   );

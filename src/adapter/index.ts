@@ -34,6 +34,7 @@ export { RowBuffer, type RowSource } from "./row-buffer.ts";
 export { runInterruptible, type InterruptibleOperation } from "./engine/interrupt.ts";
 export { engineSessions, EngineSession, type ConnectionSource } from "./engine/session.ts";
 export { EngineStream, type StreamEnd, type StreamOperation } from "./engine/stream.ts";
+export { EngineThreads, threadsFrom } from "./engine/threads.ts";
 
 // Arguments and options
 export { needContext, needFunction, showCaller } from "./misuse.ts";

@@ -101,8 +101,9 @@ export type ContextInstance<C extends ConnectionLike> = Omit<ContextConnection<C
 
 export interface InstanceOptions {
   /**
-   * How many operations may run at once. The others wait, in order. The default is 3, because each
-   * one holds one of the four threads that Node has for files and DNS too (`UV_THREADPOOL_SIZE`).
+   * How many operations of this instance may run at once. The others wait, in order. The default is
+   * 3. All instances of the process together run at most one statement less than Node has threads
+   * for files, DNS and DuckDB: four by default, or as many as `UV_THREADPOOL_SIZE` says.
    */
   max?: number;
 }

@@ -6,16 +6,51 @@ import {
   runInterruptible,
 } from "../adapter/index.ts";
 import type { Context } from "../index.ts";
+import { threads } from "./threads.ts";
 import type { ConnectionLike, InstanceLike } from "./types.ts";
 
-/** Runs `use` on a connection of `source` when it is its turn. `what` describes it in the ledger. */
+/**
+ * Runs `use` on a connection of `source` when it is its turn and a thread is free. `what` describes
+ * it in the ledger.
+ */
 export function runOperation<C extends ConnectionLike, T>(
   ctx: Context,
   source: ConnectionSource<C>,
   what: string,
   use: (connection: C) => PromiseLike<T>,
 ): Promise<T> {
-  return runInterruptible(ctx, { ...interruptible(source, "duckdb.query", what), use });
+  const operation = interruptible(source, "duckdb.query", what);
+  let giveThread = (): void => undefined;
+  return runInterruptible(ctx, {
+    ...operation,
+    async open(ctx) {
+      giveThread = await threads.take(ctx);
+      try {
+        return await operation.open(ctx);
+      } catch (error) {
+        giveThread();
+        throw error;
+      }
+    },
+    use,
+    async release(connection, wasStopped) {
+      try {
+        await operation.release(connection, wasStopped);
+      } finally {
+        giveThread();
+      }
+    },
+  });
+}
+
+/** Runs a step of a transaction, such as COMMIT, which takes the thread that statements leave free. */
+export function runStep<C extends ConnectionLike, T>(
+  ctx: Context,
+  source: ConnectionSource<C>,
+  sql: string,
+  use: (connection: C) => PromiseLike<T>,
+): Promise<T> {
+  return runInterruptible(ctx, { ...interruptible(source, "duckdb.query", sql), use });
 }
 
 /** Returns all of an operation but its `use`. */

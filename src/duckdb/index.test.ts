@@ -19,6 +19,7 @@ import {
   withLedger,
   withTimeout,
   working,
+  type CancelableContext,
   type Context,
 } from "../index.ts";
 import {
@@ -412,4 +413,83 @@ describe("the driver alone", () => {
     expect((await result.fetchChunk())?.rowCount).toBe(0);
     own.closeSync();
   });
+});
+
+describe("while other statements hold as many threads as they may", () => {
+  /** The default of `UV_THREADPOOL_SIZE`. */
+  const THREADS = 4;
+  let endless: CancelableContext;
+  let running: Promise<unknown>[];
+
+  beforeEach(async () => {
+    endless = withCancel(background());
+    const connections = await Promise.all(
+      Array.from({ length: THREADS }, () => instance.connect()),
+    );
+    running = connections.map(async (own) => {
+      await failure(withContext(own).run(endless, ENDLESS));
+      own.closeSync();
+    });
+    await computing();
+    return async () => {
+      endless.cancel();
+      await Promise.all(running);
+      await quiet();
+    };
+  });
+
+  test.each([
+    ["a query", (ctx: Context) => connection.run(ctx, "SELECT 1")],
+    ["a stream", (ctx: Context) => connection.stream(ctx, "SELECT 1").next()],
+    ["a prepared statement", (ctx: Context) => connection.prepare(ctx, "SELECT 1")],
+  ])("%s stops at once, and the connection works afterwards", async (_name, start) => {
+    using ctx = withCancel(withLedger(background()));
+    const answer = failure(start(ctx));
+    await until(() => working(ctx).length === 1);
+    ctx.cancel();
+    const canceled = performance.now();
+    expect(await answer).toBe(ctx.err());
+    expect(performance.now() - canceled).toBeLessThan(1_500);
+    expect(await stopped(ctx)).toMatchObject([{ state: "stopped" }]);
+    endless.cancel();
+    expect(await select(connection, background(), "SELECT 42")).toEqual([[42]]);
+  });
+
+  test("a statement of a transaction stops at once, and the transaction is rolled back", async () => {
+    using ctx = withCancel(withLedger(background()));
+    const answer = failure(
+      single.transaction(ctx, async (tx) => {
+        const statement = tx.run(ctx, "CREATE TABLE never (n INT)");
+        await until(() => working(ctx).some(({ what }) => what?.startsWith("CREATE")));
+        ctx.cancel();
+        await statement;
+      }),
+    );
+    expect(await answer).toBe(ctx.err());
+    const receipts = await stopped(ctx);
+    expect(receipts.length).toBeGreaterThan(0);
+    for (const receipt of receipts) expect(receipt).toMatchObject({ state: "stopped" });
+    endless.cancel();
+    expect(await failure(single.run(background(), "FROM never"))).toMatchObject({
+      message: expect.stringContaining("Catalog Error"),
+    });
+  });
+});
+
+test("loops over more streams than there are threads run inside each other", async () => {
+  const depths: number[] = [];
+  const nest = async (depth: number): Promise<void> => {
+    const own = await instance.connect();
+    try {
+      for await (const row of withContext(own).stream(background(), "SELECT 1")) {
+        depths.push(depth);
+        expect(row).toBeDefined();
+        if (depth < 6) await nest(depth + 1);
+      }
+    } finally {
+      own.closeSync();
+    }
+  };
+  await nest(1);
+  expect(depths).toEqual([1, 2, 3, 4, 5, 6]);
 });

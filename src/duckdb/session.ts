@@ -9,7 +9,7 @@ import {
   type Stream,
 } from "../adapter/index.ts";
 import { background, type Context } from "../index.ts";
-import { isAborted, rollback, runOperation } from "./engine.ts";
+import { isAborted, rollback, runStep } from "./engine.ts";
 import { driverMethods, openBatches, queryText } from "./statements.ts";
 import { openStream } from "./stream.ts";
 import type { ConnectionLike } from "./types.ts";
@@ -33,11 +33,11 @@ class ConnectionSession<C extends ConnectionLike> extends EngineSession<C> {
   }
 
   execute(ctx: Context, sql: string): Promise<unknown> {
-    return runOperation(ctx, this.turns, sql, (connection) => connection.run(sql));
+    return runStep(ctx, this.turns, sql, (connection) => connection.run(sql));
   }
 
   async reset(ctx: Context): Promise<void> {
-    await runOperation(ctx, this.turns, "ROLLBACK", rollback);
+    await runStep(ctx, this.turns, "ROLLBACK", rollback);
     this.isInTransaction = false;
   }
 

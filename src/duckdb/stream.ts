@@ -9,6 +9,7 @@
 import { type ConnectionSource, EngineStream } from "../adapter/index.ts";
 import type { Context } from "../index.ts";
 import { interruptible, isAborted, isInterrupt, rollback } from "./engine.ts";
+import { threads } from "./threads.ts";
 import type { ConnectionLike } from "./types.ts";
 
 /** Opens a stream on a connection of `source`. `start` begins the query and returns its batches. */
@@ -18,25 +19,42 @@ export function openStream<C extends ConnectionLike>(
   what: string,
   start: (connection: C) => Promise<AsyncIterator<readonly unknown[]>>,
 ): EngineStream<C, unknown> {
+  let wasUsed = false;
+  let isComputing = false;
   let hasBegun = false;
   let batches: AsyncIterator<readonly unknown[]> | undefined;
+  const fetchBatch = async (connection: C): Promise<readonly unknown[] | undefined> => {
+    if (batches === undefined) {
+      if (!(await isInTransaction(connection))) {
+        await connection.run("BEGIN");
+        hasBegun = true;
+      }
+      batches = await start(connection);
+    }
+    const step = await batches.next();
+    if (step.done !== true) return step.value;
+    await connection.run("SELECT 1").catch(throwEndedEarly);
+    return undefined;
+  };
   return new EngineStream(ctx, {
     ...interruptible(source, "duckdb.stream", what),
+    interrupt(connection) {
+      if (isComputing) connection.interrupt();
+    },
     isInterrupt: (error) => isInterrupt(error) || error instanceof EndedEarlyError,
+    // Between two batches the stream holds no thread, because its reader may take as long as it likes.
     async fetch(connection) {
-      if (batches === undefined) {
-        if (!(await isInTransaction(connection))) {
-          await connection.run("BEGIN");
-          hasBegun = true;
-        }
-        batches = await start(connection);
+      const giveThread = await threads.take(ctx);
+      wasUsed = isComputing = true;
+      try {
+        return await fetchBatch(connection);
+      } finally {
+        isComputing = false;
+        giveThread();
       }
-      const step = await batches.next();
-      if (step.done !== true) return step.value;
-      await connection.run("SELECT 1").catch(throwEndedEarly);
-      return undefined;
     },
     async finish(connection, end) {
+      if (!wasUsed) return;
       // Each of these statements also ends a result that was not read to its end.
       if (!hasBegun) await connection.run("SELECT 1").catch(() => undefined);
       else if (end === "failed") await rollback(connection);

@@ -10,7 +10,7 @@ import { bindParameters } from "./binding.ts";
 import { PausedStatements } from "./paused-statements.ts";
 import { allRows, startStatement, type BoundStatement } from "./rows.ts";
 import { StatementCache } from "./statement-cache.ts";
-import { takeWorker } from "./workers.ts";
+import { workers } from "./workers.ts";
 import type { DatabaseLike, Row } from "./types.ts";
 
 /** A database, which is the one connection of its source. */
@@ -68,8 +68,8 @@ export function interruptible(
       const db = await source.open();
       let giveWorker = (): void => undefined;
       try {
-        // In a transaction it does not wait: the statements that hold the workers may wait for its locks.
-        if (db.inTransaction !== true) giveWorker = await takeWorker(ctx);
+        // The statements that hold the other workers may wait for the locks of a transaction.
+        giveWorker = await (db.inTransaction === true ? workers.takeLast(ctx) : workers.take(ctx));
         // Not in `use`: preparing holds a lock that interrupt() would wait for, on the event loop.
         const statement = await shared.statements.prepare(sql, shape);
         return { statement, params: bound, onStarted: giveWorker };

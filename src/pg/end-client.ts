@@ -23,12 +23,11 @@ export function destroyPoolClient(client: PoolClient): void {
   // The pool calls `client.end()`, so the next line causes no "error" event.
   client.release(true);
   client.connection.stream.destroy();
-  // Removed last, because the pool listens to "error" only from `release` on. A client that a
-  // caller has leased through `bind` never had this listener, so nothing is removed.
+  // Removed last, because the pool listens to "error" only from `release` on.
   client.removeListener("error", ignoreError);
 }
 
-/** The "error" listener that `holdClient` adds to a leased client. */
+/** The "error" listener of a leased client. */
 export function ignoreError(): void {
   // Does nothing, because the query rejects with the same error.
 }

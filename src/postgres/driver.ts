@@ -20,6 +20,8 @@ export interface PoolOptions {
   readonly path?: string | false;
   readonly ssl?: false | string | true | ConnectionOptions;
   readonly sslnegotiation?: string | null;
+  /** How many queries may wait on a connection behind the one that runs. */
+  readonly max_pipeline?: number;
   /** Opens a connected socket, which replaces `host` and `port`. */
   readonly socket?: ((options: PoolOptions) => Socket | PromiseLike<Socket>) | undefined;
 }

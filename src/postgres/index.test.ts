@@ -440,6 +440,29 @@ describe("a wrong argument", () => {
     expect(() => withContext(sql, { onCancel: "keep" as never })).toThrow(/onCancel is/);
   });
 
+  test.each([0, -1, Number.NaN])(
+    "of `withContext`, a sql with max_pipeline %d, throws a TypeError",
+    (max_pipeline) => {
+      expect(() => withContext(testSql({ max_pipeline }))).toThrow(
+        new TypeError(
+          `withContext cannot take a sql whose max_pipeline is number ${max_pipeline}: with it, sql.begin of postgres.js does not work either; call postgres() with max_pipeline 1 or more, or leave it out`,
+        ),
+      );
+    },
+  );
+
+  test("is not a sql with max_pipeline 1, on which queries and transactions run", async () => {
+    const sql = testSql({ max: 1, max_pipeline: 1 });
+    const db = withContext(sql);
+    const ctx = background();
+    const answers = await Promise.all([
+      db.query(ctx, sql`select 1 as n`),
+      db.transaction(ctx, (tx) => tx.query(ctx, sql`select 2 as n`)),
+      db.query(ctx, sql`select 3 as n`),
+    ]);
+    expect(answers.map(([row]) => row)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
   test.each<[string, { end(): unknown }, string]>([
     ["a Pool of pg", new pg.Pool(), "pg"],
     ["a Client of pg", new pg.Client(), "pg"],

@@ -1,17 +1,31 @@
 /** Checks arguments. Each message says what was passed and what to write instead. */
 import { wrongDriver } from "../adapter/wrong-driver.ts";
 import { show } from "../internal.ts";
-import { leaseQueryOf, type Pool, type Query } from "./driver.ts";
+import { leaseQueryOf, type Pool, type PoolOptions, type Query } from "./driver.ts";
 
 /** Throws a TypeError unless `sql` is the one that `postgres()` returned. */
 export function needPool(sql: unknown): asserts sql is Pool {
   const { unsafe, reserve, options } = Object(sql) as Record<string, unknown>;
   const isSql = typeof unsafe === "function";
-  if (isSql && typeof reserve === "function" && Object(options) === options) return;
+  if (isSql && typeof reserve === "function" && Object(options) === options) {
+    needPipeline(options as PoolOptions);
+    return;
+  }
   const takes = "the sql that postgres() returned";
   if (!isSql) throw wrongDriver("postgres", takes, sql);
   throw new TypeError(
     `withContext of eightysix/postgres takes ${takes}, got the sql of a transaction or of a reserved connection; pass ${takes}`,
+  );
+}
+
+/**
+ * The driver tells the connection of a query only if fewer than `max_pipeline` queries wait on it. If
+ * that is never so, no connection can be taken from its pool.
+ */
+function needPipeline({ max_pipeline }: PoolOptions): void {
+  if (Number(max_pipeline) >= 1) return;
+  throw new TypeError(
+    `withContext cannot take a sql whose max_pipeline is ${show(max_pipeline)}: with it, sql.begin of postgres.js does not work either; call postgres() with max_pipeline 1 or more, or leave it out`,
   );
 }
 

@@ -36,6 +36,8 @@ export class BoundConnection<S, R> {
   #hasUntracked = false;
   /** Gives the connection back when no statement runs on it any more. */
   #pendingRelease: (() => void) | undefined;
+  /** Whether the pool has the connection back, although the caller has not released it. */
+  #wasLost = false;
 
   constructor(driver: DriverConnection<S, R>) {
     this.#driver = driver;
@@ -54,6 +56,20 @@ export class BoundConnection<S, R> {
     this.#hasUntracked = false;
     // The last lease ended without `release`, so its release must not end this one.
     this.#pendingRelease = undefined;
+    this.#wasLost = false;
+  }
+
+  /**
+   * Ends the lease, because the connection has ended. The pool gets it back at once and replaces it,
+   * because not every ORM releases a connection whose BEGIN has failed. The release of the caller
+   * then does nothing.
+   */
+  loseConnection(): void {
+    if (!this.#isLeased) return;
+    this.#isLeased = false;
+    this.#wasLost = this.#pendingRelease === undefined;
+    this.#pendingRelease = undefined;
+    callAdapter("destroy", () => this.#driver.destroy());
   }
 
   /** Returns the context of a statement that is created now, if there is one. */
@@ -93,6 +109,10 @@ export class BoundConnection<S, R> {
    */
   release(reason?: unknown): void {
     if (this.#pendingRelease !== undefined) return;
+    if (this.#wasLost) {
+      this.#wasLost = false;
+      return;
+    }
     const ctx = this.#contextOf();
     const mustClose = isContextError(reason) ? undefined : reason;
     if (this.#unsettled.size === 0) {

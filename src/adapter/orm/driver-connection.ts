@@ -6,7 +6,8 @@ import type { Context } from "../../index.ts";
  * its SQL, values and options. `R` is the driver's own answer, which nothing here looks at.
  *
  * `BoundConnection` is the only caller. It decides which of the methods a statement goes to, and
- * when the connection may go back.
+ * when the connection may go back. If the connection ends during a lease, for whatever reason, the
+ * driver calls `BoundConnection.loseConnection`.
  */
 export interface DriverConnection<S, R> {
   /**

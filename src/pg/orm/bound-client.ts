@@ -46,7 +46,7 @@ export class BoundClient<C extends object> {
   /** Binds a client for one lease. `release` returns it in the state that a pool expects. */
   bindLeased(contextOf: ContextOf): C {
     this.#connection.bindLeased(contextOf);
-    this.#driver.trackTransaction();
+    this.#driver.watchLease(() => this.#connection.loseConnection());
     return this.#proxy;
   }
 

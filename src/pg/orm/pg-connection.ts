@@ -4,7 +4,7 @@ import { runStoppable, type Settings } from "../../adapter/index.ts";
 import type { DriverConnection } from "../../adapter/orm/driver-connection.ts";
 import { ClientQuery } from "../client-query.ts";
 import type { PoolClient, Result } from "../driver.ts";
-import { destroyPoolClient } from "../end-client.ts";
+import { destroyPoolClient, ignoreError } from "../end-client.ts";
 import { textOf } from "../running-query.ts";
 import type { QueryArguments } from "../types.ts";
 import { runUnstoppableStatement } from "../unstoppable.ts";
@@ -14,18 +14,32 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   readonly #settings: Settings;
   /** The transaction status that the server reported last. "I" means outside any transaction. */
   #transactionStatus = "I";
+  #onEnd: () => void = ignoreError;
 
   constructor(client: PoolClient, settings: Settings) {
     this.#client = client;
     this.#settings = settings;
   }
 
-  /** Keeps the transaction status from now on, until the client goes back to its pool. */
-  trackTransaction(): void {
+  /**
+   * Keeps the transaction status from now on, until the client goes back to its pool. Calls `onEnd`
+   * if the connection ends before.
+   */
+  watchLease(onEnd: () => void): void {
     this.#transactionStatus = "I";
-    // The last lease may have ended without the proxy's `release`, and left its listener.
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    this.#unwatch(); // The last lease may have ended without the proxy's `release`.
+    this.#onEnd = onEnd;
     this.#client.connection.on("readyForQuery", this.#onReadyForQuery);
+    this.#client.connection.once("end", onEnd);
+    // Without a listener, the error of a broken connection would end the process. The statement that
+    // runs rejects with the same error, and so does the next statement if none runs.
+    this.#client.on("error", ignoreError);
+  }
+
+  #unwatch(): void {
+    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    this.#client.connection.removeListener("end", this.#onEnd);
+    this.#client.removeListener("error", ignoreError);
   }
 
   readonly #onReadyForQuery = ({ status }: { status: string }): void => {
@@ -74,12 +88,13 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   }
 
   giveBack(reason?: unknown): void {
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
+    // The pool listens to "error" from `release` on.
     this.#client.release(reason as Error | boolean | undefined);
+    this.#unwatch();
   }
 
   destroy(): void {
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
     destroyPoolClient(this.#client);
+    this.#unwatch();
   }
 }

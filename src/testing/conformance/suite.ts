@@ -3,6 +3,7 @@ import type { AdapterUnderTest, ConformanceOptions } from "./adapter.ts";
 import { onStage } from "./on-stage.ts";
 import { ProcessReports } from "./process-reports.ts";
 import { brokenNetwork } from "./rules/broken-network.ts";
+import { cutAtEveryStep } from "./rules/cut-at-every-step.ts";
 import { doneBefore } from "./rules/done-before.ts";
 import { everyStepOf } from "./rules/every-step.ts";
 import { foreignErrors } from "./rules/foreign-errors.ts";
@@ -33,7 +34,7 @@ export function conformanceTests<Db>(
     "a result that beats its stop": resultFirst(adapter),
     "late stops": lateStops(adapter),
     "a server that never answers": silentServer(adapter),
-    "a network that breaks": brokenNetwork(adapter),
+    "a network that breaks": [...brokenNetwork(adapter), ...cutAtEveryStep(adapter)],
     "the wait for a connection": waits(adapter),
     "errors that no stop has caused": foreignErrors(adapter),
     streams: streams(adapter),
