@@ -64,16 +64,15 @@ async function last(rows: AsyncIterable<object>): Promise<number> {
 }
 
 function ofDrizzle(db: NodePgDatabase): Driver {
-  const query = async (on: Pick<NodePgDatabase, "execute">, text: string): Promise<number> => {
-    try {
-      return (await on.execute<Row>(drizzleSql.raw(text))).rows[0]?.i ?? NaN;
-    } catch (error) {
-      throw error instanceof DrizzleQueryError ? error.cause : error;
-    }
+  const query = async (on: Pick<NodePgDatabase, "execute">, text: string): Promise<number> =>
+    (await on.execute<Row>(drizzleSql.raw(text))).rows[0]?.i ?? NaN;
+  // The error of a transaction can be that of its ROLLBACK.
+  const unwrap = (error: unknown): never => {
+    throw error instanceof DrizzleQueryError ? error.cause : error;
   };
   return {
-    query: (_, text) => query(db, text),
-    transaction: (_, text) => db.transaction((tx) => query(tx, text)),
+    query: (_, text) => query(db, text).catch(unwrap),
+    transaction: (_, text) => db.transaction((tx) => query(tx, text)).catch(unwrap),
   };
 }
 
