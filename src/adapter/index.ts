@@ -37,4 +37,10 @@ export { EngineStream, type StreamEnd, type StreamOperation } from "./engine/str
 
 // Arguments and options
 export { needContext, needFunction, showCaller } from "./misuse.ts";
-export { settingsOf, type Settings, type StopOptions } from "./settings.ts";
+export {
+  closesAfterStop,
+  settingsOf,
+  type OnCancel,
+  type Settings,
+  type StopOptions,
+} from "./settings.ts";

@@ -44,7 +44,7 @@ test("isolationLevel returns SQL, and throws for an unknown level", () => {
 });
 
 test("settingsOf adds the defaults", () => {
-  const defaults = { destroyOnCancel: false, stopTimeout: 2_000, serverTimeout: true };
+  const defaults = { onCancel: "auto", stopTimeout: 2_000, serverTimeout: true };
   expect(settingsOf({})).toEqual(defaults);
   expect(settingsOf({}, 3_000)).toEqual({ ...defaults, stopTimeout: 3_000 });
   expect(settingsOf({ stopTimeout: 0 }, 3_000).stopTimeout).toBe(0);
@@ -56,7 +56,7 @@ test.each<[options: object, message: string]>([
     { stopTimout: 100 },
     'withContext got the unknown option "stopTimout"; its options are: onCancel',
   ],
-  [{ onCancel: "reset" }, 'onCancel is "reuse" or "destroy", got the string "reset"'],
+  [{ onCancel: "reset" }, 'onCancel is "auto", "reuse" or "destroy", got the string "reset"'],
   [{ stopTimeout: NaN }, "stopTimeout is a finite number of milliseconds, got number NaN"],
   [{ stopTimeout: "2s" }, 'stopTimeout is a finite number of milliseconds, got the string "2s"'],
   [{ stopTimeout: Infinity }, "stopTimeout is a finite number of milliseconds"],

@@ -29,17 +29,24 @@ export interface Operation<T> {
    * neither to this operation nor to the next one on the resource.
    *
    * Called when the context ends while the operation runs. It is called again and again while the
-   * operation runs, after a pause that doubles each time, because most servers forget a request
-   * that overtook its operation. Calls do not overlap.
+   * operation runs, after a pause that doubles each time (see `repeatAfter`), because most servers
+   * forget a request that overtook its operation. Calls do not overlap.
    *
    * `signal` aborts when the operation has settled, and when the stop timeout has passed. A request
    * that was not sent by then need not be sent.
    *
-   * If the request could not be sent, for example because the server refused the connection, resolve:
-   * `stop` is called again. If `stop` throws or rejects, the effect of the request is unknown, so
+   * If the request could not be sent, for example because the server refused the connection, resolve
+   * with "unsent": `stop` is called again. If `stop` throws or rejects, the effect of the request is unknown, so
    * the resource is destroyed.
    */
   stop(signal: AbortSignal): PromiseLike<StopProof>;
+  /**
+   * Milliseconds between the first stop and the second, 50 by default. Each later pause is twice as
+   * long. It is read when the first stop has ended. If stops are "unproven", choose more for an
+   * operation that was sent long ago: its stop cannot have overtaken it, and a second request takes
+   * the proof away.
+   */
+  readonly repeatAfter?: number | undefined;
   /**
    * Destroys the resource, so that the operation and its stop can affect no other operation
    * afterwards. Called at most once, if `stop` has failed or the stop timeout has passed. `reason` is
@@ -49,9 +56,11 @@ export interface Operation<T> {
   /**
    * Returns whether this error means that the other side stopped the operation, such as
    * PostgreSQL's 57014. Called at most once, if the operation has failed and its context is done.
-   * If this method returns true, the caller gets `ctx.err()` instead of the error. Must not throw.
+   * If this method returns true, the caller gets `ctx.err()` instead of the error. "unproven" does
+   * the same, and says that this error can have another cause than the stop, such as a time limit of
+   * the other side. Must not throw.
    */
-  isStop(error: unknown): boolean;
+  isStop(error: unknown): boolean | "unproven";
   /**
    * Gives the resource back, unless `destroy` was called. Called once if `start` was called, also
    * after `destroy`, when neither the operation nor its stop can affect any other operation. Must
@@ -75,11 +84,12 @@ export interface Resolver<T> {
  * What a stop request that has ended proves.
  *
  * - "proven": the other side has confirmed that the request was consumed or dropped. An example is
- *   the server's answer to a KILL QUERY. A request that could not be sent is "proven" too.
+ *   the server's answer to a KILL QUERY.
  * - "unproven": the request can do nothing more if the other side is the server itself. A proxy in
  *   between may still hold it. An example is PostgreSQL's cancel request, which nothing answers.
+ * - "unsent": nothing was sent, so there is nothing to prove.
  */
-export type StopProof = "proven" | "unproven";
+export type StopProof = "proven" | "unproven" | "unsent";
 
 /** How an operation has ended, for its resource. */
 export interface OperationEnd {
@@ -91,8 +101,8 @@ export interface OperationEnd {
   readonly state: "stopped" | "abandoned";
   /**
    * Whether no stop request of this operation can arrive any more, whatever lies in between. True if
-   * there was no stop, if every `stop` was "proven", or if there was exactly one and the operation
-   * was answered with an error that `isStop` recognizes. Never true after `destroy`.
+   * no stop was sent, if every one was "proven", or if exactly one was sent and `isStop` returned
+   * true for the error that answered the operation. Never true after `destroy`.
    */
   readonly proven: boolean;
 }

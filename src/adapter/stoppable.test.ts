@@ -11,7 +11,7 @@ import {
 } from "../index.ts";
 import { turn } from "../../test/support.ts";
 import { adapterThrew, watchReports } from "../../test/support/reports.ts";
-import type { Operation, OperationEnd, Resolver } from "./operation.ts";
+import type { Operation, OperationEnd, Resolver, StopProof } from "./operation.ts";
 import { runStoppable } from "./stoppable.ts";
 
 const STOPPED = new Error("stopped by the other side");
@@ -33,7 +33,7 @@ class TestOperation implements Operation<string> {
     this.resolver = resolver;
     return this.#overrides.start?.(resolver);
   }
-  stop(signal: AbortSignal): PromiseLike<"proven" | "unproven"> {
+  stop(signal: AbortSignal): PromiseLike<StopProof> {
     this.events.push("stop");
     this.signals.push(signal);
     return this.#overrides.stop?.(signal) ?? Promise.resolve("unproven");
@@ -42,7 +42,7 @@ class TestOperation implements Operation<string> {
     this.events.push("destroy");
     this.#overrides.destroy?.(reason);
   }
-  isStop(error: unknown): boolean {
+  isStop(error: unknown): boolean | "unproven" {
     this.events.push("isStop");
     return this.#overrides.isStop?.(error) ?? error === STOPPED;
   }

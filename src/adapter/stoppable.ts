@@ -14,12 +14,12 @@ import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } fro
 import type { Context, Work } from "../index.ts";
 import { DoneListener } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
-import type { Operation, Resolver } from "./operation.ts";
+import type { Operation, Resolver, StopProof } from "./operation.ts";
 
 /** The default stop timeout, in milliseconds. */
 export const STOP_TIMEOUT = 2_000;
 
-/** Milliseconds between the first stop and the second. Each later pause is twice as long. */
+/** The default of `Operation.repeatAfter`. */
 const REPEAT_AFTER = 50;
 
 /** The reason of a stop's signal. It is shared, because the platform's own reason captures a stack. */
@@ -138,11 +138,12 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
     const timedOut = new Promise<never>((_, reject) => void afterFunc(limit, reject));
     timedOut.catch(ignore); // `stop` may throw before anything waits for it
     try {
-      for (let pause = REPEAT_AFTER; !this.#isSettled; pause *= 2) {
-        stopping.count++;
-        const proof = await Promise.race([this.#operation.stop(stopping.signal), timedOut]);
-        if (proof === "proven") stopping.proven++;
-        if (!this.#isSettled) await Promise.race([stopping.settled, sleep(limit, pause)]);
+      let pause: number | undefined;
+      while (!this.#isSettled) {
+        stopping.record(await Promise.race([this.#operation.stop(stopping.signal), timedOut]));
+        if (this.#isSettled) break;
+        pause = pause === undefined ? (this.#operation.repeatAfter ?? REPEAT_AFTER) : 2 * pause;
+        await Promise.race([stopping.settled, sleep(limit, pause)]);
       }
     } catch (reason) {
       // Rejects before `destroy`, because the error that the destruction causes is not the
@@ -160,7 +161,7 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
     const state = this.#isAnswered ? "stopped" : "abandoned";
     this.#work?.end(state);
     if (operation.release !== undefined) {
-      const proven = this.#stopping?.isProven(failure?.isStop === true) ?? true;
+      const proven = this.#stopping?.isProven(failure?.provesStop === true) ?? true;
       callAdapter("release", () => operation.release?.({ state, proven }));
     }
     if (failure === undefined) this.#resolveCaller(this.#value as T);
@@ -172,22 +173,24 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
    * for, because a server that enforces the deadline itself can be faster than the timer here, for
    * example after a pause of the process.
    */
-  #failure(): { readonly error: unknown; readonly isStop: boolean } {
+  #failure(): { readonly error: unknown; readonly provesStop: boolean } {
     const err = this.#ctx.err();
     const error = this.#error;
-    if (err === undefined || err === error || !this.#isAnswered) return { error, isStop: false };
-    const isStop = callAdapter("isStop", () => this.#operation.isStop(error)) === true;
-    return { error: isStop ? err : error, isStop };
+    if (err === undefined || err === error || !this.#isAnswered)
+      return { error, provesStop: false };
+    const isStop = callAdapter("isStop", () => this.#operation.isStop(error));
+    if (isStop === true) return { error: err, provesStop: true };
+    return { error: isStop === "unproven" ? err : error, provesStop: false };
   }
 }
 
 /** The stop of one operation, from the end of its context to its own end. */
 class Stopping {
-  /** How often `stop` was called. */
-  count = 0;
-  /** How many of these calls resolved with "proven". */
-  proven = 0;
   wasDestroyed = false;
+  /** How many stops were sent. */
+  #sent = 0;
+  /** How many of these were proven. */
+  #proven = 0;
   readonly settled: Promise<void>;
   readonly #controller = new AbortController();
   #resolve: (() => void) | undefined;
@@ -205,9 +208,16 @@ class Stopping {
     this.#resolve?.();
   }
 
-  isProven(wasAnsweredAsStop: boolean): boolean {
+  record(proof: StopProof): void {
+    if (proof === "unsent") return;
+    this.#sent++;
+    if (proof === "proven") this.#proven++;
+  }
+
+  /** `isAnswered` says whether the operation was answered as one stop is answered. */
+  isProven(isAnswered: boolean): boolean {
     if (this.wasDestroyed) return false;
-    return this.proven === this.count || (this.count === 1 && wasAnsweredAsStop);
+    return this.#proven === this.#sent || (this.#sent === 1 && isAnswered);
   }
 }
 

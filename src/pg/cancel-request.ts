@@ -1,22 +1,23 @@
-/** Cancel requests for the queries of a client. */
+/** The cancel request for the query that a client runs. */
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import {
-  cancelRequest,
-  type CancelRequest,
+  CancelRequest,
+  hasCancelKey,
   type CancelTls,
 } from "../adapter/postgresql/cancel-request.ts";
 import type { Client } from "./driver.ts";
 
 /**
- * Asks the server to stop the query that runs on `client`. The request takes a new connection to the
- * address that `client` is connected to, because the host name may resolve to several servers. It
- * uses the same TLS settings.
+ * Returns a request to stop the query that runs on `client`, or `undefined` if the server has sent no
+ * key for one. The request takes a new connection to the address that `client` is connected to,
+ * because the host name may resolve to several servers. It uses the same TLS settings.
  */
-export function cancel(client: Client): CancelRequest {
+export function cancelRequestFor(client: Client): CancelRequest | undefined {
   const { connection, processID, secretKey, host, port } = client;
+  if (!hasCancelKey(processID, secretKey)) return undefined;
   const { remoteAddress, remotePort } = connection.stream;
-  return cancelRequest({
+  return new CancelRequest({
     to:
       remoteAddress !== undefined && remotePort !== undefined
         ? { host: remoteAddress, port: remotePort }

@@ -1,10 +1,15 @@
 /** A query on a client that other code may use too. */
 import type { Context } from "../index.ts";
-import type { Settings } from "../adapter/index.ts";
+import type { Settings, StopProof } from "../adapter/index.ts";
+import { CLOSED_AFTER_STOP } from "../adapter/postgresql/canceled-query.ts";
+import { whenAborted } from "../adapter/postgresql/cancel-request.ts";
 import type { Client } from "./driver.ts";
 import { destroyClient } from "./end-client.ts";
 import { RunningQuery } from "./running-query.ts";
 import type { QueryArguments } from "./types.ts";
+
+/** Clients that were closed after a stop. */
+const closedAfterStop = new WeakSet<Client>();
 
 /**
  * A client sends one query at a time, in the order of the `query` calls. A cancel request hits this
@@ -20,14 +25,25 @@ export class ClientQuery extends RunningQuery {
   }
 
   protected override requestConnection(): void {
+    if (closedAfterStop.has(this.client)) throw new Error(CLOSED_AFTER_STOP);
     this.enqueue(this.client, this.createQuery(this.client));
   }
 
-  protected override returnConnection(): void {
-    if (this.cancelSent && this.settings.destroyOnCancel) this.destroyConnection();
+  protected override returnConnection(mustClose: boolean): void {
+    if (!mustClose) return;
+    closedAfterStop.add(this.client);
+    this.destroyConnection();
   }
 
   protected override destroyConnection(): void {
     destroyClient(this.client);
+  }
+}
+
+/** A query that is waited for if it cannot be stopped, because its outcome must be known. */
+export class CommitQuery extends ClientQuery {
+  protected override async stopWithoutKey(signal: AbortSignal): Promise<StopProof> {
+    await whenAborted(signal);
+    return "unsent";
   }
 }

@@ -65,58 +65,61 @@ const transaction = (tx: ContextTransaction<pg.Pool>): TransactionUnderTest => (
   nested: (ctx, fn) => tx.transaction(ctx, (inner) => fn(transaction(inner))),
 });
 
-holdAdapter(describe, {
-  ...shared,
-  name: "eightysix/pg",
-  open({ host, port, connections, stopTimeout }) {
-    const application_name = `conformance ${process.pid} ${port}`;
-    // Without a current context, a pool of this class is like any other.
-    const pool = new (contextPool(pg.Pool, { stopTimeout }))({
-      connectionString: postgresUrl({ host, port }),
-      max: connections,
-      application_name,
-    });
-    // The tests break connections, also while they are leased.
-    pool.on("error", () => undefined);
-    pool.on("connect", (client) => client.on("error", () => undefined));
-    const bound = (ctx: Context): pg.Pool => bind(ctx, pool, { stopTimeout });
-    return {
-      db: { ...withContext(pool, { stopTimeout }), pool, bound },
-      close: () => pool.end(),
-      pool: {
-        total: () => pool.totalCount,
-        idle: () => pool.idleCount,
-        waiting: () => pool.waitingCount,
-      },
-      openTransactions: () => openTransactions(application_name),
-    };
-  },
-  run: sleep,
-  async quick(db, ctx, i) {
-    const { rows } = await db.query<{ i: number }>(ctx, "select $1::int as i", [i]);
-    return rows[0]?.i;
-  },
-  fail: (db, ctx) => db.query(ctx, FAILING),
-  transaction: (db, ctx, fn) => db.transaction(ctx, (tx) => fn(transaction(tx))),
-  connection: (db, ctx, fn) =>
-    db.connection(ctx, (own) =>
-      fn({
-        run: (ctx, task) => sleep(own, ctx, task),
-        begin: (ctx) => own.query(ctx, "begin"),
-        write: (ctx, n) => own.query(ctx, `insert into ${TABLE} values ($1)`, [n]),
-      }),
-    ),
-  stream(db, ctx, { count, ms, tag }) {
-    const text = `select g as n, pg_sleep($2) /* ${tag} */ from generate_series(1, $1) g`;
-    return db.stream<{ n: number }>(ctx, { text, rows: 2 }, [count, ms / 1000]);
-  },
-  forms: {
-    "a query of a bound pool": (db, ctx, task) => boundSleep(db.bound(ctx), task),
-    "a query of a client of a bound pool": (db, ctx, task) => clientSleep(db.bound(ctx), task),
-    "a query of a context pool": (db, ctx, task) =>
-      runWithContext(ctx, () => boundSleep(db.pool, task)),
-    "a query of a client of a context pool": (db, ctx, task) =>
-      runWithContext(ctx, () => clientSleep(db.pool, task)),
-    "a transaction of Drizzle": (db, ctx, task) => drizzleSleep(db.bound(ctx), task),
-  },
-});
+for (const onCancel of ["auto", "reuse"] as const) {
+  holdAdapter(describe, {
+    ...shared,
+    name: `eightysix/pg with onCancel "${onCancel}"`,
+    documented: { afterStop: onCancel },
+    open({ host, port, connections, stopTimeout }) {
+      const application_name = `conformance ${process.pid} ${port}`;
+      // Without a current context, a pool of this class is like any other.
+      const pool = new (contextPool(pg.Pool, { stopTimeout, onCancel }))({
+        connectionString: postgresUrl({ host, port }),
+        max: connections,
+        application_name,
+      });
+      // The tests break connections, also while they are leased.
+      pool.on("error", () => undefined);
+      pool.on("connect", (client) => client.on("error", () => undefined));
+      const bound = (ctx: Context): pg.Pool => bind(ctx, pool, { stopTimeout, onCancel });
+      return {
+        db: { ...withContext(pool, { stopTimeout, onCancel }), pool, bound },
+        close: () => pool.end(),
+        pool: {
+          total: () => pool.totalCount,
+          idle: () => pool.idleCount,
+          waiting: () => pool.waitingCount,
+        },
+        openTransactions: () => openTransactions(application_name),
+      };
+    },
+    run: sleep,
+    async quick(db, ctx, i) {
+      const { rows } = await db.query<{ i: number }>(ctx, "select $1::int as i", [i]);
+      return rows[0]?.i;
+    },
+    fail: (db, ctx) => db.query(ctx, FAILING),
+    transaction: (db, ctx, fn) => db.transaction(ctx, (tx) => fn(transaction(tx))),
+    connection: (db, ctx, fn) =>
+      db.connection(ctx, (own) =>
+        fn({
+          run: (ctx, task) => sleep(own, ctx, task),
+          begin: (ctx) => own.query(ctx, "begin"),
+          write: (ctx, n) => own.query(ctx, `insert into ${TABLE} values ($1)`, [n]),
+        }),
+      ),
+    stream(db, ctx, { count, ms, tag }) {
+      const text = `select g as n, pg_sleep($2) /* ${tag} */ from generate_series(1, $1) g`;
+      return db.stream<{ n: number }>(ctx, { text, rows: 2 }, [count, ms / 1000]);
+    },
+    forms: {
+      "a query of a bound pool": (db, ctx, task) => boundSleep(db.bound(ctx), task),
+      "a query of a client of a bound pool": (db, ctx, task) => clientSleep(db.bound(ctx), task),
+      "a query of a context pool": (db, ctx, task) =>
+        runWithContext(ctx, () => boundSleep(db.pool, task)),
+      "a query of a client of a context pool": (db, ctx, task) =>
+        runWithContext(ctx, () => clientSleep(db.pool, task)),
+      "a transaction of Drizzle": (db, ctx, task) => drizzleSleep(db.bound(ctx), task),
+    },
+  });
+}

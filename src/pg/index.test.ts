@@ -328,13 +328,14 @@ describe("a query that fails", () => {
   });
 });
 
-test("a result that arrives before the cancel request is returned, and the connection is used again", async () => {
+test('a result that arrives before the cancel request is returned, and the connection is used again with onCancel: "reuse"', async () => {
   const pool = testPool({ max: 1 });
   const pid = await pidOf(pool);
+  const db = withContext(pool, { onCancel: "reuse" });
   const results = new Set<string>();
   for (let i = 0; i < 300; i++) {
     using ctx = withCancel(background());
-    const query = withContext(pool).query<{ i: number }>(ctx, "select $1::int as i", [i]);
+    const query = db.query<{ i: number }>(ctx, "select $1::int as i", [i]);
     setTimeout(() => ctx.cancel(), i % 3);
     await query.then(
       ({ rows }) => {
@@ -445,7 +446,7 @@ describe("a query on the caller's own client", () => {
 
   test("holds the caller's next query back until its cancel request has ended", async () => {
     const client = await testClient();
-    const db = withContext(client);
+    const db = withContext(client, { onCancel: "reuse" });
     for (let i = 0; i < 100; i++) {
       using ctx = withCancel(background());
       const query = db.query(ctx, "select pg_sleep(0.001)").catch((e: unknown) => e);
@@ -511,9 +512,9 @@ test("queries leave no listeners on their connection, however they end", async (
   ];
   leased.release();
   const before = count();
-  const db = withContext(pool);
+  const db = withContext(pool, { onCancel: "reuse" });
   for (let i = 0; i < 20; i++) {
-    using ctx = withTimeout(background(), 20);
+    using ctx = withTimeout(background(), 50);
     await db.query(ctx, "select 1");
     await db.query(ctx, "select 1/0").catch(() => undefined);
     await db.query(ctx, "select pg_sleep(60)").catch(() => undefined);

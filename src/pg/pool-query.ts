@@ -62,7 +62,7 @@ export class PoolQuery extends RunningQuery implements ClientWaiter {
 
   protected override resendAfter(error: Error): boolean {
     const client = this.#client;
-    if (!this.#isLimited || this.cancelSent || client === undefined) return false;
+    if (!this.#isLimited || this.wasStopped || client === undefined) return false;
     const mode = resendModeAfter(error, client.connection);
     this.#isLimited = false;
     if (mode === undefined) return false;
@@ -72,12 +72,11 @@ export class PoolQuery extends RunningQuery implements ClientWaiter {
     return true;
   }
 
-  protected override returnConnection(): void {
+  protected override returnConnection(mustClose: boolean): void {
     const client = this.#client;
     if (client === undefined) return;
-    if (!this.isReusable || (this.cancelSent && this.settings.destroyOnCancel)) {
-      this.destroyConnection();
-    } else returnClient(client);
+    if (mustClose || !this.isReusable) this.destroyConnection();
+    else returnClient(client);
   }
 
   protected override destroyConnection(): void {

@@ -1,8 +1,17 @@
 /** One query, from the wait for its connection until the connection can serve others. */
 import { startWork, type Context, type Work } from "../index.ts";
-import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
+import {
+  closesAfterStop,
+  type Operation,
+  type OperationEnd,
+  type Resolver,
+  type Settings,
+  type StopProof,
+} from "../adapter/index.ts";
+import { isCanceled, repeatAfter } from "../adapter/postgresql/canceled-query.ts";
 import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
-import { cancel } from "./cancel-request.ts";
+import { now } from "../internal.ts";
+import { cancelRequestFor } from "./cancel-request.ts";
 import {
   isServerError,
   queryClassOf,
@@ -12,9 +21,6 @@ import {
   type Result,
 } from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
-
-/** SQLSTATE query_canceled. A cancel request causes it, and so does statement_timeout. */
-const QUERY_CANCELED = "57014";
 
 /**
  * A query that can be stopped. Subclasses say where its connection comes from, and what happens to
@@ -29,10 +35,12 @@ export abstract class RunningQuery implements Operation<Result> {
   #settle: Resolver<Result> | undefined;
   /** The connection, from the moment at which the query is sent there. */
   #client: Client | undefined;
+  #sentAt = 0;
   #hasEnded = false;
   #request: CancelRequest | undefined;
-  /** Whether a cancel request was sent. */
-  protected cancelSent = false;
+  repeatAfter: number | undefined;
+  /** Whether the query was asked to stop after it was sent. */
+  protected wasStopped = false;
   /**
    * Whether the connection can serve others after this query. It is false after an error, unless
    * the server then reported that it is idle outside any transaction.
@@ -48,8 +56,11 @@ export abstract class RunningQuery implements Operation<Result> {
 
   /** Starts the wait for a connection, and submits the query when it has one. */
   protected abstract requestConnection(): void;
-  /** Returns the connection, if there is one. The query and its cancel requests have ended. */
-  protected abstract returnConnection(): void;
+  /**
+   * Returns the connection, if there is one. The query and its cancel requests have ended. If
+   * `mustClose` is true, a cancel request may still arrive there, so nothing more is sent.
+   */
+  protected abstract returnConnection(mustClose: boolean): void;
   /** Destroys the connection, whatever runs there. */
   protected abstract destroyConnection(): void;
 
@@ -67,28 +78,30 @@ export abstract class RunningQuery implements Operation<Result> {
    * of the cancel request. If it is unknown whether the server did so, the query's connection is
    * destroyed while it is still corked.
    */
-  async stop(): Promise<StopProof> {
+  async stop(signal: AbortSignal): Promise<StopProof> {
     if (this.#client === undefined) {
       this.rejectAsDone();
-      return "proven"; // nothing was sent
+      return "unsent";
     }
+    const request = (this.#request = cancelRequestFor(this.#client));
+    if (request === undefined) return await this.stopWithoutKey(signal);
+    this.wasStopped = true;
     const { stream } = this.#client.connection;
     stream.cork();
-    this.cancelSent = true;
-    const request = (this.#request = cancel(this.#client));
-    try {
-      await request.closed;
-    } catch (error) {
-      if (request.sent) throw error;
-      stream.uncork();
-      return "proven"; // the connection failed before anything was sent, so `stop` is called again
-    }
+    const stoppedAt = now();
+    const proof = await request.send(signal);
+    this.repeatAfter ??= repeatAfter(this.#sentAt, stoppedAt);
     stream.uncork();
-    return "unproven";
+    return proof;
   }
 
-  isStop(error: unknown): boolean {
-    return (error as { code?: unknown }).code === QUERY_CANCELED;
+  /** Stops a query whose server takes no cancel requests: its connection is destroyed. */
+  protected stopWithoutKey(_: AbortSignal): Promise<StopProof> {
+    throw new Error("the server sent no key for cancel requests");
+  }
+
+  isStop(error: unknown): boolean | "unproven" {
+    return isCanceled(error);
   }
 
   destroy(): void {
@@ -97,9 +110,9 @@ export abstract class RunningQuery implements Operation<Result> {
     this.destroyConnection();
   }
 
-  release({ state }: OperationEnd): void {
-    this.#work?.end(state);
-    this.returnConnection();
+  release(end: OperationEnd): void {
+    this.#work?.end(end.state);
+    this.returnConnection(this.wasStopped && closesAfterStop(this.settings, end));
   }
 
   /** Creates the query with pg's own class, as `client.query` does. */
@@ -132,6 +145,7 @@ export abstract class RunningQuery implements Operation<Result> {
   /** Records that the query is sent now. From here on, a cancel request to this client hits it. */
   protected markSent(client: Client): void {
     this.#client = client;
+    this.#sentAt = now();
     this.#work?.end();
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }

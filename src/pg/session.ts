@@ -13,7 +13,7 @@ import {
 } from "../adapter/index.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import { ClientQuery } from "./client-query.ts";
+import { ClientQuery, CommitQuery } from "./client-query.ts";
 import type { Client, Pool } from "./driver.ts";
 import { destroyClient } from "./end-client.ts";
 import { holdClient, leaseClient, returnClientIfIdle } from "./lease-client.ts";
@@ -76,17 +76,20 @@ class ClientSession implements Session<TransactionOptions> {
   readonly statements = {
     query: async (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
       needQuery(args);
-      return await this.#run(ctx, args);
+      return await this.#run(ctx, this.#queryOf(ctx, args));
     },
   };
 
-  #run(ctx: Context, args: QueryArguments): Promise<unknown> {
-    const query = new ClientQuery(ctx, args, this.#settings, this.#client);
+  #queryOf(ctx: Context, args: QueryArguments): ClientQuery {
+    return new ClientQuery(ctx, args, this.#settings, this.#client);
+  }
+
+  #run(ctx: Context, query: ClientQuery): Promise<unknown> {
     return runStoppable(ctx, query, this.#settings.stopTimeout).catch(showCaller);
   }
 
   execute(ctx: Context, sql: string): Promise<unknown> {
-    return this.#run(ctx, [sql]);
+    return this.#run(ctx, this.#queryOf(ctx, [sql]));
   }
 
   open(ctx: Context, ...args: readonly [string | StreamConfig, (readonly unknown[])?]): Stream {
@@ -112,7 +115,8 @@ class ClientSession implements Session<TransactionOptions> {
       begin: (ctx) => this.execute(ctx, begin),
       // After a failed statement PostgreSQL answers COMMIT with ROLLBACK, and reports success.
       commit: async (ctx) => {
-        const { command } = (await this.execute(ctx, "COMMIT")) as { command: string };
+        const commit = new CommitQuery(ctx, ["COMMIT"], this.#settings, this.#client);
+        const { command } = (await this.#run(ctx, commit)) as { command: string };
         if (command !== "COMMIT") throw new NothingCommittedError();
       },
       rollback: (ctx) => this.reset(ctx),

@@ -1,13 +1,20 @@
 /** The options of `withContext`, `bind` and `contextPool`. */
-import type { StopOptions } from "../adapter/index.ts";
+import type { OnCancel, StopOptions } from "../adapter/index.ts";
 
 export interface WithContextOptions extends StopOptions {
   /**
-   * What happens to a connection after a query on it was canceled. "reuse", the default, returns it
-   * to the pool. "destroy" closes it. Use "destroy" for a connection pooler that closes the
-   * connection of a cancel request before it has passed the request on. (PgBouncer does not.)
+   * What happens to a connection after a query on it was canceled.
+   *
+   * - "auto", the default, uses it again if the server has proved that it consumed the cancel request:
+   *   exactly one was sent, and the query failed with the error of a cancel request. Otherwise the
+   *   connection is closed, and nothing more is sent there, because a pooler in between may deliver
+   *   the request late.
+   * - "reuse" uses it again. Choose it only if the server itself is at the other end of the connection.
+   * - "destroy" closes it.
+   *
+   * A client that you have passed yourself is closed by the same rule.
    */
-  onCancel?: "reuse" | "destroy";
+  onCancel?: OnCancel;
   /**
    * How long the server may take to stop a query, in milliseconds, 2000 by default. After that the
    * connection is destroyed, the promise rejects with `ctx.err()`, and the receipt says "abandoned".

@@ -32,7 +32,8 @@ beforeEach(async () => {
   pool = testPool({ connectionString: postgresUrl(relay), max: 1 });
   pids.clear();
   pool.on("connect", (client) => pids.add((client as { processID?: unknown }).processID));
-  db = withContext(pool);
+  // The check counts connections, and `onCancel: "auto"` closes some.
+  db = withContext(pool, { onCancel: "reuse" });
   table = `steps_${process.pid}_${Math.floor(performance.now() * 1000)}`;
   await look.query(`create table ${table} (n int)`);
   onTestFinished(async () => void (await look.query(`drop table ${table}`)));

@@ -74,8 +74,8 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     await this.ended.catch(() => undefined);
   }
 
-  override async stop(): Promise<StopProof> {
-    if (!this.#isPaused) return await super.stop();
+  override async stop(signal: AbortSignal): Promise<StopProof> {
+    if (!this.#isPaused) return await super.stop(signal);
     this.#wasStoppedInPause = true;
     this.#sync();
     return "proven"; // nothing but the end of the query was sent

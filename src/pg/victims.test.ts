@@ -12,7 +12,7 @@ interface Row {
 }
 test("late cancel requests on a client do not hit its owner's other queries", async () => {
   const client = await testClient();
-  const db = withContext(client);
+  const db = withContext(client, { onCancel: "reuse" });
   await race({
     seed: 0,
     cancels: Math.ceil(CANCELS / 4),

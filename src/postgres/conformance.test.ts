@@ -36,56 +36,59 @@ const transaction = (sql: postgres.Sql, tx: Tx): TransactionUnderTest => ({
   nested: (ctx, fn) => tx.transaction(ctx, (inner) => fn(transaction(sql, inner))),
 });
 
-holdAdapter<Db>(
-  describe,
-  {
-    ...shared,
-    name: "eightysix/postgres",
-    open({ host, port, connections, stopTimeout }) {
-      const application_name = `conformance ${process.pid} ${port}`;
-      const sql = postgres(postgresUrl({ host, port }), {
-        max: connections,
-        backoff: () => 0.02,
-        connection: { application_name },
-        // The server keeps a statement for each text, and each task has a text of its own.
-        prepare: CANCELS < 10_000,
-      });
-      return {
-        db: { sql, db: withContext(sql, { stopTimeout }) },
-        close: () => sql.end(),
-        openTransactions: () => openTransactions(application_name),
-      };
-    },
-    run: ({ sql, db }, ctx, task) => sleepWith(sql)(db, ctx, task),
-    async quick({ sql, db }, ctx, i) {
-      return (await db.query(ctx, sql<{ i: number }[]>`select ${i}::int as i`))[0]?.i;
-    },
-    fail: ({ sql, db }, ctx) => db.query(ctx, sql.unsafe(FAILING)),
-    transaction: ({ sql, db }, ctx, fn) => db.transaction(ctx, (tx) => fn(transaction(sql, tx))),
-    connection: ({ sql, db }, ctx, fn) =>
-      db.connection(ctx, (own) =>
-        fn({
-          run: (ctx, task) => sleepWith(sql)(own, ctx, task),
-          begin: (ctx) => own.query(ctx, sql`begin`),
-          write: (ctx, n) => own.query(ctx, insert(sql, n)),
-        }),
-      ),
-    stream({ sql, db }, ctx, { count, ms, tag }) {
-      const query = sql<{ n: number }[]>`
+for (const onCancel of ["auto", "reuse"] as const) {
+  holdAdapter<Db>(
+    describe,
+    {
+      ...shared,
+      name: `eightysix/postgres with onCancel "${onCancel}"`,
+      documented: { afterStop: onCancel },
+      open({ host, port, connections, stopTimeout }) {
+        const application_name = `conformance ${process.pid} ${port}`;
+        const sql = postgres(postgresUrl({ host, port }), {
+          max: connections,
+          backoff: () => 0.02,
+          connection: { application_name },
+          // The server keeps a statement for each text, and each task has a text of its own.
+          prepare: CANCELS < 10_000,
+        });
+        return {
+          db: { sql, db: withContext(sql, { stopTimeout, onCancel }) },
+          close: () => sql.end(),
+          openTransactions: () => openTransactions(application_name),
+        };
+      },
+      run: ({ sql, db }, ctx, task) => sleepWith(sql)(db, ctx, task),
+      async quick({ sql, db }, ctx, i) {
+        return (await db.query(ctx, sql<{ i: number }[]>`select ${i}::int as i`))[0]?.i;
+      },
+      fail: ({ sql, db }, ctx) => db.query(ctx, sql.unsafe(FAILING)),
+      transaction: ({ sql, db }, ctx, fn) => db.transaction(ctx, (tx) => fn(transaction(sql, tx))),
+      connection: ({ sql, db }, ctx, fn) =>
+        db.connection(ctx, (own) =>
+          fn({
+            run: (ctx, task) => sleepWith(sql)(own, ctx, task),
+            begin: (ctx) => own.query(ctx, sql`begin`),
+            write: (ctx, n) => own.query(ctx, insert(sql, n)),
+          }),
+        ),
+      stream({ sql, db }, ctx, { count, ms, tag }) {
+        const query = sql<{ n: number }[]>`
       select g as n, pg_sleep(${ms / 1000}) ${sql.unsafe(`/* ${tag} */`)}
       from generate_series(1, ${count}::int) g`;
-      return db.stream(ctx, query, { rows: 2 });
-    },
-    forms: {
-      async "a query of two statements"({ sql, db }, ctx, { i, ms, tag }) {
-        const text = `select ${i} as i; select pg_sleep(${ms / 1000}) /* ${tag} */`;
-        const results = (await db.query(ctx, sql.unsafe(text))) as unknown as { i: number }[][];
-        return results[0]?.[0]?.i;
+        return db.stream(ctx, query, { rows: 2 });
+      },
+      forms: {
+        async "a query of two statements"({ sql, db }, ctx, { i, ms, tag }) {
+          const text = `select ${i} as i; select pg_sleep(${ms / 1000}) /* ${tag} */`;
+          const results = (await db.query(ctx, sql.unsafe(text))) as unknown as { i: number }[][];
+          return results[0]?.[0]?.i;
+        },
       },
     },
-  },
-  {
-    "an error of the server arrives unchanged if the context ends before the answer has arrived":
-      "the lease of a connection begins with an empty query, whose answer the test holds back",
-  },
-);
+    {
+      "an error of the server arrives unchanged if the context ends before the answer has arrived":
+        "the lease of a connection begins with an empty query, whose answer the test holds back",
+    },
+  );
+}

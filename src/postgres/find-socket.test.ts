@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { postgresUrl } from "../../test/support/postgres.ts";
 import { pidOf, testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
 import { copyQuery, leaseQueryOf, type Connection, type Pool } from "./driver.ts";
-import { terminateAndFindSocket } from "./find-socket.ts";
+import { findSocket } from "./find-socket.ts";
 
 /** Returns the connection on which the driver sends a query. */
 async function connectionOf(sql: TestSql): Promise<Connection> {
@@ -30,20 +30,30 @@ async function connectionOf(sql: TestSql): Promise<Connection> {
   });
 }
 
-const endOfSocket = (): PropertyDescriptor | undefined =>
-  Object.getOwnPropertyDescriptor(Socket.prototype, "end");
+/** Finds the socket of the driver's connection with a query of `bytes` spaces, and awaits its answer. */
+async function find(sql: TestSql, bytes = 1_024): Promise<Socket | undefined> {
+  const connection = await connectionOf(sql);
+  let found: Socket | undefined;
+  await new Promise<unknown>((resolve, reject) => {
+    const query = (sql as unknown as Pool).unsafe(" ".repeat(bytes));
+    found = findSocket(() => connection.execute(copyQuery(query, { resolve, reject })));
+  });
+  return found;
+}
 
-describe("the driver's `terminate` of a connection", () => {
-  test("calls `end` of the connection's own socket before it returns", async () => {
+const writeOfSocket = (): PropertyDescriptor | undefined =>
+  Object.getOwnPropertyDescriptor(Socket.prototype, "write");
+
+describe("a query of 1,024 bytes", () => {
+  test("is written to the connection's own socket before `execute` returns, and answered", async () => {
     const sql = testSql({ max: 1 });
     const [row] = await sql<{ port: number }[]>`select inet_client_port() as port`;
-    const socket = terminateAndFindSocket(await connectionOf(sql));
+    const socket = await find(sql);
     expect(socket).toBeInstanceOf(Socket);
     expect(socket!.localPort).toBe(row!.port);
-    socket!.destroy();
   });
 
-  test("calls `end` of a socket that the user has opened", async () => {
+  test("is written to a socket that the user has opened", async () => {
     const { hostname, port } = new URL(postgresUrl());
     const sockets: Socket[] = [];
     const socket = (): Promise<Socket> =>
@@ -52,32 +62,20 @@ describe("the driver's `terminate` of a connection", () => {
         socket.once("error", reject);
         sockets.push(socket);
       });
-    const sql = testSql({ max: 1, socket } as never);
-    const found = terminateAndFindSocket(await connectionOf(sql));
+    const found = await find(testSql({ max: 1, socket } as never));
     expect(sockets).toHaveLength(1);
     expect(found).toBe(sockets[0]);
-    found!.destroy();
   });
+});
 
-  test("sends no goodbye and leaves the socket open, so that the adapter can destroy it", async () => {
-    const sql = testSql({ max: 1 });
-    const socket = terminateAndFindSocket(await connectionOf(sql))!;
-    expect([socket.readyState, socket.writableEnded]).toEqual(["open", false]);
-    socket.destroy();
-  });
-
-  test("calls `end` of no socket that is closing already", async () => {
-    const sql = testSql({ max: 1 });
-    const connection = await connectionOf(sql);
-    terminateAndFindSocket(connection)!.destroy();
-    expect(terminateAndFindSocket(connection)).toBeUndefined();
-  });
+test("a small query is written later, so no socket is found", async () => {
+  expect(await find(testSql({ max: 1 }), 1)).toBeUndefined();
 });
 
 test("when the socket that was found is destroyed, its place in the pool becomes free", async () => {
   const sql = testSql({ max: 1 });
   const before = await wholePool(sql);
-  const socket = terminateAndFindSocket(await connectionOf(sql))!;
+  const socket = (await find(sql))!;
   const closed = once(socket, "close");
   socket.destroy();
   await closed;
@@ -86,31 +84,35 @@ test("when the socket that was found is destroyed, its place in the pool becomes
   expect(after).not.toEqual(before);
 });
 
-describe("`Socket.prototype.end` is as it was before", () => {
+describe("`Socket.prototype.write` is as it was before", () => {
   test("after a call", async () => {
-    const before = endOfSocket();
-    const sql = testSql({ max: 1 });
-    terminateAndFindSocket(await connectionOf(sql))!.destroy();
-    expect(endOfSocket()).toEqual(before);
+    const before = writeOfSocket();
+    await find(testSql({ max: 1 }));
+    expect(writeOfSocket()).toEqual(before);
   });
 
-  test("after a `terminate` that throws", () => {
-    const before = endOfSocket();
-    const terminate = (): void => {
-      throw new Error("terminate has thrown");
+  test("after a call that throws", () => {
+    const before = writeOfSocket();
+    const write = (): void => {
+      throw new Error("write has thrown");
     };
-    expect(() => terminateAndFindSocket({ terminate })).toThrow("terminate has thrown");
-    expect(endOfSocket()).toEqual(before);
+    expect(() => findSocket(write)).toThrow("write has thrown");
+    expect(writeOfSocket()).toEqual(before);
   });
 
   test("if an instrumentation has replaced it", async () => {
-    const before = endOfSocket()!;
-    onTestFinished(() => void Object.defineProperty(Socket.prototype, "end", before));
-    const original: unknown = Reflect.get(Socket.prototype, "end");
-    const instrumented = { configurable: true, get: () => original };
-    Object.defineProperty(Socket.prototype, "end", instrumented);
-    const sql = testSql({ max: 1 });
-    terminateAndFindSocket(await connectionOf(sql))!.destroy();
-    expect(endOfSocket()).toMatchObject({ get: instrumented.get });
+    const before = writeOfSocket();
+    onTestFinished(() => {
+      delete (Socket.prototype as Partial<Socket>).write;
+      if (before !== undefined) Object.defineProperty(Socket.prototype, "write", before);
+    });
+    const original = Reflect.get(Socket.prototype, "write") as (...args: unknown[]) => boolean;
+    const write = function (this: Socket, ...args: unknown[]): boolean {
+      return original.apply(this, args);
+    };
+    const instrumented = { configurable: true, writable: true, value: write };
+    Object.defineProperty(Socket.prototype, "write", instrumented);
+    expect(await find(testSql({ max: 1 }))).toBeInstanceOf(Socket);
+    expect(writeOfSocket()).toMatchObject({ value: write });
   });
 });

@@ -1,24 +1,20 @@
 /**
- * Finds the socket of a connection of postgres.js. This is the one file that patches a prototype of
- * Node.
+ * Finds the sockets of postgres.js' connections. This is the one file that patches a prototype of Node.
  *
- * Why: a connection to a server that has stopped answering must be destroyed, or its place in the
- * pool never becomes free. The driver has no hook for that. `terminate` of a connection only sends a
- * goodbye and half-closes the socket, and nothing that the driver exposes refers to the socket.
+ * Why: a cancel request must go to the address that the connection has, and a connection to a server
+ * that has stopped answering must be destroyed. The driver exposes nothing that refers to the socket.
  *
- * What is patched: `end` of `Socket.prototype` of `node:net`, which TLS sockets inherit. The
- * replacement records the socket that it is called on, and does nothing else, so the goodbye is not
- * sent.
+ * What is patched: `write` of `Socket.prototype` of `node:net`, which TLS sockets inherit. The
+ * replacement records the socket that it is called on, and writes.
  *
- * For how long: during one synchronous call of `terminate`. No other code of the process can run in
- * between, except what the driver itself calls there: the rejection of the connection's queries.
- * What undoes it: the `finally` block, which restores the property as it was, an instrumentation's
- * `end` included.
+ * For how long: during one synchronous call that makes the driver write, once for each socket. No other
+ * code of the process can run in between. What undoes it: the `finally` block, which restores the
+ * property as it was, an instrumentation's `write` included.
  *
  * What it relies on in the driver:
- * - `terminate` calls `socket.end(…)` synchronously if the socket is open:
- *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L422-L434
- *   https://github.com/porsager/postgres/blob/v3.4.5/src/connection.js#L407-L419
+ * - If there are 1,024 bytes or more, a connection writes them synchronously:
+ *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L245-L258
+ *   https://github.com/porsager/postgres/blob/v3.4.5/src/connection.js#L240-L253
  * - The socket is a `net.Socket` or, over TLS, a `tls.TLSSocket`:
  *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L129-L143
  *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L266-L294
@@ -28,32 +24,29 @@
  * `find-socket.test.ts` checks these three on the installed version of the driver.
  */
 import { Socket } from "node:net";
-import type { Connection } from "./driver.ts";
 
 /**
- * Terminates `connection`, which rejects its queries, and returns its socket, to be destroyed.
- * Returns `undefined` if the socket is closing already, or if the user has opened it and it is not a
- * socket of Node.
+ * Calls `write`, which makes the driver write something synchronously, and returns the socket that it
+ * has written to. Returns `undefined` if the user has opened the socket, and it is not one of Node.
  */
-export function terminateAndFindSocket(
-  connection: Pick<Connection, "terminate">,
-): Socket | undefined {
-  const original = Object.getOwnPropertyDescriptor(Socket.prototype, "end");
-  let socket: Socket | undefined;
-  Object.defineProperty(Socket.prototype, "end", {
+export function findSocket(write: () => void): Socket | undefined {
+  const own = Object.getOwnPropertyDescriptor(Socket.prototype, "write");
+  const original = Reflect.get(Socket.prototype, "write") as (...args: unknown[]) => boolean;
+  let found: Socket | undefined;
+  Object.defineProperty(Socket.prototype, "write", {
     configurable: true,
     writable: true,
-    value(this: Socket) {
+    value(this: Socket, ...args: unknown[]) {
       // eslint-disable-next-line @typescript-eslint/no-this-alias -- the socket is what is looked for
-      socket = this;
-      return this;
+      found ??= this;
+      return original.apply(this, args);
     },
   });
   try {
-    connection.terminate();
+    write();
   } finally {
-    if (original !== undefined) Object.defineProperty(Socket.prototype, "end", original);
-    else delete (Socket.prototype as Partial<Socket>).end;
+    if (own !== undefined) Object.defineProperty(Socket.prototype, "write", own);
+    else delete (Socket.prototype as Partial<Socket>).write;
   }
-  return socket;
+  return found;
 }

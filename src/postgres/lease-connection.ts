@@ -42,6 +42,14 @@ function take(ctx: Context, pool: Pool, stopTimeout: number): Promise<LeasedConn
       unwatch?.();
       clearTimeout(timer);
     };
+    const finish = (): void => {
+      stopWaiting();
+      const err = ctx.err();
+      if (leased !== undefined) resolve(leased);
+      else if (err !== undefined) reject(err);
+      // The driver does not call `onexecute` if the socket's buffer was full.
+      else resolve(take(ctx, pool, stopTimeout));
+    };
     const onexecute: OnExecute = (connection) => {
       // If the caller has left meanwhile, the pool keeps the connection.
       if (ctx.err() !== undefined) return true;
@@ -58,12 +66,8 @@ function take(ctx: Context, pool: Pool, stopTimeout: number): Promise<LeasedConn
       // Queries of other callers can precede this one on the connection. Once this one has been
       // answered, the connection is free.
       resolve() {
-        stopWaiting();
-        const err = ctx.err();
-        if (leased !== undefined) resolve(leased);
-        else if (err !== undefined) reject(err);
-        // The driver does not call `onexecute` if the socket's buffer was full.
-        else resolve(take(ctx, pool, stopTimeout));
+        if (leased?.ready === undefined) finish();
+        else void leased.ready.then(finish);
       },
       reject(error) {
         stopWaiting();

@@ -1,7 +1,8 @@
 /** A connection of the driver's pool during one lease. */
+import type { Socket } from "node:net";
 import { isConnectionError } from "./connection-error.ts";
 import { copyQuery, type Connection, type Pool, type Query, type SentQuery } from "./driver.ts";
-import { terminateAndFindSocket } from "./find-socket.ts";
+import { findSocket } from "./find-socket.ts";
 
 /**
  * A query that makes the driver forget how many rows a failed statement had sent. Otherwise the
@@ -16,6 +17,9 @@ const CLOSES_WITHIN = 1_000;
 /** From this number of bytes on, the driver writes at once and does not collect more. */
 const WRITTEN_AT_ONCE = 1_024;
 
+/** The last socket of each connection, or null if it is not one of Node. */
+const sockets = new WeakMap<Connection, Socket | null>();
+
 /** The queue of a leased connection: it is in no queue of its pool. */
 const noQueue = { remove: () => undefined, push: () => undefined };
 /** One error for all leases: a stack trace for each would be a good part of the cost of a query. */
@@ -23,12 +27,14 @@ const LEASE_ENDED = new Error("the connection was given back");
 /** Keeps an idle connection out of its pool; see `Connection.reserved`. */
 const stayIdle = Object.assign(() => undefined, { release: true });
 
-function ignore(): void {
+const ignore = (): void => {
   // the outcome of the query does not matter
-}
+};
 
 export class LeasedConnection {
   readonly pool: Pool;
+  /** Resolves when the connection can be used. `undefined` if it can be used at once. Never rejects. */
+  readonly ready: Promise<void> | undefined;
   readonly #connection: Connection;
   #lastQuery: SentQuery;
   /** Set when the lease has ended: the connection was given back, destroyed or closed. */
@@ -50,6 +56,21 @@ export class LeasedConnection {
       this.#lastQuery.reject(error);
       rejectForgotten(connection);
     };
+    const known = sockets.get(connection);
+    if (known === undefined || known?.destroyed === true) this.ready = this.#findSocket();
+  }
+
+  /** The socket of the connection, if it is one of Node. */
+  get socket(): Socket | undefined {
+    return sockets.get(this.#connection) ?? undefined;
+  }
+
+  /** Finds the socket with an empty query, once for each connection to the server. */
+  #findSocket(): Promise<void> {
+    return new Promise((resolve) => {
+      const socket = findSocket(() => this.#flush(resolve));
+      sockets.set(this.#connection, socket ?? null);
+    });
   }
 
   /** Sends a query after the one before has settled. Rejects it if the connection is broken. */
@@ -108,13 +129,14 @@ export class LeasedConnection {
 
   /**
    * Closes the connection at once, whatever runs there. Its place in the pool becomes free when the
-   * socket has closed.
+   * socket has closed. Queries that follow in this lease are rejected with an error that says `reason`.
    */
-  destroy(): void {
+  destroy(reason = "the connection was destroyed"): void {
     if (this.#ended !== undefined) return;
-    this.#ended = new Error("the connection was destroyed");
+    this.#ended = new Error(reason);
+    this.socket?.destroy(); // first, so that nothing more is sent
     this.#flush();
-    terminateAndFindSocket(this.#connection)?.destroy();
+    this.#connection.terminate();
   }
 
   /**
@@ -122,12 +144,12 @@ export class LeasedConnection {
    * little later. A message that was not written when the socket closes would precede the first
    * message of the next connection in this place, and then neither is ever sent.
    */
-  #flush(): void {
-    this.#send(this.pool.unsafe(" ".repeat(WRITTEN_AT_ONCE)));
+  #flush(onAnswer = ignore): void {
+    this.#send(this.pool.unsafe(" ".repeat(WRITTEN_AT_ONCE)), onAnswer);
   }
 
-  #send(query: Query): void {
-    this.#connection.execute(copyQuery(query, { resolve: ignore, reject: ignore }));
+  #send(query: Query, onAnswer = ignore): void {
+    this.#connection.execute(copyQuery(query, { resolve: onAnswer, reject: onAnswer }));
   }
 }
 

@@ -1,12 +1,33 @@
 /** A query on a leased connection, as an operation that can be stopped. */
-import type { Operation, Resolver, StopProof } from "../adapter/index.ts";
-import { CancelRequests } from "./cancel-requests.ts";
+import {
+  closesAfterStop,
+  type Operation,
+  type OperationEnd,
+  type Resolver,
+  type Settings,
+  type StopProof,
+} from "../adapter/index.ts";
+import {
+  CLOSED_AFTER_STOP,
+  isCanceled,
+  repeatAfter,
+} from "../adapter/postgresql/canceled-query.ts";
+import { whenAborted, type CancelRequest } from "../adapter/postgresql/cancel-request.ts";
+import { now } from "../internal.ts";
+import { cancelRequestFor } from "./cancel-request.ts";
 import { isConnectionError } from "./connection-error.ts";
 import { copyQuery, type Query, type Result, type SentQuery } from "./driver.ts";
 import type { LeasedConnection } from "./leased-connection.ts";
 
-/** SQLSTATE query_canceled. A cancel request causes it, and `statement_timeout` does too. */
-const QUERY_CANCELED = "57014";
+export interface QueryOptions {
+  /**
+   * The lease ends with this query: if the query succeeds, its connection goes back to the pool at
+   * once.
+   */
+  readonly isLast?: boolean;
+  /** The query is waited for if it cannot be stopped, because its outcome must be known. */
+  readonly mustFinish?: boolean;
+}
 
 export class RunningQuery implements Operation<unknown> {
   readonly kind = "postgres.query";
@@ -14,26 +35,33 @@ export class RunningQuery implements Operation<unknown> {
   protected readonly connection: LeasedConnection;
   protected sent: SentQuery | undefined;
   readonly #query: Query;
+  readonly #settings: Settings;
   readonly #isLast: boolean;
-  readonly #cancelRequests = new CancelRequests();
+  readonly #mustFinish: boolean;
+  #sentAt = 0;
+  #request: CancelRequest | undefined;
+  repeatAfter: number | undefined;
   /**
    * Set as soon as the server has answered, before the promise settles. Meanwhile another caller may
    * get the connection.
    */
   #isAnswered = false;
-  /** Whether a cancel request was sent. */
-  isCancelSent = false;
+  /** Whether the query was asked to stop. */
+  wasStopped = false;
   /** Whether the query may have left the connection inside a transaction. */
   mayHaveBegunTransaction = false;
 
-  /**
-   * `isLast` says that the lease ends with this query: if the query succeeds, its connection goes
-   * back to the pool at once.
-   */
-  constructor(query: Query, connection: LeasedConnection, isLast = false) {
+  constructor(
+    query: Query,
+    connection: LeasedConnection,
+    settings: Settings,
+    { isLast = false, mustFinish = false }: QueryOptions = {},
+  ) {
     this.#query = query;
     this.connection = connection;
+    this.#settings = settings;
     this.#isLast = isLast;
+    this.#mustFinish = mustFinish;
     this.what = textOf(query);
   }
 
@@ -43,7 +71,7 @@ export class RunningQuery implements Operation<unknown> {
       if (this.#isAnswered) return;
       this.#isAnswered = true;
       this.mayHaveBegunTransaction = beginsTransaction(result);
-      if (this.#isLast && !this.isCancelSent && !this.mayHaveBegunTransaction) {
+      if (this.#isLast && !this.wasStopped && !this.mayHaveBegunTransaction) {
         this.connection.giveBackAfterQuery();
       }
       this.succeed(resolver, result);
@@ -55,26 +83,40 @@ export class RunningQuery implements Operation<unknown> {
     };
     const outcome = { resolve: onResult, reject: onError };
     this.sent = copyQuery(this.#query, outcome, this.overrides());
+    this.#sentAt = now();
     this.connection.execute(this.sent);
   }
 
   async stop(signal: AbortSignal): Promise<StopProof> {
     const { state: backend } = this.sent ?? {};
     // Another caller may have the connection by now. Or it was broken, and nothing was sent.
-    if (this.#isAnswered || backend == null) return "proven";
-    this.isCancelSent = true;
-    const { options } = this.connection.pool;
-    const wasSent = await this.#cancelRequests.send(options, backend, signal);
-    return wasSent ? "unproven" : "proven"; // what was not sent is sent again by the next call
+    if (this.#isAnswered || backend == null) return "unsent";
+    const { pool, socket } = this.connection;
+    this.#request = cancelRequestFor(backend, pool.options, socket);
+    if (this.#request === undefined) {
+      if (!this.#mustFinish) throw new Error("the server sent no key for cancel requests");
+      await whenAborted(signal);
+      return "unsent";
+    }
+    this.wasStopped = true;
+    const stoppedAt = now();
+    const proof = await this.#request.send(signal);
+    this.repeatAfter ??= repeatAfter(this.#sentAt, stoppedAt);
+    return proof;
   }
 
-  isStop(error: unknown): boolean {
-    return (error as { code?: unknown } | null | undefined)?.code === QUERY_CANCELED;
+  isStop(error: unknown): boolean | "unproven" {
+    return isCanceled(error);
   }
 
   destroy(): void {
-    this.#cancelRequests.abandon();
+    this.#request?.abandon();
     this.connection.destroy();
+  }
+
+  release(end: OperationEnd): void {
+    if (this.wasStopped && closesAfterStop(this.#settings, end))
+      this.connection.destroy(CLOSED_AFTER_STOP);
   }
 
   /** Whether the driver may miscount the rows of the next query; see `RESET_ROW_COUNT`. */

@@ -18,7 +18,7 @@ import type { Pool, Query, Result } from "./driver.ts";
 import { leaseConnection } from "./lease-connection.ts";
 import { RESET_ROW_COUNT, type LeasedConnection } from "./leased-connection.ts";
 import { needQuery } from "./misuse.ts";
-import { RunningQuery } from "./running-query.ts";
+import { RunningQuery, type QueryOptions } from "./running-query.ts";
 import { StreamQuery } from "./stream-query.ts";
 import type { StreamOptions } from "./types.ts";
 
@@ -50,7 +50,7 @@ export async function queryOnce(
 ): Promise<unknown> {
   const session = await startSession(ctx, pool, settings);
   try {
-    return await session.run(ctx, query, true);
+    return await session.run(ctx, query, { isLast: true });
   } finally {
     await session.endLeftoverTransaction(ctx);
     session.end();
@@ -86,12 +86,12 @@ class PostgresSession implements Session<TransactionOptions> {
     },
   };
 
-  /** Runs queries one at a time. `isLast` is that of `RunningQuery`. */
-  async run(ctx: Context, query: Query, isLast = false): Promise<unknown> {
+  /** Runs queries one at a time. */
+  async run(ctx: Context, query: Query, options?: QueryOptions): Promise<unknown> {
     await this.#turn.take(ctx);
     try {
       if (this.#mayMiscountRows) await this.#resetRowCount(ctx);
-      const running = new RunningQuery(query, this.#connection, isLast);
+      const running = new RunningQuery(query, this.#connection, this.#settings, options);
       try {
         return await runStoppable(ctx, running, this.#settings.stopTimeout);
       } catch (error) {
@@ -99,7 +99,6 @@ class PostgresSession implements Session<TransactionOptions> {
         throw error;
       } finally {
         this.#mayBeInTransaction = running.mayHaveBegunTransaction;
-        if (running.isCancelSent && this.#settings.destroyOnCancel) this.destroy();
       }
     } finally {
       this.#turn.give();
@@ -112,7 +111,8 @@ class PostgresSession implements Session<TransactionOptions> {
   }
 
   async #resetRowCount(ctx: Context): Promise<void> {
-    const reset = new RunningQuery(this.#connection.pool.unsafe(RESET_ROW_COUNT), this.#connection);
+    const { pool } = this.#connection;
+    const reset = new RunningQuery(pool.unsafe(RESET_ROW_COUNT), this.#connection, this.#settings);
     try {
       await runStoppable(ctx, reset, this.#settings.stopTimeout);
       this.#mayMiscountRows = false;
@@ -130,8 +130,8 @@ class PostgresSession implements Session<TransactionOptions> {
     );
   }
 
-  execute(ctx: Context, sql: string): Promise<unknown> {
-    return this.run(ctx, this.#connection.pool.unsafe(sql));
+  execute(ctx: Context, sql: string, options?: QueryOptions): Promise<unknown> {
+    return this.run(ctx, this.#connection.pool.unsafe(sql), options);
   }
 
   open(ctx: Context, query: unknown, options: StreamOptions = {}): Stream {
@@ -142,7 +142,7 @@ class PostgresSession implements Session<TransactionOptions> {
         `stream(ctx, …) got ${show(rows)} for the option rows; pass how many rows are fetched at a time, a whole number from 1`,
       );
     }
-    return new StreamQuery(ctx, query, this.#connection, rows, async (running) => {
+    return new StreamQuery(ctx, query, this.#connection, this.#settings, rows, async (running) => {
       await this.#turn.take(ctx);
       try {
         return await runStoppable(ctx, running, this.#settings.stopTimeout);
@@ -150,7 +150,6 @@ class PostgresSession implements Session<TransactionOptions> {
         this.#recordFailure(running, error);
         throw error;
       } finally {
-        if (running.isCancelSent && this.#settings.destroyOnCancel) this.destroy();
         this.#turn.give();
       }
     });
@@ -168,7 +167,7 @@ class PostgresSession implements Session<TransactionOptions> {
       // After a failed statement PostgreSQL answers COMMIT with ROLLBACK and reports success.
       commit: async (ctx) => {
         isInside = false;
-        const { command } = (await this.execute(ctx, "COMMIT")) as Result;
+        const { command } = (await this.execute(ctx, "COMMIT", { mustFinish: true })) as Result;
         if (command !== "COMMIT") throw new NothingCommittedError();
       },
       rollback: (ctx) => (isInside ? this.execute(ctx, "ROLLBACK") : this.reset(ctx)),

@@ -27,7 +27,8 @@ beforeEach(async () => {
   const { hostname, port } = new URL(postgresUrl());
   relay = await startRelay({ host: hostname, port: Number(port) }, postgresMessages);
   sql = testSql({ max: 1 }, postgresUrl(relay));
-  db = withContext(sql);
+  // The check compares connections, and `onCancel: "auto"` closes some.
+  db = withContext(sql, { onCancel: "reuse" });
   table = `steps_${process.pid}_${Math.floor(performance.now() * 1000)}`;
   await look.query(`create table ${table} (n int)`);
   onTestFinished(async () => void (await look.query(`drop table ${table}`)));

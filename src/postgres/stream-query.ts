@@ -1,6 +1,6 @@
 /** A query whose rows are read while they arrive, from a portal that sends some rows at a time. */
 import type { Context } from "../index.ts";
-import type { Resolver, StopProof, Stream } from "../adapter/index.ts";
+import type { Resolver, Settings, StopProof, Stream } from "../adapter/index.ts";
 import type { Query, Result, SentQuery } from "./driver.ts";
 import type { LeasedConnection } from "./leased-connection.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -28,10 +28,11 @@ export class StreamQuery extends RunningQuery implements Stream {
     ctx: Context,
     query: Query,
     connection: LeasedConnection,
+    settings: Settings,
     rowsPerFetch: number,
     run: (query: StreamQuery) => Promise<unknown>,
   ) {
-    super(query, connection);
+    super(query, connection, settings);
     this.#ctx = ctx;
     this.#rowsPerFetch = rowsPerFetch;
     this.ended = run(this).finally(() => {

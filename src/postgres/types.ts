@@ -2,7 +2,7 @@
  * The public types of `postgres` 3.4 (postgres.js), described structurally: the driver is an optional
  * peer, so its own types may be missing.
  */
-import type { StopOptions } from "../adapter/index.ts";
+import type { OnCancel, StopOptions } from "../adapter/index.ts";
 
 type AnyFunction = (...args: never) => unknown;
 
@@ -39,11 +39,16 @@ export interface StreamOptions {
 /** Options of `withContext`. */
 export interface WithContextOptions extends StopOptions {
   /**
-   * What happens to a connection after one of its queries was canceled. "reuse" gives it back to the
-   * pool. "destroy" closes it: use that behind a connection pooler that closes the connection of a
-   * cancel request before it has passed the request on. (PgBouncer does not.) Default: "reuse".
+   * What happens to a connection after a query on it was canceled.
+   *
+   * - "auto", the default, uses it again if the server has proved that it consumed the cancel request:
+   *   exactly one was sent, and the query failed with the error of a cancel request. Otherwise the
+   *   connection is closed, and nothing more is sent there, because a pooler in between may deliver
+   *   the request late.
+   * - "reuse" uses it again. Choose it only if the server itself is at the other end of the connection.
+   * - "destroy" closes it.
    */
-  onCancel?: "reuse" | "destroy";
+  onCancel?: OnCancel;
   /**
    * How long the server may take to stop a query, in milliseconds. After that the connection is
    * destroyed, the caller gets `ctx.err()`, and the receipt says "abandoned". Default: 2000.

@@ -41,7 +41,7 @@ test.each([1, 4])(
   `${CANCELS} late cancel requests on %i connections hit no other query`,
   async (max) => {
     const sql = testSql({ max });
-    const db = withContext(sql);
+    const db = withContext(sql, { onCancel: "reuse" });
     const before = await wholePool(sql);
     await race({
       seed: 100 + max,

@@ -1,5 +1,5 @@
 /** The options of `withContext` in `eightysix/mysql2` and `eightysix/mariadb`. */
-import { settingsOf, type Settings, type StopOptions } from "../settings.ts";
+import { settingsOf, type OnCancel, type Settings, type StopOptions } from "../settings.ts";
 
 /**
  * The default of `stopTimeout`, in milliseconds. Other adapters have a shorter one. MariaDB tries for
@@ -10,11 +10,11 @@ const MYSQL_STOP_TIMEOUT = 3_000;
 
 export interface WithContextOptions extends StopOptions {
   /**
-   * What happens to the connection after a statement was canceled. "reuse", the default, returns the
-   * connection to its pool once the statement has stopped. "destroy" closes it. The KILL QUERY is
-   * sent in both cases.
+   * What happens to the connection after a statement was canceled. "auto", the default, and "reuse"
+   * return the connection to its pool once the server has answered the KILL QUERY and the statement
+   * has stopped. "destroy" closes it. The KILL QUERY is sent in all cases.
    */
-  onCancel?: "reuse" | "destroy";
+  onCancel?: OnCancel;
   /**
    * How long the server may take to stop a statement, in milliseconds, 3000 by default. MariaDB
    * itself can take two seconds for a KILL that reaches a statement as it enters `SLEEP()`. After

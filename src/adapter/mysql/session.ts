@@ -157,7 +157,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   }
 
   end(): void {
-    if (this.#wasKilled && this.#settings.destroyOnCancel) this.destroy();
+    if (this.#wasKilled && this.#settings.onCancel === "destroy") this.destroy();
     this.#options.giveBack();
   }
 }

@@ -48,7 +48,7 @@ export class WatchedQuery extends ClientQuery {
       return submit(connection);
     };
     query.handleError = (error, connection) => {
-      const isFromStop = this.cancelSent && (this.isStop(error) || !isServerError(error));
+      const isFromStop = this.wasStopped && (this.isStop(error) || !isServerError(error));
       handleError(isFromStop ? (this.ctx.err() ?? error) : error, connection);
       this.onResult(error);
     };

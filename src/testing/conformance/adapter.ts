@@ -142,8 +142,11 @@ export interface AdapterUnderTest<Db> {
 
 /** What an adapter documents, where the protocol lets it choose. */
 export interface Documented {
-  /** What happens to a connection after a stop that was confirmed. The default is "reuse". */
-  readonly afterStop?: "reuse" | "destroy";
+  /**
+   * What happens to a connection after a stop. "reuse", the default: it is used again. "auto": it is
+   * used again if the stop was proven, and closed otherwise. "destroy": it is closed.
+   */
+  readonly afterStop?: "reuse" | "auto" | "destroy";
   /** What receipts say of an operation that was asked to stop. The default is "stopped". */
   readonly receipts?: "stopped" | "abandoned";
   /** Whether an operation waits while `connections` others run. The default is true. */

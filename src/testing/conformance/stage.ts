@@ -189,6 +189,11 @@ export class Stage<Db> {
   }
 }
 
+/** Whether the adapter uses a connection again after each stop, also after one that was not proven. */
+export function reusesAlways<Db>({ documented }: AdapterUnderTest<Db>): boolean {
+  return (documented?.afterStop ?? "reuse") === "reuse";
+}
+
 export function show(outcome: Outcome): string {
   return "error" in outcome
     ? `it rejected with ${String(outcome.error)}`
