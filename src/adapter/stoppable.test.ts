@@ -15,6 +15,8 @@ import type { Operation, OperationEnd, Resolver, StopProof } from "./operation.t
 import { runStoppable } from "./stoppable.ts";
 
 const STOPPED = new Error("stopped by the other side");
+/** An error that a stop can have caused, and something else too. */
+const PERHAPS = new Error("stopped by the other side, or too slow");
 
 /** An operation whose every step the test decides. `events` lists what was called, in order. */
 class TestOperation implements Operation<string> {
@@ -249,6 +251,29 @@ describe("an operation whose context ends", () => {
     expect(operation.end).toEqual({ state: "stopped", proven: true });
   });
 
+  test("is asked to stop again after `repeatAfter`, and then after twice that time", async () => {
+    vi.useFakeTimers();
+    try {
+      const operation = new TestOperation();
+      const { ctx, settled } = run(Object.assign(operation, { repeatAfter: 500 }));
+      ctx.cancel();
+      for (const [calls, ms] of [
+        [1, 499],
+        [2, 1],
+        [2, 999],
+        [3, 1],
+      ] as const) {
+        await vi.advanceTimersByTimeAsync(ms);
+        expect(operation.signals).toHaveLength(calls);
+      }
+      operation.resolver.resolve("result");
+      await vi.advanceTimersByTimeAsync(0);
+      await settled;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("is asked to stop again and again until it settles, and the calls do not overlap", async () => {
     vi.useFakeTimers();
     try {
@@ -409,11 +434,14 @@ describe("a rejection that is no answer", () => {
 
 describe("the proof of a stop", () => {
   /** Runs one operation, which is stopped as often as there are proofs, and returns its end. */
-  async function endAfter(proofs: ("proven" | "unproven")[], error: unknown): Promise<unknown> {
+  async function endAfter(proofs: StopProof[], error: unknown): Promise<unknown> {
     vi.useFakeTimers();
     try {
       let calls = 0;
-      const operation = new TestOperation({ stop: () => Promise.resolve(proofs[calls++]!) });
+      const operation = new TestOperation({
+        stop: () => Promise.resolve(proofs[calls++]!),
+        isStop: (error) => error === STOPPED || (error === PERHAPS && "unproven"),
+      });
       const { ctx, settled } = run(operation);
       ctx.cancel();
       await vi.advanceTimersByTimeAsync(0);
@@ -429,7 +457,7 @@ describe("the proof of a stop", () => {
     }
   }
 
-  test.each<[proofs: ("proven" | "unproven")[], error: unknown, proven: boolean]>([
+  test.each<[proofs: StopProof[], error: unknown, proven: boolean]>([
     [["proven"], undefined, true],
     [["proven", "proven"], STOPPED, true],
     [["unproven"], STOPPED, true],
@@ -437,8 +465,21 @@ describe("the proof of a stop", () => {
     [["unproven"], new Error("own"), false],
     [["unproven", "unproven"], STOPPED, false],
     [["unproven", "proven"], STOPPED, false],
+    [["unproven"], PERHAPS, false],
+    [["unsent"], undefined, true],
+    [["unsent", "unproven"], STOPPED, true],
+    [["unproven", "unsent"], STOPPED, true],
+    [["unsent", "unproven"], undefined, false],
   ])("after the stops %j and the error %s: %s", async (proofs, error, proven) => {
     expect(await endAfter(proofs, error)).toBe(proven);
+  });
+
+  test('the caller gets ctx.err() also if `isStop` returns "unproven"', async () => {
+    const operation = new TestOperation({ isStop: () => "unproven" });
+    const { ctx, settled } = run(operation);
+    ctx.cancel();
+    operation.resolver.reject(PERHAPS);
+    expect(await settled).toEqual({ error: ctx.err() });
   });
 });
 

@@ -107,7 +107,7 @@ describe("a query from a pool", () => {
       const pid = await pidOf(pool);
       const text = sql + mark();
       using ctx = withCancel(background());
-      const query = withContext(pool).query(ctx, text);
+      const query = withContext(pool, { onCancel: "reuse" }).query(ctx, text);
       query.catch(() => undefined);
       await until(async () => (await look.running(text)) === 1);
 
@@ -129,7 +129,9 @@ describe("a query from a pool", () => {
     const pid = await pidOf(pool);
     const text = `select pg_sleep(60) ${mark()}`;
     using ctx = withTimeout(background(), 50);
-    await expect(withContext(pool).query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
+    await expect(withContext(pool, { onCancel: "reuse" }).query(ctx, text)).rejects.toBeInstanceOf(
+      DeadlineExceededError,
+    );
     expect(await look.running(text)).toBe(0);
     expect(await pidOf(pool)).toBe(pid);
   });
@@ -142,7 +144,7 @@ describe("a query from a pool", () => {
     expect(pool.totalCount).toBe(0);
   });
 
-  test("stops even if its SQL catches the first cancel request", async () => {
+  test("stops even if its SQL catches the first cancel request, and its connection is closed", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
     const text = `do $$ begin
@@ -152,7 +154,7 @@ describe("a query from a pool", () => {
     using ctx = withTimeout(background(), 30);
     await expect(withContext(pool).query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
     expect(await look.running(text)).toBe(0);
-    expect(await pidOf(pool)).toBe(pid);
+    expect(await pidOf(pool)).not.toBe(pid); // two requests were sent
   });
 });
 

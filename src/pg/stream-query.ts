@@ -75,10 +75,12 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
   }
 
   override async stop(signal: AbortSignal): Promise<StopProof> {
-    if (!this.#isPaused) return await super.stop(signal);
-    this.#wasStoppedInPause = true;
-    this.#sync();
-    return "proven"; // nothing but the end of the query was sent
+    if (this.#isPaused) {
+      this.#wasStoppedInPause = true;
+      this.#sync();
+    }
+    // The server has nothing to do but to end the query.
+    return this.#wasStoppedInPause ? "unsent" : await super.stop(signal);
   }
 
   /** Creates the query and replaces its handlers, because pg has no hook to pause a query. */

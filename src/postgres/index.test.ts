@@ -145,7 +145,7 @@ describe("`query`", () => {
       const pid = await pidOf(sql);
       const text = what + mark();
       using ctx = withCancel(background());
-      const query = withContext(sql).query(ctx, sql.unsafe(text));
+      const query = withContext(sql, { onCancel: "reuse" }).query(ctx, sql.unsafe(text));
       query.catch(() => undefined);
       await until(async () => (await look.running(text)) === 1);
 
@@ -166,7 +166,10 @@ describe("`query`", () => {
     const pid = await pidOf(sql);
     const m = mark();
     using ctx = withTimeout(background(), 50);
-    const query = withContext(sql).query(ctx, sql`select pg_sleep(${60}) ${sql.unsafe(m)}`);
+    const query = withContext(sql, { onCancel: "reuse" }).query(
+      ctx,
+      sql`select pg_sleep(${60}) ${sql.unsafe(m)}`,
+    );
     await expect(query).rejects.toBeInstanceOf(DeadlineExceededError);
     await until(async () => (await look.running(m)) === 0);
     expect(await wholePool(sql)).toEqual([pid]);
@@ -197,7 +200,7 @@ describe("`query`", () => {
 
   test("leaves no holes in the next result after a query that failed among its rows", async () => {
     const sql = testSql({ max: 1 });
-    const db = withContext(sql);
+    const db = withContext(sql, { onCancel: "reuse" });
     const failing = sql`select 1 / (4 - i) from generate_series(1, 10) i`;
     await expect(db.query(background(), failing)).rejects.toMatchObject({ code: "22012" });
     expect(await sql`select 1 as n`).toEqual([{ n: 1 }]);

@@ -85,10 +85,10 @@ export class StreamQuery extends RunningQuery implements Stream {
   }
 
   override async stop(signal: AbortSignal): Promise<StopProof> {
-    const isServerWaiting = this.#continue !== undefined;
-    if (isServerWaiting) this.#isStopped = true;
+    if (this.#continue !== undefined) this.#isStopped = true;
     this.#closePortal();
-    return isServerWaiting ? "proven" : await super.stop(signal);
+    // The server has nothing to do but to close the portal.
+    return this.#isStopped ? "unsent" : await super.stop(signal);
   }
 
   /** Closes the portal now, or when the rows that the server is sending have arrived. */
