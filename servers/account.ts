@@ -8,7 +8,7 @@ export interface Account {
 
 /**
  * Returns the unprivileged account that runs `server`, or `undefined` if the current one can.
- * PostgreSQL, MariaDB and PgBouncer refuse to run as root. initdb needs an account with a name, so
+ * PostgreSQL, MariaDB, PgBouncer and pgpool-II refuse to run as root. initdb needs an account with a name, so
  * an invented uid does not work. `user` is the account that the server's packages create.
  *
  * Throws if this process is root and the machine has neither `user` nor the account "nobody".

@@ -62,7 +62,7 @@ function runs(path: string): boolean {
 /** Returns settings as lines of a configuration file. */
 export function lines(
   settings: Readonly<Record<string, string | number>>,
-  separator: "=" | " ",
+  separator: "=" | " " | " = ",
 ): string[] {
   return Object.entries(settings).map(([name, value]) => `${name}${separator}${value}`);
 }

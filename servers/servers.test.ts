@@ -13,6 +13,7 @@ import * as services from "../test/support/services/index.ts";
 import { until } from "../test/support/wait.ts";
 import { mariadbMissing, startMariadb } from "./mariadb.ts";
 import { pgbouncerMissing, startPgbouncer } from "./pgbouncer.ts";
+import { pgpoolMissing, startPgpool } from "./pgpool.ts";
 import { startPostgres } from "./postgres.ts";
 import { redisMissing, startRedis } from "./redis.ts";
 import type { Server, ServerOptions } from "./server.ts";
@@ -26,26 +27,31 @@ const programs = mkdtempSync(join(root, "build/servers-"));
 const parent = mkdtempSync("/tmp/servers-");
 chmodSync(parent, 0o777); // the servers' accounts write into it
 
-const nowhere = "postgres://postgres@127.0.0.1:1/postgres";
+/** No server listens there. pgpool-II wants a port from 1024 on. */
+const nowhere = "postgres://postgres@127.0.0.1:65535/postgres";
 const shared = Object.entries(services).flatMap(([key, service]) =>
   "use" in service ? [[key, service] as const] : [],
 );
+const poolers = {
+  startPgbouncer: { kind: "PgBouncer", missing: pgbouncerMissing(), start: startPgbouncer },
+  startPgpool: { kind: "pgpool-II", missing: pgpoolMissing(), start: startPgpool },
+};
 const kinds = [
   ...shared.map(([key, service]) => ({
     ...{ kind: service.name, missing: service.missing?.(), start: service.start },
     code: (options: string) => `services.${key}.start(${options})`,
     answer: service.use,
   })),
-  {
-    ...{ kind: "PgBouncer", missing: pgbouncerMissing() },
+  ...Object.entries(poolers).map(([name, { kind, missing, start }]) => ({
+    ...{ kind, missing },
     start: async (options: ServerOptions) => {
       const target = await startPostgres();
       onTestFinished(() => target.stop());
-      return startPgbouncer({ ...options, target: target.url });
+      return start({ ...options, target: target.url });
     },
-    code: (options: string) => `startPgbouncer({ target: "${nowhere}", ...${options} })`,
+    code: (options: string) => `poolers.${name}({ target: "${nowhere}", ...${options} })`,
     answer: services.postgres.use,
-  },
+  })),
 ];
 
 async function askMariadb(options: mysql.ConnectionOptions): Promise<unknown> {
@@ -65,7 +71,9 @@ beforeAll(async () => {
     stdin: {
       contents: `
         export * as services from "../test/support/services/index.ts";
-        export { startPgbouncer } from "./pgbouncer.ts";`,
+        import { startPgbouncer } from "./pgbouncer.ts";
+        import { startPgpool } from "./pgpool.ts";
+        export const poolers = { startPgbouncer, startPgpool };`,
       resolveDir: join(root, "servers"),
       loader: "ts",
     },
@@ -90,7 +98,7 @@ function alive(pid: number): boolean {
 function owner(code: string): { kill: () => void; line: () => Promise<string> } {
   const file = JSON.stringify(join(programs, "servers.js"));
   const program = `
-    import { services, startPgbouncer } from ${file};
+    import { services, poolers } from ${file};
     setInterval(() => {}, 1_000);
     const starting = ${code};
     console.log("starting");
@@ -215,17 +223,18 @@ test.each([
   ...shared
     .filter(([, { missing }]) => missing !== undefined) // the others come with the packages
     .map(([, { name, variable, start }]) => ({ name, variable, start })),
-  {
-    ...{ name: "PgBouncer", variable: "EIGHTYSIX_TEST_PGBOUNCER_URL" },
-    start: (options: ServerOptions) => startPgbouncer({ ...options, target: nowhere }),
-  },
+  ...Object.values(poolers).map(({ kind, start }) => ({
+    name: kind,
+    variable: `EIGHTYSIX_TEST_${kind.replace("-II", "").toUpperCase()}_URL`,
+    start: (options: ServerOptions) => start({ ...options, target: nowhere }),
+  })),
 ])("says what to do where there is no $name", async ({ name, variable, start }) => {
   const directory = variable.replace(/_URL$/, "_BIN");
   vi.stubEnv(directory, parent);
   onTestFinished(() => void vi.unstubAllEnvs());
   const error = await start({ parent }).catch((e: unknown) => e);
   expect(String(error)).toMatch(
-    new RegExp(`Install ${name} \\(Debian: apt-get install [a-z-]+\\)`),
+    new RegExp(`Install ${name} \\(Debian: apt-get install [a-z0-9-]+\\)`),
   );
   expect(String(error)).toContain(`set ${directory} to`);
   expect(readdirSync(parent)).toEqual([]);

@@ -12,6 +12,8 @@ export interface WithContextOptions extends StopOptions {
    * - "reuse" uses it again. Choose it only if the server itself is at the other end of the connection.
    * - "destroy" closes it.
    *
+   * docs/poolers.md says which one each connection pooler needs.
+   *
    * A client that you have passed yourself is closed by the same rule.
    */
   onCancel?: OnCancel;

@@ -47,6 +47,8 @@ export interface WithContextOptions extends StopOptions {
    *   the request late.
    * - "reuse" uses it again. Choose it only if the server itself is at the other end of the connection.
    * - "destroy" closes it.
+   *
+   * docs/poolers.md says which one each connection pooler needs.
    */
   onCancel?: OnCancel;
   /**

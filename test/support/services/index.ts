@@ -2,5 +2,6 @@
 export { mariadb } from "./mariadb.ts";
 export { nats } from "./nats.ts";
 export { pgbouncer } from "./pgbouncer.ts";
+export { pgpool } from "./pgpool.ts";
 export { postgres } from "./postgres.ts";
 export { redis } from "./redis.ts";
