@@ -144,6 +144,11 @@ export interface AdapterUnderTest<Db> {
 export interface Documented {
   /** What happens to a connection after a stop that was confirmed. The default is "reuse". */
   readonly afterStop?: "reuse" | "destroy";
+  /**
+   * What happens to the connection of a function of `connection` whose context has ended. The default
+   * is "close". "keep" is for connections of the caller's own, which no other caller gets.
+   */
+  readonly afterConnection?: "close" | "keep";
   /** What receipts say of an operation that was asked to stop. The default is "stopped". */
   readonly receipts?: "stopped" | "abandoned";
   /** Whether an operation waits while `connections` others run. The default is true. */
