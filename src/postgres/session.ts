@@ -54,7 +54,7 @@ export async function queryOnce(
   try {
     return await session.run(ctx, query, true);
   } finally {
-    await session.endLeftoverTransaction(ctx, textOf(query));
+    await session.endLeftoverTransaction(ctx, query);
     session.end();
   }
 }
@@ -124,12 +124,12 @@ class PostgresSession implements Session<TransactionOptions> {
     }
   }
 
-  /** Rolls back the transaction that a single query has left open, if there is one. Never rejects. */
-  async endLeftoverTransaction(ctx: Context, what: string): Promise<void> {
+  /** Rolls back the transaction that the single `query` has left open, if any. Never rejects. */
+  async endLeftoverTransaction(ctx: Context, query: Query): Promise<void> {
     if (!this.#mayBeInTransaction) return;
     const { stopTimeout } = this.#settings;
     const leftover = {
-      what,
+      what: textOf(query),
       rollback: (detached: Context) => this.execute(detached, "ROLLBACK"),
       destroy: () => this.destroy(),
     };

@@ -9,7 +9,7 @@ import type { Settings } from "../settings.ts";
 import type { MysqlDriver, MysqlPool } from "./driver.ts";
 import { KillConnections } from "./kill.ts";
 import { MysqlSession, type SessionOptions } from "./session.ts";
-import { checkStatement, sqlTextOf, type StatementArguments } from "./statement-arguments.ts";
+import { checkStatement, type StatementArguments } from "./statement-arguments.ts";
 
 /**
  * Returns the methods for a pool. Pools with the same `owner`, which are several wrappers of one
@@ -93,7 +93,7 @@ function contextMethods(
     try {
       return await session.run(ctx, method, args);
     } finally {
-      await session.tidy(ctx, sqlTextOf(args));
+      await session.tidy(ctx, args);
       session.end();
     }
   };

@@ -134,11 +134,11 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     this.transaction.recordRollback();
   }
 
-  /** Rolls back a transaction that the single statement `what` has left open. Never rejects. */
-  async tidy(ctx: Context, what: string): Promise<void> {
+  /** Rolls back a transaction that a single statement has left open. Never rejects. */
+  async tidy(ctx: Context, args: StatementArguments): Promise<void> {
     if (!this.transaction.isOpenOnServer || this.#isDestroyed) return;
     const leftover = {
-      what,
+      what: sqlTextOf(args),
       rollback: (detached: Context) => this.reset(detached),
       destroy: () => this.destroy(),
     };
