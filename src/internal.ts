@@ -5,6 +5,9 @@
 export { checkContext, contextHint } from "./core/check-context.ts";
 export { checkDuration, checkFunction, checkOptions } from "./core/check.ts";
 export { now } from "./core/clock.ts";
+export { descendsFrom } from "./core/descends-from.ts";
+export { isDevelopment } from "./core/development.ts";
 export { DoneListener } from "./core/done-listener.ts";
 export { LONGEST_CHAIN } from "./core/errors.ts";
 export { classOf, show } from "./core/show.ts";
+export { ledgerOf } from "./work/ledger.ts";

@@ -1,6 +1,7 @@
 /** What the function of a transaction or of `connection` is called with. */
 import type { Context } from "../index.ts";
 import { STREAM as A_STREAM, type ConnectionScope } from "./connection-scope.ts";
+import type { HeldConnection } from "./held-connection.ts";
 import { needContext, needFunction } from "./misuse.ts";
 import { rowsOf } from "./rows.ts";
 import type { Session, Stream } from "./session.ts";
@@ -21,6 +22,7 @@ export function openStream<O>(session: Session<O>, ctx: Context, args: readonly 
 /** Returns what `fn` is called with: the statements, `transaction` and `stream`, within the scope. */
 export function connectionApi<O>(
   session: Session<O>,
+  held: HeldConnection,
   connectionScope: ConnectionScope,
   transaction: (ctx: Context, fn: Fn, options?: O) => Promise<unknown>,
 ): object {
@@ -28,7 +30,7 @@ export function connectionApi<O>(
     name,
     async (ctx: Context, ...args: readonly never[]) => {
       needContext(ctx, `${name}(ctx, …)`);
-      return await connectionScope.run(ctx, (both) => statement(both, ...args));
+      return await connectionScope.run(ctx, (both) => held.run(() => statement(both, ...args)));
     },
   ]);
   return {
@@ -49,7 +51,7 @@ export function connectionApi<O>(
         if (stream === undefined) await ended;
         const opened = stream as unknown as Stream;
         return {
-          next: () => opened.next(),
+          next: () => held.run(() => opened.next()),
           // Also waits for the connection scope, which rejects other operations until it knows that
           // the stream has ended.
           close: () => Promise.resolve(opened.close()).then(() => ended.then(ignore, ignore)),

@@ -1,5 +1,5 @@
 /** How a function's use of a connection ends, with operations that the tests control. */
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { background, withCancel, withTimeout, type Context } from "../index.ts";
 import { flush } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
@@ -101,6 +101,83 @@ describe("an operation in a connection's scope", () => {
     plain.step.resolve("result");
     await plain.running;
     expect(await rejection(start(scope, background()).running)).toBeInstanceOf(TypeError);
+  });
+});
+
+describe("a scope with a time for clean-up", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** A scope whose context can be canceled, and which leaves 500 ms for clean-up. */
+  function withCleanup() {
+    const ctx = withCancel(background());
+    return { ctx, scope: new ConnectionScope(ctx, "connection", 500) };
+  }
+
+  test("stops operations under its own context, and under a child of it, when that ends", () => {
+    const { ctx, scope } = withCleanup();
+    const own = start(scope, ctx);
+    const child = start(scope, withTimeout(ctx, 10_000));
+    ctx.cancel();
+    expect(own.state.ctx?.err()).toBe(ctx.err());
+    expect(child.state.ctx?.err()).toBe(ctx.err());
+  });
+
+  test.each(["before", "after"])(
+    "lets an operation that starts %s that end run until its own deadline, and no longer",
+    async (when) => {
+      const { ctx, scope } = withCleanup();
+      if (when === "after") ctx.cancel();
+      const live = withTimeout(background(), 2_000);
+      const { state } = start(scope, live);
+      ctx.cancel();
+      await vi.advanceTimersByTimeAsync(1_999);
+      expect(state.ctx?.err()).toBeUndefined();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(state.ctx?.err()).toBe(live.err());
+    },
+  );
+
+  test.each(["before", "after"])(
+    "stops an operation without a deadline that starts %s that end when the time has passed",
+    async (when) => {
+      const { ctx, scope } = withCleanup();
+      const early = when === "before" ? start(scope, background()) : undefined;
+      ctx.cancel();
+      await vi.advanceTimersByTimeAsync(400);
+      const { state } = early ?? start(scope, background());
+      await vi.advanceTimersByTimeAsync(99);
+      expect(state.ctx?.err()).toBeUndefined();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(state.ctx?.err()).toBe(ctx.err());
+      expect(start(scope, background()).state.ctx?.err()).toBe(ctx.err());
+    },
+  );
+
+  test("stops what still runs after a failure, and leaves no timer", async () => {
+    const { ctx, scope } = withCleanup();
+    const free = withTimeout(background(), 2_000);
+    const operations = [background(), free].map((live) => start(scope, live));
+    ctx.cancel();
+    await vi.advanceTimersByTimeAsync(1);
+    const mine = new Error("mine");
+    const ended = scope.end({ error: mine });
+    for (const operation of operations) {
+      expect(operation.state.ctx?.err()?.cause).toBe(mine);
+      operation.step.resolve("result");
+    }
+    await ended;
+    free.cancel();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("leaves no registration on its context", async () => {
+    using ctx = withTimeout(background(), 10_000); // has a timer only while it is watched
+    const scope = new ConnectionScope(ctx, "connection", 500);
+    expect(vi.getTimerCount()).toBe(1);
+    await scope.end();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /** The use of a connection by one function, such as that of a transaction. */
 import { merge, withCancel, type CancelableContext, type Context } from "../index.ts";
+import { CleanupTime } from "./cleanup-time.ts";
 
 /** The `exclusiveUse` of a stream, for `ConnectionScope.run`. */
 export const STREAM = "a stream";
@@ -14,15 +15,21 @@ export class ConnectionScope {
   readonly #ctx: Context;
   /** Ends when `#ctx` ends, or when the function has failed. */
   readonly #scopeCtx: CancelableContext;
+  readonly #cleanupTime: CleanupTime | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #exclusiveUse: string | undefined;
   #hasEnded = false;
 
-  /** `purpose` names the use in messages, such as "transaction". */
-  constructor(ctx: Context, purpose: string) {
+  /**
+   * `purpose` names the use in messages, such as "transaction". If `cleanupTime` is given, operations
+   * under contexts that are live may run after the end of `ctx`: until their own deadline, or for
+   * `cleanupTime` milliseconds from that end if they have none.
+   */
+  constructor(ctx: Context, purpose: string, cleanupTime?: number) {
     this.#purpose = purpose;
     this.#ctx = ctx;
     this.#scopeCtx = withCancel(ctx);
+    if (cleanupTime !== undefined) this.#cleanupTime = new CleanupTime(ctx, cleanupTime);
   }
 
   /**
@@ -58,14 +65,18 @@ export class ConnectionScope {
         `the function of this ${this.#purpose} has returned and left a stream open; read it to its end, or leave its loop`,
       );
     }
-    if (failed !== undefined) this.#scopeCtx.cancel(failed.error);
+    if (failed !== undefined) {
+      this.#scopeCtx.cancel(failed.error);
+      this.#cleanupTime?.cancel(failed.error);
+    }
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     this.#scopeCtx[Symbol.dispose]();
+    this.#cleanupTime?.[Symbol.dispose]();
   }
 
   async #startUnderBoth<T>(ctx: Context, start: (ctx: Context) => Promise<T>): Promise<T> {
     if (ctx === this.#ctx) return await start(this.#scopeCtx);
-    const both = merge(ctx, this.#scopeCtx);
+    const both = merge(ctx, this.#cleanupTime?.limitFor(ctx) ?? this.#scopeCtx);
     try {
       return await start(both);
     } finally {

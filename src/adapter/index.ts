@@ -13,10 +13,12 @@ export { runDetached, runUnstoppable, type UnstoppableOperation } from "./unstop
 // Connections
 export { lease, type LeaseOptions } from "./lease.ts";
 export { Places } from "./places.ts";
+export { explainWait } from "./held-connection.ts";
 
 // Transactions, connections and streams
 export type {
   ConnectionApi,
+  ConnectionOptions,
   Session,
   SessionMethods,
   SessionSource,
@@ -27,6 +29,7 @@ export type {
 } from "./session.ts";
 export { sessionMethods } from "./sessions.ts";
 export { NothingCommittedError, type TransactionSteps } from "./transaction.ts";
+export { rollBackLeftover, type LeftoverTransaction } from "./leftover-transaction.ts";
 export { rowsOf, type Rows } from "./rows.ts";
 export { RowBuffer, type RowSource } from "./row-buffer.ts";
 

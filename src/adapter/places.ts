@@ -1,5 +1,6 @@
 /** A limited number of places, which callers take in the order in which they asked. */
 import { afterFunc, throwIfDone, type Context } from "../index.ts";
+import { explainWait } from "./held-connection.ts";
 
 interface Waiter {
   /** Returns false if the waiter's context has ended, so that it no longer waits. */
@@ -35,7 +36,16 @@ export class Places {
       this.#free--;
       return;
     }
-    await new Promise<void>((resolve, reject) => {
+    try {
+      await this.#wait(ctx);
+    } catch (error) {
+      explainWait(this, ctx);
+      throw error;
+    }
+  }
+
+  #wait(ctx: Context): Promise<void> {
+    return new Promise((resolve, reject) => {
       const unregister = afterFunc(ctx, (err) => {
         this.#waiting.delete(waiter);
         reject(err);

@@ -37,7 +37,11 @@ export interface Session<
   transactionSteps(options: Options | undefined, ctx: Context): TransactionSteps;
   /** Rolls back the transaction that the connection's user has left open, if there is one. */
   reset(ctx: Context): Promise<unknown>;
-  /** Destroys the connection at once, even if an operation runs there. Must not throw. */
+  /**
+   * Destroys the connection at once, even if an operation runs there. Must not throw. Also called
+   * after a function of `connection` whose context has ended, because the connection of a pool would
+   * hand its locks and settings to the next caller.
+   */
   destroy(reason: unknown): void;
   /** Gives the connection back, if it was not destroyed. Called once, after everything else. */
   end(): void;
@@ -66,6 +70,25 @@ export interface SessionSource<
   take(ctx: Context): Promise<Session<Options, Statements, Args, Row>>;
   /** Milliseconds that a rollback may take before its connection is destroyed. */
   readonly stopTimeout?: number;
+  /**
+   * Whether the connection belongs to the caller and not to a pool. `connection` then never destroys
+   * it because its context has ended. The default is false.
+   */
+  readonly isCallersOwn?: boolean;
+  /** An object that stands for the pool; see `LeaseOptions.pool`. The default is this object. */
+  readonly pool?: object;
+}
+
+/** The options of `connection`. */
+export interface ConnectionOptions {
+  /**
+   * What happens to a pooled connection if the context has ended by the time at which the function
+   * and its statements have ended. "close", the default, closes the connection, because the function
+   * may not have cleaned up: locks, temporary tables and settings would reach the next caller. "keep"
+   * rolls back an open transaction and returns the connection to its pool, as after any other end. A
+   * connection of your own is never closed.
+   */
+  after?: "close" | "keep";
 }
 
 /** The methods that every SQL adapter offers beside its own statements. */
@@ -81,10 +104,14 @@ export interface SessionMethods<
     fn: (tx: TransactionApi<Statements, Args, Row>) => T | PromiseLike<T>,
     options?: Options,
   ): Promise<Awaited<T>>;
-  /** Runs `fn` with a connection that nothing else uses until `fn` has settled. */
+  /**
+   * Runs `fn` with a connection that nothing else uses until `fn` has settled. After the end of `ctx`,
+   * `fn` can clean up under a context that is live, such as that of `shield`.
+   */
   connection<T>(
     ctx: Context,
     fn: (own: ConnectionApi<Options, Statements, Args, Row>) => T | PromiseLike<T>,
+    options?: ConnectionOptions,
   ): Promise<Awaited<T>>;
   /** Returns the rows of a query for a `for await` loop, which reads them while they arrive. */
   stream(ctx: Context, ...args: Args): AsyncGenerator<Row, void, undefined>;

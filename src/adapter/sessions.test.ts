@@ -1,10 +1,10 @@
 /** What `transaction`, `connection` and `stream` do with a session, with sessions that the tests control. */
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from "vitest";
-import { background, withCancel, withTimeout, type Context } from "../index.ts";
+import { background, shield, withCancel, withTimeout, type Context } from "../index.ts";
 import { flush, turn } from "../../test/support.ts";
 import { adapterThrew, Deferred, rejection, watchReports } from "../../test/support/reports.ts";
 import { RowBuffer } from "./row-buffer.ts";
-import type { Session, Stream } from "./session.ts";
+import type { ConnectionOptions, Session, Stream } from "./session.ts";
 import { sessionMethods } from "./sessions.ts";
 import type { TransactionSteps } from "./transaction.ts";
 
@@ -369,16 +369,114 @@ describe("a function on a connection", () => {
     expect(events).toEqual(["end"]);
   });
 
-  test("is followed by a reset under a live context, also if its own context has ended", async () => {
-    const { db, events } = start();
+  /** Cancels the context of a function on a connection while it runs a statement. */
+  const cancelDuring = async (
+    { db }: Pick<ReturnType<typeof start>, "db">,
+    options?: ConnectionOptions,
+  ): Promise<void> => {
     using ctx = withCancel(background());
-    const work = db.connection(ctx, (own) => {
+    const fn = (own: Pick<Statements, "query">): Promise<string> => {
       const sleeping = own.query(ctx, "SLEEP");
       ctx.cancel();
       return sleeping;
+    };
+    expect(await rejection(db.connection(ctx, fn, options))).toBe(ctx.err());
+  };
+
+  test.each([undefined, {}, { after: "close" } as const])(
+    "whose context has ended is followed by the destruction of its session, with the options %o",
+    async (options) => {
+      const { db, session, events } = start();
+      await cancelDuring({ db }, options);
+      expect(events).toEqual(["SLEEP", "destroy", "end"]);
+      expect(session.destroyed).toEqual([expect.objectContaining({ name: "AbortError" })]);
+    },
+  );
+
+  test('is followed by a reset under a live context with the option after: "keep"', async () => {
+    const { db, events } = start();
+    await cancelDuring({ db }, { after: "keep" });
+    expect(events).toEqual(["SLEEP", "RESET", "end"]);
+  });
+
+  test("is followed by a reset under a live context on a connection of the caller's own", async () => {
+    const { session, events } = start();
+    const db = sessionMethods({ isCallersOwn: true, take: () => Promise.resolve(session) });
+    await cancelDuring({ db });
+    expect(events).toEqual(["SLEEP", "RESET", "end"]);
+  });
+
+  test("whose context ends before a statement that it did not await is followed by the destruction of its session", async () => {
+    const { db, events } = start();
+    using ctx = withCancel(background());
+    const work = db.connection(ctx, (own) => {
+      own.query(ctx, "SLEEP").catch(() => undefined);
+      return "result";
+    });
+    await flush();
+    ctx.cancel();
+    expect(await work).toBe("result");
+    expect(events).toEqual(["SLEEP", "destroy", "end"]);
+  });
+
+  test("whose context ends during the reset keeps its session", async () => {
+    using ctx = withCancel(background());
+    const { db, events } = start({ RESET: () => ctx.cancel() });
+    expect(await db.connection(ctx, () => "result")).toBe("result");
+    expect(events).toEqual(["RESET", "end"]);
+  });
+
+  test("that fails while its context is live keeps its session", async () => {
+    const { db, events } = start();
+    const mine = new Error("mine");
+    expect(await rejection(db.connection(background(), throws(mine)))).toBe(mine);
+    expect(events).toEqual(["RESET", "end"]);
+  });
+
+  test.each([
+    ["keep", /takes its options in an object, got the string "keep"/],
+    [{ after: "kept" }, /takes "close" or "keep" for after, got the string "kept"/],
+    [{ afterwards: "keep" }, /unknown option "afterwards"; its options are: after/],
+  ])(
+    "with the options %o rejects with a TypeError, and takes no session",
+    async (options, message) => {
+      const { db, taken } = start();
+      const error = await rejection(
+        db.connection(background(), () => undefined, options as ConnectionOptions),
+      );
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toMatch(message);
+      expect(taken).toEqual([]);
+    },
+  );
+
+  test("can clean up under the context of a shield after its own context has ended", async () => {
+    const { db, events } = start();
+    using ctx = withCancel(background());
+    const work = db.connection(ctx, async (own) => {
+      try {
+        ctx.cancel();
+        await own.query(ctx, "INSERT");
+      } finally {
+        await shield(ctx, 1_000, (live) => own.query(live, "UNLOCK"));
+        await shield(ctx, 1_000, (live) => own.transaction(live, (tx) => tx.query(live, "UPDATE")));
+      }
     });
     expect(await rejection(work)).toBe(ctx.err());
-    expect(events).toEqual(["SLEEP", "RESET", "end"]);
+    expect(events).toEqual(["UNLOCK", "BEGIN", "UPDATE", "COMMIT", "destroy", "end"]);
+  });
+
+  test("cannot go on with a transaction after its context has ended, under no context", async () => {
+    const { db, events } = start();
+    using ctx = withCancel(background());
+    const work = db.connection(ctx, (own) =>
+      own.transaction(ctx, async (tx) => {
+        ctx.cancel();
+        await shield(ctx, 1_000, (live) => tx.query(live, "UPDATE"));
+      }),
+    );
+    expect(await rejection(work)).toBe(ctx.err());
+    expect(events).toEqual(["BEGIN", "ROLLBACK", "destroy", "end"]);
   });
 
   test("keeps its outcome if the reset fails, and the session is destroyed", async () => {

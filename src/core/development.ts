@@ -26,6 +26,9 @@ let report: (dropped: DroppedContext) => void = warn;
  *   The report is published on the diagnostics channel `eightysix:context.dropped` and passed to
  *   `onDropped`, which emits a process warning by default. A context that was never watched leaves
  *   nothing behind, and is not reported.
+ * - A single statement that leaves a transaction open on a pooled connection, such as
+ *   `db.query(ctx, "BEGIN")`, causes a process warning. The transaction is rolled back with and
+ *   without development mode.
  *
  * @example
  * developmentMode(process.env.NODE_ENV !== "production");
@@ -49,6 +52,11 @@ export function developmentMode(
       dropped.publish(found);
       report(found);
     });
+}
+
+/** Returns whether development mode is on. */
+export function isDevelopment(): boolean {
+  return registry !== undefined;
 }
 
 /** Reports `ctx` if it is dropped. Does nothing unless development mode is on. */

@@ -82,7 +82,11 @@ export interface ContextConnection<C extends ConnectionLike> extends ContextTran
    * a connection, all other operations wait until `fn` has ended.
    *
    * Afterwards statements that still run are awaited, or stopped if `fn` has thrown, and an open
-   * transaction is rolled back.
+   * transaction is rolled back. The connection of an instance is then closed. A connection of yours
+   * keeps its settings and temporary tables.
+   *
+   * When `ctx` ends, the statements under it stop. `fn` can then clean up under a context that is
+   * live, such as that of `shield`: until its deadline, or for two seconds if it has none.
    *
    * @example
    * await db.connection(ctx, async (own) => {

@@ -97,7 +97,11 @@ export interface TransactionOptions {
 export interface ContextDatabase extends ContextTransactional {
   /**
    * Runs `fn` while all other operations on this `Database` wait. Afterwards statements that still run
-   * are awaited, or stopped if `fn` has thrown, and an open transaction is rolled back.
+   * are awaited, or stopped if `fn` has thrown, and an open transaction is rolled back. The `Database`
+   * keeps its settings and temporary tables.
+   *
+   * When `ctx` ends, the statements under it stop. `fn` can then clean up under a context that is
+   * live, such as that of `shield`: until its deadline, or for two seconds if it has none.
    *
    * @example
    * await db.connection(ctx, async (own) => {

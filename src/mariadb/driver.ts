@@ -160,8 +160,7 @@ function openKillConnection(base: BaseConnection): KillConnection {
 }
 
 function destroy(base: BaseConnection): void {
-  const reason = "the connection was destroyed because the server did not stop a statement in time";
-  base.fatalError(new Error(reason), true);
+  base.fatalError(new Error("the connection was destroyed"), true);
 }
 
 function ignore(): void {

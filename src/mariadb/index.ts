@@ -16,7 +16,7 @@ export type {
   ContextTransactional,
   TransactionOptions,
 } from "../adapter/mysql/types.ts";
-export { NothingCommittedError } from "../adapter/index.ts";
+export { NothingCommittedError, type ConnectionOptions } from "../adapter/index.ts";
 export type { ContextDatabase, ContextQueries, DriverLike, SqlOf, UpsertResult } from "./types.ts";
 
 const mariadb: MysqlDriver<DriverConnection> = {

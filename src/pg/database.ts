@@ -1,5 +1,6 @@
 /** The types of what `withContext` returns. */
 import type { Context } from "../index.ts";
+import type { ConnectionOptions } from "../adapter/index.ts";
 import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
 import type { ClientLike, PoolLike, QueryConfig, ResultOf, RowOf, StreamConfig } from "./types.ts";
 
@@ -15,7 +16,8 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
    *
    * From a Pool: the query waits for a connection, stops waiting as soon as `ctx` ends, and returns
    * the connection afterwards. A connection is used again after an error, unless the error left it
-   * inside a transaction.
+   * inside a transaction. A transaction that a query has begun, as `query(ctx, "BEGIN")` does, is
+   * rolled back before the connection goes back to the pool.
    *
    * On a Client: a cancel request never hits the queries before and after this one. The connection
    * still belongs to the caller. Inside a transaction, a canceled query aborts the transaction, and
@@ -123,6 +125,12 @@ export interface ContextDatabase<D extends PoolLike | ClientLike> extends Contex
    * has thrown, it stops them. Then it rolls back an open transaction and returns the connection to
    * its pool. The connection keeps the settings that `fn` made.
    *
+   * When `ctx` ends, the statements under it stop. `fn` can then clean up under a context that is
+   * live, such as that of `shield`: until the deadline of that context or, if it has none, for one
+   * stop timeout. If `ctx` has ended by the time at which `fn` and its statements have ended, the
+   * pool's connection is closed, so that locks, temporary tables and settings reach no other caller.
+   * The option `after: "keep"` returns it to the pool instead. A Client of yours is never closed.
+   *
    * @example
    * await db.connection(ctx, async (own) => {
    *   await own.query(ctx, "create temp table picked (id int)");
@@ -132,5 +140,6 @@ export interface ContextDatabase<D extends PoolLike | ClientLike> extends Contex
   connection<T>(
     ctx: Context,
     fn: (db: ContextTransactional<D>) => T | PromiseLike<T>,
+    options?: ConnectionOptions,
   ): Promise<Awaited<T>>;
 }

@@ -16,7 +16,7 @@ import {
 import { ClientQuery } from "./client-query.ts";
 import { isPool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
-import { PoolQuery } from "./pool-query.ts";
+import { runPoolQuery } from "./pool-query.ts";
 import { sessionsOfClient, sessionsOfPool } from "./session.ts";
 import type { WithContextOptions } from "./settings.ts";
 import type { ClientLike, PoolLike, QueryArguments } from "./types.ts";
@@ -25,7 +25,7 @@ export { bind } from "./orm/bind.ts";
 export { contextPool } from "./orm/context-pool.ts";
 export { prismaExtension } from "./orm/prisma.ts";
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
-export { NothingCommittedError } from "../adapter/index.ts";
+export { NothingCommittedError, type ConnectionOptions } from "../adapter/index.ts";
 export type {
   ContextDatabase,
   ContextQueries,
@@ -55,8 +55,8 @@ export function withContext<D extends PoolLike | ClientLike>(
   options: WithContextOptions = {},
 ): ContextDatabase<D> {
   const settings = settingsOf(options);
-  const createQuery = isPool(driver)
-    ? (ctx: Context, args: QueryArguments) => new PoolQuery(ctx, args, settings, driver)
+  const run = isPool(driver)
+    ? (ctx: Context, args: QueryArguments) => runPoolQuery(ctx, args, settings, driver)
     : clientQueries(driver, settings);
   const query = (ctx: Context, ...args: QueryArguments): Promise<unknown> => {
     try {
@@ -67,7 +67,7 @@ export function withContext<D extends PoolLike | ClientLike>(
         throw error;
       });
     }
-    return runStoppable(ctx, createQuery(ctx, args), settings.stopTimeout).catch(showCaller);
+    return run(ctx, args);
   };
   const sessions = isPool(driver)
     ? sessionsOfPool(driver, settings)
@@ -77,5 +77,8 @@ export function withContext<D extends PoolLike | ClientLike>(
 
 function clientQueries(client: unknown, settings: Settings) {
   needClient(client, "withContext");
-  return (ctx: Context, args: QueryArguments) => new ClientQuery(ctx, args, settings, client);
+  return (ctx: Context, args: QueryArguments): Promise<unknown> => {
+    const query = new ClientQuery(ctx, args, settings, client);
+    return runStoppable(ctx, query, settings.stopTimeout).catch(showCaller);
+  };
 }

@@ -4,6 +4,7 @@ import { lease } from "../adapter/index.ts";
 import { isJavaScriptClient, type Pool, type PoolClient } from "./driver.ts";
 import { destroyPoolClient, ignoreError } from "./end-client.ts";
 import { forgetLimit } from "./server-timeout.ts";
+import { isOutsideTransaction } from "./transaction-status.ts";
 
 /**
  * Leases a client, which the caller releases. Rejects with `ctx.err()` as soon as `ctx` is done.
@@ -15,7 +16,7 @@ export function leaseClient(ctx: Context | undefined, pool: Pool): Promise<PoolC
       pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
     });
   if (ctx === undefined) return take();
-  return lease(ctx, { kind: "pg.wait", take, giveBack: (client) => client.release() });
+  return lease(ctx, { kind: "pg.wait", pool, take, giveBack: (client) => client.release() });
 }
 
 /** An object that waits for a client in `requestClient`. */
@@ -73,8 +74,7 @@ export function returnClient(client: PoolClient): void {
 export function returnClientIfIdle(client: PoolClient): void {
   forgetLimit(client.connection);
   const finish = (): void => {
-    const status = client.getTransactionStatus?.() ?? "I";
-    if (client.readyForQuery && status === "I") returnClient(client);
+    if (client.readyForQuery && isOutsideTransaction(client)) returnClient(client);
     else destroyPoolClient(client);
   };
   // After a query that was never sent, pg is ready again one tick later.

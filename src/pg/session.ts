@@ -19,12 +19,14 @@ import { destroyClient } from "./end-client.ts";
 import { holdClient, leaseClient, returnClientIfIdle } from "./lease-client.ts";
 import { needQuery } from "./misuse.ts";
 import { StreamQuery } from "./stream-query.ts";
+import { isOutsideTransaction } from "./transaction-status.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
 /** Sessions that each lease a connection of `pool`. */
 export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
   return {
     stopTimeout: settings.stopTimeout,
+    pool,
     async take(ctx) {
       const client = await leaseClient(ctx, pool);
       holdClient(client);
@@ -46,10 +48,12 @@ export function sessionsOfClient(
   const turn = places;
   return {
     stopTimeout: settings.stopTimeout,
+    isCallersOwn: true,
+    pool: turn,
     async take(ctx) {
       await turn.take(ctx);
-      const status = client.getTransactionStatus?.() ?? "I";
-      return new ClientSession(client, settings, () => turn.give(), status !== "I");
+      const isInside = !isOutsideTransaction(client);
+      return new ClientSession(client, settings, () => turn.give(), isInside);
     },
   };
 }
@@ -126,7 +130,7 @@ class ClientSession implements Session<TransactionOptions> {
 
   async reset(ctx: Context): Promise<void> {
     if (this.#isInOwnersTransaction) return;
-    if (this.#client.getTransactionStatus?.() !== "I") await this.execute(ctx, "ROLLBACK");
+    if (!isOutsideTransaction(this.#client)) await this.execute(ctx, "ROLLBACK");
   }
 
   destroy(): void {

@@ -280,7 +280,7 @@ describe("a connection", () => {
     expect(rows).toEqual([{ pid, n: 1 }]); // the open transaction was rolled back
   });
 
-  test("stops its query when its context ends, and goes back to the pool", async () => {
+  test("stops its query when its context ends, and is closed", async () => {
     using ctx = withCancel(background());
     const m = mark();
     const work = withContext(pool).connection(ctx, (own) =>
@@ -289,7 +289,7 @@ describe("a connection", () => {
     await until(async () => (await look.running(m)) === 1);
     ctx.cancel();
     await expect(work).rejects.toBe(ctx.err());
-    await expectWhole(1);
+    await expectWhole(0);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What `withContext` returns. */
 import type { Context } from "../index.ts";
+import type { ConnectionOptions } from "../adapter/index.ts";
 import type { TransactionOptions } from "../adapter/postgresql/begin.ts";
 import type { PendingQuery, QueryDescription, StreamOptions } from "./types.ts";
 
@@ -92,11 +93,19 @@ export interface ContextDatabase extends ContextTransactional {
    * Runs `fn` with a connection of its own, for temporary tables, `SET` or advisory locks. Waits for
    * the connection as `query` does.
    *
-   * If `fn` has returned, its running statements are awaited. If it has thrown, they are stopped. Then an open transaction is rolled back, and the connection goes back to its pool. Settings that
-   * `fn` made stay in force on it.
+   * If `fn` has returned, its running statements are awaited. If it has thrown, they are stopped. Then
+   * an open transaction is rolled back, and the connection goes back to its pool. Settings that `fn`
+   * made stay in force on it.
+   *
+   * When `ctx` ends, the statements under it stop. `fn` can then clean up under a context that is
+   * live, such as that of `shield`: until the deadline of that context or, if it has none, for one
+   * stop timeout. If `ctx` has ended by the time at which `fn` and its statements have ended, the
+   * connection is closed, so that locks, temporary tables and settings reach no other caller. The
+   * option `after: "keep"` gives it back to the pool instead.
    */
   connection<T>(
     ctx: Context,
     fn: (db: ContextTransactional) => T | PromiseLike<T>,
+    options?: ConnectionOptions,
   ): Promise<Awaited<T>>;
 }

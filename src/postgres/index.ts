@@ -16,7 +16,7 @@ import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike, WithContextOptions } from "./types.ts";
 
 export type { TransactionOptions } from "../adapter/postgresql/begin.ts";
-export { NothingCommittedError } from "../adapter/index.ts";
+export { NothingCommittedError, type ConnectionOptions } from "../adapter/index.ts";
 export type {
   ContextDatabase,
   ContextQueries,

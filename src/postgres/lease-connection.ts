@@ -27,6 +27,7 @@ export function leaseConnection(
 ): Promise<LeasedConnection> {
   return lease(ctx, {
     kind: "postgres.wait",
+    pool,
     take: () => take(ctx, pool, stopTimeout),
     giveBack: (connection) => connection.giveBack(),
   });

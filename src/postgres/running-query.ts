@@ -142,6 +142,6 @@ function beginsTransaction(result: unknown): boolean {
 }
 
 /** Returns the SQL without the values. */
-function textOf({ strings }: Query): string {
+export function textOf({ strings }: Query): string {
   return strings.reduce((text, next, i) => `${text}$${i}${next}`);
 }

@@ -3,6 +3,7 @@ import { shield, throwIfDone, type Context } from "../index.ts";
 import {
   NothingCommittedError,
   Places,
+  rollBackLeftover,
   runStoppable,
   type Session,
   type SessionSource,
@@ -18,7 +19,7 @@ import type { Pool, Query, Result } from "./driver.ts";
 import { leaseConnection } from "./lease-connection.ts";
 import { RESET_ROW_COUNT, type LeasedConnection } from "./leased-connection.ts";
 import { needQuery } from "./misuse.ts";
-import { RunningQuery, type QueryOptions } from "./running-query.ts";
+import { RunningQuery, textOf, type QueryOptions } from "./running-query.ts";
 import { StreamQuery } from "./stream-query.ts";
 import type { StreamOptions } from "./types.ts";
 
@@ -37,6 +38,7 @@ const TRANSACTION_FAILED = "25P02";
 export function sessionsOf(pool: Pool, settings: Settings): SessionSource<TransactionOptions> {
   return {
     stopTimeout: settings.stopTimeout,
+    pool,
     take: (ctx) => startSession(ctx, pool, settings),
   };
 }
@@ -52,7 +54,7 @@ export async function queryOnce(
   try {
     return await session.run(ctx, query, { isLast: true });
   } finally {
-    await session.endLeftoverTransaction(ctx);
+    await session.endLeftoverTransaction(ctx, query);
     session.end();
   }
 }
@@ -122,12 +124,21 @@ class PostgresSession implements Session<TransactionOptions> {
     }
   }
 
-  /** Rolls back the transaction that a single query has left open. Never rejects. */
-  async endLeftoverTransaction(ctx: Context): Promise<void> {
+  /** Rolls back the transaction that the single `query` has left open, if any. Never rejects. */
+  async endLeftoverTransaction(ctx: Context, query: Query): Promise<void> {
     if (!this.#mayBeInTransaction) return;
-    await shield(ctx, this.#settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
-      this.destroy(),
-    );
+    const { stopTimeout } = this.#settings;
+    const leftover = {
+      what: textOf(query),
+      rollback: (detached: Context) => this.execute(detached, "ROLLBACK"),
+      destroy: () => this.destroy(),
+    };
+    try {
+      const isOpen = await shield(ctx, stopTimeout, (detached) => this.#isInTransaction(detached));
+      if (isOpen) await rollBackLeftover(ctx, leftover, stopTimeout);
+    } catch {
+      this.destroy();
+    }
   }
 
   execute(ctx: Context, sql: string, options?: QueryOptions): Promise<unknown> {
@@ -180,14 +191,17 @@ class PostgresSession implements Session<TransactionOptions> {
    * the server warn, and the driver prints that.
    */
   async reset(ctx: Context): Promise<void> {
-    const isOpen = await this.execute(ctx, FIND_TRANSACTION).then(
+    if (await this.#isInTransaction(ctx)) await this.execute(ctx, "ROLLBACK");
+  }
+
+  #isInTransaction(ctx: Context): Promise<boolean> {
+    return this.execute(ctx, FIND_TRANSACTION).then(
       (rows) => (rows as Result).count !== 0,
       (error: unknown) => {
         if ((error as { code?: unknown } | null)?.code === TRANSACTION_FAILED) return true;
         throw error;
       },
     );
-    if (isOpen) await this.execute(ctx, "ROLLBACK");
   }
 
   destroy(): void {

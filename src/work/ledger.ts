@@ -178,6 +178,14 @@ export function withLedger(parent: Context): Context {
 }
 
 /**
+ * Returns the nearest ledger at or above `ctx`, if there is one. Contexts of one request have the
+ * same ledger.
+ */
+export function ledgerOf(ctx: Context): object | undefined {
+  return ctx.value(LedgerKey);
+}
+
+/**
  * Records that work starts under `ctx`, for authors of integrations. Always call `end()` on the
  * returned object when the work has ended on the other side as well.
  *

@@ -77,9 +77,30 @@ export const group = {
     {
       name: "a statement of a transaction ends only with its own context",
       file: "src/adapter/connection-scope.ts",
-      find: "const both = merge(ctx, this.#scopeCtx);",
+      find: "const both = merge(ctx, this.#cleanupTime?.limitFor(ctx) ?? this.#scopeCtx);",
       replace: "const both = withCancel(ctx);",
       tests: ["src/adapter/connection-scope.test.ts"],
+    },
+    {
+      name: "a function whose context has ended cannot clean up on its connection",
+      file: "src/adapter/run-function.ts",
+      find: 'new ConnectionScope(ctx, "connection", stopTimeout)',
+      replace: 'new ConnectionScope(ctx, "connection")',
+      tests: ["src/adapter/sessions.test.ts"],
+    },
+    {
+      name: "a clean-up without a deadline has no limit",
+      file: "src/adapter/cleanup-time.ts",
+      find: "() => timeIsUp.abort(err),",
+      replace: "() => undefined,",
+      tests: ["src/adapter/connection-scope.test.ts"],
+    },
+    {
+      name: "a connection goes back to its pool with the locks of a function whose context ended",
+      file: "src/adapter/run-function.ts",
+      find: "if (err !== undefined) destroy(err);\n    else await",
+      replace: "await",
+      tests: ["src/adapter/sessions.test.ts"],
     },
     {
       name: "a stream is not closed when its loop is left",
@@ -105,13 +126,13 @@ export const group = {
     {
       name: "a session keeps its connection",
       file: "src/adapter/sessions.ts",
-      find: '  } finally {\n    callAdapter("end", () => session.end());\n  }',
+      find: '  } finally {\n    held.release();\n    callAdapter("end", () => session.end());\n  }',
       replace: "  } finally {\n    void 0;\n  }",
       tests: ["src/testing/conformance/toy.test.ts"],
     },
     {
       name: "a transaction that a function left open is not rolled back",
-      file: "src/adapter/sessions.ts",
+      file: "src/adapter/run-function.ts",
       find: "(detached) => session.reset(detached)",
       replace: "() => Promise.resolve()",
       tests: ["src/testing/conformance/toy.test.ts"],

@@ -25,6 +25,8 @@ export function engineSessions<C, O>(
   create: (connection: C) => EngineSession<C, O>,
 ): SessionSource<O> {
   return {
+    isCallersOwn: true,
+    pool: source.places,
     async take(ctx) {
       await source.places.take(ctx);
       try {

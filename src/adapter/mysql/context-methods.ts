@@ -3,6 +3,7 @@ import type { Context } from "../../index.ts";
 import { lease } from "../lease.ts";
 import { needContext, showCaller } from "../misuse.ts";
 import { Places } from "../places.ts";
+import type { SessionSource } from "../session.ts";
 import { sessionMethods } from "../sessions.ts";
 import type { Settings } from "../settings.ts";
 import type { MysqlDriver, MysqlPool } from "./driver.ts";
@@ -21,9 +22,10 @@ export function poolMethods<C>(
   settings: Settings,
 ): object {
   const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
-  return contextMethods(driver, settings, async (ctx) => {
+  return contextMethods(driver, settings, { pool: owner }, async (ctx) => {
     const connection = await lease(ctx, {
       kind: `${driver.name}.wait`,
+      pool: owner,
       take: () => pool.take(),
       giveBack: (late) => pool.giveBack(late),
     });
@@ -44,7 +46,7 @@ export function connectionMethods<C>(
 ): object {
   const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
   const turn = getOrCreate(turnOf, owner, () => new Places(1));
-  return contextMethods(driver, settings, async (ctx) => {
+  return contextMethods(driver, settings, { pool: turn, isCallersOwn: true }, async (ctx) => {
     await turn.take(ctx);
     const giveBack = (): void => turn.give();
     return openSession(driver, connection, { killConnections, settings, giveBack });
@@ -77,6 +79,7 @@ function openSession<C>(
 function contextMethods(
   driver: { readonly methods: readonly string[] },
   settings: Settings,
+  belonging: Pick<SessionSource<never>, "pool" | "isCallersOwn">,
   take: (ctx: Context) => Promise<MysqlSession>,
 ): object {
   const runOnce = async (
@@ -90,7 +93,7 @@ function contextMethods(
     try {
       return await session.run(ctx, method, args);
     } finally {
-      await session.tidy(ctx);
+      await session.tidy(ctx, args);
       session.end();
     }
   };
@@ -100,6 +103,6 @@ function contextMethods(
   ]);
   return {
     ...(Object.fromEntries(statements) as object),
-    ...sessionMethods({ stopTimeout: settings.stopTimeout, take }),
+    ...sessionMethods({ ...belonging, stopTimeout: settings.stopTimeout, take }),
   };
 }

@@ -1,5 +1,6 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
-import { shield, type Context } from "../../index.ts";
+import type { Context } from "../../index.ts";
+import { rollBackLeftover } from "../leftover-transaction.ts";
 import { Places } from "../places.ts";
 import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
@@ -134,11 +135,14 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   }
 
   /** Rolls back a transaction that a single statement has left open. Never rejects. */
-  async tidy(ctx: Context): Promise<void> {
+  async tidy(ctx: Context, args: StatementArguments): Promise<void> {
     if (!this.transaction.isOpenOnServer || this.#isDestroyed) return;
-    await shield(ctx, this.#settings.stopTimeout, (detached) => this.reset(detached)).catch(() =>
-      this.destroy(),
-    );
+    const leftover = {
+      what: sqlTextOf(args),
+      rollback: (detached: Context) => this.reset(detached),
+      destroy: () => this.destroy(),
+    };
+    await rollBackLeftover(ctx, leftover, this.#settings.stopTimeout);
   }
 
   kill(): Promise<void> {

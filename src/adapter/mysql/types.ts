@@ -1,5 +1,6 @@
 /** The public types that `eightysix/mysql2` and `eightysix/mariadb` share. `S` is the driver's own part. */
 import type { Context } from "../../index.ts";
+import type { ConnectionOptions } from "../session.ts";
 import type { IsolationLevel } from "../isolation.ts";
 
 /** How a transaction begins. The server's default holds for each option that is left out. */
@@ -67,9 +68,16 @@ export interface Connections<S> {
    * After `fn` has returned, its unfinished statements are awaited. If it has thrown, they are
    * stopped. Then an open transaction is rolled back, and the connection returns to its pool. The
    * settings that `fn` made stay on the connection.
+   *
+   * When `ctx` ends, the statements under it stop. `fn` can then clean up under a context that is
+   * live, such as that of `shield`: until the deadline of that context or, if it has none, for one
+   * stop timeout. If `ctx` has ended by the time at which `fn` and its statements have ended, the
+   * pool's connection is closed, so that locks, temporary tables and settings reach no other caller.
+   * The option `after: "keep"` returns it to the pool instead. A connection of yours is never closed.
    */
   connection<T>(
     ctx: Context,
     fn: (db: ContextTransactional<S>) => T | PromiseLike<T>,
+    options?: ConnectionOptions,
   ): Promise<Awaited<T>>;
 }

@@ -1,10 +1,10 @@
 /** A pool whose connections, and the waits for them, belong to a context. */
 import type { Context } from "../../index.ts";
-import { runStoppable, type Settings, showCaller } from "../../adapter/index.ts";
+import type { Settings } from "../../adapter/index.ts";
 import type { ContextOf } from "../../adapter/orm/inherited-context.ts";
 import type { Pool, PoolClient, Result } from "../driver.ts";
 import { leaseClient } from "../lease-client.ts";
-import { PoolQuery } from "../pool-query.ts";
+import { runPoolQuery } from "../pool-query.ts";
 import { BoundClient } from "./bound-client.ts";
 import { deliver, readArguments } from "./query-arguments.ts";
 
@@ -21,9 +21,7 @@ export class BoundPool {
   /** Does what `pool.query` does, under `ctx`. Takes SQL or a config object. */
   query(ctx: Context, queryArguments: readonly unknown[]): Promise<Result> | undefined {
     const { args, callback } = readArguments(queryArguments);
-    const query = new PoolQuery(ctx, args, this.#settings, this.#pool);
-    const result = runStoppable(ctx, query, this.#settings.stopTimeout).catch(showCaller);
-    return deliver(result, callback);
+    return deliver(runPoolQuery(ctx, args, this.#settings, this.#pool), callback);
   }
 
   /**

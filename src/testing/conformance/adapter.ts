@@ -147,6 +147,11 @@ export interface Documented {
    * used again if the stop was proven, and closed otherwise. "destroy": it is closed.
    */
   readonly afterStop?: "reuse" | "auto" | "destroy";
+  /**
+   * What happens to the connection of a function of `connection` whose context has ended. The default
+   * is "close". "keep" is for connections of the caller's own, which no other caller gets.
+   */
+  readonly afterConnection?: "close" | "keep";
   /** What receipts say of an operation that was asked to stop. The default is "stopped". */
   readonly receipts?: "stopped" | "abandoned";
   /** Whether an operation waits while `connections` others run. The default is true. */

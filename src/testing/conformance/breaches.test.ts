@@ -77,6 +77,14 @@ const findings: Record<Breach, readonly [tests: string, message: RegExp]> = {
     "the function of connection() leaves open",
     /still inside a transaction: roll back/,
   ],
+  "gives back a connection whose context has ended": [
+    "connections: the connection of a function",
+    /was not closed, so that its locks and settings reach the next caller/,
+  ],
+  "refuses a clean-up after the end of its context": [
+    "connections: the function of connection() can clean up",
+    /must run there, but it rejected with AbortError/,
+  ],
 };
 
 test.each(breaches)("an adapter that %s fails the test for it", async (breach) => {

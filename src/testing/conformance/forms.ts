@@ -23,6 +23,11 @@ export async function runInTransaction<Db>(
   return await adapter.transaction?.(db, ctx, fn);
 }
 
+/** Returns whether `connection` closes its connection if its context has ended. */
+export function closesConnections<Db>(adapter: AdapterUnderTest<Db>): boolean {
+  return adapter.documented?.afterConnection !== "keep";
+}
+
 /** Returns all forms. The plainest is the first. */
 export function formsOf<Db>(adapter: AdapterUnderTest<Db>): Form<Db>[] {
   const forms = [plainForm(adapter)];
@@ -35,6 +40,7 @@ export function formsOf<Db>(adapter: AdapterUnderTest<Db>): Form<Db>[] {
   if (adapter.connection !== undefined) {
     forms.push({
       name: "an operation on a connection",
+      ...(closesConnections(adapter) ? { afterEnd: "destroy" } : {}),
       run: async (db, ctx, task) =>
         await adapter.connection?.(db, ctx, async (own) => own.run(ctx, task)),
     });

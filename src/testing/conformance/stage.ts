@@ -9,6 +9,8 @@ import { limited, outcomeOf, until, type Outcome } from "./time.ts";
 export interface Form<Db> {
   readonly name: string;
   run(db: Db, ctx: Context, task: Task): PromiseLike<unknown>;
+  /** What happens to the connection after the context has ended, if it is not `documented.afterStop`. */
+  readonly afterEnd?: "destroy";
 }
 
 export interface StageOptions {

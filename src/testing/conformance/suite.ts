@@ -4,6 +4,7 @@ import { onStage } from "./on-stage.ts";
 import { ProcessReports } from "./process-reports.ts";
 import { brokenNetwork } from "./rules/broken-network.ts";
 import { cutAtEveryStep } from "./rules/cut-at-every-step.ts";
+import { connections } from "./rules/connections.ts";
 import { doneBefore } from "./rules/done-before.ts";
 import { everyStepOf } from "./rules/every-step.ts";
 import { foreignErrors } from "./rules/foreign-errors.ts";
@@ -39,6 +40,7 @@ export function conformanceTests<Db>(
     "errors that no stop has caused": foreignErrors(adapter),
     streams: streams(adapter),
     transactions: transactions(adapter),
+    connections: connections(adapter),
     "every step": everyStepOf(adapter),
     leftovers: leftovers(adapter),
     "the race": races(adapter, { cancels, seed, onRace }),

@@ -3,6 +3,7 @@ import mariadb, { type PoolConfig } from "mariadb";
 import mysql from "mysql2/promise";
 import { onTestFinished } from "vitest";
 import type { WithContextOptions } from "../../../src/adapter/mysql/options.ts";
+import type { ConnectionOptions } from "../../../src/adapter/index.ts";
 import type { TransactionOptions } from "../../../src/adapter/mysql/types.ts";
 import type { Context } from "../../../src/index.ts";
 import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
@@ -27,7 +28,11 @@ export interface Tx extends Statements {
   ): Promise<Awaited<T>>;
 }
 export interface Db extends Tx {
-  connection<T>(ctx: Context, fn: (db: Tx) => T | PromiseLike<T>): Promise<Awaited<T>>;
+  connection<T>(
+    ctx: Context,
+    fn: (db: Tx) => T | PromiseLike<T>,
+    options?: ConnectionOptions,
+  ): Promise<Awaited<T>>;
 }
 
 export interface TestPool {

@@ -49,7 +49,9 @@ export function withContext(pool: ToyPool, options: ToyOptions) {
       session.end();
     }
   };
-  return { command, ...sessionMethods({ take, stopTimeout: options.stopTimeout }) };
+  const isCallersOwn = options.breach === "gives back a connection whose context has ended";
+  const source = { take, stopTimeout: options.stopTimeout, isCallersOwn, pool };
+  return { command, ...sessionMethods(source) };
 }
 
 async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Promise<ToySession> {
@@ -83,9 +85,11 @@ async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Pr
     isInTransaction = false;
   };
   return {
-    statements: statements(async (ctx, line) => {
+    statements: statements(async (statementCtx, line) => {
+      const isRefused = breach === "refuses a clean-up after the end of its context";
+      if (isRefused) throwIfDone(ctx);
       if (line === "BEGIN") isInTransaction = true;
-      return await execute(ctx, line);
+      return await execute(statementCtx, line);
     }),
     noSavepointsMessage: "the toy has no savepoints",
     open: (ctx, request) => openStream(ctx, request, { connection, pool, options }),
@@ -124,6 +128,7 @@ async function takeConnection(
   }
   return await lease(ctx, {
     kind: "toy.wait",
+    pool,
     take: () => pool.take(),
     giveBack(connection) {
       if (breach !== "keeps a connection that was granted too late") pool.giveBack(connection);

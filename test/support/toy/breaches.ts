@@ -25,6 +25,8 @@ export const breaches = [
   "commits instead of a rollback",
   "gives a connection back inside a transaction",
   "leaves a transaction of connection() open",
+  "gives back a connection whose context has ended",
+  "refuses a clean-up after the end of its context",
 ] as const;
 
 export type Breach = (typeof breaches)[number];

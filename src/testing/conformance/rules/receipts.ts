@@ -24,11 +24,11 @@ export function receipts<Db>(adapter: AdapterUnderTest<Db>): Draft<Db>[] {
           ctx.cancel();
           await expectStopped(stage, form, ctx, running);
           await stage.expectUsable("after a stop");
-          const { afterStop = "reuse" } = adapter.documented ?? {};
+          const afterStop = form.afterEnd ?? adapter.documented?.afterStop ?? "reuse";
           if (link === undefined) return;
           if (afterStop === "destroy") {
             await until(
-              "the connection was not destroyed after a stop",
+              `the connection of ${form.name} was not destroyed after a stop`,
               () => link.isClosed,
               2_000,
             );

@@ -1,0 +1,168 @@
+/** What a pool's connection hands to the next caller, with mysql2 and mariadb: no locks, settings or transactions. */
+import { afterEach, describe, expect, test } from "vitest";
+import {
+  background,
+  developmentMode,
+  shield,
+  sleep,
+  withCancel,
+  withTimeout,
+  type Context,
+} from "../../../src/index.ts";
+import { describeMariadb, observer, until } from "../mariadb.ts";
+import { rejection, watchReports } from "../reports.ts";
+import type { Db, Row, TestDriver, Tx } from "./driver.ts";
+
+let names = 0;
+const newName = (): string => `state_${process.pid}_${++names}`;
+
+type Ask = (sql: string) => Promise<Row[]>;
+
+/** Runs `fn` on a connection, and cancels its context afterwards. */
+async function cancelAfter(
+  db: Db,
+  fn: (own: Tx, ctx: Context) => Promise<unknown>,
+  cleanUp: (own: Tx, ctx: Context) => Promise<unknown> = () => Promise.resolve(),
+  options?: { after: "keep" },
+): Promise<void> {
+  using ctx = withCancel(background());
+  const work = db.connection(
+    ctx,
+    async (own) => {
+      try {
+        await fn(own, ctx);
+        ctx.cancel();
+        await own.query(ctx, "select sleep(60)");
+      } finally {
+        await cleanUp(own, ctx);
+      }
+    },
+    options,
+  );
+  expect(await rejection(work)).toBe(ctx.err());
+}
+
+const idOf = async (ask: Ask): Promise<unknown> =>
+  (await ask("select connection_id() as id"))[0]?.["id"];
+
+export function describeSessionState(driver: TestDriver): void {
+  describeMariadb(`the state of a session of eightysix/${driver.name}`, () => {
+    const warnings = watchReports();
+    afterEach(() => developmentMode(false));
+
+    describe("on a connection whose context has ended", () => {
+      test("does not reach the next user: a SET, a temporary table, an open transaction", async () => {
+        const pool = driver.pool({ max: 1 });
+        const table = newName();
+        await cancelAfter(pool.db, async (own, ctx) => {
+          await own.query(ctx, "set @mine = 7");
+          await own.query(ctx, `create temporary table ${table} (n int)`);
+          await own.query(ctx, "begin");
+        });
+        expect(await pool.query("select @mine as m, @@in_transaction as t")).toMatchObject([
+          { m: null },
+        ]);
+        expect(await rejection(pool.query(`select * from ${table}`))).toMatchObject({
+          errno: 1146,
+        });
+      });
+
+      test("does not keep GET_LOCK, and a waiter of the pool gets another connection", async () => {
+        const pool = driver.pool({ max: 1 });
+        const look = await observer();
+        const name = newName();
+        const before = await idOf(pool.query);
+        let waiter: Promise<unknown> | undefined;
+        await cancelAfter(pool.db, async (own, ctx) => {
+          await own.query(ctx, "select get_lock(?, 0)", [name]);
+          waiter = idOf(pool.query);
+        });
+        expect(await waiter).not.toBe(before);
+        await until(async () => {
+          const [rows] = await look.query(`select is_free_lock('${name}') as free`);
+          return Number((rows as Row[])[0]?.["free"]) === 1;
+        });
+        expect(pool.total()).toBe(1);
+      });
+
+      test("does not keep LOCK TABLES", async () => {
+        const pool = driver.pool({ max: 1 });
+        const look = await observer();
+        const table = newName();
+        await look.query(`create table ${table} (n int)`);
+        try {
+          await cancelAfter(pool.db, (own, ctx) => own.query(ctx, `lock tables ${table} write`));
+          await pool.query("select 1");
+          await look.query(`insert into ${table} values (1)`);
+        } finally {
+          await look.query(`drop table ${table}`);
+        }
+      });
+
+      test("is cleaned up by the function under a shield", async () => {
+        const pool = driver.pool({ max: 1 });
+        const name = newName();
+        const before = await idOf(pool.query);
+        let released: unknown;
+        await cancelAfter(
+          pool.db,
+          (own, ctx) => own.query(ctx, "select get_lock(?, 0)", [name]),
+          (own, ctx) =>
+            shield(ctx, 5_000, async (live) => {
+              const [row] = await own.query(live, "select release_lock(?) as n", [name]);
+              released = Number(row?.["n"]);
+            }),
+          { after: "keep" },
+        );
+        expect(released).toBe(1);
+        expect(await idOf(pool.query)).toBe(before);
+      });
+
+      test('stays there with after: "keep", without its transaction, and on the caller\'s own connection', async () => {
+        const set = async (own: Tx, ctx: Context): Promise<void> => {
+          await own.query(ctx, "set @mine = 7");
+          await own.query(ctx, "begin");
+        };
+        const pool = driver.pool({ max: 1 });
+        const own = await driver.connection();
+        await cancelAfter(pool.db, set, undefined, { after: "keep" });
+        await cancelAfter(own.db, set);
+        for (const { query } of [pool, own]) {
+          const [row] = await query("select @mine as m, @@in_transaction as t");
+          expect([Number(row?.["m"]), Number(row?.["t"])]).toEqual([7, 0]);
+        }
+      });
+    });
+
+    test("warns in development mode of a single statement that left a transaction open", async () => {
+      const pool = driver.pool({ max: 1 });
+      const sql = `start transaction /* ${newName()} */`;
+      await pool.db.query(background(), sql);
+      await sleep(background(), 0);
+      expect(warnings).toEqual([]);
+      developmentMode(true);
+      await pool.db.query(background(), sql);
+      await sleep(background(), 0);
+      expect(warnings).toMatchObject([{ code: "EIGHTYSIX_TRANSACTION_LEFT_OPEN", detail: sql }]);
+    });
+
+    test.each<[string, (db: Db, ctx: Context) => Promise<unknown>]>([
+      ["a transaction", (db, ctx) => db.transaction(ctx, (tx) => tx.query(ctx, "select 1"))],
+      ["a query", (db, ctx) => db.query(ctx, "select 1")],
+    ])("warns if %s waits for the connection of its own caller", async (_, call) => {
+      const pool = driver.pool({ max: 1 });
+      const own = await driver.connection();
+      for (const { db } of [pool, own]) {
+        warnings.length = 0;
+        using ctx = withTimeout(background(), 2_000);
+        const work = db.transaction(ctx, async (tx) => {
+          await tx.query(ctx, "select 1");
+          await call(db, ctx);
+        });
+        expect(await rejection(work)).toBe(ctx.err());
+        await sleep(background(), 0);
+        expect(warnings).toMatchObject([{ code: "EIGHTYSIX_WAITS_FOR_ITSELF" }]);
+      }
+    });
+  });
+}
