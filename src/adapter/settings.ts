@@ -11,7 +11,7 @@ export interface StopOptions {
    * remaining time plus this number.
    */
   stopTimeout?: number;
-  /** Whether the server is told deadlines. The default is true. */
+  /** Whether the server is told deadlines. The default is false. */
   serverTimeout?: boolean;
 }
 
@@ -32,7 +32,7 @@ export function settingsOf(
   caller = "withContext",
 ): Settings {
   checkOptions(options, caller, ["onCancel", "stopTimeout", "serverTimeout"]);
-  const { onCancel = "reuse", stopTimeout = defaultStopTimeout, serverTimeout = true } = options;
+  const { onCancel = "reuse", stopTimeout = defaultStopTimeout, serverTimeout = false } = options;
   if (onCancel !== "reuse" && onCancel !== "destroy") {
     throw new TypeError(`onCancel is "reuse" or "destroy", got ${show(onCancel)}`);
   }

@@ -3,7 +3,7 @@ import type { Context } from "../index.ts";
 import { lease } from "../adapter/index.ts";
 import { isJavaScriptClient, type Pool, type PoolClient } from "./driver.ts";
 import { destroyPoolClient, ignoreError } from "./end-client.ts";
-import { forgetLimit } from "./server-timeout.ts";
+import { trackTransactionStatus, transactionStatusOf } from "./transaction-status.ts";
 
 /**
  * Leases a client, which the caller releases. Rejects with `ctx.err()` as soon as `ctx` is done.
@@ -55,6 +55,7 @@ export function holdClient(client: PoolClient): void {
         : "withContext cannot take a Pool of pg.native, whose queries cannot be canceled; use pg.Pool",
     );
   }
+  trackTransactionStatus(client);
   // A pool listens to "error" only while the client is idle. Without a listener, the error of a
   // broken connection would end the process. The query that runs there rejects with that error.
   client.on("error", ignoreError);
@@ -71,10 +72,8 @@ export function returnClient(client: PoolClient): void {
  * a transaction, or busy with a query that pg's `query_timeout` has given up.
  */
 export function returnClientIfIdle(client: PoolClient): void {
-  forgetLimit(client.connection);
   const finish = (): void => {
-    const status = client.getTransactionStatus?.() ?? "I";
-    if (client.readyForQuery && status === "I") returnClient(client);
+    if (client.readyForQuery && transactionStatusOf(client) === "I") returnClient(client);
     else destroyPoolClient(client);
   };
   // After a query that was never sent, pg is ready again one tick later.

@@ -6,7 +6,7 @@ import type { Pool, PoolClient, Query } from "./driver.ts";
 import { destroyPoolClient } from "./end-client.ts";
 import { holdClient, requestClient, returnClient, type ClientWaiter } from "./lease-client.ts";
 import { RunningQuery } from "./running-query.ts";
-import { applyServerTimeout, resendModeAfter } from "./server-timeout.ts";
+import { applyServerTimeout } from "./server-timeout.ts";
 import type { QueryArguments } from "./types.ts";
 
 /**
@@ -15,8 +15,6 @@ import type { QueryArguments } from "./types.ts";
 export class PoolQuery extends RunningQuery implements ClientWaiter {
   readonly #pool: Pool;
   #client: PoolClient | undefined;
-  /** Whether the query was sent with a server timeout. */
-  #isLimited = false;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings, pool: Pool) {
     super(ctx, args, settings);
@@ -40,7 +38,7 @@ export class PoolQuery extends RunningQuery implements ClientWaiter {
       holdClient(client);
       this.#client = client;
       const query = this.createQuery(client);
-      this.#limit(query, client);
+      this.#limit(query);
       // The client is busy if a "connect" listener of the pool has sent a query there.
       if (client.readyForQuery) {
         this.markSent(client);
@@ -52,24 +50,10 @@ export class PoolQuery extends RunningQuery implements ClientWaiter {
     return true;
   }
 
-  #limit(query: Query, client: PoolClient): void {
+  #limit(query: Query): void {
     if (!this.settings.serverTimeout) return;
     const ms = serverTimeoutFor(this.ctx, this.settings.stopTimeout);
-    if (ms === undefined) return;
-    this.#isLimited = true;
-    applyServerTimeout(query, client.connection, ms);
-  }
-
-  protected override resendAfter(error: Error): boolean {
-    const client = this.#client;
-    if (!this.#isLimited || this.cancelSent || client === undefined) return false;
-    const mode = resendModeAfter(error, client.connection);
-    this.#isLimited = false;
-    if (mode === undefined) return false;
-    const query = this.createQuery(client);
-    if (mode === "limited") this.#limit(query, client);
-    client.query(query);
-    return true;
+    if (ms !== undefined) applyServerTimeout(query, ms);
   }
 
   protected override returnConnection(): void {

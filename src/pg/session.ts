@@ -19,6 +19,11 @@ import { destroyClient } from "./end-client.ts";
 import { holdClient, leaseClient, returnClientIfIdle } from "./lease-client.ts";
 import { needQuery } from "./misuse.ts";
 import { StreamQuery } from "./stream-query.ts";
+import {
+  trackTransactionStatus,
+  transactionStatusOf,
+  type TransactionStatus,
+} from "./transaction-status.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
 /** Sessions that each lease a connection of `pool`. */
@@ -44,14 +49,32 @@ export function sessionsOfClient(
   let places = turns.get(client);
   if (places === undefined) turns.set(client, (places = new Places(1)));
   const turn = places;
+  trackTransactionStatus(client);
   return {
     stopTimeout: settings.stopTimeout,
     async take(ctx) {
       await turn.take(ctx);
-      const status = client.getTransactionStatus?.() ?? "I";
-      return new ClientSession(client, settings, () => turn.give(), status !== "I");
+      try {
+        const isIdle = (await askTransactionStatus(ctx, client, settings)) === "I";
+        return new ClientSession(client, settings, () => turn.give(), !isIdle);
+      } catch (error) {
+        turn.give();
+        throw error;
+      }
     },
   };
+}
+
+/** Returns the status of the client. If it is unknown, asks the server with an empty statement. */
+async function askTransactionStatus(
+  ctx: Context,
+  client: Client,
+  settings: Settings,
+): Promise<TransactionStatus | undefined> {
+  if (transactionStatusOf(client) === undefined) {
+    await runStoppable(ctx, new ClientQuery(ctx, [""], settings, client), settings.stopTimeout);
+  }
+  return transactionStatusOf(client);
 }
 
 class ClientSession implements Session<TransactionOptions> {
@@ -122,7 +145,7 @@ class ClientSession implements Session<TransactionOptions> {
 
   async reset(ctx: Context): Promise<void> {
     if (this.#isInOwnersTransaction) return;
-    if (this.#client.getTransactionStatus?.() !== "I") await this.execute(ctx, "ROLLBACK");
+    if (transactionStatusOf(this.#client) !== "I") await this.execute(ctx, "ROLLBACK");
   }
 
   destroy(): void {

@@ -20,7 +20,6 @@ export class BoundClient<C extends object> {
   readonly #proxy: C;
   readonly #client: PoolClient;
   readonly #settings: Settings;
-  readonly #driver: PgConnection;
   readonly #connection: BoundConnection<QueryArguments, Result>;
 
   /** Throws a TypeError if single queries of the client cannot be stopped. */
@@ -28,8 +27,7 @@ export class BoundClient<C extends object> {
     needClient(client, "bind");
     this.#client = client as unknown as PoolClient;
     this.#settings = settings;
-    this.#driver = new PgConnection(this.#client, settings);
-    this.#connection = new BoundConnection(this.#driver);
+    this.#connection = new BoundConnection(new PgConnection(this.#client, settings));
     this.#proxy = overrideMethods(client, {
       query: (...args: unknown[]) => this.#query(...args),
       release: (destroy?: Error | boolean) => this.#connection.release(destroy),
@@ -46,7 +44,6 @@ export class BoundClient<C extends object> {
   /** Binds a client for one lease. `release` returns it in the state that a pool expects. */
   bindLeased(contextOf: ContextOf): C {
     this.#connection.bindLeased(contextOf);
-    this.#driver.trackTransaction();
     return this.#proxy;
   }
 

@@ -6,31 +6,19 @@ import { ClientQuery } from "../client-query.ts";
 import type { PoolClient, Result } from "../driver.ts";
 import { destroyPoolClient } from "../end-client.ts";
 import { textOf } from "../running-query.ts";
+import { trackTransactionStatus, transactionStatusOf } from "../transaction-status.ts";
 import type { QueryArguments } from "../types.ts";
 import { runUnstoppableStatement } from "../unstoppable.ts";
 
 export class PgConnection implements DriverConnection<QueryArguments, Result> {
   readonly #client: PoolClient;
   readonly #settings: Settings;
-  /** The transaction status that the server reported last. "I" means outside any transaction. */
-  #transactionStatus = "I";
 
   constructor(client: PoolClient, settings: Settings) {
     this.#client = client;
     this.#settings = settings;
+    trackTransactionStatus(client);
   }
-
-  /** Keeps the transaction status from now on, until the client goes back to its pool. */
-  trackTransaction(): void {
-    this.#transactionStatus = "I";
-    // The last lease may have ended without the proxy's `release`, and left its listener.
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
-    this.#client.connection.on("readyForQuery", this.#onReadyForQuery);
-  }
-
-  readonly #onReadyForQuery = ({ status }: { status: string }): void => {
-    this.#transactionStatus = status;
-  };
 
   textOf(args: QueryArguments): string {
     return textOf(args);
@@ -66,7 +54,7 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   }
 
   isTransactionOpen(): boolean {
-    return this.#transactionStatus !== "I";
+    return transactionStatusOf(this.#client) !== "I";
   }
 
   isBusy(): boolean {
@@ -74,12 +62,10 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   }
 
   giveBack(reason?: unknown): void {
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
     this.#client.release(reason as Error | boolean | undefined);
   }
 
   destroy(): void {
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
     destroyPoolClient(this.#client);
   }
 }
