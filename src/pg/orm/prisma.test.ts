@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import {
@@ -20,16 +19,18 @@ import {
   type Observer,
 } from "../../../test/support/postgres.ts";
 import { expectWhole, failure, idsIn, isRunning } from "../../../test/support/orms.ts";
-import { generatePrisma, type GeneratedPrisma, type Prisma } from "../../../test/support/prisma.ts";
+import {
+  generatePrisma,
+  hasOtherPg,
+  type GeneratedPrisma,
+  type Prisma,
+} from "../../../test/support/prisma.ts";
 import { runWithContext } from "../../current/index.ts";
 import { contextPool, prismaExtension } from "../index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-// Prisma takes pools of its own copy of pg only. With a pg that is older than Prisma's, as in
-// `npm run lowest`, there are two copies.
-const ofPrisma = createRequire(import.meta.resolve("@prisma/adapter-pg"))("pg") as typeof pg;
-const test = anyTest.skipIf(ofPrisma.Pool !== pg.Pool);
+const test = anyTest.skipIf(hasOtherPg());
 
 const name = `orm_prisma_${process.pid}`;
 let generated: GeneratedPrisma;
