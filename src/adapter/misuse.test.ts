@@ -44,7 +44,7 @@ test("isolationLevel returns SQL, and throws for an unknown level", () => {
 });
 
 test("settingsOf adds the defaults", () => {
-  const defaults = { onCancel: "auto", stopTimeout: 2_000, serverTimeout: true };
+  const defaults = { onCancel: "auto", stopTimeout: 2_000, serverTimeout: false };
   expect(settingsOf({})).toEqual(defaults);
   expect(settingsOf({}, 3_000)).toEqual({ ...defaults, stopTimeout: 3_000 });
   expect(settingsOf({ stopTimeout: 0 }, 3_000).stopTimeout).toBe(0);

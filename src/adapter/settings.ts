@@ -21,7 +21,7 @@ export interface StopOptions {
    * remaining time plus this number.
    */
   stopTimeout?: number;
-  /** Whether the server is told deadlines. The default is true. */
+  /** Whether the server is told deadlines. The default is false. */
   serverTimeout?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function settingsOf(
   caller = "withContext",
 ): Settings {
   checkOptions(options, caller, ["onCancel", "stopTimeout", "serverTimeout"]);
-  const { onCancel = "auto", stopTimeout = defaultStopTimeout, serverTimeout = true } = options;
+  const { onCancel = "auto", stopTimeout = defaultStopTimeout, serverTimeout = false } = options;
   if (!["auto", "reuse", "destroy"].includes(onCancel)) {
     throw new TypeError(`onCancel is "auto", "reuse" or "destroy", got ${show(onCancel)}`);
   }

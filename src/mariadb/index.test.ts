@@ -72,7 +72,7 @@ describeMariadb("withContext of eightysix/mariadb", () => {
 
   test("rejects with the driver's error when the option `timeout` ends a statement", async () => {
     using ctx = withTimeout(background(), 30_000);
-    const db = withContext(testPool(), { serverTimeout: false });
+    const db = withContext(testPool());
     const work = db.query(ctx, { sql: "select sleep(60)", timeout: 100 });
     await expect(work).rejects.toMatchObject({ errno: 1969 });
   });

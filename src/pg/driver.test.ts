@@ -14,7 +14,6 @@ describe("the inside of pg is as driver.ts describes it:", () => {
     const names = [
       "submit",
       "requiresPreparation",
-      "hasBeenParsed",
       "prepare",
       "handleRowDescription",
       "handleDataRow",
@@ -37,14 +36,13 @@ describe("the inside of pg is as driver.ts describes it:", () => {
       port: "number",
       readyForQuery: "boolean",
     });
-    expect(client.getTransactionStatus()).toBe("I");
+    expect(members(client, ["hasExecuted"])).toEqual({ hasExecuted: "undefined" });
+    await client.query("select 1");
+    expect(members(client, ["hasExecuted"])).toEqual({ hasExecuted: "boolean" });
     expect((client.constructor as { Query?: unknown }).Query).toBe(pg.Query);
     const { connection } = client;
-    const names = ["parse", "bind", "execute", "sync", "on", "once", "removeListener"];
+    const names = ["parse", "bind", "execute", "sync", "prependListener", "once", "removeListener"];
     expect(members(connection, names)).toEqual(functions(names));
-    expect(members(connection, ["submittedNamedStatements"])).toEqual({
-      submittedNamedStatements: "object",
-    });
     const ofStream = ["cork", "uncork", "destroy"];
     expect(members(connection.stream, ofStream)).toEqual(functions(ofStream));
   });

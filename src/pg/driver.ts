@@ -7,7 +7,9 @@
  *
  * - running-query.ts: a query's `submit`, to know when a queued query is sent. It also corks the
  *   socket, to hold back the queries behind one that is being stopped.
- * - server-timeout.ts: a query's `prepare` and handlers, to send one more statement with the query.
+ * - server-timeout.ts: a query's `prepare`, `requiresPreparation` and one handler, to send one more
+ *   statement with the query.
+ * - bad-values.ts: a query's `prepare`, to end a query that pg before 8.22 leaves open.
  * - stream-query.ts: a query's handlers, to pause while the server holds more rows.
  * - orm/submittable.ts: `submit` and handlers of a caller's query, to know when it starts and ends.
  * - orm/cursor.ts: a cursor's `submit`, `read` and `close`, to stop single reads.
@@ -40,9 +42,11 @@ export interface Client {
   readonly pipeline?: boolean;
   /** Whether the client is idle and its queue is empty. */
   readonly readyForQuery: boolean;
+  /** True as soon as a query was sent, and absent before. */
+  readonly hasExecuted?: boolean;
   readonly connection: Connection;
   query(query: Query): void;
-  /** "I" when idle outside any transaction, "T" inside one, "E" in an aborted one. Since pg 8.17. */
+  /** Since pg 8.21. transaction-status.ts is its only caller. */
   getTransactionStatus?(): string | null;
   end(): Promise<void>;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -58,12 +62,13 @@ export interface Connection {
   readonly stream: Socket;
   readonly ssl?: boolean | ConnectionOptions;
   readonly sslNegotiation?: "postgres" | "direct";
-  readonly submittedNamedStatements: Record<string, string>;
+  /** Since pg 8.23. */
+  readonly submittedNamedStatements?: object;
   parse(message: { text: string; name?: string; types?: unknown }): void;
   bind(message: { statement?: string; values?: readonly unknown[] }): void;
   execute(message: object): void;
   sync(): void;
-  on(event: "readyForQuery", listener: (message: { status: string }) => void): unknown;
+  prependListener(event: "readyForQuery", listener: (message: { status: string }) => void): unknown;
   once(event: "readyForQuery", listener: (message: { status: string }) => void): unknown;
   once(event: "end", listener: () => void): unknown;
   removeListener(
@@ -81,8 +86,6 @@ export interface Query {
   values?: readonly unknown[] | null;
   /** How many rows each Execute asks for. Without it, Execute asks for all. */
   rows?: number;
-  /** "extended" uses the extended protocol even for a text without values. */
-  queryMode?: string;
   callback?: Callback;
   query_timeout?: number | undefined;
   /**
@@ -92,7 +95,6 @@ export interface Query {
   submit(connection: Connection): Error | null | undefined;
   /** Whether the query uses the extended protocol. */
   requiresPreparation(): boolean;
-  hasBeenParsed(connection: Connection): unknown;
   /** Sends Parse (unless the name is known), Bind, Describe, Execute and, without `rows`, Sync. */
   prepare(connection: Connection): void;
   handleRowDescription(message: unknown): void;

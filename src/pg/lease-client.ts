@@ -3,8 +3,7 @@ import type { Context } from "../index.ts";
 import { lease } from "../adapter/index.ts";
 import { isJavaScriptClient, type Pool, type PoolClient } from "./driver.ts";
 import { destroyPoolClient, ignoreError } from "./end-client.ts";
-import { forgetLimit } from "./server-timeout.ts";
-import { isOutsideTransaction } from "./transaction-status.ts";
+import { isOutsideTransaction, trackTransactionStatus } from "./transaction-status.ts";
 
 /**
  * Leases a client, which the caller releases. Rejects with `ctx.err()` as soon as `ctx` is done.
@@ -56,6 +55,7 @@ export function holdClient(client: PoolClient): void {
         : "withContext cannot take a Pool of pg.native, whose queries cannot be canceled; use pg.Pool",
     );
   }
+  trackTransactionStatus(client);
   // A pool listens to "error" only while the client is idle. Without a listener, the error of a
   // broken connection would end the process. The query that runs there rejects with that error.
   client.on("error", ignoreError);
@@ -72,7 +72,6 @@ export function returnClient(client: PoolClient): void {
  * a transaction, or busy with a query that pg's `query_timeout` has given up.
  */
 export function returnClientIfIdle(client: PoolClient): void {
-  forgetLimit(client.connection);
   const finish = (): void => {
     if (client.readyForQuery && isOutsideTransaction(client)) returnClient(client);
     else destroyPoolClient(client);

@@ -13,7 +13,7 @@ import type { Pool, PoolClient, Query, Result } from "./driver.ts";
 import { destroyPoolClient } from "./end-client.ts";
 import { holdClient, requestClient, returnClient, type ClientWaiter } from "./lease-client.ts";
 import { RunningQuery, textOf } from "./running-query.ts";
-import { applyServerTimeout, resendModeAfter } from "./server-timeout.ts";
+import { applyServerTimeout } from "./server-timeout.ts";
 import { isOutsideTransaction } from "./transaction-status.ts";
 import type { QueryArguments } from "./types.ts";
 
@@ -39,8 +39,6 @@ class PoolQuery extends RunningQuery implements ClientWaiter {
   wasGranted = false;
   readonly #pool: Pool;
   #client: PoolClient | undefined;
-  /** Whether the query was sent with a server timeout. */
-  #isLimited = false;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings, pool: Pool) {
     super(ctx, args, settings);
@@ -65,7 +63,7 @@ class PoolQuery extends RunningQuery implements ClientWaiter {
       holdClient(client);
       this.#client = client;
       const query = this.createQuery(client);
-      this.#limit(query, client);
+      this.#limit(query);
       // The client is busy if a "connect" listener of the pool has sent a query there.
       if (client.readyForQuery) {
         this.markSent(client);
@@ -77,24 +75,10 @@ class PoolQuery extends RunningQuery implements ClientWaiter {
     return true;
   }
 
-  #limit(query: Query, client: PoolClient): void {
+  #limit(query: Query): void {
     if (!this.settings.serverTimeout) return;
     const ms = serverTimeoutFor(this.ctx, this.settings.stopTimeout);
-    if (ms === undefined) return;
-    this.#isLimited = true;
-    applyServerTimeout(query, client.connection, ms);
-  }
-
-  protected override resendAfter(error: Error): boolean {
-    const client = this.#client;
-    if (!this.#isLimited || this.wasStopped || client === undefined) return false;
-    const mode = resendModeAfter(error, client.connection);
-    this.#isLimited = false;
-    if (mode === undefined) return false;
-    const query = this.createQuery(client);
-    if (mode === "limited") this.#limit(query, client);
-    client.query(query);
-    return true;
+    if (ms !== undefined) applyServerTimeout(query, ms);
   }
 
   protected override returnConnection(mustClose: boolean): void {

@@ -65,7 +65,7 @@ describeWith("pgbouncer").each(["transaction", "session"] as const)(
     });
 
     test("a query with a deadline gets a statement_timeout, and the queries after it get none", async () => {
-      const db = withContext(testPool({ connectionString: url, max }));
+      const db = withContext(testPool({ connectionString: url, max }), { serverTimeout: true });
       using ctx = withTimeout(background(), 60_000);
       const show = "select current_setting('statement_timeout') as t";
       const limited = await Promise.all(

@@ -11,6 +11,7 @@ import {
 import { isCanceled, repeatAfter } from "../adapter/postgresql/canceled-query.ts";
 import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
 import { now } from "../internal.ts";
+import { syncAfterBadValues } from "./bad-values.ts";
 import { cancelRequestFor } from "./cancel-request.ts";
 import {
   isServerError,
@@ -123,6 +124,7 @@ export abstract class RunningQuery implements Operation<Result> {
     // pg reads this one option from the argument of `client.query` and not from the query.
     if (typeof this.args[0] === "object") query.query_timeout = this.args[0].query_timeout;
     query.callback = this.onResult;
+    syncAfterBadValues(query, client.connection);
     return query;
   }
 
@@ -150,11 +152,6 @@ export abstract class RunningQuery implements Operation<Result> {
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
-  /** Sends the query once more if that can help after this error. Returns whether it was sent. */
-  protected resendAfter(_: Error): boolean {
-    return false;
-  }
-
   /** Rejects with `ctx.err()`. The context is done, and the server runs nothing of this query. */
   protected rejectAsDone(): void {
     this.#hasEnded = true;
@@ -167,7 +164,6 @@ export abstract class RunningQuery implements Operation<Result> {
 
   /** Receives the result. The driver calls it when the query ends, and sometimes twice. */
   protected readonly onResult: Callback = (error, result) => {
-    if (error && this.resendAfter(error)) return;
     if (!error) {
       this.#hasEnded = true;
       this.#settle?.resolve(result);

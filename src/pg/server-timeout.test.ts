@@ -4,6 +4,7 @@ import { background, withTimeout } from "../index.ts";
 import { testClient, testPool } from "../../test/support/postgres.ts";
 import { withContext } from "./index.ts";
 
+const LIMITED = { serverTimeout: true };
 const SHOW = "select current_setting('statement_timeout') as t";
 const near = (text: unknown, ms: number): void => {
   const t = Number.parseInt(String(text)) * (/\ds$/.test(String(text)) ? 1000 : 1);
@@ -21,7 +22,7 @@ describe("a query from a pool whose context has a deadline", () => {
     "with %s gets a statement_timeout, and the queries after it get none",
     async (_, form) => {
       const pool = testPool({ max: 1 });
-      const db = withContext(pool);
+      const db = withContext(pool, LIMITED);
       using ctx = withTimeout(background(), 60_000);
       for (let i = 0; i < 3; i++) {
         const { rows } = await db.query<{ t: string }>(ctx, ...(form(SHOW) as unknown as [string]));
@@ -37,14 +38,20 @@ describe("a query from a pool whose context has a deadline", () => {
     const pool = testPool({ max: 1 });
     using ctx = withTimeout(background(), 60_000);
     const text = "select 1 as one, 'x' as x union all select 2, 'y'";
-    expect(await withContext(pool).query(ctx, text)).toEqual(await pool.query(text));
+    expect(await withContext(pool, LIMITED).query(ctx, text)).toEqual(await pool.query(text));
     const failing = { name: "bad", text: "selec" };
-    await expect(withContext(pool).query(ctx, failing)).rejects.toMatchObject({ position: "1" });
-    await expect(withContext(pool).query(ctx, failing)).rejects.toMatchObject({ code: "42601" });
+    await expect(withContext(pool, LIMITED).query(ctx, failing)).rejects.toMatchObject({
+      position: "1",
+    });
+    await expect(withContext(pool, LIMITED).query(ctx, failing)).rejects.toMatchObject({
+      code: "42601",
+    });
   });
 
   test("is ended by the server if no cancel request is sent", async () => {
-    const db = withContext(testPool({ max: 1 }), { stopTimeout: -59_900 });
+    const pool = testPool({ max: 1 });
+    await pool.query("select 1"); // a wait for the connection would use up the limit
+    const db = withContext(pool, { serverTimeout: true, stopTimeout: -59_000 });
     using ctx = withTimeout(background(), 60_000);
     await expect(db.query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({ code: "57014" });
   });
@@ -52,13 +59,45 @@ describe("a query from a pool whose context has a deadline", () => {
   test.each([
     ["several statements", "select 1 as a; select 2 as b"],
     ["a statement that runs only by itself", "vacuum"],
+    ["a block that commits", "do $$ begin create temp table t_do (n int); commit; end $$"],
+    ["a procedure that commits", "call pg_temp.commits()"],
+    ["a COPY to stdout", "copy (select 1) to stdout"],
     ["an empty text", ""],
     ["a comment", "-- nothing"],
-  ])("has the same result as without a deadline if it is %s", async (_, text) => {
+  ])("gets no statement_timeout if it is %s, and has the same result", async (_, text) => {
     const pool = testPool({ max: 1 });
+    await pool.query(
+      "create or replace procedure pg_temp.commits() language plpgsql as $$ begin commit; end $$",
+    );
     using ctx = withTimeout(background(), 60_000);
-    expect(await withContext(pool).query(ctx, text)).toEqual(await pool.query(text));
+    const without = await pool.query(text);
+    await pool.query("drop table if exists t_do");
+    expect(await withContext(pool, LIMITED).query(ctx, text)).toEqual(without);
   });
+
+  test.each(["commit", "rollback", "set transaction isolation level serializable", "begin"])(
+    "does not get in the way of %s",
+    async (text) => {
+      const pool = testPool({ max: 1 });
+      using ctx = withTimeout(background(), 60_000);
+      const { command } = await withContext(pool, LIMITED).query(ctx, text);
+      expect(command).toBe((await pool.query(text)).command);
+    },
+  );
+
+  test.each(["select pg_sleep(60); select 2", "vacuum vacuumed"])(
+    "stops with the context's error if it is the first on its connection: %s",
+    async (text) => {
+      const other = await testClient();
+      await other.query("create table if not exists vacuumed (n int)");
+      await other.query("begin; lock table vacuumed");
+      const db = withContext(testPool({ max: 1 }), LIMITED);
+      using ctx = withTimeout(background(), 300);
+      const error: unknown = await db.query(ctx, text).catch((reason: unknown) => reason);
+      expect(error).toBe(ctx.err());
+      await other.query("rollback; drop table vacuumed");
+    },
+  );
 
   test("keeps the user's own statement_timeout if that is shorter", async () => {
     using ctx = withTimeout(background(), 60_000);
@@ -67,7 +106,7 @@ describe("a query from a pool whose context has a deadline", () => {
       ["30000", "30s"],
       ["3600000", "62s"],
     ] as const) {
-      const db = withContext(testPool({ options: `-c statement_timeout=${own}` }));
+      const db = withContext(testPool({ options: `-c statement_timeout=${own}` }), LIMITED);
       near(
         (await db.query<{ t: string }>(ctx, SHOW)).rows[0]!.t,
         Number.parseInt(left) * (left.endsWith("ms") ? 1 : 1000),
@@ -81,9 +120,25 @@ describe("a query from a pool whose context has a deadline", () => {
     }
   });
 
-  test("gets no statement_timeout with serverTimeout: false", async () => {
+  test("keeps a statement_timeout that the user sets later", async () => {
+    const pool = testPool({ max: 1 });
+    const db = withContext(pool, LIMITED);
     using ctx = withTimeout(background(), 60_000);
-    const db = withContext(testPool(), { serverTimeout: false });
+    const limit = async (): Promise<string> =>
+      (await db.query<{ t: string }>(ctx, SHOW)).rows[0]!.t;
+    near(await limit(), 62_000);
+    await db.query(ctx, "set statement_timeout = '300ms'");
+    expect(await limit()).toBe("300ms");
+    await pool.query("set statement_timeout = '200ms'");
+    expect(await limit()).toBe("200ms");
+    await expect(db.query(ctx, "select pg_sleep(60)")).rejects.toMatchObject({ code: "57014" });
+    await pool.query("reset statement_timeout");
+    near(await limit(), 62_000);
+  });
+
+  test("gets no statement_timeout by default", async () => {
+    using ctx = withTimeout(background(), 60_000);
+    const db = withContext(testPool());
     expect((await db.query(ctx, SHOW)).rows).toEqual([{ t: "0" }]);
     await db.transaction(ctx, async (tx) => {
       expect((await tx.query(ctx, SHOW)).rows).toEqual([{ t: "0" }]);
@@ -93,7 +148,7 @@ describe("a query from a pool whose context has a deadline", () => {
 
 test("the statements of a transaction get a statement_timeout, and the queries after it get none", async () => {
   const pool = testPool({ max: 1 });
-  const db = withContext(pool);
+  const db = withContext(pool, LIMITED);
   using ctx = withTimeout(background(), 60_000);
   await db.transaction(ctx, async (tx) => {
     for (let i = 0; i < 2; i++) near((await tx.query<{ t: string }>(ctx, SHOW)).rows[0]!.t, 62_000);
@@ -101,19 +156,8 @@ test("the statements of a transaction get a statement_timeout, and the queries a
   expect((await pool.query(SHOW)).rows).toEqual([{ t: "0" }]);
 });
 
-test("a query gets its statement_timeout even if the prepared statement that sets it was lost", async () => {
-  const pool = testPool({ max: 1 });
-  const db = withContext(pool);
-  using ctx = withTimeout(background(), 60_000);
-  for (const spoil of ["deallocate all", "select 1", "prepare eightysix_timeout as select 1"]) {
-    for (let i = 0; i < 3; i++) near((await db.query<{ t: string }>(ctx, SHOW)).rows[0]!.t, 62_000);
-    await pool.query(spoil);
-  }
-  near((await db.query<{ t: string }>(ctx, SHOW)).rows[0]!.t, 62_000);
-});
-
 test("queries on the caller's own client get no statement_timeout, because they may be in a transaction", async () => {
-  const db = withContext(await testClient());
+  const db = withContext(await testClient(), LIMITED);
   using ctx = withTimeout(background(), 60_000);
   expect((await db.query(ctx, SHOW)).rows).toEqual([{ t: "0" }]);
 });

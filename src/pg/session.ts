@@ -19,7 +19,12 @@ import { destroyClient } from "./end-client.ts";
 import { holdClient, leaseClient, returnClientIfIdle } from "./lease-client.ts";
 import { needQuery } from "./misuse.ts";
 import { StreamQuery } from "./stream-query.ts";
-import { isOutsideTransaction } from "./transaction-status.ts";
+import {
+  isOutsideTransaction,
+  trackTransactionStatus,
+  transactionStatusOf,
+  type TransactionStatus,
+} from "./transaction-status.ts";
 import type { QueryArguments, StreamConfig } from "./types.ts";
 
 /** Sessions that each lease a connection of `pool`. */
@@ -46,16 +51,34 @@ export function sessionsOfClient(
   let places = turns.get(client);
   if (places === undefined) turns.set(client, (places = new Places(1)));
   const turn = places;
+  trackTransactionStatus(client);
   return {
     stopTimeout: settings.stopTimeout,
     isCallersOwn: true,
     pool: turn,
     async take(ctx) {
       await turn.take(ctx);
-      const isInside = !isOutsideTransaction(client);
-      return new ClientSession(client, settings, () => turn.give(), isInside);
+      try {
+        const isIdle = (await askTransactionStatus(ctx, client, settings)) === "I";
+        return new ClientSession(client, settings, () => turn.give(), !isIdle);
+      } catch (error) {
+        turn.give();
+        throw error;
+      }
     },
   };
+}
+
+/** Returns the status of the client. If it is unknown, asks the server with an empty statement. */
+async function askTransactionStatus(
+  ctx: Context,
+  client: Client,
+  settings: Settings,
+): Promise<TransactionStatus | undefined> {
+  if (transactionStatusOf(client) === undefined) {
+    await runStoppable(ctx, new ClientQuery(ctx, [""], settings, client), settings.stopTimeout);
+  }
+  return transactionStatusOf(client);
 }
 
 class ClientSession implements Session<TransactionOptions> {

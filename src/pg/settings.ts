@@ -23,11 +23,17 @@ export interface WithContextOptions extends StopOptions {
    */
   stopTimeout?: number;
   /**
-   * Whether the server enforces deadlines too, true by default. A query from a Pool, or a statement
-   * in `transaction`, whose context has a deadline gets a `statement_timeout` of the remaining time
-   * plus the stop timeout. It ends the query if this process or its network has failed and can send
-   * no cancel request. The setting is sent along with the query, ends with it, and costs client and
-   * server about 20 microseconds.
+   * Whether the server enforces deadlines too, false by default. If true, a query from a Pool, or a
+   * statement in `transaction`, whose context has a deadline gets a `statement_timeout` of the
+   * remaining time plus the stop timeout. It ends the query if this process or its network has
+   * failed and can send no cancel request. A shorter limit of the user stays in force.
+   *
+   * The setting is sent along with the query, or with the BEGIN, and ends with it. Outside of
+   * `transaction`, only a text of one statement that begins with SELECT, INSERT, UPDATE, DELETE,
+   * MERGE, WITH, VALUES or TABLE gets a limit.
+   *
+   * First consider PostgreSQL's `client_connection_check_interval`, which costs nothing for each
+   * query and also works without a deadline.
    */
   serverTimeout?: boolean;
 }

@@ -383,6 +383,12 @@ describe("a stream", () => {
     await expectWhole(1);
   });
 
+  /** Returns the query that a client runs. pg before 8.17 keeps it in `activeQuery`. */
+  const activeQueryOf = (client: unknown): { _result: { rows: unknown[] } } => {
+    const { _activeQuery, activeQuery } = client as Record<string, never>;
+    return (_activeQuery ?? activeQuery) as never;
+  };
+
   test("keeps no rows that its loop has read", async () => {
     const kept: unknown[] = [];
     let client: unknown;
@@ -391,8 +397,8 @@ describe("a stream", () => {
     for await (const { n } of withContext(pool).stream<{ n: number }>(background(), config)) {
       if (n !== 45) continue;
       // pg collects the rows of a query with a callback in here.
-      const { _activeQuery } = client as { _activeQuery: { _result: { rows: unknown[] } } };
-      kept.push(..._activeQuery._result.rows);
+      const { _result } = activeQueryOf(client);
+      kept.push(..._result.rows);
     }
     expect(client).toBeDefined();
     expect(kept).toEqual([]);

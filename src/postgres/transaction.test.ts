@@ -220,15 +220,16 @@ describe("`transaction`", () => {
 
   test("sets statement_timeout from its deadline, for the transaction only", async () => {
     const show = sql<{ t: string }[]>`select current_setting('statement_timeout') as t`;
+    const db = withContext(sql, { serverTimeout: true });
     using ctx = withTimeout(background(), 60_000);
     const [inside] = await db.transaction(ctx, (tx) => tx.query(ctx, show));
     expect(Number.parseInt(inside!.t)).toBeGreaterThan(55_000);
     expect(Number.parseInt(inside!.t)).toBeLessThanOrEqual(62_000);
     expect(await db.transaction(background(), (tx) => tx.query(ctx, show))).toEqual([{ t: "0" }]);
     expect(await db.query(ctx, show)).toEqual([{ t: "0" }]);
-    const without = withContext(sql, { serverTimeout: false });
+    const without = withContext(sql);
     expect(await without.transaction(ctx, (tx) => tx.query(ctx, show))).toEqual([{ t: "0" }]);
-    const early = withContext(sql, { stopTimeout: -57_000 });
+    const early = withContext(sql, { serverTimeout: true, stopTimeout: -57_000 });
     using fresh = withTimeout(background(), 60_000);
     const ended = early.transaction(fresh, (tx) => tx.query(fresh, slow()));
     await expect(ended).rejects.toMatchObject({ code: "57014" });

@@ -58,10 +58,11 @@ export interface WithContextOptions extends StopOptions {
   stopTimeout?: number;
   /**
    * Whether the server enforces deadlines too, in case this process or its network has failed by
-   * then. If the context of a `transaction` has a deadline, its statements get a `statement_timeout`
-   * of the remaining time plus the stop timeout. The setting is sent with BEGIN and ends with the
-   * transaction. Single queries get none, because the driver cannot send one with a query.
-   * Default: true.
+   * then. If true, and the context of a `transaction` has a deadline, its statements get a
+   * `statement_timeout` of the remaining time plus the stop timeout. The setting is sent with BEGIN
+   * and ends with the transaction. Single queries get none, because the driver cannot send one with
+   * a query. First consider PostgreSQL's `client_connection_check_interval`.
+   * Default: false.
    */
   serverTimeout?: boolean;
 }

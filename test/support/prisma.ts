@@ -5,8 +5,18 @@ import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import pg from "pg";
 
 const build = fileURLToPath(new URL("../../build/", import.meta.url));
+
+/**
+ * Returns whether Prisma has another copy of pg than the tests. Prisma takes pools of its own copy
+ * only. There are two copies if the tests' pg is older than Prisma allows, as in `npm run lowest`.
+ */
+export function hasOtherPg(): boolean {
+  const ofPrisma = createRequire(import.meta.resolve("@prisma/adapter-pg"))("pg") as typeof pg;
+  return ofPrisma.Pool !== pg.Pool;
+}
 
 /** The part of the model's methods that the tests use. Rows have an `id` and a `note`. */
 export interface Orders {

@@ -54,7 +54,7 @@ function arms(pool: postgres.Pool): Arm[] {
     once: once(pool),
     is: (answer) => (answer as postgres.QueryResult<{ n: number }>).rows[0]?.n === 1,
   });
-  const ours = (name: string, context: () => Context & Disposable, serverTimeout = true): Arm =>
+  const ours = (name: string, context: () => Context & Disposable, serverTimeout = false): Arm =>
     arm(name, (pool) => {
       const db = withContext(pool, { serverTimeout });
       return async () => {
@@ -82,9 +82,9 @@ function arms(pool: postgres.Pool): Arm[] {
     ours("**ours**, a context for each request", () => withCancel(background())),
     ours("**ours**, with a deadline", () => withTimeout(background(), 30_000)),
     ours(
-      "**ours**, with a deadline, `serverTimeout: false`",
+      "**ours**, with a deadline, `serverTimeout: true`",
       () => withTimeout(background(), 30_000),
-      false,
+      true,
     ),
   ];
 }

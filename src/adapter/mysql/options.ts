@@ -23,13 +23,13 @@ export interface WithContextOptions extends StopOptions {
    */
   stopTimeout?: number;
   /**
-   * Whether the server is told the deadline, true by default. The server then stops a statement
+   * Whether the server is told the deadline, false by default. If true, the server stops a statement
    * even if this process or its network has failed.
    *
    * MariaDB (from 10.1.2 on) gets `SET STATEMENT max_statement_time=… FOR` in front of the SQL that
    * `query` or `stream` sends, if that begins with SELECT, INSERT, UPDATE, DELETE, REPLACE or WITH.
    * The limit is the remaining time plus the stop timeout. If the session has a shorter limit, that
-   * one stays in force. The server's logs show the prefix. Turn the option off behind a proxy that
+   * one stays in force. The server's logs show the prefix. Leave the option off behind a proxy that
    * routes by the first word, because the proxy sees the prefix too.
    *
    * `execute` and `batch` send no limit. MySQL gets no limit, because its only means of setting one

@@ -38,6 +38,17 @@ export function hasSeveralStatements(text: unknown): boolean {
   return end !== -1 && firstWordIn(text, end + 1) < text.length;
 }
 
+const READS_OR_WRITES_ROWS = /(?:select|insert|update|delete|merge|with|values|table)\b/iy;
+
+/**
+ * Returns whether a text is one statement that reads or writes rows. Such a statement commits
+ * nothing by itself, unlike CALL and DO, and runs beside others in a transaction, unlike VACUUM.
+ */
+export function isOneReadOrWrite(text: string): boolean {
+  READS_OR_WRITES_ROWS.lastIndex = firstWordIn(text);
+  return READS_OR_WRITES_ROWS.test(text) && !hasSeveralStatements(text);
+}
+
 const SPACE = " \t\n\r\f\v";
 
 /**

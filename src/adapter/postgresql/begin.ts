@@ -27,5 +27,5 @@ export function beginOf(options: TransactionOptions = {}, timeout?: number): str
   if (readOnly !== undefined) modes.push(readOnly ? "READ ONLY" : "READ WRITE");
   if (deferrable !== undefined) modes.push(deferrable ? "DEFERRABLE" : "NOT DEFERRABLE");
   const begin = ["BEGIN", modes.join(", ")].filter(Boolean).join(" ");
-  return timeout === undefined ? begin : `${begin}; ${setTimeoutTo(`'${timeout}'`)}`;
+  return timeout === undefined ? begin : `${begin}; ${setTimeoutTo(timeout)}`;
 }

@@ -41,6 +41,9 @@ export interface CancelTls {
  */
 const AT_ONCE = 8;
 
+/** How long the socket of a request that was given up is left to the server, in milliseconds. */
+const ABANDONED_FOR = 30_000;
+
 const placesByServer = new Map<string, Places>();
 
 function placesOf(to: CancelTarget["to"]): Places {
@@ -63,6 +66,7 @@ export class CancelRequest {
   readonly #target: CancelTarget;
   #isSent = false;
   #socket: Socket | undefined;
+  #reject: ((error: Error) => void) | undefined;
   readonly #abandoned = new AbortController();
 
   constructor(target: CancelTarget) {
@@ -104,10 +108,17 @@ export class CancelRequest {
     }
   }
 
-  /** Closes the socket. A request that was sent already may still hit the query that runs there. */
+  /**
+   * Gives the request up. If it was sent already, it may still hit the query that runs there. The
+   * socket is then left to the server for a while, because PgBouncer before 1.19.1 ends if a client
+   * closes it first (pgbouncer/pgbouncer#846).
+   */
   abandon(): void {
     this.#abandoned.abort();
-    this.#socket?.destroy();
+    if (this.#isSent) {
+      this.#reject?.(new Error("the cancel request was given up"));
+      this.#socket?.unref().setTimeout(ABANDONED_FOR, () => this.#socket?.destroy());
+    } else this.#socket?.destroy();
   }
 
   async #connectAndSend(): Promise<void> {
@@ -116,6 +127,7 @@ export class CancelRequest {
     const socket = (this.#socket = isOpen ? await to() : connect(to));
     if (this.#abandoned.signal.aborted) socket.destroy();
     await new Promise<void>((resolve, reject) => {
+      this.#reject = reject;
       const fail = (error?: Error): void => {
         socket.destroy();
         reject(error ?? new Error("the connection for the cancel request was closed early"));

@@ -52,7 +52,10 @@ describe("a bound pool", () => {
     expect(() => bind("select" as never, pool)).toThrow(/bind\(ctx, pool\)/);
     expect(() => bind(background(), new Date() as never)).toThrow(/Pool or a Client/);
     expect(() => bind(background(), pool, { onCancel: "x" as never })).toThrow(/"reuse"/);
-    const pipelined = testPool({ pipeline: true });
+    class Pipelined extends pg.Client {
+      override pipeline = true;
+    }
+    const pipelined = testPool({ Client: Pipelined });
     await expect(bind(background(), pipelined).connect()).rejects.toThrow(/pipeline/);
     expectWhole(pipelined);
   });
@@ -465,6 +468,7 @@ test("with onCancel: destroy, a transaction that is stopped loses its connection
 test("binding a client many times leaves no listeners on it", async () => {
   const client = await testClient();
   const inside = (client as unknown as { connection: NodeJS.EventEmitter }).connection;
+  await bind(background(), client).query("select 1");
   const before = inside.listenerCount("readyForQuery");
   for (let i = 0; i < 20; i++) await bind(background(), client).query("select 1");
   expect(inside.listenerCount("readyForQuery")).toBe(before);

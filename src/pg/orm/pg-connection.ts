@@ -6,30 +6,25 @@ import { ClientQuery } from "../client-query.ts";
 import type { PoolClient, Result } from "../driver.ts";
 import { destroyPoolClient, ignoreError } from "../end-client.ts";
 import { textOf } from "../running-query.ts";
+import { isOutsideTransaction, trackTransactionStatus } from "../transaction-status.ts";
 import type { QueryArguments } from "../types.ts";
 import { runUnstoppableStatement } from "../unstoppable.ts";
 
 export class PgConnection implements DriverConnection<QueryArguments, Result> {
   readonly #client: PoolClient;
   readonly #settings: Settings;
-  /** The transaction status that the server reported last. "I" means outside any transaction. */
-  #transactionStatus = "I";
   #onEnd: () => void = ignoreError;
 
   constructor(client: PoolClient, settings: Settings) {
     this.#client = client;
     this.#settings = settings;
+    trackTransactionStatus(client);
   }
 
-  /**
-   * Keeps the transaction status from now on, until the client goes back to its pool. Calls `onEnd`
-   * if the connection ends before.
-   */
+  /** Calls `onEnd` if the connection ends before the client goes back to its pool. */
   watchLease(onEnd: () => void): void {
-    this.#transactionStatus = "I";
     this.#unwatch(); // The last lease may have ended without the proxy's `release`.
     this.#onEnd = onEnd;
-    this.#client.connection.on("readyForQuery", this.#onReadyForQuery);
     this.#client.connection.once("end", onEnd);
     // Without a listener, the error of a broken connection would end the process. The statement that
     // runs rejects with the same error, and so does the next statement if none runs.
@@ -37,14 +32,9 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   }
 
   #unwatch(): void {
-    this.#client.connection.removeListener("readyForQuery", this.#onReadyForQuery);
     this.#client.connection.removeListener("end", this.#onEnd);
     this.#client.removeListener("error", ignoreError);
   }
-
-  readonly #onReadyForQuery = ({ status }: { status: string }): void => {
-    this.#transactionStatus = status;
-  };
 
   textOf(args: QueryArguments): string {
     return textOf(args);
@@ -80,7 +70,7 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   }
 
   isTransactionOpen(): boolean {
-    return this.#transactionStatus !== "I";
+    return !isOutsideTransaction(this.#client);
   }
 
   isBusy(): boolean {

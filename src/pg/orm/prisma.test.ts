@@ -1,6 +1,14 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  expect,
+  onTestFinished,
+  test as anyTest,
+  vi,
+} from "vitest";
 import { background, isCanceled, withCancel } from "../../index.ts";
 import {
   mark,
@@ -11,11 +19,18 @@ import {
   type Observer,
 } from "../../../test/support/postgres.ts";
 import { expectWhole, failure, idsIn, isRunning } from "../../../test/support/orms.ts";
-import { generatePrisma, type GeneratedPrisma, type Prisma } from "../../../test/support/prisma.ts";
+import {
+  generatePrisma,
+  hasOtherPg,
+  type GeneratedPrisma,
+  type Prisma,
+} from "../../../test/support/prisma.ts";
 import { runWithContext } from "../../current/index.ts";
 import { contextPool, prismaExtension } from "../index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const test = anyTest.skipIf(hasOtherPg());
 
 const name = `orm_prisma_${process.pid}`;
 let generated: GeneratedPrisma;

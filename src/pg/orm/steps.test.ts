@@ -11,7 +11,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { Context } from "../../index.ts";
 import { idsIn, table } from "../../../test/support/orms.ts";
 import { observer, postgresUrl, until } from "../../../test/support/postgres.ts";
-import { generatePrisma } from "../../../test/support/prisma.ts";
+import { generatePrisma, hasOtherPg } from "../../../test/support/prisma.ts";
 import { cancelAtEveryStep, postgresMessages, startRelay } from "../../../test/support/steps.ts";
 import { runWithContext } from "../../current/index.ts";
 import { bind, contextPool, prismaExtension } from "../index.ts";
