@@ -116,19 +116,15 @@ describe.each(forms)("$driver, $form", ({ driver, form }) => {
     const pooler = await startPooler(behaviors["session mode"]);
     const lock = await advisoryLock();
     const db = drivers[driver]({ url: pooler.url, max: 1 });
-    for (;;) {
-      const { clients, arrived } = pooler;
-      const before = clients.length;
+    // On a busy machine a second request may be sent. Then the connection is closed.
+    for (let attempt = 0; attempt < 10; attempt++) {
       const query = await startQuery(db[form]!, lock.wait);
       query.ctx.cancel();
       await query.settled;
-      await until(() => pooler.handled === pooler.arrived);
-      const requests = pooler.arrived - arrived;
       expect(await db.query(background(), "select 3 as i")).toBe(3);
-      if (requests > 1) continue; // on a slow machine the stop was repeated
-      expect(clients.length - before).toBeLessThanOrEqual(1);
-      expect(clients.at(-1)?.statements.some((sql) => sql.includes(query.tag))).toBe(true);
-      return;
+      const { statements } = pooler.clients.at(-1)!;
+      if (statements.some((sql) => sql.includes(query.tag))) return;
     }
+    expect.unreachable("no connection was used again");
   });
 });
