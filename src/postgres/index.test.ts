@@ -443,7 +443,7 @@ describe("a wrong argument", () => {
   test.each([0, -1, Number.NaN])(
     "of `withContext`, a sql with max_pipeline %d, throws a TypeError",
     (max_pipeline) => {
-      expect(() => withContext(testSql({ max_pipeline }))).toThrow(
+      expect(() => withContext(testSql({ max_pipeline } as never))).toThrow(
         new TypeError(
           `withContext cannot take a sql whose max_pipeline is number ${max_pipeline}: with it, sql.begin of postgres.js does not work either; call postgres() with max_pipeline 1 or more, or leave it out`,
         ),
@@ -452,7 +452,7 @@ describe("a wrong argument", () => {
   );
 
   test("is not a sql with max_pipeline 1, on which queries and transactions run", async () => {
-    const sql = testSql({ max: 1, max_pipeline: 1 });
+    const sql = testSql({ max: 1, max_pipeline: 1 } as never);
     const db = withContext(sql);
     const ctx = background();
     const answers = await Promise.all([
