@@ -131,68 +131,12 @@ function unwrapped(error: unknown): unknown {
   return error;
 }
 
-<<<<<<< HEAD
-test.each(Object.keys(orms))(
-  `${cancels} late cancel requests of %s hit no other query`,
-  async (name) => {
-    const max = 4;
-    const application = `victims ${process.pid} ${name}`;
-    const pool = new (contextPool(pg.Pool, { onCancel: "reuse" }))({
-      connectionString: postgresUrl(),
-      application_name: application,
-      max,
-    });
-    const pids = new Set<number>();
-    pool.on("connect", (client) =>
-      pids.add((client as unknown as { processID: number }).processID),
-    );
-    const orm = await orms[name]!(pool);
-    onTestFinished(async () => {
-      await orm.end?.();
-      await pool.end().catch(() => undefined); // TypeORM may have ended it already
-    });
-    const select = (i: number, seconds: number): string =>
-      `select ${i} as i, pg_sleep(${seconds})::text`;
-    await race({
-      seed: name.length,
-      cancels,
-      workers: 3 * max,
-      guilty: (ctx, i, seconds) =>
-        orm
-          .within(ctx, (db) =>
-            i % 2 === 0
-              ? db.one(select(i, seconds))
-              : db.transaction(async (one) => {
-                  expect(await one(select(i, 0))).toBe(i);
-                  return one(select(i, seconds));
-                }),
-          )
-          .catch((error: unknown) => {
-            throw unwrapped(error);
-          }),
-      innocent: (ctx, i) =>
-        orm.within(ctx, (db) =>
-          i % 3 === 0 ? db.transaction((one) => one(select(i, 0.0005))) : db.one(select(i, 0.0005)),
-        ),
-    });
-    await until(() => pool.waitingCount === 0 && pool.idleCount === pool.totalCount);
-    expect(pids.size).toBe(pool.totalCount); // no connection was destroyed
-    const look = await observer();
-    const { rows } = await look.query<{ state: string }>(
-      "select distinct state from pg_stat_activity where application_name = $1",
-      [application.slice(0, 63)],
-    );
-    expect(rows).toEqual([{ state: "idle" }]); // no connection is inside a transaction
-    expect(unhandled).toEqual([]);
-  },
-);
-=======
 const names = Object.keys(orms).filter((name) => !name.startsWith("Prisma") || !hasOtherPg());
 
 test.each(names)(`${cancels} late cancel requests of %s hit no other query`, async (name) => {
   const max = 4;
   const application = `victims ${process.pid} ${name}`;
-  const pool = new (contextPool(pg.Pool))({
+  const pool = new (contextPool(pg.Pool, { onCancel: "reuse" }))({
     connectionString: postgresUrl(),
     application_name: application,
     max,
@@ -238,4 +182,3 @@ test.each(names)(`${cancels} late cancel requests of %s hit no other query`, asy
   expect(rows).toEqual([{ state: "idle" }]); // no connection is inside a transaction
   expect(unhandled).toEqual([]);
 });
->>>>>>> w/deadlines
