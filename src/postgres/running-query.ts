@@ -34,7 +34,7 @@ export class RunningQuery implements Operation<unknown> {
   readonly what: string;
   protected readonly connection: LeasedConnection;
   protected sent: SentQuery | undefined;
-  readonly #query: Query;
+  protected readonly query: Query;
   readonly #settings: Settings;
   readonly #isLast: boolean;
   readonly #mustFinish: boolean;
@@ -57,7 +57,7 @@ export class RunningQuery implements Operation<unknown> {
     settings: Settings,
     { isLast = false, mustFinish = false }: QueryOptions = {},
   ) {
-    this.#query = query;
+    this.query = query;
     this.connection = connection;
     this.#settings = settings;
     this.#isLast = isLast;
@@ -82,7 +82,7 @@ export class RunningQuery implements Operation<unknown> {
       resolver.reject(error, { answered: !isConnectionError(error) });
     };
     const outcome = { resolve: onResult, reject: onError };
-    this.sent = copyQuery(this.#query, outcome, this.overrides());
+    this.sent = copyQuery(this.query, outcome, this.overrides());
     this.#sentAt = now();
     this.connection.execute(this.sent);
   }

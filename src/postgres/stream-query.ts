@@ -51,7 +51,10 @@ export class StreamQuery extends RunningQuery implements Stream {
       if (this.#isClosing) return this.connection.pool.CLOSE;
       return new Promise((resolve) => (this.#continue = resolve));
     };
-    return { cursorFn, cursorRows: this.#rowsPerFetch };
+    // The simple protocol has no portals: all rows arrive at once, and after an error the driver sends
+    // a Sync whose answer it takes for that of the next query. `cursor()` of the driver excludes it too.
+    const options = { ...this.query.options, simple: false };
+    return { cursorFn, cursorRows: this.#rowsPerFetch, options };
   }
 
   /** A stopped stream rejects, although a closed portal is a success for the server. */

@@ -346,6 +346,23 @@ describe("`stream`", () => {
     await wholePool(sql);
   });
 
+  test("of a text without values fetches its rows in batches, and an error in it leaves the connection in step", async () => {
+    const sql = testSql({ max: 1 });
+    const db = withContext(sql);
+    const ctx = background();
+    const text = "select 1 / (3 - g) as n from generate_series(1, 9) g";
+    const seen: number[] = [];
+    const read = async (): Promise<void> => {
+      for await (const row of db.stream<{ n: number }>(ctx, sql.unsafe(text), { rows: 2 })) {
+        seen.push(row.n);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: "22012" });
+    expect(seen).toEqual([0, 1]); // the first batch, because the second one fails
+    expect(await db.query(ctx, sql`select 3 as i`)).toEqual([{ i: 3 }]);
+    expect(await sql`select 4 as i`).toEqual([{ i: 4 }]);
+  });
+
   test("yields the rows that precede an error of the server, and throws the error", async () => {
     const ctx = background();
     const seen: unknown[] = [];
