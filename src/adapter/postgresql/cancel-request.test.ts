@@ -88,6 +88,24 @@ describe("a server", () => {
   });
 });
 
+test("the connection of a request that was given up after it was sent is left to the server, and its place is free", async () => {
+  const { to, sockets } = await startServer(() => undefined);
+  const { signal } = new AbortController();
+  const requests = Array.from({ length: 8 }, () => request(to));
+  const sent = requests.map((one) => one.send(signal));
+  await vi.waitUntil(() => sockets.length === 8 && sockets.every((one) => one.bytesRead === 16));
+  let closed = 0;
+  for (const socket of sockets) socket.once("close", () => closed++);
+  for (const one of requests) one.abandon();
+  const ends = await Promise.allSettled(sent);
+  expect(ends.map(({ status }) => status)).toEqual(Array(8).fill("rejected"));
+  const next = request(to).send(signal);
+  await vi.waitUntil(() => sockets.length === 9);
+  expect(closed).toBe(0);
+  for (const socket of sockets) socket.end();
+  expect(await next).toBe("unproven");
+});
+
 test.each([
   [null, null, false],
   [0, 0, false],

@@ -70,7 +70,7 @@ const findings: Record<Breach, readonly [tests: string, message: RegExp]> = {
     /must contain \[\], and contains \[1\]/,
   ],
   "gives a connection back inside a transaction": [
-    "a transaction whose function throws",
+    "a transaction whose function throws is rolled back",
     /still inside a transaction: roll back/,
   ],
   "leaves a transaction of connection() open": [
@@ -80,6 +80,10 @@ const findings: Record<Breach, readonly [tests: string, message: RegExp]> = {
   "gives back a connection whose context has ended": [
     "connections: the connection of a function",
     /was not closed, so that its locks and settings reach the next caller/,
+  ],
+  "keeps the place of a connection that broke": [
+    "an operation whose connection is cut at any step",
+    /no operation succeeds any more/,
   ],
   "refuses a clean-up after the end of its context": [
     "connections: the function of connection() can clean up",

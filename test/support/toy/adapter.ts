@@ -106,7 +106,10 @@ async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Pr
       }
     },
     destroy: () => connection.destroy(),
-    end: () => pool.giveBack(connection),
+    end() {
+      const isKept = breach === "keeps the place of a connection that broke";
+      if (!isKept || !connection.isBroken) pool.giveBack(connection);
+    },
   };
 }
 

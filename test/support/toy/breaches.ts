@@ -27,6 +27,7 @@ export const breaches = [
   "leaves a transaction of connection() open",
   "gives back a connection whose context has ended",
   "refuses a clean-up after the end of its context",
+  "keeps the place of a connection that broke",
 ] as const;
 
 export type Breach = (typeof breaches)[number];
