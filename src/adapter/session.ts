@@ -86,7 +86,7 @@ export interface ConnectionOptions {
    * and its statements have ended. "close", the default, closes the connection, because the function
    * may not have cleaned up: locks, temporary tables and settings would reach the next caller. "keep"
    * rolls back an open transaction and returns the connection to its pool, as after any other end. A
-   * connection of your own is never closed.
+   * connection of your own is not closed for that.
    */
   after?: "close" | "keep";
 }

@@ -1,10 +1,13 @@
 /** Invariants 5 and 7: what the garbage collector finds. */
 import { describe, expect, test } from "vitest";
 import { collected } from "../../test/support.ts";
+import { scopeOf } from "./foreign.ts";
+import { isWatched } from "./tree.ts";
 import {
   afterFunc,
   background,
   key,
+  merge,
   withCancel,
   withSignal,
   withTimeout,
@@ -53,6 +56,35 @@ describe("a long-lived parent", () => {
         both.signal.addEventListener("abort", () => held);
       },
     ],
+    [
+      "bound to a signal and ended by it",
+      (ctx, held) => {
+        const controller = new AbortController();
+        const both = withSignal(ctx, controller.signal);
+        both.signal.addEventListener("abort", () => held);
+        afterFunc(both, () => held);
+        controller.abort();
+      },
+    ],
+    [
+      "merged with another context and ended by that one",
+      (ctx, held) => {
+        const other = withCancel(background());
+        const both = merge(ctx, other);
+        both.signal.addEventListener("abort", () => held);
+        afterFunc(both, () => held);
+        other.cancel();
+      },
+    ],
+    [
+      "merged into another context and ended by that one",
+      (ctx, held) => {
+        const other = withCancel(background());
+        const both = merge(other, ctx);
+        afterFunc(both, () => held);
+        other.cancel();
+      },
+    ],
   ])("retains nothing of a child that was %s", async (_how, use) => {
     const parent = withCancel(background());
     const keep = afterFunc(parent, () => undefined);
@@ -61,6 +93,19 @@ describe("a long-lived parent", () => {
     expect(parent.err()).toBeUndefined();
     keep();
   });
+
+  test.each([0, 1])(
+    "is not watched any more when a merged context ends with the other one, if it is at place %d",
+    (place) => {
+      const parent = withCancel(background());
+      const other = withCancel(background());
+      const both = place === 0 ? merge(parent, other) : merge(other, parent);
+      expect(isWatched(scopeOf(parent)!)).toBe(true);
+      other.cancel();
+      expect(both.err()).toBe(other.err());
+      expect(isWatched(scopeOf(parent)!)).toBe(false);
+    },
+  );
 
   test("retains the scope of a forgotten child that is watched, and neither its handle nor its values", async () => {
     const parent = withCancel(background());

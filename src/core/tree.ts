@@ -327,6 +327,8 @@ export function push(top: Scope): void {
     const scope = scopes[i] as Scope;
     const { watch, end } = scope;
     if (watch === undefined || watch === TIMED_UNWATCHED || end === undefined) continue;
+    // A scope that a tie has ended is still in the list of its parent, which may live on.
+    if (watch.host !== undefined) unlink(watch);
     disarm(watch);
     if (watch.controller === undefined) scope.watch = TIMED_UNWATCHED;
     else (signals ??= []).push(watch);

@@ -21,8 +21,8 @@ export interface ContextQueries<D extends PoolLike | ClientLike> {
    *
    * On a Client: a cancel request never hits the queries before and after this one. The connection
    * still belongs to the caller. Inside a transaction, a canceled query aborts the transaction, and
-   * the caller sends the ROLLBACK. The connection is destroyed only if the server does not answer
-   * within the stop timeout.
+   * the caller sends the ROLLBACK. The connection is destroyed if the server does not answer within
+   * the stop timeout, and closed after a stop as the option `onCancel` says.
    *
    * Rejects with a TypeError for a callback or a submittable (a `pg.Query`, a cursor).
    *
@@ -129,7 +129,7 @@ export interface ContextDatabase<D extends PoolLike | ClientLike> extends Contex
    * live, such as that of `shield`: until the deadline of that context or, if it has none, for one
    * stop timeout. If `ctx` has ended by the time at which `fn` and its statements have ended, the
    * pool's connection is closed, so that locks, temporary tables and settings reach no other caller.
-   * The option `after: "keep"` returns it to the pool instead. A Client of yours is never closed.
+   * The option `after: "keep"` returns it to the pool instead. A Client of yours is not closed for that.
    *
    * @example
    * await db.connection(ctx, async (own) => {

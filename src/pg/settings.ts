@@ -6,10 +6,11 @@ export interface WithContextOptions extends StopOptions {
    * What happens to a connection after a query on it was canceled.
    *
    * - "auto", the default, uses it again if the server has proved that it consumed the cancel request:
-   *   exactly one was sent, and the query failed with the error of a cancel request. Otherwise the
-   *   connection is closed, and nothing more is sent there, because a pooler in between may deliver
-   *   the request late.
-   * - "reuse" uses it again. Choose it only if the server itself is at the other end of the connection.
+   *   exactly one was sent, and the query failed with the error of a cancel request. It also does so
+   *   if the query ended before one was sent. Otherwise the connection is closed, and nothing more is
+   *   sent there, because a pooler in between may deliver the request late.
+   * - "reuse" uses it again. Choose it only if nothing stands between this process and the server, or
+   *   a pooler for which docs/poolers.md allows it.
    * - "destroy" closes it.
    *
    * docs/poolers.md says which one each connection pooler needs.
@@ -32,8 +33,8 @@ export interface WithContextOptions extends StopOptions {
    * `transaction`, only a text of one statement that begins with SELECT, INSERT, UPDATE, DELETE,
    * MERGE, WITH, VALUES or TABLE gets a limit.
    *
-   * First consider PostgreSQL's `client_connection_check_interval`, which costs nothing for each
-   * query and also works without a deadline.
+   * First consider PostgreSQL's `client_connection_check_interval`, which adds no message to a query
+   * and also works without a deadline.
    */
   serverTimeout?: boolean;
 }

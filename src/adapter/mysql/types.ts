@@ -73,7 +73,8 @@ export interface Connections<S> {
    * live, such as that of `shield`: until the deadline of that context or, if it has none, for one
    * stop timeout. If `ctx` has ended by the time at which `fn` and its statements have ended, the
    * pool's connection is closed, so that locks, temporary tables and settings reach no other caller.
-   * The option `after: "keep"` returns it to the pool instead. A connection of yours is never closed.
+   * The option `after: "keep"` returns it to the pool instead. A connection of yours is not closed
+   * for that.
    */
   connection<T>(
     ctx: Context,

@@ -27,6 +27,7 @@ import { isSqlOrConfig } from "./query-arguments.ts";
  *   "ERR_NOTHING_COMMITTED".
  * - `release`, of a client that `connect` returned, destroys the connection if a query was stopped
  *   and the transaction was left open.
+ * - After a stop, the connection is used again or closed as the option `onCancel` says.
  * - Cursors (pg-cursor, pg-query-stream): a read that is running is stopped, and the next read
  *   rejects. Between reads the server is idle, and the cursor keeps its connection until it is
  *   closed.
