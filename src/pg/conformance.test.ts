@@ -5,7 +5,7 @@ import pg from "pg";
 import { describe } from "vitest";
 import { runWithContext } from "../current/index.ts";
 import type { Context } from "../index.ts";
-import { holdAdapter } from "../../test/support/conformance.ts";
+import { AFTER_A_STOP, holdAdapter, onlyGroups } from "../../test/support/conformance.ts";
 import { FAILING, onPostgres } from "../../test/support/postgres-conformance.ts";
 import { postgresUrl } from "../../test/support/postgres.ts";
 import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
@@ -66,7 +66,7 @@ const transaction = (tx: ContextTransaction<pg.Pool>): TransactionUnderTest => (
 });
 
 for (const onCancel of ["auto", "reuse"] as const) {
-  holdAdapter(describe, {
+  holdAdapter(onCancel === "auto" ? describe : onlyGroups(describe, AFTER_A_STOP), {
     ...shared,
     name: `eightysix/pg with onCancel "${onCancel}"`,
     documented: { afterStop: onCancel },

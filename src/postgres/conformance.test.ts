@@ -2,7 +2,7 @@
 import postgres from "postgres";
 import { describe } from "vitest";
 import type { Context } from "../index.ts";
-import { holdAdapter } from "../../test/support/conformance.ts";
+import { AFTER_A_STOP, holdAdapter, onlyGroups } from "../../test/support/conformance.ts";
 import { FAILING, onPostgres } from "../../test/support/postgres-conformance.ts";
 import { postgresUrl } from "../../test/support/postgres.ts";
 import { CANCELS } from "../../test/support/race.ts";
@@ -38,7 +38,7 @@ const transaction = (sql: postgres.Sql, tx: Tx): TransactionUnderTest => ({
 
 for (const onCancel of ["auto", "reuse"] as const) {
   holdAdapter<Db>(
-    describe,
+    onCancel === "auto" ? describe : onlyGroups(describe, AFTER_A_STOP),
     {
       ...shared,
       name: `eightysix/postgres with onCancel "${onCancel}"`,

@@ -7,6 +7,33 @@ import {
 } from "../../src/testing/conformance/index.ts";
 import { CANCELS, SEED, tell } from "./race.ts";
 
+/** The groups of tests that depend on whether a connection is used again after a stop. */
+export const AFTER_A_STOP: ReadonlySet<string> = new Set([
+  "receipts",
+  "a result that beats its stop",
+  "late stops",
+  "the race",
+]);
+
+/** Returns a `describe` that leaves the groups out that are not in `groups`. */
+export function onlyGroups(
+  describe: Runner["describe"],
+  groups: ReadonlySet<string>,
+): Runner["describe"] {
+  let isInside = false;
+  return (name, fn) => {
+    if (isInside) {
+      if (groups.has(name)) describe(name, fn);
+      return;
+    }
+    describe(name, () => {
+      isInside = true;
+      fn();
+      isInside = false;
+    });
+  };
+}
+
 /**
  * Holds an adapter to the stopping protocol. `describe` skips the tests if the server is missing.
  * `skipped` has the tests that cannot hold for this adapter, by title, and why.
