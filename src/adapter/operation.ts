@@ -42,7 +42,7 @@ export interface Operation<T> {
   stop(signal: AbortSignal): PromiseLike<StopProof>;
   /**
    * Milliseconds between the first stop and the second, 50 by default. Each later pause is twice as
-   * long. It is read when the first stop has ended. If stops are "unproven", choose more for an
+   * long. It is read when the first stop that was sent has ended. If stops are "unproven", choose more for an
    * operation that was sent long ago: its stop cannot have overtaken it, and a second request takes
    * the proof away.
    */

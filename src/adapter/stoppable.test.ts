@@ -274,6 +274,37 @@ describe("an operation whose context ends", () => {
     }
   });
 
+  test("is asked to stop soon while no stop was sent, and after `repeatAfter` once one was sent", async () => {
+    vi.useFakeTimers();
+    try {
+      const proofs: StopProof[] = ["unsent", "unsent", "unproven"];
+      let calls = 0;
+      const operation = new TestOperation({
+        stop: () => Promise.resolve(proofs[calls++] ?? "unproven"),
+      });
+      const { ctx, settled } = run(operation);
+      ctx.cancel();
+      for (const [ms, expected] of [
+        [0, 1],
+        [50, 2],
+        [100, 3],
+      ] as const) {
+        await vi.advanceTimersByTimeAsync(ms);
+        expect(calls).toBe(expected);
+        if (calls === 2) Object.assign(operation, { repeatAfter: 500 });
+      }
+      await vi.advanceTimersByTimeAsync(499);
+      expect(calls).toBe(3);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(calls).toBe(4);
+      operation.resolver.resolve("result");
+      await vi.advanceTimersByTimeAsync(0);
+      await settled;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("is asked to stop again and again until it settles, and the calls do not overlap", async () => {
     vi.useFakeTimers();
     try {

@@ -140,9 +140,11 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
     try {
       let pause: number | undefined;
       while (!this.#isSettled) {
-        stopping.record(await Promise.race([this.#operation.stop(stopping.signal), timedOut]));
+        const proof = await Promise.race([this.#operation.stop(stopping.signal), timedOut]);
+        const isFirst = stopping.record(proof) === 1;
         if (this.#isSettled) break;
-        pause = pause === undefined ? (this.#operation.repeatAfter ?? REPEAT_AFTER) : 2 * pause;
+        const first = this.#operation.repeatAfter ?? REPEAT_AFTER;
+        pause = pause === undefined || isFirst ? first : 2 * pause;
         await Promise.race([stopping.settled, sleep(limit, pause)]);
       }
     } catch (reason) {
@@ -208,10 +210,11 @@ class Stopping {
     this.#resolve?.();
   }
 
-  record(proof: StopProof): void {
-    if (proof === "unsent") return;
-    this.#sent++;
+  /** Returns the number of this stop among those that were sent, or 0 if it was not sent. */
+  record(proof: StopProof): number {
+    if (proof === "unsent") return 0;
     if (proof === "proven") this.#proven++;
+    return ++this.#sent;
   }
 
   /** `isAnswered` says whether the operation was answered as one stop is answered. */

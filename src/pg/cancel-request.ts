@@ -21,7 +21,9 @@ export function cancelRequestFor(client: Client): CancelRequest | undefined {
     to:
       remoteAddress !== undefined && remotePort !== undefined
         ? { host: remoteAddress, port: remotePort }
-        : { path: `${host}/.s.PGSQL.${port}` },
+        : host.startsWith("/")
+          ? { path: `${host}/.s.PGSQL.${port}` }
+          : { host, port }, // the stream is one of the user's, or it has closed
     tls: tlsOf(client),
     pid: Number(processID),
     secret: Number(secretKey),

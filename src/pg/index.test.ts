@@ -1,5 +1,5 @@
 import pg from "pg";
-import { beforeEach, describe, expect, expectTypeOf, test, vi } from "vitest";
+import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from "vitest";
 import {
   background,
   CanceledError,
@@ -14,12 +14,14 @@ import {
 import {
   mark,
   observer,
+  postgresUrl,
   testClient,
   testPool,
   until,
   type Observer,
 } from "../../test/support/postgres.ts";
-import { withContext } from "./index.ts";
+import { startProxy } from "../../test/support/proxy.ts";
+import { withContext, type ContextQueries } from "./index.ts";
 
 const cpuHeavy = "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b";
 
@@ -458,6 +460,49 @@ describe("a query on the caller's own client", () => {
       expect((await next).rows[0]!.i).toBe(i);
     }
   });
+
+  test.each(["a client", "connection()"])(
+    "closes the connection of %s if its stop was not proven, and sends none of the next queries",
+    async (where) => {
+      const { hostname, port } = new URL(postgresUrl());
+      let pass!: () => void;
+      const held = new Promise<void>((resolve) => (pass = resolve));
+      const proxy = await startProxy(
+        { host: hostname, port: Number(port) },
+        { onChunk: (link) => (link.index === 1 ? held : undefined) },
+      );
+      const name = `unsent_${process.pid}_${Math.floor(performance.now() * 1_000)}`;
+      await look.query(`create table ${name} (n int)`);
+      onTestFinished(async () => void (await look.query(`drop table ${name}`)));
+      const connectionString = postgresUrl(proxy);
+      const text = `select pg_sleep(0.3) ${mark()}`;
+      using ctx = withCancel(background());
+      const use = async (on: Pick<ContextQueries<pg.Client>, "query">): Promise<void> => {
+        const first = on.query(ctx, text);
+        const next = on.query(background(), `insert into ${name} values (1)`);
+        next.catch(() => undefined);
+        await until(async () => (await look.running(text)) === 1);
+        ctx.cancel();
+        await until(async () => (await look.running(text)) === 0);
+        pass();
+        expect((await first).rows).toHaveLength(1); // the result came first
+        await expect(next).rejects.toThrow();
+      };
+      if (where === "a client") {
+        const client = new pg.Client({ connectionString });
+        client.on("error", () => undefined);
+        await client.connect();
+        await use(withContext(client));
+      } else {
+        const pool = testPool({ connectionString, max: 1 });
+        await withContext(pool)
+          .connection(background(), use)
+          .catch(() => undefined);
+        expect((await pool.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
+      }
+      expect((await look.query(`select n from ${name}`)).rows).toEqual([]);
+    },
+  );
 
   test("rejects with the driver's error when the connection is lost", async () => {
     const client = await testClient();

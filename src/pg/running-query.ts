@@ -36,8 +36,10 @@ export abstract class RunningQuery implements Operation<Result> {
   #settle: Resolver<Result> | undefined;
   /** The connection, from the moment at which the query is sent there. */
   #client: Client | undefined;
-  #sentAt = 0;
+  /** When the query was sent, or its last fetch. */
+  protected sentAt = 0;
   #hasEnded = false;
+  #isHeld = false;
   #request: CancelRequest | undefined;
   repeatAfter: number | undefined;
   /** Whether the query was asked to stop after it was sent. */
@@ -76,8 +78,8 @@ export abstract class RunningQuery implements Operation<Result> {
    *
    * A caller's own client may have more queries in its queue, and pg has no hook to hold them back.
    * So their bytes are held back: the socket is corked until the server has closed the connection
-   * of the cancel request. If it is unknown whether the server did so, the query's connection is
-   * destroyed while it is still corked.
+   * of the cancel request, and from the end of the query until it is known whether its connection
+   * is closed. A connection that is closed is still corked then.
    */
   async stop(signal: AbortSignal): Promise<StopProof> {
     if (this.#client === undefined) {
@@ -87,13 +89,25 @@ export abstract class RunningQuery implements Operation<Result> {
     const request = (this.#request = cancelRequestFor(this.#client));
     if (request === undefined) return await this.stopWithoutKey(signal);
     this.wasStopped = true;
-    const { stream } = this.#client.connection;
-    stream.cork();
+    this.#hold();
     const stoppedAt = now();
     const proof = await request.send(signal);
-    this.repeatAfter ??= repeatAfter(this.#sentAt, stoppedAt);
-    stream.uncork();
+    if (proof !== "unsent") this.repeatAfter ??= repeatAfter(this.sentAt, stoppedAt);
+    if (!this.#hasEnded) this.#letGo();
     return proof;
+  }
+
+  /** Holds back what is written to the connection from now on, if the query was stopped. */
+  readonly #hold = (): void => {
+    if (!this.wasStopped || this.#isHeld || this.#client === undefined) return;
+    this.#isHeld = true;
+    this.#client.connection.stream.cork();
+  };
+
+  #letGo(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#client?.connection.stream.uncork();
   }
 
   /** Stops a query whose server takes no cancel requests: its connection is destroyed. */
@@ -107,13 +121,14 @@ export abstract class RunningQuery implements Operation<Result> {
 
   destroy(): void {
     this.#hasEnded = true;
-    this.#request?.abandon();
     this.destroyConnection();
+    this.#request?.abandon();
   }
 
   release(end: OperationEnd): void {
     this.#work?.end(end.state);
     this.returnConnection(this.wasStopped && closesAfterStop(this.settings, end));
+    this.#letGo();
   }
 
   /** Creates the query with pg's own class, as `client.query` does. */
@@ -147,15 +162,21 @@ export abstract class RunningQuery implements Operation<Result> {
   /** Records that the query is sent now. From here on, a cancel request to this client hits it. */
   protected markSent(client: Client): void {
     this.#client = client;
-    this.#sentAt = now();
+    this.sentAt = now();
     this.#work?.end();
     this.#work = startWork(this.ctx, "pg.query", this.#text);
   }
 
   /** Rejects with `ctx.err()`. The context is done, and the server runs nothing of this query. */
   protected rejectAsDone(): void {
-    this.#hasEnded = true;
+    this.#end();
     this.#settle?.reject(this.ctx.err());
+  }
+
+  #end(): void {
+    // A query can end twice. The second time, the connection may serve another one.
+    if (!this.#hasEnded) this.#hold();
+    this.#hasEnded = true;
   }
 
   protected get hasEnded(): boolean {
@@ -165,7 +186,7 @@ export abstract class RunningQuery implements Operation<Result> {
   /** Receives the result. The driver calls it when the query ends, and sometimes twice. */
   protected readonly onResult: Callback = (error, result) => {
     if (!error) {
-      this.#hasEnded = true;
+      this.#end();
       this.#settle?.resolve(result);
     } else if (this.#client === undefined) {
       this.#hasEnded = true;
@@ -180,10 +201,11 @@ export abstract class RunningQuery implements Operation<Result> {
    */
   #rejectWhenReady({ connection, readyForQuery }: Client, error: Error): void {
     const reject = (message?: { status: string }): void => {
+      connection.removeListener("readyForQuery", this.#hold);
       connection.removeListener("readyForQuery", reject);
       connection.removeListener("end", reject);
       this.isReusable = message?.status === "I";
-      this.#hasEnded = true;
+      this.#end();
       this.#settle?.reject(error, { answered });
     };
     // Without an answer, the query may still run: the connection broke, or pg's `query_timeout` has
@@ -191,6 +213,8 @@ export abstract class RunningQuery implements Operation<Result> {
     const answered = isServerError(error) || readyForQuery;
     if (!isServerError(error) || readyForQuery) reject();
     else {
+      // Before pg's own listener, which sends the next query.
+      connection.prependListener("readyForQuery", this.#hold);
       connection.once("readyForQuery", reject);
       connection.once("end", reject); // after a fatal error the server never becomes ready
     }

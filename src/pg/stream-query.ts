@@ -1,6 +1,7 @@
 /** A query whose rows are read while they arrive: a portal, from which the reader fetches batches. */
 import type { Context } from "../index.ts";
 import { type Rows, runStoppable, type Settings, type StopProof } from "../adapter/index.ts";
+import { now } from "../internal.ts";
 import { ClientQuery } from "./client-query.ts";
 import type { Client, Query } from "./driver.ts";
 import type { QueryArguments } from "./types.ts";
@@ -104,6 +105,7 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     query._getRows = (connection, rows) => {
       // pg does not call this if the values cannot be written. It has then sent a Sync already.
       this.#isSent = true;
+      this.sentAt = now();
       getRows(connection, rows);
     };
     query.handlePortalSuspended = () => {

@@ -1,11 +1,12 @@
 /** The cancel request for the query that a connection of the pool runs. */
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import {
   CancelRequest,
   hasCancelKey,
-  type CancelTarget,
   type CancelTls,
+  type ServerAddress,
 } from "../adapter/postgresql/cancel-request.ts";
 import type { Backend, PoolOptions } from "./driver.ts";
 
@@ -18,7 +19,7 @@ import type { Backend, PoolOptions } from "./driver.ts";
 export function cancelRequestFor(
   { pid, secret }: Backend,
   options: PoolOptions,
-  socket: Socket | undefined,
+  socket: Duplex | undefined,
 ): CancelRequest | undefined {
   if (!hasCancelKey(pid, secret)) return undefined;
   return new CancelRequest({
@@ -29,15 +30,17 @@ export function cancelRequestFor(
   });
 }
 
-function addressOf(options: PoolOptions, socket: Socket | undefined): CancelTarget["to"] {
+const CLOSED = new Error("the connection of the query has closed");
+
+function addressOf(options: PoolOptions, socket: Duplex | undefined): ServerAddress {
   const { path, socket: open } = options;
-  if (open !== undefined) return () => open(options);
+  if (open !== undefined) return { open: () => open(options), pool: options };
   if (typeof path === "string") return { path };
   // A socket that has closed has no address. Its query has ended with it, so nothing is sent.
   const { remoteAddress, remotePort } = Object(socket) as Partial<Socket>;
   return remoteAddress !== undefined && remotePort !== undefined
     ? { host: remoteAddress, port: remotePort }
-    : () => Promise.reject(new Error("the connection of the query has closed"));
+    : { open: () => Promise.reject(CLOSED), pool: options };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { once } from "node:events";
 import { connect, Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { postgresUrl } from "../../test/support/postgres.ts";
 import { pidOf, testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
@@ -31,9 +32,9 @@ async function connectionOf(sql: TestSql): Promise<Connection> {
 }
 
 /** Finds the socket of the driver's connection with a query of `bytes` spaces, and awaits its answer. */
-async function find(sql: TestSql, bytes = 1_024): Promise<Socket | undefined> {
+async function find(sql: TestSql, bytes = 1_024): Promise<Duplex | undefined> {
   const connection = await connectionOf(sql);
-  let found: Socket | undefined;
+  let found: Duplex | undefined;
   await new Promise<unknown>((resolve, reject) => {
     const query = (sql as unknown as Pool).unsafe(" ".repeat(bytes));
     found = findSocket(() => connection.execute(copyQuery(query, { resolve, reject })));
@@ -41,8 +42,8 @@ async function find(sql: TestSql, bytes = 1_024): Promise<Socket | undefined> {
   return found;
 }
 
-const writeOfSocket = (): PropertyDescriptor | undefined =>
-  Object.getOwnPropertyDescriptor(Socket.prototype, "write");
+const writeOfStream = (): PropertyDescriptor | undefined =>
+  Object.getOwnPropertyDescriptor(Duplex.prototype, "write");
 
 describe("a query of 1,024 bytes", () => {
   test("is written to the connection's own socket before `execute` returns, and answered", async () => {
@@ -50,7 +51,7 @@ describe("a query of 1,024 bytes", () => {
     const [row] = await sql<{ port: number }[]>`select inet_client_port() as port`;
     const socket = await find(sql);
     expect(socket).toBeInstanceOf(Socket);
-    expect(socket!.localPort).toBe(row!.port);
+    expect((socket as Socket).localPort).toBe(row!.port);
   });
 
   test("is written to a socket that the user has opened", async () => {
@@ -84,35 +85,35 @@ test("when the socket that was found is destroyed, its place in the pool becomes
   expect(after).not.toEqual(before);
 });
 
-describe("`Socket.prototype.write` is as it was before", () => {
+describe("`Duplex.prototype.write` is as it was before", () => {
   test("after a call", async () => {
-    const before = writeOfSocket();
+    const before = writeOfStream();
     await find(testSql({ max: 1 }));
-    expect(writeOfSocket()).toEqual(before);
+    expect(writeOfStream()).toEqual(before);
   });
 
   test("after a call that throws", () => {
-    const before = writeOfSocket();
+    const before = writeOfStream();
     const write = (): void => {
       throw new Error("write has thrown");
     };
     expect(() => findSocket(write)).toThrow("write has thrown");
-    expect(writeOfSocket()).toEqual(before);
+    expect(writeOfStream()).toEqual(before);
   });
 
   test("if an instrumentation has replaced it", async () => {
-    const before = writeOfSocket();
+    const before = writeOfStream();
     onTestFinished(() => {
-      delete (Socket.prototype as Partial<Socket>).write;
-      if (before !== undefined) Object.defineProperty(Socket.prototype, "write", before);
+      delete (Duplex.prototype as Partial<Duplex>).write;
+      if (before !== undefined) Object.defineProperty(Duplex.prototype, "write", before);
     });
-    const original = Reflect.get(Socket.prototype, "write") as (...args: unknown[]) => boolean;
-    const write = function (this: Socket, ...args: unknown[]): boolean {
+    const original = Reflect.get(Duplex.prototype, "write") as (...args: unknown[]) => boolean;
+    const write = function (this: Duplex, ...args: unknown[]): boolean {
       return original.apply(this, args);
     };
     const instrumented = { configurable: true, writable: true, value: write };
-    Object.defineProperty(Socket.prototype, "write", instrumented);
+    Object.defineProperty(Duplex.prototype, "write", instrumented);
     expect(await find(testSql({ max: 1 }))).toBeInstanceOf(Socket);
-    expect(writeOfSocket()).toMatchObject({ value: write });
+    expect(writeOfStream()).toMatchObject({ value: write });
   });
 });

@@ -4,8 +4,9 @@
  * Why: a cancel request must go to the address that the connection has, and a connection to a server
  * that has stopped answering must be destroyed. The driver exposes nothing that refers to the socket.
  *
- * What is patched: `write` of `Socket.prototype` of `node:net`, which TLS sockets inherit. The
- * replacement records the socket that it is called on, and writes.
+ * What is patched: `write` of `Duplex.prototype` of `node:stream`, which the sockets of `node:net` and
+ * `node:tls` inherit, and streams that a user may pass as sockets. The replacement records the stream
+ * that it is called on first, and writes.
  *
  * For how long: during one synchronous call that makes the driver write, once for each socket. No other
  * code of the process can run in between. What undoes it: the `finally` block, which restores the
@@ -15,7 +16,7 @@
  * - If there are 1,024 bytes or more, a connection writes them synchronously:
  *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L245-L258
  *   https://github.com/porsager/postgres/blob/v3.4.5/src/connection.js#L240-L253
- * - The socket is a `net.Socket` or, over TLS, a `tls.TLSSocket`:
+ * - The socket is a `net.Socket`, a `tls.TLSSocket` over TLS, or what the user's `socket` returned:
  *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L129-L143
  *   https://github.com/porsager/postgres/blob/v3.4.9/src/connection.js#L266-L294
  * - When the socket has closed, the driver gives the place back to its pool:
@@ -23,20 +24,20 @@
  *
  * `find-socket.test.ts` checks these three on the installed version of the driver.
  */
-import { Socket } from "node:net";
+import { Duplex } from "node:stream";
 
 /**
  * Calls `write`, which makes the driver write something synchronously, and returns the socket that it
  * has written to. Returns `undefined` if the user has opened the socket, and it is not one of Node.
  */
-export function findSocket(write: () => void): Socket | undefined {
-  const own = Object.getOwnPropertyDescriptor(Socket.prototype, "write");
-  const original = Reflect.get(Socket.prototype, "write") as (...args: unknown[]) => boolean;
-  let found: Socket | undefined;
-  Object.defineProperty(Socket.prototype, "write", {
+export function findSocket(write: () => void): Duplex | undefined {
+  const own = Object.getOwnPropertyDescriptor(Duplex.prototype, "write");
+  const original = Reflect.get(Duplex.prototype, "write") as (...args: unknown[]) => boolean;
+  let found: Duplex | undefined;
+  Object.defineProperty(Duplex.prototype, "write", {
     configurable: true,
     writable: true,
-    value(this: Socket, ...args: unknown[]) {
+    value(this: Duplex, ...args: unknown[]) {
       // eslint-disable-next-line @typescript-eslint/no-this-alias -- the socket is what is looked for
       found ??= this;
       return original.apply(this, args);
@@ -45,8 +46,8 @@ export function findSocket(write: () => void): Socket | undefined {
   try {
     write();
   } finally {
-    if (own !== undefined) Object.defineProperty(Socket.prototype, "write", own);
-    else delete (Socket.prototype as Partial<Socket>).write;
+    if (own !== undefined) Object.defineProperty(Duplex.prototype, "write", own);
+    else delete (Duplex.prototype as Partial<Duplex>).write;
   }
   return found;
 }

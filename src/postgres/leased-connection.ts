@@ -1,5 +1,5 @@
 /** A connection of the driver's pool during one lease. */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { isConnectionError } from "./connection-error.ts";
 import { copyQuery, type Connection, type Pool, type Query, type SentQuery } from "./driver.ts";
 import { findSocket } from "./find-socket.ts";
@@ -17,8 +17,8 @@ const CLOSES_WITHIN = 1_000;
 /** From this number of bytes on, the driver writes at once and does not collect more. */
 const WRITTEN_AT_ONCE = 1_024;
 
-/** The last socket of each connection, or null if it is not one of Node. */
-const sockets = new WeakMap<Connection, Socket | null>();
+/** The last socket of each connection, or null if it is no stream of Node. */
+const sockets = new WeakMap<Connection, Duplex | null>();
 
 /** The queue of a leased connection: it is in no queue of its pool. */
 const noQueue = { remove: () => undefined, push: () => undefined };
@@ -60,8 +60,8 @@ export class LeasedConnection {
     if (known === undefined || known?.destroyed === true) this.ready = this.#findSocket();
   }
 
-  /** The socket of the connection, if it is one of Node. */
-  get socket(): Socket | undefined {
+  /** The socket of the connection, if it is a stream of Node. */
+  get socket(): Duplex | undefined {
     return sockets.get(this.#connection) ?? undefined;
   }
 

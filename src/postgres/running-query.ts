@@ -38,7 +38,8 @@ export class RunningQuery implements Operation<unknown> {
   readonly #settings: Settings;
   readonly #isLast: boolean;
   readonly #mustFinish: boolean;
-  #sentAt = 0;
+  /** When the query was sent, or its last fetch. */
+  protected sentAt = 0;
   #request: CancelRequest | undefined;
   repeatAfter: number | undefined;
   /**
@@ -83,7 +84,7 @@ export class RunningQuery implements Operation<unknown> {
     };
     const outcome = { resolve: onResult, reject: onError };
     this.sent = copyQuery(this.query, outcome, this.overrides());
-    this.#sentAt = now();
+    this.sentAt = now();
     this.connection.execute(this.sent);
   }
 
@@ -101,7 +102,7 @@ export class RunningQuery implements Operation<unknown> {
     this.wasStopped = true;
     const stoppedAt = now();
     const proof = await this.#request.send(signal);
-    this.repeatAfter ??= repeatAfter(this.#sentAt, stoppedAt);
+    if (proof !== "unsent") this.repeatAfter ??= repeatAfter(this.sentAt, stoppedAt);
     return proof;
   }
 
@@ -110,8 +111,8 @@ export class RunningQuery implements Operation<unknown> {
   }
 
   destroy(): void {
-    this.#request?.abandon();
     this.connection.destroy();
+    this.#request?.abandon();
   }
 
   release(end: OperationEnd): void {

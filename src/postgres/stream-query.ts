@@ -1,6 +1,7 @@
 /** A query whose rows are read while they arrive, from a portal that sends some rows at a time. */
 import type { Context } from "../index.ts";
 import type { Resolver, Settings, StopProof, Stream } from "../adapter/index.ts";
+import { now } from "../internal.ts";
 import type { Query, Result, SentQuery } from "./driver.ts";
 import type { LeasedConnection } from "./leased-connection.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -77,6 +78,7 @@ export class StreamQuery extends RunningQuery implements Stream {
       }
       const fetchMore = this.#continue;
       this.#continue = undefined;
+      this.sentAt = now();
       fetchMore?.(undefined);
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }

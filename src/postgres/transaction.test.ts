@@ -353,7 +353,7 @@ describe("`stream`", () => {
     const text = "select 1 / (3 - g) as n from generate_series(1, 9) g";
     const seen: number[] = [];
     const read = async (): Promise<void> => {
-      for await (const row of db.stream<{ n: number }>(ctx, sql.unsafe(text), { rows: 2 })) {
+      for await (const row of db.stream(ctx, sql.unsafe<{ n: number }[]>(text), { rows: 2 })) {
         seen.push(row.n);
       }
     };

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { CancelRequest, hasCancelKey, type CancelTarget } from "./cancel-request.ts";
 
@@ -73,7 +73,7 @@ describe("a server", () => {
     expect(sockets).toHaveLength(8);
   });
 
-  test("gets no connection for a request that was abandoned while it waited", async () => {
+  test("gets a request that was given up while it waited when there is a place, because its query still runs", async () => {
     const { to, sockets } = await startServer(() => undefined);
     const { signal } = new AbortController();
     const first = Array.from({ length: 8 }, () => request(to).send(signal));
@@ -84,7 +84,37 @@ describe("a server", () => {
     await vi.waitUntil(() => sockets.length === 8);
     for (const socket of sockets) socket.end();
     await Promise.all(first);
-    expect(sockets).toHaveLength(8);
+    await vi.waitUntil(() => sockets.length === 9 && sockets[8]!.bytesRead === 16);
+  });
+
+  test("that a user's function connects to gets its place back if the function never settles", async () => {
+    const { to, sockets } = await startServer((socket) => socket.end());
+    const pool = {};
+    const hanging = Array.from({ length: 8 }, () =>
+      request({ open: () => new Promise<Socket>(() => undefined), pool }),
+    );
+    const sent = hanging.map((one) => one.send(new AbortController().signal));
+    for (const one of hanging) one.abandon();
+    expect(new Set(await Promise.all(sent))).toEqual(new Set(["unsent"]));
+    const other = request({ open: () => connect(to), pool: {} });
+    expect(await other.send(new AbortController().signal)).toBe("unproven");
+    expect(sockets).toHaveLength(1);
+  });
+
+  test("gets no connection for a request whose socket comes after the request was dropped", async () => {
+    const { to } = await startServer((socket) => socket.end());
+    const ended = new AbortController();
+    let open!: (socket: Socket) => void;
+    const opening = new Promise<Socket>((resolve) => (open = resolve));
+    const openSocket = vi.fn(() => opening);
+    const sent = request({ open: openSocket, pool: {} }).send(ended.signal);
+    await vi.waitUntil(() => openSocket.mock.calls.length === 1);
+    ended.abort();
+    expect(await sent).toBe("unsent");
+    const socket = connect(to);
+    open(socket);
+    await vi.waitUntil(() => socket.destroyed);
+    expect(socket.bytesWritten).toBe(0);
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { background, withSignal } from "../../index.ts";
+import { background, withSignal, type Context } from "../../index.ts";
 import type { StopProof } from "../operation.ts";
 import { Places } from "../places.ts";
 
@@ -17,14 +17,20 @@ const CANCEL = 80877102;
  * did.
  */
 export interface CancelTarget {
-  /** The server's address, or a function that opens a socket to it. */
-  readonly to: { host: string; port: number } | { path: string } | (() => SocketOrPromise);
+  readonly to: ServerAddress;
   readonly tls?: CancelTls | undefined;
   readonly pid: number;
   readonly secret: number;
 }
 
-type SocketOrPromise = Socket | PromiseLike<Socket>;
+/**
+ * The address of a server. `open` opens a socket to it in the user's way. All requests of one `pool`
+ * go to the same server.
+ */
+export type ServerAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+  | { readonly open: () => Socket | PromiseLike<Socket>; readonly pool: object };
 
 export interface CancelTls {
   readonly options: ConnectionOptions;
@@ -42,15 +48,26 @@ export interface CancelTls {
 const AT_ONCE = 8;
 
 /** How long the socket of a request that was given up is left to the server, in milliseconds. */
-const ABANDONED_FOR = 30_000;
+const LEFT_FOR = 30_000;
 
-const placesByServer = new Map<string, Places>();
+/** How long a request that was given up before it was sent is tried again, in milliseconds. */
+const TRIED_FOR = 10_000;
 
-function placesOf(to: CancelTarget["to"]): Places {
-  const server = typeof to === "function" ? "a socket of the user" : JSON.stringify(to);
-  let places = placesByServer.get(server);
-  if (places === undefined) placesByServer.set(server, (places = new Places(AT_ONCE)));
-  return places;
+/** The places of each server: by its address, or by the pool that opens sockets to it. */
+const placesByServer = new Map<unknown, Places>();
+
+/** Calls `send` when the server has a place for one more connection. Rejects as `Places.take` does. */
+async function withPlace<T>(to: ServerAddress, ctx: Context, send: () => Promise<T>): Promise<T> {
+  const server = "open" in to ? to.pool : JSON.stringify(to);
+  const places = placesByServer.get(server) ?? new Places(AT_ONCE);
+  placesByServer.set(server, places);
+  await places.take(ctx);
+  try {
+    return await send();
+  } finally {
+    places.give();
+    if (places.free === AT_ONCE) placesByServer.delete(server);
+  }
 }
 
 /**
@@ -66,8 +83,8 @@ export class CancelRequest {
   readonly #target: CancelTarget;
   #isSent = false;
   #socket: Socket | undefined;
-  #reject: ((error: Error) => void) | undefined;
-  readonly #abandoned = new AbortController();
+  #fail: ((error: Error) => void) | undefined;
+  readonly #dropped = new AbortController();
 
   constructor(target: CancelTarget) {
     this.#target = target;
@@ -84,88 +101,113 @@ export class CancelRequest {
    * the request can still hit a query.
    */
   async send(signal: AbortSignal): Promise<StopProof> {
-    const places = placesOf(this.#target.to);
-    using query = withSignal(background(), signal);
-    using wait = withSignal(query, this.#abandoned.signal);
-    try {
-      await places.take(wait);
-    } catch {
-      return "unsent";
-    }
-    const dropUnsent = (): void => {
-      if (!this.#isSent) this.abandon();
+    const drop = (): void => {
+      if (!this.#isSent) this.#drop();
     };
-    signal.addEventListener("abort", dropUnsent);
+    signal.addEventListener("abort", drop);
+    using wait = withSignal(background(), this.#dropped.signal);
+    if (signal.aborted) drop();
     try {
-      await this.#connectAndSend();
+      await withPlace(this.#target.to, wait, () => this.#connectAndSend());
       return "unproven";
     } catch (error) {
       if (this.#isSent) throw error;
       return "unsent";
     } finally {
-      signal.removeEventListener("abort", dropUnsent); // the next request gets the same signal
-      places.give();
+      signal.removeEventListener("abort", drop); // the next request gets the same signal
     }
   }
 
   /**
-   * Gives the request up. If it was sent already, it may still hit the query that runs there. The
-   * socket is then left to the server for a while, because PgBouncer before 1.19.1 ends if a client
-   * closes it first (pgbouncer/pgbouncer#846).
+   * Gives the request up, because the query's connection was destroyed. The query may still run.
+   *
+   * If the request was sent already, its socket is left to the server for a while, because PgBouncer
+   * before 1.19.1 ends if a client closes it first (pgbouncer/pgbouncer#846). If the request was not
+   * sent, it is sent when the server has a place for it. It can hit no other query, because its key
+   * belongs to the connection that was destroyed.
    */
   abandon(): void {
-    this.#abandoned.abort();
     if (this.#isSent) {
-      this.#reject?.(new Error("the cancel request was given up"));
-      this.#socket?.unref().setTimeout(ABANDONED_FOR, () => this.#socket?.destroy());
-    } else this.#socket?.destroy();
+      this.#fail?.(new Error("the cancel request was given up"));
+      const socket = this.#socket;
+      (socket as Partial<Socket> | undefined)?.unref?.();
+      setTimeout(() => socket?.destroy(), LEFT_FOR).unref();
+      return;
+    }
+    this.#drop();
+    const later = new CancelRequest(this.#target);
+    later.send(AbortSignal.timeout(TRIED_FOR)).catch(() => undefined); // nothing depends on it
+  }
+
+  #drop(): void {
+    this.#dropped.abort();
+    this.#fail?.(new Error("the cancel request was dropped"));
+    this.#socket?.destroy();
   }
 
   async #connectAndSend(): Promise<void> {
     const { to, tls } = this.#target;
-    const isOpen = typeof to === "function";
-    const socket = (this.#socket = isOpen ? await to() : connect(to));
-    if (this.#abandoned.signal.aborted) socket.destroy();
+    this.#dropped.signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      this.#reject = reject;
-      const fail = (error?: Error): void => {
-        socket.destroy();
-        reject(error ?? new Error("the connection for the cancel request was closed early"));
+      this.#fail = reject;
+      const run = (socket: Socket): void => {
+        this.#socket = socket;
+        if (this.#dropped.signal.aborted) socket.destroy();
+        else this.#sendOver(socket, tls, resolve, reject);
       };
-      const listen = (socket: Socket): void => {
-        socket.once("error", fail);
-        socket.once("close", () => fail());
-      };
-      const send = (over: Socket): void => {
-        over.once("end", () => {
-          resolve();
-          socket.destroy();
-        });
-        over.resume();
-        this.#isSent = true;
-        over.write(message(CANCEL, this.#target.pid, this.#target.secret));
-      };
-      const upgrade = ({ options }: CancelTls): void => {
-        socket.removeAllListeners("close"); // from here on, the TLS socket reports the end
-        const secure = connectTls({ ...options, socket }, () => send(secure));
-        listen(secure);
-      };
-      const begin = (): void => {
-        if (tls === undefined) send(socket);
-        else if (tls.direct) upgrade(tls);
-        else {
-          socket.write(SSL_REQUEST);
-          socket.once("data", (answer) => {
-            if (answer.toString("latin1") === "S") upgrade(tls);
-            else if (tls.optional === true) send(socket);
-            else fail(new Error("the server refused TLS for the cancel request"));
-          });
-        }
-      };
-      listen(socket);
-      if (isOpen) begin();
-      else socket.once("connect", begin);
+      // `open` may never settle, so `#drop` rejects, and a socket that comes late is closed.
+      if ("open" in to) void (async () => to.open())().then(run, reject);
+      else {
+        const socket = connect(to);
+        run(socket);
+      }
     });
+  }
+
+  #sendOver(
+    socket: Socket,
+    tls: CancelTls | undefined,
+    resolve: () => void,
+    reject: (error: Error) => void,
+  ): void {
+    const fail = (error?: Error): void => {
+      reject(error ?? new Error("the connection for the cancel request was closed early"));
+      // If the request was given up, its socket is left to the server.
+      if (!this.#isSent) socket.destroy();
+    };
+    const listen = (socket: Socket): void => {
+      socket.once("error", fail);
+      socket.once("close", () => fail());
+    };
+    const send = (over: Socket): void => {
+      over.once("end", () => {
+        resolve();
+        socket.destroy();
+      });
+      over.resume();
+      this.#isSent = true;
+      over.write(message(CANCEL, this.#target.pid, this.#target.secret));
+    };
+    const upgrade = ({ options }: CancelTls): void => {
+      socket.removeAllListeners("close"); // from here on, the TLS socket reports the end
+      const secure = connectTls({ ...options, socket }, () => send(secure));
+      listen(secure);
+    };
+    const begin = (): void => {
+      if (tls === undefined) send(socket);
+      else if (tls.direct) upgrade(tls);
+      else {
+        socket.write(SSL_REQUEST);
+        socket.once("data", (answer) => {
+          if (answer.toString("latin1") === "S") upgrade(tls);
+          else if (tls.optional === true) send(socket);
+          else fail(new Error("the server refused TLS for the cancel request"));
+        });
+      }
+    };
+    listen(socket);
+    if (socket.connecting) socket.once("connect", begin);
+    else begin();
   }
 }
 
