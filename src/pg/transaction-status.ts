@@ -32,6 +32,8 @@ export function trackTransactionStatus(client: Client): void {
  */
 export function transactionStatusOf(client: Client): TransactionStatus | undefined {
   const status = client.getTransactionStatus?.() as TransactionStatus | null | undefined;
+  // pg has no status yet when it grants a connection that it has just opened.
+  if (status === null && client.hasExecuted !== true) return "I";
   return status ?? records.get(client.connection)?.status;
 }
 
