@@ -10,7 +10,7 @@ import { mark, observer, postgresUrl, until } from "../support/postgres.ts";
 import { SEED, tell } from "../support/race.ts";
 import { hasServer, type ServerName } from "../support/server.ts";
 
-const cancels = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 20);
+const cancels = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 10);
 
 vi.setConfig({ testTimeout: 60_000 + cancels * 1_000 });
 

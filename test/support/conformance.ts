@@ -5,7 +5,7 @@ import {
   type AdapterUnderTest,
   type Runner,
 } from "../../src/testing/conformance/index.ts";
-import { CANCELS, SEED, tell } from "./race.ts";
+import { CANCELS, DEFAULT_CANCELS, SEED, tell } from "./race.ts";
 
 /** The groups of tests that depend on whether a connection is used again after a stop. */
 export const AFTER_A_STOP: ReadonlySet<string> = new Set([
@@ -50,7 +50,8 @@ export function holdAdapter<Db>(
   };
   const runner = { describe, test: Object.assign(register, { skip: test.skip }) };
   describeAdapter(runner, adapter, {
-    cancels: CANCELS,
+    // A soak asks for more. Each adapter has a longer race of its own.
+    cancels: CANCELS === DEFAULT_CANCELS ? 500 : CANCELS,
     seed: SEED,
     // The race may take ten times as long.
     timeLimit: 10_000 + CANCELS * 5,

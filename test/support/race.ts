@@ -10,7 +10,8 @@ import {
 export { random, type RaceResult } from "../../src/testing/conformance/index.ts";
 
 /** How many contexts are canceled in each race. `npm run soak` sets a greater number. */
-export const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? 2_000);
+export const DEFAULT_CANCELS = 2_000;
+export const CANCELS = Number(process.env["EIGHTYSIX_TEST_CANCELS"] ?? DEFAULT_CANCELS);
 /** The seed of all races. `npm run soak` sets another one. */
 export const SEED = Number(process.env["EIGHTYSIX_TEST_SEED"] ?? 86);
 
