@@ -101,8 +101,9 @@ export async function runOnConnection<O>(
     await connectionScope.end({ error });
     throw error;
   } finally {
-    const destroy = (reason: unknown): void =>
-      void callAdapter("destroy", () => session.destroy(reason));
+    const destroy = (reason: unknown): void => {
+      callAdapter("destroy", () => session.destroy(reason));
+    };
     const err = keeps ? undefined : ctx.err();
     if (err !== undefined) destroy(err);
     else await shield(ctx, stopTimeout, (detached) => session.reset(detached)).catch(destroy);

@@ -470,9 +470,8 @@ describe("while other statements hold as many threads as they may", () => {
     expect(receipts.length).toBeGreaterThan(0);
     for (const receipt of receipts) expect(receipt).toMatchObject({ state: "stopped" });
     endless.cancel();
-    expect(await failure(single.run(background(), "FROM never"))).toMatchObject({
-      message: expect.stringContaining("Catalog Error"),
-    });
+    const refused = (await failure(single.run(background(), "FROM never"))) as Error;
+    expect(refused.message).toContain("Catalog Error");
   });
 });
 

@@ -1,5 +1,5 @@
 /** What a pool's connection hands from one caller to the next: no locks, settings or transactions. */
-import pg from "pg";
+import type pg from "pg";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   background,
@@ -33,11 +33,11 @@ async function cancelAfter(
     ctx,
     async (own) => {
       try {
-        await fn(own as Own, ctx);
+        await fn(own, ctx);
         ctx.cancel();
         await own.query(ctx, "select pg_sleep(60)");
       } finally {
-        await cleanUp(own as Own, ctx);
+        await cleanUp(own, ctx);
       }
     },
     options,

@@ -47,12 +47,13 @@ const poolers: Pooler[] = [
   })),
 ];
 
-describe.each(poolers)("$name", ({ name, server, start }) => {
+describe.each(poolers)("$name", (one) => {
+  const { name, server } = one;
   const its = test.skipIf(!hasServer(server));
   let url: string;
   beforeAll(async () => {
     if (!hasServer(server)) return undefined;
-    const pooler = await start();
+    const pooler = await one.start();
     ({ url } = pooler);
     return () => pooler.stop();
   });

@@ -42,8 +42,8 @@ async function cancelAfter(
   expect(await rejection(work)).toBe(ctx.err());
 }
 
-const idOf = async (ask: Ask): Promise<unknown> =>
-  (await ask("select connection_id() as id"))[0]?.["id"];
+const idOf = async (on: { query: Ask }): Promise<unknown> =>
+  (await on.query("select connection_id() as id"))[0]?.["id"];
 
 export function describeSessionState(driver: TestDriver): void {
   describeMariadb(`the state of a session of eightysix/${driver.name}`, () => {
@@ -71,11 +71,11 @@ export function describeSessionState(driver: TestDriver): void {
         const pool = driver.pool({ max: 1 });
         const look = await observer();
         const name = newName();
-        const before = await idOf(pool.query);
+        const before = await idOf(pool);
         let waiter: Promise<unknown> | undefined;
         await cancelAfter(pool.db, async (own, ctx) => {
           await own.query(ctx, "select get_lock(?, 0)", [name]);
-          waiter = idOf(pool.query);
+          waiter = idOf(pool);
         });
         expect(await waiter).not.toBe(before);
         await until(async () => {
@@ -102,7 +102,7 @@ export function describeSessionState(driver: TestDriver): void {
       test("is cleaned up by the function under a shield", async () => {
         const pool = driver.pool({ max: 1 });
         const name = newName();
-        const before = await idOf(pool.query);
+        const before = await idOf(pool);
         let released: unknown;
         await cancelAfter(
           pool.db,
@@ -115,7 +115,7 @@ export function describeSessionState(driver: TestDriver): void {
           { after: "keep" },
         );
         expect(released).toBe(1);
-        expect(await idOf(pool.query)).toBe(before);
+        expect(await idOf(pool)).toBe(before);
       });
 
       test('stays there with after: "keep", without its transaction, and on the caller\'s own connection', async () => {
@@ -127,8 +127,8 @@ export function describeSessionState(driver: TestDriver): void {
         const own = await driver.connection();
         await cancelAfter(pool.db, set, undefined, { after: "keep" });
         await cancelAfter(own.db, set);
-        for (const { query } of [pool, own]) {
-          const [row] = await query("select @mine as m, @@in_transaction as t");
+        for (const on of [pool, own]) {
+          const [row] = await on.query("select @mine as m, @@in_transaction as t");
           expect([Number(row?.["m"]), Number(row?.["t"])]).toEqual([7, 0]);
         }
       });
