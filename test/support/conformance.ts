@@ -9,10 +9,8 @@ import { CANCELS, DEFAULT_CANCELS, SEED, tell } from "./race.ts";
 
 /** The groups of tests that depend on whether a connection is used again after a stop. */
 export const AFTER_A_STOP: ReadonlySet<string> = new Set([
-  "receipts",
   "a result that beats its stop",
   "late stops",
-  "the race",
 ]);
 
 /** Returns a `describe` that leaves the groups out that are not in `groups`. */
