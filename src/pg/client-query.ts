@@ -1,8 +1,7 @@
 /** A query on a client that other code may use too. */
 import type { Context } from "../index.ts";
-import type { Settings, StopProof } from "../adapter/index.ts";
+import type { Settings } from "../adapter/index.ts";
 import { CLOSED_AFTER_STOP } from "../adapter/postgresql/canceled-query.ts";
-import { whenAborted } from "../adapter/postgresql/cancel-request.ts";
 import type { Client } from "./driver.ts";
 import { destroyClient } from "./end-client.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -40,10 +39,7 @@ export class ClientQuery extends RunningQuery {
   }
 }
 
-/** A query that is waited for if it cannot be stopped, because its outcome must be known. */
+/** A COMMIT. */
 export class CommitQuery extends ClientQuery {
-  protected override async stopWithoutKey(signal: AbortSignal): Promise<StopProof> {
-    await whenAborted(signal);
-    return "unsent";
-  }
+  protected override readonly mustFinish = true;
 }

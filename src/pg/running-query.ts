@@ -1,15 +1,7 @@
 /** One query, from the wait for its connection until the connection can serve others. */
 import { startWork, type Context, type Work } from "../index.ts";
-import {
-  closesAfterStop,
-  type Operation,
-  type OperationEnd,
-  type Resolver,
-  type Settings,
-  type StopProof,
-} from "../adapter/index.ts";
-import { isCanceled, repeatAfter } from "../adapter/postgresql/canceled-query.ts";
-import type { CancelRequest } from "../adapter/postgresql/cancel-request.ts";
+import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
+import { CancelableQuery } from "../adapter/postgresql/cancelable-query.ts";
 import { now } from "../internal.ts";
 import { syncAfterBadValues } from "./bad-values.ts";
 import { cancelRequestFor } from "./cancel-request.ts";
@@ -27,23 +19,17 @@ import type { QueryArguments } from "./types.ts";
  * A query that can be stopped. Subclasses say where its connection comes from, and what happens to
  * the connection afterwards.
  */
-export abstract class RunningQuery implements Operation<Result> {
+export abstract class RunningQuery extends CancelableQuery implements Operation<Result> {
   readonly ctx: Context;
   readonly args: QueryArguments;
-  protected readonly settings: Settings;
   readonly #text: string;
   #work: Work | undefined;
   #settle: Resolver<Result> | undefined;
   /** The connection, from the moment at which the query is sent there. */
   #client: Client | undefined;
-  /** When the query was sent, or its last fetch. */
-  protected sentAt = 0;
   #hasEnded = false;
+  /** Whether the connection's socket is corked; see `#hold`. */
   #isHeld = false;
-  #request: CancelRequest | undefined;
-  repeatAfter: number | undefined;
-  /** Whether the query was asked to stop after it was sent. */
-  protected wasStopped = false;
   /**
    * Whether the connection can serve others after this query. It is false after an error, unless
    * the server then reported that it is idle outside any transaction.
@@ -51,9 +37,9 @@ export abstract class RunningQuery implements Operation<Result> {
   protected isReusable = true;
 
   constructor(ctx: Context, args: QueryArguments, settings: Settings) {
+    super(settings);
     this.ctx = ctx;
     this.args = args;
-    this.settings = settings;
     this.#text = textOf(args);
   }
 
@@ -73,62 +59,38 @@ export abstract class RunningQuery implements Operation<Result> {
     this.requestConnection();
   }
 
-  /**
-   * Sends a cancel request, and resolves when the request can do no more harm.
-   *
-   * A caller's own client may have more queries in its queue, and pg has no hook to hold them back.
-   * So their bytes are held back: the socket is corked until the server has closed the connection
-   * of the cancel request, and from the end of the query until it is known whether its connection
-   * is closed. A connection that is closed is still corked then.
-   */
   async stop(signal: AbortSignal): Promise<StopProof> {
     if (this.#client === undefined) {
       this.rejectAsDone();
       return "unsent";
     }
-    const request = (this.#request = cancelRequestFor(this.#client));
-    if (request === undefined) return await this.stopWithoutKey(signal);
-    this.wasStopped = true;
-    this.#hold();
-    const stoppedAt = now();
-    const proof = await request.send(signal);
-    if (proof !== "unsent") this.repeatAfter ??= repeatAfter(this.sentAt, stoppedAt);
-    if (!this.#hasEnded) this.#letGo();
-    return proof;
+    return await this.cancel(cancelRequestFor(this.#client), signal);
   }
 
-  /** Holds back what is written to the connection from now on, if the query was stopped. */
+  /**
+   * Holds the next queries back, from the end of a query that was stopped until `release`, which says
+   * whether its connection is closed.
+   *
+   * A caller's own client may have more queries in its queue, and pg has no hook to hold them back. So
+   * their bytes are held back: the socket is corked.
+   */
   readonly #hold = (): void => {
-    if (!this.wasStopped || this.#isHeld || this.#client === undefined) return;
+    // pg can report the end of a query twice. The second time, the connection may serve another one.
+    if (this.#hasEnded || !this.wasStopped || this.#isHeld || this.#client === undefined) return;
     this.#isHeld = true;
     this.#client.connection.stream.cork();
   };
 
-  #letGo(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#client?.connection.stream.uncork();
-  }
-
-  /** Stops a query whose server takes no cancel requests: its connection is destroyed. */
-  protected stopWithoutKey(_: AbortSignal): Promise<StopProof> {
-    throw new Error("the server sent no key for cancel requests");
-  }
-
-  isStop(error: unknown): boolean | "unproven" {
-    return isCanceled(error);
-  }
-
   destroy(): void {
     this.#hasEnded = true;
     this.destroyConnection();
-    this.#request?.abandon();
+    this.abandonRequest();
   }
 
   release(end: OperationEnd): void {
     this.#work?.end(end.state);
-    this.returnConnection(this.wasStopped && closesAfterStop(this.settings, end));
-    this.#letGo();
+    this.returnConnection(this.mustClose(end));
+    if (this.#isHeld) this.#client?.connection.stream.uncork();
   }
 
   /** Creates the query with pg's own class, as `client.query` does. */
@@ -174,8 +136,7 @@ export abstract class RunningQuery implements Operation<Result> {
   }
 
   #end(): void {
-    // A query can end twice. The second time, the connection may serve another one.
-    if (!this.#hasEnded) this.#hold();
+    this.#hold();
     this.#hasEnded = true;
   }
 

@@ -28,7 +28,7 @@ import { Duplex } from "node:stream";
 
 /**
  * Calls `write`, which makes the driver write something synchronously, and returns the socket that it
- * has written to. Returns `undefined` if the user has opened the socket, and it is not one of Node.
+ * has written to. Returns `undefined` if the user has opened the socket, and it is no stream of Node.
  */
 export function findSocket(write: () => void): Duplex | undefined {
   const own = Object.getOwnPropertyDescriptor(Duplex.prototype, "write");

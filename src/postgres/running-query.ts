@@ -1,18 +1,7 @@
 /** A query on a leased connection, as an operation that can be stopped. */
-import {
-  closesAfterStop,
-  type Operation,
-  type OperationEnd,
-  type Resolver,
-  type Settings,
-  type StopProof,
-} from "../adapter/index.ts";
-import {
-  CLOSED_AFTER_STOP,
-  isCanceled,
-  repeatAfter,
-} from "../adapter/postgresql/canceled-query.ts";
-import { whenAborted, type CancelRequest } from "../adapter/postgresql/cancel-request.ts";
+import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
+import { CancelableQuery } from "../adapter/postgresql/cancelable-query.ts";
+import { CLOSED_AFTER_STOP } from "../adapter/postgresql/canceled-query.ts";
 import { now } from "../internal.ts";
 import { cancelRequestFor } from "./cancel-request.ts";
 import { isConnectionError } from "./connection-error.ts";
@@ -29,26 +18,19 @@ export interface QueryOptions {
   readonly mustFinish?: boolean;
 }
 
-export class RunningQuery implements Operation<unknown> {
+export class RunningQuery extends CancelableQuery implements Operation<unknown> {
   readonly kind = "postgres.query";
   readonly what: string;
   protected readonly connection: LeasedConnection;
   protected sent: SentQuery | undefined;
   protected readonly query: Query;
-  readonly #settings: Settings;
+  protected override readonly mustFinish: boolean;
   readonly #isLast: boolean;
-  readonly #mustFinish: boolean;
-  /** When the query was sent, or its last fetch. */
-  protected sentAt = 0;
-  #request: CancelRequest | undefined;
-  repeatAfter: number | undefined;
   /**
    * Set as soon as the server has answered, before the promise settles. Meanwhile another caller may
    * get the connection.
    */
   #isAnswered = false;
-  /** Whether the query was asked to stop. */
-  wasStopped = false;
   /** Whether the query may have left the connection inside a transaction. */
   mayHaveBegunTransaction = false;
 
@@ -58,11 +40,11 @@ export class RunningQuery implements Operation<unknown> {
     settings: Settings,
     { isLast = false, mustFinish = false }: QueryOptions = {},
   ) {
+    super(settings);
     this.query = query;
     this.connection = connection;
-    this.#settings = settings;
     this.#isLast = isLast;
-    this.#mustFinish = mustFinish;
+    this.mustFinish = mustFinish;
     this.what = textOf(query);
   }
 
@@ -93,31 +75,16 @@ export class RunningQuery implements Operation<unknown> {
     // Another caller may have the connection by now. Or it was broken, and nothing was sent.
     if (this.#isAnswered || backend == null) return "unsent";
     const { pool, socket } = this.connection;
-    this.#request = cancelRequestFor(backend, pool.options, socket);
-    if (this.#request === undefined) {
-      if (!this.#mustFinish) throw new Error("the server sent no key for cancel requests");
-      await whenAborted(signal);
-      return "unsent";
-    }
-    this.wasStopped = true;
-    const stoppedAt = now();
-    const proof = await this.#request.send(signal);
-    if (proof !== "unsent") this.repeatAfter ??= repeatAfter(this.sentAt, stoppedAt);
-    return proof;
-  }
-
-  isStop(error: unknown): boolean | "unproven" {
-    return isCanceled(error);
+    return await this.cancel(cancelRequestFor(backend, pool.options, socket), signal);
   }
 
   destroy(): void {
     this.connection.destroy();
-    this.#request?.abandon();
+    this.abandonRequest();
   }
 
   release(end: OperationEnd): void {
-    if (this.wasStopped && closesAfterStop(this.#settings, end))
-      this.connection.destroy(CLOSED_AFTER_STOP);
+    if (this.mustClose(end)) this.connection.destroy(CLOSED_AFTER_STOP);
   }
 
   /** Whether the driver may miscount the rows of the next query; see `RESET_ROW_COUNT`. */

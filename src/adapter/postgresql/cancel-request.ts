@@ -4,9 +4,9 @@
  */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { background, withSignal, type Context } from "../../index.ts";
+import { background, withSignal } from "../../index.ts";
 import type { StopProof } from "../operation.ts";
-import { Places } from "../places.ts";
+import { withCancelPlace } from "./cancel-places.ts";
 
 /** A message consists of 32-bit integers: its length, a code, and the arguments of the code. */
 const SSL_REQUEST = message(80877103);
@@ -40,35 +40,11 @@ export interface CancelTls {
   readonly optional?: boolean;
 }
 
-/**
- * How many connections for cancel requests one server gets at a time. Each costs the server a process,
- * and over TLS a handshake. Clients that connect and disconnect again and again would buy one with each
- * query. A query that ends before its request has a connection needs none.
- */
-const AT_ONCE = 8;
-
 /** How long the socket of a request that was given up is left to the server, in milliseconds. */
 const LEFT_FOR = 30_000;
 
 /** How long a request that was given up before it was sent is tried again, in milliseconds. */
 const TRIED_FOR = 10_000;
-
-/** The places of each server: by its address, or by the pool that opens sockets to it. */
-const placesByServer = new Map<unknown, Places>();
-
-/** Calls `send` when the server has a place for one more connection. Rejects as `Places.take` does. */
-async function withPlace<T>(to: ServerAddress, ctx: Context, send: () => Promise<T>): Promise<T> {
-  const server = "open" in to ? to.pool : JSON.stringify(to);
-  const places = placesByServer.get(server) ?? new Places(AT_ONCE);
-  placesByServer.set(server, places);
-  await places.take(ctx);
-  try {
-    return await send();
-  } finally {
-    places.give();
-    if (places.free === AT_ONCE) placesByServer.delete(server);
-  }
-}
 
 /**
  * Returns whether the server has sent a key for cancel requests. Poolers that cannot forward such a
@@ -107,8 +83,10 @@ export class CancelRequest {
     signal.addEventListener("abort", drop);
     using wait = withSignal(background(), this.#dropped.signal);
     if (signal.aborted) drop();
+    const { to } = this.#target;
+    const server = "open" in to ? to.pool : JSON.stringify(to);
     try {
-      await withPlace(this.#target.to, wait, () => this.#connectAndSend());
+      await withCancelPlace(server, wait, () => this.#connectAndSend());
       return "unproven";
     } catch (error) {
       if (this.#isSent) throw error;
@@ -157,10 +135,7 @@ export class CancelRequest {
       };
       // `open` may never settle, so `#drop` rejects, and a socket that comes late is closed.
       if ("open" in to) void (async () => to.open())().then(run, reject);
-      else {
-        const socket = connect(to);
-        run(socket);
-      }
+      else run(connect(to));
     });
   }
 
@@ -209,14 +184,6 @@ export class CancelRequest {
     if (socket.connecting) socket.once("connect", begin);
     else begin();
   }
-}
-
-/** Resolves when `signal` aborts. */
-export function whenAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve());
-  });
 }
 
 function message(...integers: number[]): Buffer {
