@@ -153,8 +153,18 @@ describe("a query from a pool", () => {
       begin perform pg_sleep(60); exception when query_canceled then null; end;
       perform pg_sleep(60);
     end $$ ${mark()}`;
-    using ctx = withTimeout(background(), 30);
-    await expect(withContext(pool).query(ctx, text)).rejects.toBeInstanceOf(DeadlineExceededError);
+    using ctx = withCancel(background());
+    const query = withContext(pool).query(ctx, text);
+    query.catch(() => undefined);
+    await until(async () => {
+      const { rows } = await look.query(
+        "select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'",
+        [pid],
+      );
+      return rows.length === 1; // inside the block that catches the request
+    });
+    ctx.cancel();
+    await expect(query).rejects.toBe(ctx.err());
     expect(await look.running(text)).toBe(0);
     expect(await pidOf(pool)).not.toBe(pid); // two requests were sent
   });
@@ -461,15 +471,27 @@ describe("a query on the caller's own client", () => {
     }
   });
 
-  test.each(["a client", "connection()"])(
-    "closes the connection of %s if its stop was not proven, and sends none of the next queries",
-    async (where) => {
+  test.each([
+    ["a client", "after"],
+    ["a client", "before"],
+    ["connection()", "after"],
+    ["connection()", "before"],
+  ])(
+    "closes the connection of %s if its cancel request is closed %s its end, and sends none of the next queries",
+    async (where, when) => {
       const { hostname, port } = new URL(postgresUrl());
+      let isOver = false;
       let pass!: () => void;
       const held = new Promise<void>((resolve) => (pass = resolve));
       const proxy = await startProxy(
         { host: hostname, port: Number(port) },
-        { onChunk: (link) => (link.index === 1 ? held : undefined) },
+        {
+          onChunk(link) {
+            if (link.index === 0 || isOver) return undefined;
+            if (when === "before") link.halfClose("client"); // as a pooler does
+            return held;
+          },
+        },
       );
       const name = `unsent_${process.pid}_${Math.floor(performance.now() * 1_000)}`;
       await look.query(`create table ${name} (n int)`);
@@ -487,6 +509,7 @@ describe("a query on the caller's own client", () => {
         pass();
         expect((await first).rows).toHaveLength(1); // the result came first
         await expect(next).rejects.toThrow();
+        isOver = true;
       };
       if (where === "a client") {
         const client = new pg.Client({ connectionString });

@@ -3,14 +3,18 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { background, CanceledError, withCancel } from "../index.ts";
 import { startPostgres, type PostgresServer } from "../../servers/postgres.ts";
 import { mark, observer, until } from "../../test/support/postgres.ts";
 import { testSql, wholePool } from "../../test/support/postgresjs.ts";
+import { watchReports } from "../../test/support/reports.ts";
 import { startProxy } from "../../test/support/proxy.ts";
 import { withContext } from "./index.ts";
+
+const warnings = watchReports();
 
 let server: PostgresServer;
 let sockets: string;
@@ -103,6 +107,42 @@ test("a query over a socket that the user opens is stopped on the server", async
     });
   await stopsOver({ host: "nowhere.invalid", socket } as Options);
   expect(opened).toBe(2);
+});
+
+test("a stream that the user opens as a socket is destroyed if the server stops nothing, and its place becomes free", async () => {
+  const streams: Duplex[] = [];
+  const socket = (): Promise<Duplex> =>
+    new Promise((resolve, reject) => {
+      const raw = connect(server.port, "127.0.0.1", () => resolve(stream));
+      raw.once("error", reject);
+      const isCancel = streams.length === 1;
+      // Such as a channel of ssh2. The second one, for the cancel request, swallows what it is given.
+      const stream = new Duplex({
+        read: () => void raw.resume(),
+        write: (chunk, _, done) => (isCancel ? done() : void raw.write(chunk as Buffer, done)),
+        final: (done) => void raw.end(done),
+        destroy(error, done) {
+          raw.destroy();
+          done(error);
+        },
+      });
+      raw.on("data", (chunk) => stream.push(chunk)).on("end", () => stream.push(null));
+      streams.push(stream);
+    });
+  const sql = sqlWith({ max: 1, socket } as Options);
+  const look = await observer({ connectionString: server.url });
+  const db = withContext(sql, { stopTimeout: 200 });
+  const m = mark();
+  using ctx = withCancel(background());
+  const query = db.query(ctx, sql`select pg_sleep(60) ${sql.unsafe(m)}`);
+  query.catch(() => undefined);
+  await until(async () => (await look.running(m)) === 1);
+  ctx.cancel();
+  await expect(query).rejects.toBe(ctx.err());
+  expect(streams[0]!.destroyed).toBe(true);
+  expect(await db.query(background(), sql`select 1 as n`)).toEqual([{ n: 1 }]);
+  expect(streams).toHaveLength(3);
+  expect(warnings).toEqual([]);
 });
 
 test("queries on several hosts are stopped on the server, on whichever host each runs", async () => {
