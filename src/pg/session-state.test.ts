@@ -12,6 +12,7 @@ import {
   working,
   type Context,
 } from "../index.ts";
+import { cancelConnection } from "../../test/support/cancel-connection.ts";
 import { rejection, watchReports } from "../../test/support/reports.ts";
 import { observer, testClient, testPool, until } from "../../test/support/postgres.ts";
 import { withContext, type ConnectionOptions, type ContextTransactional } from "./index.ts";
@@ -21,29 +22,20 @@ let lock = process.pid * 1_000;
 
 type Own = ContextTransactional<pg.Pool | pg.Client>;
 
-/** Runs `fn` on a connection, and cancels its context while it sleeps afterwards. */
-async function cancelAfter(
+const cancelAfter = (
   driver: pg.Pool | pg.Client,
   fn: (own: Own, ctx: Context) => Promise<unknown>,
-  cleanUp: (own: Own, ctx: Context) => Promise<unknown> = () => Promise.resolve(),
+  cleanUp?: (own: Own, ctx: Context) => Promise<unknown>,
   options?: ConnectionOptions,
-): Promise<void> {
-  using ctx = withCancel(background());
-  const work = withContext(driver).connection(
-    ctx,
-    async (own) => {
-      try {
-        await fn(own, ctx);
-        ctx.cancel();
-        await own.query(ctx, "select pg_sleep(60)");
-      } finally {
-        await cleanUp(own, ctx);
-      }
+): Promise<void> =>
+  cancelConnection<Own>(
+    {
+      connection: (ctx, use) => withContext(driver).connection(ctx, use, options),
+      sleep: (own, ctx) => own.query(ctx, "select pg_sleep(60)"),
     },
-    options,
+    fn,
+    cleanUp,
   );
-  expect(await rejection(work)).toBe(ctx.err());
-}
 
 const locksOf = async (id: number): Promise<number> => {
   const { rows } = await (

@@ -1,14 +1,7 @@
 /** What a pool's connection hands from one caller to the next: no locks, settings or transactions. */
 import { afterEach, describe, expect, test } from "vitest";
-import {
-  background,
-  developmentMode,
-  shield,
-  sleep,
-  withCancel,
-  withTimeout,
-  type Context,
-} from "../index.ts";
+import { background, developmentMode, shield, sleep, withTimeout, type Context } from "../index.ts";
+import { cancelConnection } from "../../test/support/cancel-connection.ts";
 import { observer, until } from "../../test/support/postgres.ts";
 import { pidOf, testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
 import { rejection, watchReports } from "../../test/support/reports.ts";
@@ -17,29 +10,20 @@ import { withContext, type ConnectionOptions, type ContextTransactional } from "
 const warnings = watchReports();
 let lock = process.pid * 1_000 + 500;
 
-/** Runs `fn` on a connection, and cancels its context afterwards. */
-async function cancelAfter(
+const cancelAfter = (
   sql: TestSql,
   fn: (own: ContextTransactional, ctx: Context) => Promise<unknown>,
-  cleanUp: (own: ContextTransactional, ctx: Context) => Promise<unknown> = () => Promise.resolve(),
+  cleanUp?: (own: ContextTransactional, ctx: Context) => Promise<unknown>,
   options?: ConnectionOptions,
-): Promise<void> {
-  using ctx = withCancel(background());
-  const work = withContext(sql).connection(
-    ctx,
-    async (own) => {
-      try {
-        await fn(own, ctx);
-        ctx.cancel();
-        await own.query(ctx, sql`select pg_sleep(60)`);
-      } finally {
-        await cleanUp(own, ctx);
-      }
+): Promise<void> =>
+  cancelConnection<ContextTransactional>(
+    {
+      connection: (ctx, use) => withContext(sql).connection(ctx, use, options),
+      sleep: (own, ctx) => own.query(ctx, sql`select pg_sleep(60)`),
     },
-    options,
+    fn,
+    cleanUp,
   );
-  expect(await rejection(work)).toBe(ctx.err());
-}
 
 describe("a connection whose context has ended", () => {
   test("hands neither a SET nor a temporary table nor a transaction to the next user", async () => {

@@ -5,10 +5,10 @@ import {
   developmentMode,
   shield,
   sleep,
-  withCancel,
   withTimeout,
   type Context,
 } from "../../../src/index.ts";
+import { cancelConnection } from "../cancel-connection.ts";
 import { describeMariadb, observer, until } from "../mariadb.ts";
 import { rejection, watchReports } from "../reports.ts";
 import type { Db, Row, TestDriver, Tx } from "./driver.ts";
@@ -18,29 +18,20 @@ const newName = (): string => `state_${process.pid}_${++names}`;
 
 type Ask = (sql: string) => Promise<Row[]>;
 
-/** Runs `fn` on a connection, and cancels its context afterwards. */
-async function cancelAfter(
+const cancelAfter = (
   db: Db,
   fn: (own: Tx, ctx: Context) => Promise<unknown>,
-  cleanUp: (own: Tx, ctx: Context) => Promise<unknown> = () => Promise.resolve(),
+  cleanUp?: (own: Tx, ctx: Context) => Promise<unknown>,
   options?: { after: "keep" },
-): Promise<void> {
-  using ctx = withCancel(background());
-  const work = db.connection(
-    ctx,
-    async (own) => {
-      try {
-        await fn(own, ctx);
-        ctx.cancel();
-        await own.query(ctx, "select sleep(60)");
-      } finally {
-        await cleanUp(own, ctx);
-      }
+): Promise<void> =>
+  cancelConnection<Tx>(
+    {
+      connection: (ctx, use) => db.connection(ctx, use, options),
+      sleep: (own, ctx) => own.query(ctx, "select sleep(60)"),
     },
-    options,
+    fn,
+    cleanUp,
   );
-  expect(await rejection(work)).toBe(ctx.err());
-}
 
 const idOf = async (on: { query: Ask }): Promise<unknown> =>
   (await on.query("select connection_id() as id"))[0]?.["id"];
