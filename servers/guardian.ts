@@ -65,7 +65,7 @@ until rm -rf "$dir" 2>/dev/null || [ "$tries" -ge 50 ]; do tries=$((tries + 1));
 
 // A signal that is ignored here, or in a background job of sh, is also ignored by the programs that
 // they start, until the program installs a handler of its own, as PostgreSQL does. Until then the
-// signal has no effect, so it is repeated.
+// signal has no effect, so it is repeated. After 5 s, a server that does not end is killed.
 //
 // The runner waits for the server and thereby reaps it: in a container no other process might. Until
 // then no other process can get the server's process id. File 4 reports the server's start and end.
@@ -82,7 +82,11 @@ server=$!
 exec >/dev/null
 while read -r _; do :; done
 if [ -n "$signal" ]; then
-  while kill -"$signal" 0; do sleep 0.1; done &
+  (
+    tries=0
+    while kill -"$signal" 0 && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
+    kill -KILL "$server"
+  ) &
 else
   kill -KILL "$server"
 fi

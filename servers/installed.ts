@@ -11,6 +11,8 @@ export interface Programs {
   readonly debian: string;
   /** One more sentence of advice. */
   readonly otherwise?: string;
+  /** Returns whether the program at `path` is the right one. Absent if its name alone says so. */
+  readonly isRight?: (path: string) => boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export function installed(programs: Programs, ...names: string[]): string {
   for (const name of names) {
     for (const directory of directories) {
       const path = join(directory, name);
-      if (runs(path)) return path;
+      if (runs(path) && (programs.isRight?.(path) ?? true)) return path;
     }
   }
   const { server, variable, debian, otherwise = "" } = programs;

@@ -11,7 +11,9 @@ import { createClient } from "redis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as services from "../test/support/services/index.ts";
 import { until } from "../test/support/wait.ts";
+import { startGuardian } from "./guardian.ts";
 import { mariadbMissing, startMariadb } from "./mariadb.ts";
+import { mysqlMissing, startMysql } from "./mysql.ts";
 import { pgbouncerMissing, startPgbouncer } from "./pgbouncer.ts";
 import { pgpoolMissing, startPgpool } from "./pgpool.ts";
 import { startPostgres } from "./postgres.ts";
@@ -38,12 +40,13 @@ const poolers = {
 };
 const kinds = [
   ...shared.map(([key, service]) => ({
-    ...{ kind: service.name, missing: service.missing?.(), start: service.start },
+    ...{ kind: service.name, missing: service.missing?.(), isOptional: service.isOptional },
+    start: service.start,
     code: (options: string) => `services.${key}.start(${options})`,
     answer: service.use,
   })),
   ...Object.entries(poolers).map(([name, { kind, missing, start }]) => ({
-    ...{ kind, missing },
+    ...{ kind, missing, isOptional: false },
     start: async (options: ServerOptions) => {
       const target = await startPostgres();
       onTestFinished(() => target.stop());
@@ -54,7 +57,7 @@ const kinds = [
   })),
 ];
 
-async function askMariadb(options: mysql.ConnectionOptions): Promise<unknown> {
+async function askMysql(options: mysql.ConnectionOptions): Promise<unknown> {
   const connection = await mysql.createConnection(options);
   try {
     const [rows] = await connection.query<mysql.RowDataPacket[]>("select 1 as n");
@@ -116,8 +119,8 @@ function owner(code: string): { kill: () => void; line: () => Promise<string> } 
   };
 }
 
-describe.each(kinds)("$kind", ({ missing, start, code, answer }) => {
-  const its = test.skipIf(missing !== undefined && !process.env["CI"]);
+describe.each(kinds)("$kind", ({ missing, isOptional, start, code, answer }) => {
+  const its = test.skipIf(missing !== undefined && (isOptional || !process.env["CI"]));
   const options = JSON.stringify({ parent });
 
   its("starts, answers, and is gone when it has been stopped", async () => {
@@ -161,6 +164,16 @@ describe.each(kinds)("$kind", ({ missing, start, code, answer }) => {
 const whereInstalled = (missing: string | undefined) =>
   test.skipIf(missing !== undefined && !process.env["CI"]);
 
+test("a server that ignores its signal is killed", async () => {
+  const guardian = await startGuardian(parent, undefined);
+  const script = "trap '' QUIT; sleep 60; sleep 60";
+  guardian.launch({ script, args: [], signal: "QUIT" });
+  const pid = await guardian.serverStarted;
+  guardian.release();
+  await guardian.gone;
+  expect(alive(pid)).toBe(false);
+});
+
 whereInstalled(redisMissing())(
   "shows its log when it does not start, and leaves nothing",
   async () => {
@@ -183,19 +196,21 @@ whereInstalled(redisMissing())("a Redis in an endless script is gone as well", a
   expect(alive(server.pid)).toBe(false);
 });
 
-whereInstalled(mariadbMissing())(
-  "MariaDB answers on its socket, and over TLS if asked",
-  async () => {
-    await using server = await startMariadb({ parent, tls: true });
+describe.each([
+  { kind: "MariaDB", missing: mariadbMissing(), start: startMariadb },
+  { kind: "MySQL", missing: mysqlMissing(), start: startMysql },
+])("$kind", ({ missing, start }) => {
+  test.skipIf(missing !== undefined)("answers on its socket, and over TLS if asked", async () => {
+    await using server = await start({ parent, tls: true });
     const { password } = new URL(server.url);
-    expect(await askMariadb({ user: "root", password, socketPath: server.socketPath })).toBe(1);
+    expect(await askMysql({ user: "root", password, socketPath: server.socketPath })).toBe(1);
     const ca = server.certificate!;
-    expect(await askMariadb({ uri: server.url, host: "localhost", ssl: { ca } })).toBe(1);
-    await expect(
-      askMariadb({ host: "127.0.0.1", port: server.port, user: "root" }),
-    ).rejects.toThrow(/denied/);
-  },
-);
+    expect(await askMysql({ uri: server.url, host: "localhost", ssl: { ca } })).toBe(1);
+    await expect(askMysql({ host: "127.0.0.1", port: server.port, user: "root" })).rejects.toThrow(
+      /denied/,
+    );
+  });
+});
 
 whereInstalled(pgbouncerMissing())(
   "PgBouncer pools by transaction, or by session if asked",

@@ -2,14 +2,9 @@
 import mariadb, { type Pool } from "mariadb";
 import type { Context } from "../index.ts";
 import { holdAdapter } from "../../test/support/conformance.ts";
-import { describeMariadb } from "../../test/support/mariadb.ts";
-import {
-  FAILING,
-  mariadbUrlAt,
-  onMariadb,
-  worksFor,
-} from "../../test/support/mysql/conformance.ts";
+import { FAILING, partsOn, worksFor } from "../../test/support/mysql/conformance.ts";
 import { mariadbConfig } from "../../test/support/mysql/driver.ts";
+import { describeServers, sequence, urlAt } from "../../test/support/mysql/servers.ts";
 import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
 import { withContext, type ContextQueries, type ContextTransaction } from "./index.ts";
 
@@ -38,13 +33,13 @@ const transaction = (tx: ContextTransaction<ContextQueries<Pool>>): TransactionU
   nested: (ctx, fn) => tx.transaction(ctx, (inner) => fn(transaction(inner))),
 });
 
-describeMariadb("on MariaDB", () => {
-  holdAdapter<Db>(describeMariadb, {
-    ...onMariadb(TABLE),
+describeServers("the adapter", (server) => {
+  holdAdapter<Db>(server.describe, {
+    ...partsOn(server, TABLE),
     name: "eightysix/mariadb",
     open({ host, port, connections, stopTimeout }) {
       const pool = mariadb.createPool({
-        ...mariadbConfig(mariadbUrlAt({ host, port })),
+        ...mariadbConfig(urlAt(server, { host, port })),
         connectionLimit: connections,
       });
       return {
@@ -56,7 +51,7 @@ describeMariadb("on MariaDB", () => {
           waiting: () => pool.taskQueueSize(),
         },
         async openTransactions() {
-          const rows = await pool.query<Row[]>("select @@in_transaction as n");
+          const rows = await pool.query<Row[]>(server.inTransaction);
           return Number(rows[0]?.n);
         },
       };
@@ -75,7 +70,7 @@ describeMariadb("on MariaDB", () => {
       ),
     stream(db, ctx, { count, ms, tag }) {
       const [expression, value] = worksFor(ms);
-      const text = `select seq as n, ${expression} /* ${tag} */ from seq_1_to_${count}`;
+      const text = `select seq as n, ${expression} /* ${tag} */ from ${sequence(count)}`;
       return db.stream<Row>(ctx, text, [value]);
     },
     forms: { "a prepared statement": execute },

@@ -1,21 +1,21 @@
 /** The undocumented parts of mariadb that driver.ts relies on. */
 import mariadb from "mariadb";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { describeMariadb } from "../../test/support/mariadb.ts";
 import { mariadbConfig } from "../../test/support/mysql/driver.ts";
+import { describeServers } from "../../test/support/mysql/servers.ts";
 import { baseOf, type DriverConnection } from "./driver.ts";
 
-describeMariadb("mariadb", () => {
+describeServers("mariadb", (server) => {
   test("still passes its internal connection to listeners", async () => {
-    const connection = await mariadb.createConnection(mariadbConfig());
+    const connection = await mariadb.createConnection(mariadbConfig(server.url()));
     onTestFinished(() => connection.end());
     const base = baseOf(connection as unknown as DriverConnection);
-    expect(base.opts.user).toBe(mariadbConfig().user);
+    expect(base.opts.user).toBe(mariadbConfig(server.url()).user);
     expect(base.opts).toHaveProperty("connectTimeout");
     expect(base.opts).toHaveProperty("initSql");
     expect(base.opts).toHaveProperty("sessionVariables");
     expect(base.opts).toHaveProperty("queryTimeout");
-    expect(base.socket?.remotePort).toBe(mariadbConfig().port);
+    expect(base.socket?.remotePort).toBe(mariadbConfig(server.url()).port);
     for (const method of ["connect", "query", "end", "fatalError"] as const) {
       expect(typeof base[method]).toBe("function");
     }
@@ -26,7 +26,7 @@ describeMariadb("mariadb", () => {
   });
 
   test("still keeps the server's status flags in info.status", async () => {
-    const connection = await mariadb.createConnection(mariadbConfig());
+    const connection = await mariadb.createConnection(mariadbConfig(server.url()));
     onTestFinished(() => connection.end());
     const { info } = connection as unknown as DriverConnection;
     await connection.query("begin");

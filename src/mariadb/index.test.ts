@@ -1,22 +1,29 @@
 import mariadb, { type Pool, type PoolConfig, type UpsertResult } from "mariadb";
 import callbacks from "mariadb/callback";
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
-import { mariadbMissing, startMariadb } from "../../servers/mariadb.ts";
-import { describeMariadb, mark, observer, until } from "../../test/support/mariadb.ts";
 import { describeBehavior } from "../../test/support/mysql/behavior.ts";
-import { mariadbConfig, mariadbDriver } from "../../test/support/mysql/driver.ts";
+import { mariadbConfig, mariadbOn } from "../../test/support/mysql/driver.ts";
+import {
+  describeServers,
+  mark,
+  observer,
+  testServers,
+  until,
+} from "../../test/support/mysql/servers.ts";
 import { background, withCancel, withTimeout } from "../index.ts";
 import { withContext } from "./index.ts";
 
-describeBehavior(mariadbDriver);
+for (const server of testServers) describeBehavior(mariadbOn(server));
 
-function testPool(options: PoolConfig = {}): Pool {
-  const pool = mariadb.createPool({ ...mariadbConfig(), connectionLimit: 1, ...options });
-  onTestFinished(() => pool.end());
-  return pool;
-}
+describeServers("withContext of eightysix/mariadb", (server) => {
+  const config = (): PoolConfig => mariadbConfig(server.url());
 
-describeMariadb("withContext of eightysix/mariadb", () => {
+  function testPool(options: PoolConfig = {}): Pool {
+    const pool = mariadb.createPool({ ...config(), connectionLimit: 1, ...options });
+    onTestFinished(() => pool.end());
+    return pool;
+  }
+
   test("keeps the driver's types", async () => {
     const ctx = background();
     const db = withContext(testPool());
@@ -31,7 +38,7 @@ describeMariadb("withContext of eightysix/mariadb", () => {
     expectTypeOf(db.batch(ctx, "insert", [])).resolves.toEqualTypeOf<
       UpsertResult | UpsertResult[]
     >();
-    const connection = await mariadb.createConnection(mariadbConfig());
+    const connection = await mariadb.createConnection(config());
     onTestFinished(() => connection.end());
     expect(await withContext(connection).query(ctx, "select 1 as id")).toMatchObject([{ id: 1 }]);
   });
@@ -47,7 +54,7 @@ describeMariadb("withContext of eightysix/mariadb", () => {
   test.each([true, false])("stops a batch on the server (bulk: %s)", async (bulk) => {
     const pool = testPool();
     const db = withContext(pool);
-    const look = await observer();
+    const look = await observer(server.url());
     const table = `b${process.pid}_${Math.floor(performance.now() * 1000)}`;
     await look.query(`create table ${table} (n int primary key, s int)`);
     onTestFinished(async () => void (await look.query(`drop table ${table}`)));
@@ -56,7 +63,9 @@ describeMariadb("withContext of eightysix/mariadb", () => {
     const sql = `insert into ${table} values (?, sleep(?)) ${m}`;
     const batch = await db.batch(background(), { sql, bulk }, rows.slice(0, 2));
     expect(Array.isArray(batch) ? batch : [batch]).toMatchObject(
-      bulk ? [{ affectedRows: 2 }] : [{ affectedRows: 1 }, { affectedRows: 1 }],
+      bulk && server.name === "mariadb" // only MariaDB has the bulk protocol
+        ? [{ affectedRows: 2 }]
+        : [{ affectedRows: 1 }, { affectedRows: 1 }],
     );
     await look.query(`delete from ${table}`);
     using ctx = withCancel(background());
@@ -74,7 +83,8 @@ describeMariadb("withContext of eightysix/mariadb", () => {
     using ctx = withTimeout(background(), 30_000);
     const db = withContext(testPool());
     const work = db.query(ctx, { sql: "select sleep(60)", timeout: 100 });
-    await expect(work).rejects.toMatchObject({ errno: 1969 });
+    // The driver refuses the option on MySQL.
+    await expect(work).rejects.toMatchObject({ errno: server.name === "mysql" ? 45038 : 1969 });
   });
 
   test("rejects with the driver's error when `acquireTimeout` expires", async () => {
@@ -85,15 +95,12 @@ describeMariadb("withContext of eightysix/mariadb", () => {
     await held.release();
   });
 
-  test.skipIf(mariadbMissing() !== undefined)("kills over TLS and over a Unix socket", async () => {
-    await using server = await startMariadb({
-      tls: true,
-      settings: { require_secure_transport: 1 },
-    });
-    const { hostname, port, username, password } = new URL(server.url);
+  test.skipIf(server.missing() !== undefined)("kills over TLS and over a Unix socket", async () => {
+    await using own = await server.start({ tls: true, settings: { require_secure_transport: 1 } });
+    const { hostname, port, username, password } = new URL(own.url);
     const account = { user: username, password, database: "test", connectionLimit: 1 };
-    const tls = { host: hostname, port: Number(port), ssl: { ca: server.certificate! } };
-    for (const way of [tls, { ...tls, host: "localhost" }, { socketPath: server.socketPath }]) {
+    const tls = { host: hostname, port: Number(port), ssl: { ca: own.certificate! } };
+    for (const way of [tls, { ...tls, host: "localhost" }, { socketPath: own.socketPath }]) {
       const pool = mariadb.createPool({ ...account, ...way });
       const db = withContext(pool);
       await db.query(background(), "select 1");
@@ -107,7 +114,7 @@ describeMariadb("withContext of eightysix/mariadb", () => {
   });
 
   test("rejects each call on a pool of mariadb/callback", async () => {
-    const pool = callbacks.createPool(mariadbConfig());
+    const pool = callbacks.createPool(config());
     onTestFinished(() => pool.end(() => undefined));
     const db = withContext(pool as unknown as Pool);
     await expect(db.query(background(), "select 1")).rejects.toThrow(

@@ -1,5 +1,6 @@
 /** What a pool's connection hands to the next caller. */
-import { mariadbDriver } from "../../test/support/mysql/driver.ts";
+import { mariadbOn } from "../../test/support/mysql/driver.ts";
 import { describeSessionState } from "../../test/support/mysql/session-state.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeSessionState(mariadbDriver);
+for (const server of testServers) describeSessionState(mariadbOn(server));

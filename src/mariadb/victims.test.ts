@@ -1,4 +1,5 @@
-import { mariadbDriver } from "../../test/support/mysql/driver.ts";
+import { mariadbOn } from "../../test/support/mysql/driver.ts";
 import { describeRace } from "../../test/support/mysql/race.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeRace(mariadbDriver);
+for (const server of testServers) describeRace(mariadbOn(server));

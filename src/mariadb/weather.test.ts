@@ -1,4 +1,5 @@
-import { mariadbDriver } from "../../test/support/mysql/driver.ts";
+import { mariadbOn } from "../../test/support/mysql/driver.ts";
 import { describeWeather } from "../../test/support/mysql/weather.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeWeather(mariadbDriver);
+for (const server of testServers) describeWeather(mariadbOn(server));

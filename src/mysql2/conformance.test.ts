@@ -2,13 +2,8 @@
 import mysql from "mysql2/promise";
 import type { Context } from "../index.ts";
 import { holdAdapter } from "../../test/support/conformance.ts";
-import { describeMariadb } from "../../test/support/mariadb.ts";
-import {
-  FAILING,
-  mariadbUrlAt,
-  onMariadb,
-  worksFor,
-} from "../../test/support/mysql/conformance.ts";
+import { FAILING, partsOn, worksFor } from "../../test/support/mysql/conformance.ts";
+import { describeServers, sequence, urlAt } from "../../test/support/mysql/servers.ts";
 import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
 import { withContext, type ContextQueries, type ContextTransaction } from "./index.ts";
 
@@ -34,12 +29,12 @@ const transaction = (tx: ContextTransaction<ContextQueries<mysql.Pool>>): Transa
   nested: (ctx, fn) => tx.transaction(ctx, (inner) => fn(transaction(inner))),
 });
 
-describeMariadb("on MariaDB", () => {
-  holdAdapter<Db>(describeMariadb, {
-    ...onMariadb(TABLE),
+describeServers("the adapter", (server) => {
+  holdAdapter<Db>(server.describe, {
+    ...partsOn(server, TABLE),
     name: "eightysix/mysql2",
     open({ host, port, connections, stopTimeout }) {
-      const uri = mariadbUrlAt({ host, port });
+      const uri = urlAt(server, { host, port });
       const pool = mysql.createPool({ uri, connectionLimit: connections });
       const core = pool.pool as unknown as Record<string, { length: number }>;
       const length = (name: string) => () => core[name]?.length ?? 0;
@@ -52,7 +47,7 @@ describeMariadb("on MariaDB", () => {
           waiting: length("_connectionQueue"),
         },
         async openTransactions() {
-          const [rows] = await pool.query<mysql.RowDataPacket[]>("select @@in_transaction as n");
+          const [rows] = await pool.query<mysql.RowDataPacket[]>(server.inTransaction);
           return Number(rows[0]?.["n"]);
         },
       };
@@ -74,7 +69,7 @@ describeMariadb("on MariaDB", () => {
       ),
     stream(db, ctx, { count, ms, tag }) {
       const [expression, value] = worksFor(ms);
-      const text = `select seq as n, ${expression} /* ${tag} */ from seq_1_to_${count}`;
+      const text = `select seq as n, ${expression} /* ${tag} */ from ${sequence(count)}`;
       return db.stream<{ n: number }>(ctx, text, [value]);
     },
     forms: { "a prepared statement": execute },

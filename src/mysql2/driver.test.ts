@@ -2,13 +2,13 @@
 import callbacks from "mysql2";
 import mysql from "mysql2/promise";
 import { expect, onTestFinished, test } from "vitest";
-import { describeMariadb, mariadbUrl } from "../../test/support/mariadb.ts";
+import { describeServers } from "../../test/support/mysql/servers.ts";
 import { isCoreConnection, isCorePool, type CoreConnection } from "./driver.ts";
 import { coreOf } from "./pool.ts";
 
-describeMariadb("mysql2", () => {
+describeServers("mysql2", (server) => {
   test("still has a pool and a connection with callbacks beneath those with promises", async () => {
-    const pool = mysql.createPool(mariadbUrl());
+    const pool = mysql.createPool(server.url());
     onTestFinished(() => pool.end());
     expect(isCorePool(pool.pool)).toBe(true);
     expect(isCorePool(callbacks.createPool({}))).toBe(true);
@@ -18,15 +18,15 @@ describeMariadb("mysql2", () => {
   });
 
   test("still has the internal members of a connection that the adapter uses", async () => {
-    const connection = await mysql.createConnection(mariadbUrl());
+    const connection = await mysql.createConnection(server.url());
     onTestFinished(() => connection.destroy());
     const core = coreOf(connection) as CoreConnection;
     expect(core._handshakePacket?.serverVersion).toMatch(/^\d+\.\d+\.\d+/);
-    expect(core.config.user).toBe(new URL(mariadbUrl()).username);
+    expect(core.config.user).toBe(new URL(server.url()).username);
     expect(core.config).toHaveProperty("connectTimeout");
     expect(core.config).toHaveProperty("pool");
     expect(core.config).toHaveProperty("stream");
-    expect(core.stream.remotePort).toBe(Number(new URL(mariadbUrl()).port || 3306));
+    expect(core.stream.remotePort).toBe(Number(new URL(server.url()).port || 3306));
     expect(core._command).toBeFalsy();
     const query = connection.query("do 1");
     expect(core._command).toBeTruthy();
@@ -35,10 +35,10 @@ describeMariadb("mysql2", () => {
   });
 
   test("still has a class for pooled connections that extends the plain one", async () => {
-    const pool = mysql.createPool(mariadbUrl());
+    const pool = mysql.createPool(server.url());
     onTestFinished(() => pool.end());
     const pooled = await pool.getConnection();
-    const plain = await mysql.createConnection(mariadbUrl());
+    const plain = await mysql.createConnection(server.url());
     onTestFinished(() => plain.destroy());
     const core = coreOf(pooled);
     expect(core).toHaveProperty("_pool");

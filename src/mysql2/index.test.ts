@@ -1,26 +1,31 @@
 import callbacks from "mysql2";
 import mysql, { type FieldPacket, type ResultSetHeader, type RowDataPacket } from "mysql2/promise";
 import { expect, expectTypeOf, onTestFinished, test } from "vitest";
-import { mariadbMissing, startMariadb } from "../../servers/mariadb.ts";
-import { describeMariadb, mariadbUrl, mark, observer, until } from "../../test/support/mariadb.ts";
 import { describeBehavior } from "../../test/support/mysql/behavior.ts";
-import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { mysql2On } from "../../test/support/mysql/driver.ts";
+import {
+  describeServers,
+  mark,
+  observer,
+  testServers,
+  until,
+} from "../../test/support/mysql/servers.ts";
 import { background, withCancel } from "../index.ts";
 import { withContext } from "./index.ts";
 
-describeBehavior(mysql2Driver);
-
-function testPool(options: mysql.PoolOptions = {}): mysql.Pool {
-  const pool = mysql.createPool({ uri: mariadbUrl(), connectionLimit: 1, ...options });
-  onTestFinished(() => pool.end());
-  return pool;
-}
+for (const server of testServers) describeBehavior(mysql2On(server));
 
 interface Order extends RowDataPacket {
   id: number;
 }
 
-describeMariadb("withContext of eightysix/mysql2", () => {
+describeServers("withContext of eightysix/mysql2", (server) => {
+  function testPool(options: mysql.PoolOptions = {}): mysql.Pool {
+    const pool = mysql.createPool({ uri: server.url(), connectionLimit: 1, ...options });
+    onTestFinished(() => pool.end());
+    return pool;
+  }
+
   test("keeps the driver's types of rows and fields", async () => {
     const ctx = background();
     const db = withContext(testPool());
@@ -46,7 +51,7 @@ describeMariadb("withContext of eightysix/mysql2", () => {
     await db.query(ctx, { sql: "select 1", rowMode: "array" });
     // @ts-expect-error -- not a result of the driver's
     await db.query<string>(ctx, "select 1");
-    const connection = await mysql.createConnection(mariadbUrl());
+    const connection = await mysql.createConnection(server.url());
     onTestFinished(() => connection.destroy());
     const [rows] = await withContext(connection).query<Order[]>(ctx, "select 1 as id");
     expectTypeOf(rows).toEqualTypeOf<Order[]>();
@@ -66,10 +71,10 @@ describeMariadb("withContext of eightysix/mysql2", () => {
   });
 
   test("returns promises for a pool with callbacks, and stops its queries", async () => {
-    const pool = callbacks.createPool({ uri: mariadbUrl(), connectionLimit: 1 });
+    const pool = callbacks.createPool({ uri: server.url(), connectionLimit: 1 });
     onTestFinished(() => pool.end());
     const db = withContext(pool);
-    const look = await observer();
+    const look = await observer(server.url());
     const [rows, fields] = await db.query<Order[]>(background(), "select ? as id", [5]);
     expectTypeOf(rows).toEqualTypeOf<Order[]>();
     expectTypeOf(fields).toEqualTypeOf<FieldPacket[]>();
@@ -80,7 +85,7 @@ describeMariadb("withContext of eightysix/mysql2", () => {
     await until(async () => (await look.running(m)) === 1);
     ctx.cancel();
     expect(await work).toBe(ctx.err());
-    const connection = callbacks.createConnection(mariadbUrl()); // not connected yet
+    const connection = callbacks.createConnection(server.url()); // not connected yet
     onTestFinished(() => connection.destroy());
     expect((await withContext(connection).query(background(), "select 1 as n"))[0]).toEqual([
       { n: 1 },
@@ -89,7 +94,7 @@ describeMariadb("withContext of eightysix/mysql2", () => {
 
   test("stops a statement on the server when the driver's option `timeout` expires", async () => {
     const db = withContext(testPool());
-    const look = await observer();
+    const look = await observer(server.url());
     const m = mark();
     const work = db.query(background(), { sql: `select ${m} sleep(60)`, timeout: 100 });
     await expect(work).rejects.toMatchObject({ code: "PROTOCOL_SEQUENCE_TIMEOUT" });
@@ -108,7 +113,7 @@ describeMariadb("withContext of eightysix/mysql2", () => {
     await db
       .query(background(), "start transaction; select * from no_such_table")
       .catch(() => undefined);
-    const [rows] = await pool.query<RowDataPacket[]>("select @@in_transaction as n");
+    const [rows] = await pool.query<RowDataPacket[]>(server.inTransaction);
     expect(rows[0]!["n"]).toBe(0);
   });
 
@@ -122,18 +127,15 @@ describeMariadb("withContext of eightysix/mysql2", () => {
     await waiting;
   });
 
-  test.skipIf(mariadbMissing() !== undefined)("kills over TLS and over a Unix socket", async () => {
-    await using server = await startMariadb({
-      tls: true,
-      settings: { require_secure_transport: 1 },
-    });
-    const { hostname, port, username, password } = new URL(server.url);
+  test.skipIf(server.missing() !== undefined)("kills over TLS and over a Unix socket", async () => {
+    await using own = await server.start({ tls: true, settings: { require_secure_transport: 1 } });
+    const { hostname, port, username, password } = new URL(own.url);
     const account = { user: username, password, database: "test", connectionLimit: 1 };
-    const tls = { host: hostname, port: Number(port), ssl: { ca: server.certificate! } };
+    const tls = { host: hostname, port: Number(port), ssl: { ca: own.certificate! } };
     for (const way of [
       tls,
       { ...tls, host: "localhost", ssl: { ...tls.ssl, verifyIdentity: true } },
-      { socketPath: server.socketPath },
+      { socketPath: own.socketPath },
     ]) {
       const pool = mysql.createPool({ ...account, ...way });
       const db = withContext(pool);

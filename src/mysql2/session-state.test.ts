@@ -1,5 +1,6 @@
 /** What a pool's connection hands to the next caller. */
-import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { mysql2On } from "../../test/support/mysql/driver.ts";
 import { describeSessionState } from "../../test/support/mysql/session-state.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeSessionState(mysql2Driver);
+for (const server of testServers) describeSessionState(mysql2On(server));

@@ -1,4 +1,5 @@
-import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { mysql2On } from "../../test/support/mysql/driver.ts";
 import { describeRace } from "../../test/support/mysql/race.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeRace(mysql2Driver);
+for (const server of testServers) describeRace(mysql2On(server));

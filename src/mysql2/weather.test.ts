@@ -1,4 +1,5 @@
-import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { mysql2On } from "../../test/support/mysql/driver.ts";
 import { describeWeather } from "../../test/support/mysql/weather.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeWeather(mysql2Driver);
+for (const server of testServers) describeWeather(mysql2On(server));

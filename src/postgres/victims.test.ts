@@ -79,7 +79,7 @@ async function lookUps(
 
 test("when one of 40 queries on 4 connections is canceled, each of the others gets its own row", async () => {
   const sql = testSql({ max: 4 });
-  const db = withContext(sql);
+  const db = withContext(sql, { onCancel: "reuse" });
   const draw = random(40);
   const before = await wholePool(sql);
   for (let round = 0; round < 20; round++) {

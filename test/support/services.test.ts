@@ -7,7 +7,7 @@ import { withContext } from "../../src/pg/index.ts";
 import { startNats } from "../../servers/nats.ts";
 import { startPgbouncer } from "../../servers/pgbouncer.ts";
 import type { Server } from "../../servers/server.ts";
-import { mariadbUrl, testMariadb, observer as observeMariadb } from "./mariadb.ts";
+import { observer as observeMysql, testServers } from "./mysql/servers.ts";
 import { observer as observePostgres, postgresUrl, testPool } from "./postgres.ts";
 import {
   keyPrefix,
@@ -94,6 +94,13 @@ describe("a run", () => {
     expect(missing).toEqual({ b: "B: install B", c: "C: install C" });
   });
 
+  test("goes on without an optional server, also on CI", async () => {
+    const optional = { ...service("B", false), isOptional: true };
+    const { urls, missing } = await leaseAll({ a: service("A", true), b: optional }, { CI: "1" });
+    expect(urls).toEqual({ a: "A://standard" });
+    expect(missing).toEqual({ b: "B: install B" });
+  });
+
   test.each([
     ["a required server is missing", service("B", false, true), {}],
     ["a server is missing on CI", service("B", false), { CI: "1" }],
@@ -146,27 +153,29 @@ test("a server that accepts connections and never answers is given up within sec
   for (const answer of await Promise.allSettled(answers)) expect(answer.status).toBe("rejected");
 });
 
-testMariadb("MariaDB's observer sees what runs, and who is connected", async () => {
-  const look = await observeMariadb();
-  const connection = await mysql.createConnection(mariadbUrl());
-  onTestFinished(() => connection.destroy());
-  const id = connection.threadId;
-  const text = mark();
-  expect(await look.connections()).toContain(id);
-  expect(await look.running(text)).toBe(0);
-  for (const run of [
-    (sql: string) => connection.query(sql),
-    (sql: string) => connection.execute(sql), // prepared
-  ]) {
-    const sleeping = run(`select sleep(60) ${text}`).catch((e: unknown) => e);
-    await until(async () => (await look.running(text)) === 1);
-    await look.query(`kill query ${id}`);
-    await sleeping;
-    // The server answers the client before it takes the statement off its list.
-    await until(async () => (await look.running(text)) === 0);
-  }
-  connection.destroy();
-  await until(async () => (await look.connections([id])).length === 0);
+describe.each(testServers)("on $title", (server) => {
+  server.test("the observer sees what runs, and who is connected", async () => {
+    const look = await observeMysql(server.url());
+    const connection = await mysql.createConnection(server.url());
+    onTestFinished(() => connection.destroy());
+    const id = connection.threadId;
+    const text = mark();
+    expect(await look.connections()).toContain(id);
+    expect(await look.running(text)).toBe(0);
+    for (const run of [
+      (sql: string) => connection.query(sql),
+      (sql: string) => connection.execute(sql), // prepared
+    ]) {
+      const sleeping = run(`select sleep(60) ${text}`).catch((e: unknown) => e);
+      await until(async () => (await look.running(text)) === 1);
+      await look.query(`kill query ${id}`);
+      await sleeping;
+      // The server answers the client before it takes the statement off its list.
+      await until(async () => (await look.running(text)) === 0);
+    }
+    connection.destroy();
+    await until(async () => (await look.connections([id])).length === 0);
+  });
 });
 
 testRedis("Redis' observer sees who is connected, and who waits", async () => {

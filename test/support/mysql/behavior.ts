@@ -1,4 +1,4 @@
-/** What the adapters of mysql2 and mariadb have in common, tested on a real MariaDB. */
+/** What the adapters of mysql2 and mariadb have in common, tested on a real MySQL and MariaDB. */
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   background,
@@ -10,16 +10,16 @@ import {
   withTimeout,
   type Context,
 } from "../../../src/index.ts";
-import { describeMariadb, mark, observer, until, type Observer } from "../mariadb.ts";
+import { mark, observer, sequence, until, type Observer, type TestServer } from "./servers.ts";
 import type { Db, Row, TestDriver, TestPool } from "./driver.ts";
 
 /** Seconds. A SLEEP() of this length does not end while a test runs. */
 const LONG = 60;
 
 /** A join that computes for minutes. */
-const CPU =
-  "select count(*) as n from seq_1_to_100000 a join seq_1_to_100000 b on sqrt(a.seq * b.seq) < 0";
+const CPU = "select count(*) as n from numbers a join numbers b on sqrt(a.seq * b.seq) < 0";
 
+let server: TestServer;
 let look: Observer;
 let pool: TestPool;
 let db: Db;
@@ -34,7 +34,7 @@ async function numbers(): Promise<unknown[]> {
 async function expectWhole(connections?: number): Promise<void> {
   await until(() => pool.waiting() === 0 && pool.idle() === pool.total());
   if (connections !== undefined) expect(pool.total()).toBe(connections);
-  const [open] = await pool.query("select @@in_transaction as n");
+  const [open] = await pool.query(server.inTransaction);
   expect(Number(open?.["n"])).toBe(0);
 }
 
@@ -50,9 +50,11 @@ const startedOn = (text: string): Promise<void> =>
   until(async () => (await look.running(text)) === 1);
 
 export function describeBehavior(driver: TestDriver): void {
-  describeMariadb(`eightysix/${driver.name}`, () => {
+  const title = `eightysix/${driver.name} on ${driver.server.title}`;
+  driver.server.describe(title, () => {
     beforeEach(async () => {
-      look = await observer();
+      ({ server } = driver);
+      look = await observer(server.url());
       pool = driver.pool();
       db = pool.db;
       table = `t${process.pid}_${Math.floor(performance.now() * 1000)}`;
@@ -76,9 +78,6 @@ export function describeBehavior(driver: TestDriver): void {
     });
     describe("the connection for KILL QUERY", () => {
       control(driver);
-    });
-    describe("a deadline", () => {
-      deadlines(driver);
     });
   });
 }
@@ -104,7 +103,7 @@ function statements(driver: TestDriver): void {
       (ctx: Context, m: string) =>
         db.query(
           ctx,
-          `select a.seq ${m} from seq_1_to_10000 a, seq_1_to_10000 b order by rand() limit 1`,
+          `select a.seq ${m} from ${sequence(10_000, "a")}, ${sequence(10_000, "b")} order by rand() limit 1`,
         ),
     ],
     [
@@ -114,7 +113,7 @@ function statements(driver: TestDriver): void {
     [
       "statement that writes",
       (ctx: Context, m: string) =>
-        db.query(ctx, `insert into ${table} select ${m} seq + sleep(0.1) from seq_1_to_10000`),
+        db.query(ctx, `insert into ${table} select ${m} seq + sleep(0.1) from numbers`),
     ],
   ] as const)("is stopped on the server when its context ends: a %s", async (_, run) => {
     using ctx = withCancel(withLedger(background()));
@@ -162,19 +161,16 @@ function statements(driver: TestDriver): void {
     await expectWhole();
   });
 
-  test("rejects with the driver's error, without the limit in its text", async () => {
-    const own = driver.pool({ serverTimeout: true });
-    using ctx = withTimeout(background(), 30_000);
-    const error = await failure(own.db.query(ctx, "select * from no_such_table"));
+  test("rejects with the driver's error", async () => {
+    const error = await failure(db.query(background(), "select * from no_such_table"));
     expect(error).toMatchObject({ errno: 1146, sqlState: "42S02" });
-    expect(JSON.stringify(error) + (error as Error).message).not.toContain("max_statement_time");
-    expect(own.total()).toBe(1);
+    await expectWhole(1);
   });
 
   test("rejects with the driver's error if another client kills it", async () => {
     using ctx = withCancel(background());
     const m = mark();
-    const work = failure(db.query(ctx, `select ${m} sleep(${LONG})`));
+    const work = failure(db.query(ctx, `${CPU} ${m}`));
     await startedOn(m);
     const [rows] = await look.query(
       "select id from information_schema.processlist where locate(?, info) > 0 and id <> connection_id()",
@@ -186,15 +182,15 @@ function statements(driver: TestDriver): void {
     await expectWhole(1);
   });
 
-  test("rejects with the driver's error if the user's own max_statement_time ends it", async () => {
+  test("rejects with the driver's error if the user's own time limit ends it", async () => {
     using ctx = withTimeout(background(), 30_000);
     const error = await failure(
       db.connection(ctx, async (own) => {
-        await own.query(ctx, "set max_statement_time = 0.05");
-        await own.query(ctx, `select sleep(${LONG})`);
+        await own.query(ctx, server.setTimeLimit(50));
+        await own.query(ctx, CPU);
       }),
     );
-    expect(error).toMatchObject({ errno: 1969 });
+    expect(error).toMatchObject({ errno: server.timeLimitError });
   });
 
   test("that leaves a transaction open is rolled back before the next use of the connection", async () => {
@@ -333,14 +329,16 @@ function transactions(driver: TestDriver): void {
     async (where) => {
       const ctx = background();
       await look.query(`insert into ${table} values (1), (2)`);
-      const other = await observer();
+      const other = await observer(server.url());
       const error = await failure(
         db.transaction(ctx, async (tx) => {
           await tx.query(ctx, `insert into ${table} values (10)`);
           await tx.query(ctx, `update ${table} set n = n where n = 1`);
           // Heavier, so that the other one is not the victim.
           await other.query("begin");
-          await other.query(`insert into ${table} select seq from seq_100_to_200`);
+          await other.query(
+            `insert into ${table} select seq from numbers where seq between 100 and 200`,
+          );
           await other.query(`update ${table} set n = n where n = 2`);
           const m = mark();
           const theirs = other.query(`update ${table} set n = n where n = 1 ${m}`);
@@ -484,7 +482,7 @@ function transactions(driver: TestDriver): void {
 }
 
 function streams(driver: TestDriver): void {
-  const rowsOf = (n: number): string => `select seq as n from seq_1_to_${n}`;
+  const rowsOf = (n: number): string => `select seq as n from ${sequence(n)}`;
 
   test("yields the rows of its query", async () => {
     const ctx = background();
@@ -497,7 +495,7 @@ function streams(driver: TestDriver): void {
 
   test("reads no more rows than the loop asks for", async () => {
     const ctx = background();
-    const text = `select repeat('x', 100000) as x from seq_1_to_100000`; // 10 GB
+    const text = "select repeat('x', 100000) as x from numbers"; // 10 GB
     const before = process.memoryUsage().rss;
     let n = 0;
     for await (const row of db.stream(ctx, text)) {
@@ -513,8 +511,9 @@ function streams(driver: TestDriver): void {
     const ctx = background();
     const start = performance.now();
     const m = mark();
-    for await (const row of db.stream(ctx, `select ${m} seq as n from seq_1_to_1000000000`)) {
-      if (row["n"] === 7) break;
+    let n = 0;
+    for await (const _ of db.stream(ctx, `select ${m} a.seq from numbers a, numbers b`)) {
+      if (++n === 7) break;
     }
     expect(await look.running(m)).toBe(0);
     await expectWhole(1);
@@ -526,7 +525,7 @@ function streams(driver: TestDriver): void {
     async (when) => {
       using ctx = withCancel(background());
       const m = mark();
-      const text = `select ${m} seq as n, repeat('x', 10000) as x, if(seq > 2000, sleep(${LONG}), 0) as s from seq_1_to_100000`;
+      const text = `select ${m} seq as n, repeat('x', 10000) as x, if(seq > 2000, sleep(${LONG}), 0) as s from numbers`;
       const rows = db.stream(ctx, text);
       let n = 0;
       const read = async (): Promise<void> => {
@@ -558,7 +557,7 @@ function streams(driver: TestDriver): void {
     const ctx = background();
     const seen: unknown[] = [];
     const text =
-      "select seq as n, if(seq < 400, 1, (select seq from seq_1_to_2 where seq < 10000 - 9599 * (seq_1_to_1000.seq > 399))) as x from seq_1_to_1000";
+      "select o.seq as n, if(o.seq < 400, 1, (select i.seq from numbers i where i.seq < 3 and i.seq < o.seq)) as x from numbers o where o.seq <= 1000";
     const error = await failure(
       (async () => {
         for await (const row of db.stream(ctx, text)) seen.push(row["n"]);
@@ -573,7 +572,7 @@ function streams(driver: TestDriver): void {
   test("has the connection of its transaction to itself until its loop is left", async () => {
     const ctx = background();
     await db.transaction(ctx, async (tx) => {
-      void tx.query(ctx, `insert into ${table} select seq from seq_1_to_300`);
+      void tx.query(ctx, `insert into ${table} select seq from ${sequence(300)}`);
       let n = 0;
       for await (const _ of tx.stream(ctx, `select n from ${table}`)) {
         if (n++ === 0) {
@@ -673,75 +672,5 @@ function control(driver: TestDriver): void {
     const start = performance.now();
     await own.end();
     expect(performance.now() - start).toBeLessThan(5_000);
-  });
-}
-
-function deadlines(driver: TestDriver): void {
-  const limitIn = async (
-    ctx: Context,
-    on: { query: Db["query"] },
-    text = "select @@max_statement_time as s",
-  ): Promise<number> => Number((await on.query(ctx, text))[0]?.["s"]);
-
-  test("is sent to the server as a limit, with the stop timeout added", async () => {
-    const own = driver.pool({ serverTimeout: true, stopTimeout: 500 });
-    using ctx = withTimeout(background(), 10_000);
-    const s = await limitIn(ctx, own.db);
-    expect(s).toBeGreaterThan(5);
-    expect(s).toBeLessThanOrEqual(10.5);
-    expect(await own.db.transaction(ctx, (tx) => limitIn(ctx, tx))).toBeGreaterThan(5);
-    for await (const row of own.db.stream(ctx, "select @@max_statement_time as s")) {
-      expect(Number(row["s"])).toBeGreaterThan(5);
-    }
-    expect(await limitIn(background(), own.db)).toBe(0); // the limit does not stay on the connection
-  });
-
-  test("stops a statement on the server while this process is blocked", async () => {
-    const own = driver.pool({ serverTimeout: true, stopTimeout: 50 });
-    using ctx = withTimeout(background(), 200);
-    const m = mark();
-    const work = failure(own.db.query(ctx, `select ${m} sleep(${LONG})`));
-    await startedOn(m);
-    const until = performance.now() + 600;
-    while (performance.now() < until); // blocks this process
-    expect(await look.running(m)).toBe(0);
-    await work;
-  });
-
-  test("never lengthens a limit that the user has set", async () => {
-    const { db } = driver.pool({ serverTimeout: true });
-    using ctx = withTimeout(background(), 10_000);
-    await db.connection(ctx, async (own) => {
-      await own.query(ctx, "set max_statement_time = 1.5");
-      expect(await limitIn(ctx, own)).toBe(1.5);
-      await own.query(ctx, "set max_statement_time = 100");
-      expect(await limitIn(ctx, own)).toBeLessThanOrEqual(13);
-      await own.query(ctx, "set max_statement_time = 0");
-    });
-  });
-
-  test("is sent with the statements that take a limit, and left out of the others", async () => {
-    const { db } = driver.pool({ serverTimeout: true });
-    using ctx = withTimeout(background(), 10_000);
-    await db.query(ctx, `insert into ${table} values (?), (?)`, [1, 2]);
-    await db.query(ctx, `update ${table} set n = 3 where n = 2`);
-    await db.query(ctx, `replace into ${table} values (4)`);
-    await db.query(ctx, `delete from ${table} where n = 4`);
-    expect(await db.query(ctx, "with a as (select 1 as n) select n from a")).toEqual([{ n: 1 }]);
-    expect(await db.query(ctx, "/* hint */ select 1 as n")).toEqual([{ n: 1 }]);
-    expect(await db.query(ctx, " \n select 1 as n -- end")).toEqual([{ n: 1 }]);
-    expect(await db.query(ctx, "(select 1 as n)")).toEqual([{ n: 1 }]);
-    await db.query(ctx, "show tables");
-    await db.query(ctx, `alter table ${table} add column m int`);
-    await db.query(ctx, "set @a = 1");
-    await db.query(ctx, `analyze table ${table}`);
-    expect(await db.execute(ctx, "select @@max_statement_time as s")).toMatchObject([{ s: 0 }]);
-    expect(await numbers()).toEqual([1, 3]);
-    await expectWhole();
-  });
-
-  test("is not sent by default", async () => {
-    using ctx = withTimeout(background(), 10_000);
-    expect(await limitIn(ctx, db)).toBe(0);
   });
 }

@@ -2,14 +2,7 @@
 import mysql from "mysql2/promise";
 import { afterAll, beforeAll } from "vitest";
 import { mysqlPackets, type AdapterUnderTest } from "../../../src/testing/conformance/index.ts";
-import { mariadbUrl } from "../mariadb.ts";
-
-/** Returns the URL of the run's server behind another address. */
-export function mariadbUrlAt({ host, port }: { host: string; port: number }): string {
-  const url = new URL(mariadbUrl());
-  url.host = `${host}:${port}`;
-  return url.href;
-}
+import { addressOf, type TestServer } from "./servers.ts";
 
 /** SQL that fails, with the error that `isFailure` recognizes. */
 export const FAILING = "select * from no_such_table";
@@ -23,14 +16,16 @@ const ROUNDS = 4_000;
  * seconds. Longer operations sleep, because the KILL of BENCHMARK() can have a result instead of an error.
  */
 export function worksFor(ms: number): [expression: string, value: number] {
-  return ms < 5 ? ["benchmark(?, md5('x'))", Math.ceil(ms * ROUNDS)] : ["sleep(?)", ms / 1000];
+  return ms < 5
+    ? ["benchmark(?, sha2('x', 256))", Math.ceil(ms * ROUNDS)]
+    : ["sleep(?)", ms / 1000];
 }
 
 /** Creates the table `table` for this test file, and returns the parts that every driver shares. */
-export function onMariadb(table: string) {
+export function partsOn(server: TestServer, table: string) {
   let observer: mysql.Connection;
   beforeAll(async () => {
-    observer = await mysql.createConnection(mariadbUrl());
+    observer = await mysql.createConnection(server.url());
     await observer.query(`create table ${table} (n int)`);
   });
   afterAll(async () => {
@@ -40,10 +35,7 @@ export function onMariadb(table: string) {
   const rowsOf = async (sql: string, values: unknown[] = []): Promise<mysql.RowDataPacket[]> =>
     (await observer.query<mysql.RowDataPacket[]>(sql, values))[0];
   return {
-    server() {
-      const { hostname, port } = new URL(mariadbUrl());
-      return { host: hostname, port: Number(port || 3306) };
-    },
+    server: () => addressOf(server),
     split: mysqlPackets,
     async isRunning(tag) {
       const rows = await rowsOf(

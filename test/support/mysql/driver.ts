@@ -8,7 +8,7 @@ import type { TransactionOptions } from "../../../src/adapter/mysql/types.ts";
 import type { Context } from "../../../src/index.ts";
 import { withContext as withMariadb } from "../../../src/mariadb/index.ts";
 import { withContext as withMysql2 } from "../../../src/mysql2/index.ts";
-import { mariadbUrl } from "../mariadb.ts";
+import type { TestServer } from "./servers.ts";
 
 export type Row = Record<string, unknown>;
 
@@ -55,8 +55,10 @@ export interface PoolSettings extends WithContextOptions {
   more?: object;
 }
 
+/** A driver, and the server that it talks to. */
 export interface TestDriver {
   readonly name: "mysql2" | "mariadb";
+  readonly server: TestServer;
   /** Creates a pool that ends with the test. */
   pool(settings?: PoolSettings): TestPool;
   /** Opens a single connection that closes with the test. */
@@ -86,10 +88,11 @@ function firstOf<T extends object>(db: T): T {
   });
 }
 
-export const mysql2Driver: TestDriver = {
+export const mysql2On = (server: TestServer): TestDriver => ({
   name: "mysql2",
+  server,
   pool(settings = {}) {
-    const { url = mariadbUrl(), max = 2, more } = settings;
+    const { url = server.url(), max = 2, more } = settings;
     const pool = mysql.createPool({ uri: url, connectionLimit: max, ...more });
     let ended = false;
     const end = async (): Promise<void> => {
@@ -118,7 +121,7 @@ export const mysql2Driver: TestDriver = {
   },
   async connection(settings = {}) {
     const connection = await mysql.createConnection({
-      uri: settings.url ?? mariadbUrl(),
+      uri: settings.url ?? server.url(),
       ...settings.more,
     });
     onTestFinished(() => connection.destroy());
@@ -127,10 +130,10 @@ export const mysql2Driver: TestDriver = {
       query: async (sql) => (await connection.query(sql))[0] as Row[],
     };
   },
-};
+});
 
 /** Converts a URL to the driver's options, because the driver takes no URL that begins with "mysql:". */
-export function mariadbConfig(url = mariadbUrl()): PoolConfig {
+export function mariadbConfig(url: string): PoolConfig {
   const { hostname, port, username, password, pathname } = new URL(url);
   return {
     host: hostname,
@@ -144,10 +147,11 @@ export function mariadbConfig(url = mariadbUrl()): PoolConfig {
   };
 }
 
-export const mariadbDriver: TestDriver = {
+export const mariadbOn = (server: TestServer): TestDriver => ({
   name: "mariadb",
+  server,
   pool(settings = {}) {
-    const { url = mariadbUrl(), max = 2, more } = settings;
+    const { url = server.url(), max = 2, more } = settings;
     const pool = mariadb.createPool({ ...mariadbConfig(url), connectionLimit: max, ...more });
     const end = async (): Promise<void> => {
       if (!pool.closed) await pool.end();
@@ -169,7 +173,7 @@ export const mariadbDriver: TestDriver = {
   },
   async connection(settings = {}) {
     const connection = await mariadb.createConnection({
-      ...mariadbConfig(settings.url ?? mariadbUrl()),
+      ...mariadbConfig(settings.url ?? server.url()),
       ...settings.more,
     });
     onTestFinished(() => connection.end());
@@ -178,4 +182,4 @@ export const mariadbDriver: TestDriver = {
       query: (sql) => connection.query(sql),
     };
   },
-};
+});

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { expect, onTestFinished, test } from "vitest";
-import { describeMariadb, mariadbUrl } from "../mariadb.ts";
+import { describeServers } from "./servers.ts";
 
 const programs = {
   mysql2: `import mysql from "mysql2/promise";
@@ -21,7 +21,7 @@ const programs = {
 };
 
 export function describeProcess(name: keyof typeof programs): void {
-  describeMariadb(`a process with eightysix/${name}`, () => {
+  describeServers(`a process with eightysix/${name}`, (server) => {
     test("exits when its pool has ended, although a kill connection is open", async () => {
       const directory = mkdtempSync(join(tmpdir(), "eightysix-"));
       onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -47,7 +47,7 @@ export function describeProcess(name: keyof typeof programs): void {
         },
         logLevel: "error",
       });
-      const env = { ...process.env, URL_OF_SERVER: mariadbUrl(), NODE_OPTIONS: "" };
+      const env = { ...process.env, URL_OF_SERVER: server.url(), NODE_OPTIONS: "" };
       const child = spawn(process.execPath, [outfile], { env });
       let said = "";
       child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));

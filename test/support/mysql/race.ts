@@ -7,14 +7,13 @@
  */
 import { expect, test, vi } from "vitest";
 import type { Context } from "../../../src/index.ts";
-import { describeMariadb } from "../mariadb.ts";
 import { CANCELS, race, unhandledRejections } from "../race.ts";
 import type { Db, TestDriver } from "./driver.ts";
 
 /** About how many rounds of BUSY the server computes in a second. */
 const ROUNDS = 4_000_000;
 /** An expression that computes for as many rounds as its parameter says. */
-const BUSY = "benchmark(?, md5('x'))";
+const BUSY = "benchmark(?, sha2('x', 256))";
 const rounds = (seconds: number): number => Math.ceil(seconds * ROUNDS);
 
 /** The ways to send a statement. The answer is always `i`. */
@@ -30,7 +29,7 @@ const forms: [Form, ...Form[]] = [
       return row?.["i"];
     }),
   async (db, ctx, i, s) => {
-    const text = `select ? as i, ${BUSY} from (values (1), (2), (3)) as three`;
+    const text = `select ? as i, ${BUSY} from (select 1 union all select 2 union all select 3) as three`;
     let last: unknown;
     for await (const row of db.stream(ctx, text, [i, rounds(s / 3)])) last = row["i"];
     return last;
@@ -43,7 +42,7 @@ export function describeRace(driver: TestDriver): void {
   vi.setConfig({ testTimeout: 600_000 + CANCELS * 50 });
   const unhandled = unhandledRejections();
 
-  describeMariadb(`eightysix/${driver.name}`, () => {
+  driver.server.describe(`eightysix/${driver.name} on ${driver.server.title}`, () => {
     test("hits no wrong victim on a single connection of the caller", async () => {
       const { db } = await driver.connection();
       await race({

@@ -1,8 +1,8 @@
 /** Networks and servers that stall, reset or fail, tested on a server of the test file's own. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { mariadbMissing, startMariadb, type MariadbServer } from "../../../servers/mariadb.ts";
+import type { MysqlServer } from "../../../servers/mysql-server.ts";
 import { background, CanceledError, stopped, withCancel, withLedger } from "../../../src/index.ts";
-import { mark, observer, until } from "../mariadb.ts";
+import { mark, observer, until } from "./servers.ts";
 import { startProxy, type Proxy } from "../proxy.ts";
 import { unhandledRejections } from "../race.ts";
 import type { TestDriver, TestPool } from "./driver.ts";
@@ -14,12 +14,12 @@ export function describeWeather(driver: TestDriver): void {
   vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
   const unhandled = unhandledRejections();
 
-  describe.skipIf(mariadbMissing() !== undefined)(
-    `eightysix/${driver.name} on a failing network`,
+  describe.skipIf(driver.server.missing() !== undefined)(
+    `eightysix/${driver.name} on a failing network, on ${driver.server.title}`,
     () => {
-      let server: MariadbServer;
+      let server: MysqlServer;
       beforeAll(async () => {
-        server = await startMariadb();
+        server = await driver.server.start();
       });
       afterAll(async () => {
         await server.stop();
@@ -54,7 +54,7 @@ export function describeWeather(driver: TestDriver): void {
       ): Promise<Canceled> {
         const proxy = await startProxy(server, onLink);
         const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: STOP_TIMEOUT });
-        const look = await observer({ uri: server.url });
+        const look = await observer(server.url);
         const text = `select sleep(${LONG}) ${mark()}`;
         using ctx = withCancel(withLedger(background()));
         const work = form === "query" ? pool.db.query(ctx, text) : pool.db.stream(ctx, text).next();
@@ -138,7 +138,7 @@ export function describeWeather(driver: TestDriver): void {
         using ctx = withCancel(background());
         const text = `select sleep(${LONG}) ${mark()}`;
         const again = pool.db.query(ctx, text).catch((e: unknown) => e);
-        const look = await observer({ uri: server.url });
+        const look = await observer(server.url);
         await until(async () => (await look.running(text)) === 1);
         ctx.cancel();
         expect(await again).toBe(ctx.err());
@@ -151,7 +151,7 @@ export function describeWeather(driver: TestDriver): void {
         });
         const more = { connectTimeout: 1_000 }; // shorter than the delayed handshake
         const pool = driver.pool({ url: through(proxy), max: 1, stopTimeout: 10_000, more });
-        const look = await observer({ uri: server.url });
+        const look = await observer(server.url);
         using ctx = withCancel(withLedger(background()));
         const text = `select sleep(${LONG}) ${mark()}`;
         const work = pool.db.query(ctx, text).catch((e: unknown) => e);
@@ -170,7 +170,7 @@ export function describeWeather(driver: TestDriver): void {
         using ctx = withCancel(withLedger(background()));
         const text = `select sleep(${LONG}) ${mark()}`;
         const again = pool.db.query(ctx, text).catch((e: unknown) => e);
-        const look = await observer({ uri: server.url });
+        const look = await observer(server.url);
         await until(async () => (await look.running(text)) === 1);
         ctx.cancel();
         expect(await again).toBe(ctx.err());
@@ -186,7 +186,7 @@ export function describeWeather(driver: TestDriver): void {
             (proxy) => proxy.links[0]?.stall(),
             form,
           );
-          const look = await observer({ uri: server.url });
+          const look = await observer(server.url);
           expect(error).toBeInstanceOf(CanceledError);
           expect(state).toBe("abandoned");
           expect(took).toBeLessThan(STOP_TIMEOUT + 2_000);
@@ -228,7 +228,7 @@ export function describeWeather(driver: TestDriver): void {
         using ctx = withCancel(background());
         const text = `select sleep(${LONG}) ${mark()}`;
         const first = pool.db.query(ctx, text).catch((e: unknown) => e);
-        const look = await observer({ uri: server.url });
+        const look = await observer(server.url);
         await until(async () => (await look.running(text)) === 1);
         proxy.links[0]?.stall();
         const next = pool.db.query(background(), "select 2 as n");
@@ -257,10 +257,10 @@ export function describeWeather(driver: TestDriver): void {
       });
 
       test("running and canceled statements reject if the server is killed", async () => {
-        const doomed = await startMariadb();
+        const doomed = await driver.server.start();
         onTestFinished(() => doomed.stop());
         const pool = driver.pool({ url: doomed.url, max: 3, stopTimeout: STOP_TIMEOUT });
-        const look = await observer({ uri: doomed.url });
+        const look = await observer(doomed.url);
         const text = `select sleep(${LONG}) ${mark()}`;
         using ctx = withCancel(background());
         const running = pool.db.query(background(), text).catch((e: unknown) => e);

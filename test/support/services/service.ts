@@ -23,6 +23,8 @@ export interface Program {
 export interface Service extends Program {
   /** Whether a run without this server fails. Without the others, their tests are skipped. */
   readonly isRequired?: boolean;
+  /** Whether a run goes on without this server even if the variable CI is set. */
+  readonly isOptional?: boolean;
   /** The variable that holds the URL of a server to use. */
   readonly variable: string;
   /** The URL of a server that the machine may run. */
@@ -75,8 +77,8 @@ export interface Leases {
 
 /**
  * Leases all shared servers, under the keys that they have in `services`, and looks for the others.
- * Rejects with an Error that says what is missing and what to do if that is a required server, or any
- * server while the variable CI is set. Then nothing is left behind.
+ * Rejects with an Error that says what is missing and what to do if that is a required server or, while
+ * the variable CI is set, any server that is not optional. Then nothing is left behind.
  */
 export async function leaseAll(
   services: Readonly<Record<string, Service | Program>>,
@@ -98,7 +100,8 @@ export async function leaseAll(
       urls[key] = held.url;
     } catch (error) {
       missing[key] = `${service.name}: ${reason(error)}`;
-      if (env["CI"] || ("isRequired" in service && service.isRequired)) mustFail = true;
+      const { isRequired, isOptional }: Partial<Service> = service;
+      if (isRequired || (env["CI"] && !isOptional)) mustFail = true;
     }
   };
   const end = async (): Promise<void> => {
