@@ -1,6 +1,6 @@
 /** A driver in this benchmark. It has one file in drivers/, and a line in drivers/index.ts. */
 export interface Driver {
-  /** The name in the tables and in --only. */
+  /** The name in the tables and in --only, such as "pg", or "mysql2@mysql" if it has several servers. */
   readonly name: string;
   /** The npm package, whose version is printed. */
   readonly package: string;
@@ -12,6 +12,7 @@ export interface Driver {
 export interface Servers {
   readonly postgres: () => Promise<string>;
   readonly mariadb: () => Promise<string>;
+  readonly mysql: () => Promise<string>;
   readonly redis: () => Promise<string>;
 }
 

@@ -6,7 +6,7 @@ import { aboutRun, heading, versionOf } from "../report/about.ts";
 import { costsOf } from "./costs.ts";
 import type { Opened } from "./driver.ts";
 import { drivers } from "./drivers/index.ts";
-import { parseOptions } from "./options.ts";
+import { isIn, parseOptions } from "./options.ts";
 import { remainingOf, type Remaining } from "./remaining.ts";
 import { costTables, notes, remainingTable, type Measured } from "./report.ts";
 import { serversOfRun } from "./servers.ts";
@@ -24,7 +24,7 @@ const opened: { measured: Measured; connections: Opened }[] = [];
 const say = (what: string): unknown => process.stderr.write(`${what}\n`);
 try {
   for (const driver of drivers) {
-    if (options.only.length > 0 && !options.only.includes(driver.name)) continue;
+    if (!isIn(options.only, driver.name)) continue;
     const connections = await driver.open(servers).catch((error: unknown) => {
       missing.push(`${driver.name}: ${error instanceof Error ? error.message : String(error)}`);
     });

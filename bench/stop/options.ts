@@ -15,8 +15,13 @@ const usage = `npm run bench:stop -- [remaining] [cost] [options]
   remaining        only how long a server works after an abort
   cost             only what a query costs that is never canceled
   --quick          few repetitions, for development only
-  --only=<names>   only these drivers, e.g. --only=pg,mysql2
+  --only=<names>   only these drivers, e.g. --only=pg,mysql2 or --only=mysql2@mysql
   --json           print all figures of all repetitions as JSON`;
+
+/** Returns whether `driver` is in `only`. Without a server, a name means the driver on all servers. */
+export function isIn(only: readonly string[], driver: string): boolean {
+  return only.length === 0 || only.includes(driver) || only.includes(driver.split("@")[0] ?? "");
+}
 
 export function parseOptions(args: string[], drivers: readonly string[]): Options {
   const { values, positionals } = parseArgs({
@@ -32,7 +37,7 @@ export function parseOptions(args: string[], drivers: readonly string[]): Option
   const only = values.only.split(",").filter((name) => name !== "");
   const unknown =
     positionals.find((word) => word !== "remaining" && word !== "cost") ??
-    only.find((name) => !drivers.includes(name));
+    only.find((name) => !drivers.some((driver) => isIn([name], driver)));
   if (values.help || unknown !== undefined) {
     const about = `${usage}\nThe drivers: ${drivers.join(", ")}`;
     console.log(unknown === undefined ? about : `unknown argument: ${unknown}\n${about}`);

@@ -3,6 +3,7 @@
  */
 import { startPostgres } from "../../servers/postgres.ts";
 import { mariadb } from "../../test/support/services/mariadb.ts";
+import { mysql } from "../../test/support/services/mysql.ts";
 import { redis } from "../../test/support/services/redis.ts";
 import { lease, type Lease } from "../../test/support/services/service.ts";
 import type { Servers } from "./driver.ts";
@@ -31,6 +32,7 @@ export function serversOfRun(): RunServers {
       return { url: server.url, end: () => server.stop() };
     }),
     mariadb: once(() => lease(mariadb)),
+    mysql: once(() => lease(mysql)),
     redis: once(() => lease(redis)),
     async end() {
       for (const starting of started)

@@ -2,14 +2,15 @@ import { withContext } from "eightysix/mariadb";
 import { createPool, type Pool } from "mariadb";
 import { armsOf } from "../arms.ts";
 import { WORK, type Driver, type Work } from "../driver.ts";
-import { CPU, observe, SLEEP } from "../mariadb.ts";
+import { CPU, observe, SLEEP } from "../mysql.ts";
 import { promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
 
-export const mariadb: Driver = {
-  name: "mariadb",
+/** The driver on one of its servers. */
+export const mariadbOn = (server: "mysql" | "mariadb"): Driver => ({
+  name: `mariadb@${server}`,
   package: "mariadb",
   async open(servers) {
-    const url = await servers.mariadb();
+    const url = await servers[server]();
     const { hostname, port, username, password, pathname } = new URL(url);
     const pools: Pool[] = [];
     const newPool = (connectionLimit: number): Pool => {
@@ -33,8 +34,11 @@ export const mariadb: Driver = {
         name,
         running: () => observer.running(sql),
         race: promiseRace(() => pool.query(sql)),
-        // The driver passes it to the server: SET STATEMENT max_statement_time=… FOR …
-        own: timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
+        // The driver passes it to MariaDB: SET STATEMENT max_statement_time=… FOR … It refuses it on MySQL.
+        own:
+          server === "mysql"
+            ? undefined
+            : timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
         ours: withOurs((ctx) => db.query(ctx, sql)),
       };
     };
@@ -61,4 +65,4 @@ export const mariadb: Driver = {
       close: () => Promise.all([...pools.map((one) => one.end()), observer.close()]),
     };
   },
-};
+});

@@ -2,14 +2,15 @@ import { withContext } from "eightysix/mysql2";
 import mysql from "mysql2/promise";
 import { armsOf } from "../arms.ts";
 import { WORK, type Driver, type Work } from "../driver.ts";
-import { CPU, observe, SLEEP } from "../mariadb.ts";
+import { CPU, observe, SLEEP } from "../mysql.ts";
 import { promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
 
-export const mysql2: Driver = {
-  name: "mysql2",
+/** The driver on one of its servers. */
+export const mysql2On = (server: "mysql" | "mariadb"): Driver => ({
+  name: `mysql2@${server}`,
   package: "mysql2",
   async open(servers) {
-    const uri = await servers.mariadb();
+    const uri = await servers[server]();
     const pools: mysql.Pool[] = [];
     const newPool = (connectionLimit: number): mysql.Pool => {
       const pool = mysql.createPool({ uri, connectionLimit });
@@ -52,4 +53,4 @@ export const mysql2: Driver = {
       close: () => Promise.all([...pools.map((one) => one.end()), observer.close()]),
     };
   },
-};
+});

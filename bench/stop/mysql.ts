@@ -1,4 +1,4 @@
-/** Asks MariaDB (or MySQL) what it runs, for all of its drivers. */
+/** Asks MySQL or MariaDB what it runs, for all of its drivers. */
 import mysql from "mysql2/promise";
 import type { Bare } from "./driver.ts";
 
