@@ -3,6 +3,7 @@
  * of the package: only files in src import it.
  */
 export { checkContext, contextHint } from "./core/check-context.ts";
+export { canEnd } from "./core/context-state.ts";
 export { checkDuration, checkFunction, checkOptions } from "./core/check.ts";
 export { now } from "./core/clock.ts";
 export { descendsFrom } from "./core/descends-from.ts";

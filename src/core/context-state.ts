@@ -35,6 +35,11 @@ export function remaining(ctx: Context): number {
   return scope.limit === undefined ? Infinity : Math.max(0, scope.limit.at - now());
 }
 
+/** Returns whether `ctx` can ever end, unlike `background()`. */
+export function canEnd(ctx: Context): boolean {
+  return scopeOf(ctx) !== undefined;
+}
+
 /**
  * Returns whether `ctx` is live and has at least `ms` milliseconds left. Call it before work whose
  * duration you know.

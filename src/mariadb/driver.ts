@@ -41,6 +41,7 @@ interface RowStream {
 /** The driver's internal connection. */
 export interface BaseConnection {
   readonly opts: ConnectionOptions;
+  readonly info: DriverConnection["info"];
   /** Undefined once the connection is closed. */
   readonly socket: Socket | undefined;
   connect(): Promise<unknown>;
@@ -86,6 +87,7 @@ export function wrap(connection: DriverConnection): MysqlConnection {
   const base = baseOf(connection);
   const methods = connection as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
   return {
+    key: base,
     get threadId() {
       return Number(connection.info.threadId);
     },
@@ -99,6 +101,16 @@ export function wrap(connection: DriverConnection): MysqlConnection {
     },
     call: async (method, args) => await methods[method]?.(...args),
     execute: (sql) => connection.query(sql),
+    async readValue(sql) {
+      const asArrays = {
+        rowsAsArray: true,
+        metaAsArray: false,
+        nestTables: false,
+        typeCast: false,
+      };
+      const rows = (await connection.query({ sql, ...asArrays })) as unknown[][];
+      return rows[0]?.[0];
+    },
     // The driver keeps the status flags of the last answer, of whichever statement.
     isInTransaction: () => (connection.info.status & IN_TRANSACTION) !== 0,
     read: (args, onRow, onEnd) => read(connection, args, onRow, onEnd),
@@ -138,6 +150,7 @@ function openKillConnection(base: BaseConnection): KillConnection {
   // The stop timeout limits the wait. The driver's own limit of 1 s can pass while this process only
   // reads the rows of the stream that is to be stopped.
   opts["connectTimeout"] = 0;
+  opts["multipleStatements"] = true;
   const { host: name, ssl } = base.opts;
   if (ssl && name !== undefined && isIP(name) === 0) {
     // The certificate was issued for the name, not for the address.
@@ -149,6 +162,9 @@ function openKillConnection(base: BaseConnection): KillConnection {
   unref();
   return {
     opened: opened.then(unref), // TLS has replaced the socket
+    get threadId() {
+      return Number(killing.info.threadId);
+    },
     query: (sql) => new Promise((resolve, reject) => killing.query({ sql }, resolve, reject)),
     onLost(listener) {
       killing.on("error", listener);

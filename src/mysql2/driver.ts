@@ -39,7 +39,10 @@ export interface CoreConnection {
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
+const MULTI_STATEMENTS = 1 << 16; // CLIENT_MULTI_STATEMENTS
+
 interface Config {
+  clientFlags: number;
   readonly user?: string | undefined;
   readonly socketPath?: string | undefined;
   connectTimeout?: number | undefined;
@@ -70,6 +73,7 @@ export function isCorePool(value: unknown): value is CorePool {
 export function wrap(core: CoreConnection): MysqlConnection {
   let lastStatus: boolean | undefined;
   return {
+    key: core,
     get threadId() {
       return core.threadId;
     },
@@ -87,6 +91,11 @@ export function wrap(core: CoreConnection): MysqlConnection {
       const answer = await send(core, "query", [sql]);
       lastStatus = transactionStatusIn(answer);
       return answer;
+    },
+    async readValue(sql) {
+      const asArrays = { rowsAsArray: true, nestTables: false, typeCast: true };
+      const [rows] = (await send(core, "query", [{ sql, ...asArrays }])) as [unknown[][]];
+      return rows[0]?.[0];
     },
     isInTransaction: (answer) => (answer === undefined ? lastStatus : transactionStatusIn(answer)),
     read: (args, onRow, onEnd) => read(core, args, onRow, onEnd),
@@ -161,6 +170,7 @@ function openKillConnection(core: CoreConnection): KillConnection {
     Object.getOwnPropertyDescriptors(core.config),
   ) as Config;
   config.pool = undefined;
+  config.clientFlags |= MULTI_STATEMENTS;
   config.connectTimeout = 0; // the stop timeout limits the wait
   if (typeof config.stream !== "function" && host !== undefined && port !== undefined) {
     // `config.host` keeps its name, because TLS compares that with the certificate.
@@ -174,6 +184,9 @@ function openKillConnection(core: CoreConnection): KillConnection {
     opened: new Promise<void>((resolve, reject) => {
       own.connect((error) => (error ? reject(error) : resolve()));
     }),
+    get threadId() {
+      return own.threadId;
+    },
     query: (sql) => send(own, "query", [sql]),
     onLost(listener) {
       own.on("error", listener);

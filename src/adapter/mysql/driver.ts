@@ -18,8 +18,6 @@ export interface MysqlPool<C> {
 
 /** A driver's connection. */
 export interface MysqlConnection extends KillTarget {
-  /** The version as the server states it, such as "8.4.2" or "10.11.6-MariaDB". */
-  readonly version: string;
   /** Calls one of the driver's methods. */
   call(method: string, args: StatementArguments): Promise<unknown>;
   /** Sends a statement of the adapter's own, such as COMMIT. */

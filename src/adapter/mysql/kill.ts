@@ -1,25 +1,26 @@
 /** How a statement is stopped on the server: KILL QUERY, sent over a connection of its own. */
+import type { StopProof } from "../operation.ts";
+import { killMessage, threadOf, type Thread, type ThreadOwner } from "./thread.ts";
 
 /** A connection for KILL QUERY alone. It does not keep the process alive. */
 export interface KillConnection {
   /** Settles when the connection is open, or when it cannot be opened. */
   readonly opened: PromiseLike<unknown>;
+  /** The connection's own number, as the handshake states it. Known once it is open. */
+  readonly threadId: number;
+  /** Sends several statements in one message. */
   query(sql: string): PromiseLike<unknown>;
   /** Calls `listener` when the connection has broken, at any time and possibly several times. */
   onLost(listener: () => void): void;
-  /** Says goodbye to the server, then closes. Never throws. */
+  /** Says goodbye to the server after everything that was sent, then closes. Never throws. */
   end(): void;
   /** Closes the socket at once. Never throws. */
   destroy(): void;
 }
 
 /** A connection whose running statement can be killed. */
-export interface KillTarget {
-  /** The server's number for the connection. */
-  readonly threadId: number;
-  /** The address of the server, and the user. A thread id has a meaning only together with it. */
-  readonly account: string;
-  /** Opens another connection to the same server, as the same user. */
+export interface KillTarget extends ThreadOwner {
+  /** Opens another connection to the same address, as the same user. */
   openKillConnection(): KillConnection;
 }
 
@@ -29,104 +30,154 @@ const IDLE_TIMEOUT = 10_000;
 /** ER_NO_SUCH_THREAD */
 const NO_SUCH_THREAD = 1094;
 
-/** The kill connections of one pool: one for each account, and most pools have one account. */
+/** How often a thread is looked for, each time over a new connection, before it is given up. */
+const MAX_MISSES = 8;
+
+/** The kill connections of one pool: usually one for each account, and most pools have one account. */
 export class KillConnections {
-  readonly #byAccount = new Map<string, SharedKillConnection>();
+  /** Without a retired one, whose last KILLs are still under way, each account has at most one. */
+  readonly #byAccount = new Map<string, Set<SharedKillConnection>>();
+  /** How often a thread was not found since the last time it was. */
+  readonly #misses = new WeakMap<Thread, number>();
 
   /**
-   * Kills the statement that `target` runs. Resolves when the server has answered. Some servers let
-   * the KILL take effect a moment later, so the caller then sends a fence (running-statement.ts).
-   * Also resolves if the kill connection could not be opened, because then nothing was sent. Rejects
-   * if the KILL may still arrive. The KILL is not sent again over a new connection, because the first
-   * KILL could arrive after the second.
+   * Kills the statement that `target` runs, on the server that runs it. Resolves with "proven" when
+   * that server has answered. Some servers let the KILL take effect a moment later, so the caller
+   * then sends a fence (running-statement.ts).
+   *
+   * Resolves with "unsent" if nothing was killed: the kill connection could not be opened, or the
+   * server at its address does not have the thread of `target`. The next KILL then opens another
+   * connection, which may reach another server.
+   *
+   * Rejects if the KILL may still arrive. It is not sent again over a new connection, because the
+   * first KILL could arrive after the second. Also rejects if the thread is unknown or was not found
+   * several times. Then nothing was killed, and `target` has to be destroyed.
    */
-  async kill(target: KillTarget): Promise<void> {
-    let shared = this.#byAccount.get(target.account);
-    if (shared === undefined) {
-      const opened = new SharedKillConnection(target.openKillConnection(), () =>
-        this.#discard(target.account, opened),
-      );
-      this.#byAccount.set(target.account, (shared = opened));
+  async kill(target: KillTarget): Promise<StopProof> {
+    const thread = threadOf(target);
+    if (thread === undefined) {
+      throw new Error("the server has not said which of its threads the connection is");
     }
-    await shared.kill(target.threadId);
+    const shared = this.#current(target);
+    const outcome = await shared.kill(thread);
+    if (outcome === "not found") {
+      shared.retire();
+      const misses = (this.#misses.get(thread) ?? 0) + 1;
+      this.#misses.set(thread, misses);
+      if (misses === MAX_MISSES) {
+        throw new Error(`no server at the connection's address has its thread ${thread.id}`);
+      }
+      return "unsent";
+    }
+    this.#misses.delete(thread);
+    return outcome === "killed" ? "proven" : "unsent";
   }
 
   /**
-   * Destroys the kill connection to the server of `target`, and with it all KILLs that were sent.
+   * Destroys the kill connections to the address of `target`, and with them all KILLs that were sent.
    */
   discard({ account }: KillTarget): void {
-    const shared = this.#byAccount.get(account);
-    if (shared !== undefined) this.#discard(account, shared);
+    for (const shared of this.#byAccount.get(account) ?? []) shared.destroy();
   }
 
-  /** Leaves the account's next kill connection alone, because a lost one can report its end late. */
-  #discard(account: string, shared: SharedKillConnection): void {
-    if (this.#byAccount.get(account) === shared) this.#byAccount.delete(account);
-    shared.destroy();
+  #current(target: KillTarget): SharedKillConnection {
+    const { account } = target;
+    let all = this.#byAccount.get(account);
+    if (all === undefined) this.#byAccount.set(account, (all = new Set()));
+    for (const shared of all) if (!shared.isRetired) return shared;
+    const opened = new SharedKillConnection(target.openKillConnection(), () => {
+      all.delete(opened);
+      if (all.size === 0 && this.#byAccount.get(account) === all) this.#byAccount.delete(account);
+    });
+    all.add(opened);
+    return opened;
   }
 }
 
 /** One kill connection that all statements of an account share. */
 class SharedKillConnection {
+  /** Whether it takes no new KILL. It may have led to another server. */
+  isRetired = false;
   readonly #connection: KillConnection;
   readonly #lost: Promise<never>;
-  readonly #discard: () => void;
+  readonly #onClosed: () => void;
+  #isFirst = true;
   #pending = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `discard` is called, possibly several times, when the connection must not be used any more. */
-  constructor(connection: KillConnection, discard: () => void) {
+  /** `onClosed` is called, possibly several times, when the connection must not be used any more. */
+  constructor(connection: KillConnection, onClosed: () => void) {
     this.#connection = connection;
-    this.#discard = discard;
+    this.#onClosed = onClosed;
     this.#lost = new Promise((_, reject) => {
       connection.onLost(() => {
         reject(new Error("the connection for KILL QUERY was lost"));
-        discard();
+        this.destroy();
       });
     });
     this.#lost.catch(() => undefined); // each `kill` reports it
   }
 
-  async kill(threadId: number): Promise<void> {
+  /** Resolves with "not sent" if the connection could not be opened. Rejects if the KILL may arrive. */
+  async kill(thread: Thread): Promise<"killed" | "not found" | "not sent"> {
     clearTimeout(this.#idleTimer);
     this.#pending++;
     let state: "opening" | "sent" | "given up" = "opening";
-    const send = async (): Promise<void> => {
+    const send = async (): Promise<"killed" | "not found" | "not sent"> => {
       await this.#connection.opened;
-      if (state === "given up") return;
+      if (state === "given up") return "not sent";
       state = "sent";
-      await this.#send(threadId);
+      return await this.#send(thread);
     };
     try {
-      await Promise.race([send(), this.#lost]);
+      return await Promise.race([send(), this.#lost]);
     } catch (error) {
-      this.#discard();
+      this.destroy();
       if ((state as string) === "sent") throw error;
       state = "given up";
+      return "not sent";
     } finally {
       if (--this.#pending === 0) this.#closeWhenIdle();
     }
   }
 
-  async #send(threadId: number): Promise<void> {
+  async #send(thread: Thread): Promise<"killed" | "not found"> {
+    const message = killMessage(thread, this.#connection.threadId, this.#isFirst);
+    this.#isFirst = false;
     try {
-      await this.#connection.query(`KILL QUERY ${threadId}`);
+      await this.#connection.query(message);
+      return "killed";
     } catch (error) {
-      if ((error as { errno?: unknown }).errno !== NO_SUCH_THREAD) throw error;
+      if ((error as { errno?: unknown }).errno === NO_SUCH_THREAD) return "not found";
+      throw error;
     }
   }
 
+  /** Closes the connection when the KILLs that were sent have been answered. */
+  retire(): void {
+    this.isRetired = true;
+    if (this.#pending === 0) this.#end();
+  }
+
   #closeWhenIdle(): void {
-    this.#idleTimer = setTimeout(() => {
-      this.#connection.end();
-      this.#discard();
-    }, IDLE_TIMEOUT);
+    if (this.isRetired) {
+      this.#end();
+      return;
+    }
+    this.#idleTimer = setTimeout(() => this.#end(), IDLE_TIMEOUT);
     // In Node a timer is an object with `unref`. Elsewhere it may be a number.
     (this.#idleTimer as { unref?: () => void }).unref?.();
   }
 
+  #end(): void {
+    this.#connection.end();
+    this.destroy();
+  }
+
   destroy(): void {
+    this.isRetired = true;
     clearTimeout(this.#idleTimer);
+    this.#onClosed();
     this.#connection.destroy();
   }
 }

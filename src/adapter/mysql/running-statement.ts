@@ -9,7 +9,7 @@ export interface StatementSession {
   readonly connection: MysqlConnection;
   readonly transaction: TransactionState;
   /** Kills the statement that the connection runs. Settles as `KillConnections.kill` does. */
-  kill(): Promise<void>;
+  kill(): Promise<StopProof>;
   /** Destroys the kill connection. A KILL without an answer can then no longer arrive. */
   discardKillConnection(): void;
   /** Destroys the connection. Never throws. */
@@ -61,7 +61,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   readonly #call: () => PromiseLike<T>;
   readonly #mayOpenTransaction: boolean;
   #wasKilled = false;
-  #lastKill: Promise<void> | undefined;
+  #lastKill: Promise<StopProof> | undefined;
   #pendingKills = 0;
   #isFencing = false;
 
@@ -141,11 +141,11 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   async stop(): Promise<StopProof> {
-    if (!this.#isFencing) await this.#kill();
-    return "proven"; // by the answer to the KILL, and by the fence
+    if (!this.#isFencing) return await this.#kill();
+    return "proven"; // by the answer to the last KILL, and by the fence
   }
 
-  #kill(): Promise<void> {
+  #kill(): Promise<StopProof> {
     this.#wasKilled = true;
     this.#pendingKills++;
     this.#lastKill = this.#session.kill().finally(() => this.#pendingKills--);

@@ -1,11 +1,14 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
 import type { Context } from "../../index.ts";
+import { canEnd } from "../../internal.ts";
 import { rollBackLeftover } from "../leftover-transaction.ts";
+import type { StopProof } from "../operation.ts";
 import { Places } from "../places.ts";
 import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { TransactionSteps } from "../transaction.ts";
+import { runUnstoppable } from "../unstoppable.ts";
 import { beginStatements } from "./begin.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { KillConnections } from "./kill.ts";
@@ -13,6 +16,7 @@ import { RunningStatement, type StatementSession } from "./running-statement.ts"
 import { readsOrWritesRows, removePrefix, timeoutPrefix } from "./server-timeout.ts";
 import { checkStatement, sqlTextOf, type StatementArguments } from "./statement-arguments.ts";
 import { StreamStatement } from "./stream-statement.ts";
+import { hasReadThread, readThread } from "./thread.ts";
 import { TransactionState } from "./transaction-state.ts";
 import type { TransactionOptions } from "./types.ts";
 
@@ -36,6 +40,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   readonly #options: SessionOptions;
   readonly #settings: Settings;
   readonly #turn = new Places(1);
+  #hasReadThread = false;
   #wasKilled = false;
   #isDestroyed = false;
 
@@ -62,7 +67,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
     const statement = new RunningStatement(this, this.#kind(method), sql, call, mayOpenTransaction);
     try {
-      return await this.#runInTurn(ctx, statement);
+      return await this.#runInTurn(ctx, statement, args);
     } catch (error) {
       removePrefix(error, prefix);
       throw error;
@@ -70,8 +75,12 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   }
 
   async execute(ctx: Context, sql: string): Promise<unknown> {
+    return await this.#runInTurn(ctx, this.#ownStatement(sql));
+  }
+
+  #ownStatement(sql: string): RunningStatement {
     const call = (): Promise<unknown> => this.connection.execute(sql);
-    return await this.#runInTurn(ctx, new RunningStatement(this, this.#kind("query"), sql, call));
+    return new RunningStatement(this, this.#kind("query"), sql, call);
   }
 
   open(ctx: Context, ...args: StatementArguments): Stream {
@@ -86,18 +95,44 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
           removePrefix(error, prefix);
           onEnd(error);
         }),
-      run: (ctx, statement) => this.#runInTurn(ctx, statement),
+      run: (ctx, statement) => this.#runInTurn(ctx, statement, args),
     });
   }
 
-  async #runInTurn<T>(ctx: Context, statement: RunningStatement<T>): Promise<T> {
+  /**
+   * Runs a statement when its turn has come. With `args`, the thread of the connection is read first
+   * if the statement may have to be killed. Statements that end a transaction come without.
+   */
+  async #runInTurn<T>(
+    ctx: Context,
+    statement: RunningStatement<T>,
+    args?: StatementArguments,
+  ): Promise<T> {
     await this.#turn.take(ctx);
     try {
       this.transaction.check();
+      if (args !== undefined && !this.#hasReadThread) await this.#readThread(ctx, args);
       return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
       this.#turn.give();
     }
+  }
+
+  /** Rejects with `ctx.err()` if the server has not answered within the stop timeout. */
+  async #readThread(ctx: Context, args: StatementArguments): Promise<void> {
+    this.#hasReadThread = hasReadThread(this.connection);
+    if (this.#hasReadThread || !mayNeedKill(ctx, args) || readsDiagnostics(sqlTextOf(args))) return;
+    this.#hasReadThread = true;
+    await runUnstoppable(
+      ctx,
+      {
+        kind: this.#kind("query"),
+        what: "which thread of the server the connection is",
+        start: () => readThread(this.connection),
+        destroy: () => this.destroy(),
+      },
+      this.#settings.stopTimeout,
+    );
   }
 
   #timeoutPrefix(ctx: Context, sql: string): string {
@@ -113,7 +148,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     const statements = beginStatements(options);
     return {
       begin: async (ctx) => {
-        for (const sql of statements) await this.execute(ctx, sql);
+        for (const sql of statements) await this.#runInTurn(ctx, this.#ownStatement(sql), [sql]);
         this.transaction.begin();
       },
       commit: async (ctx) => {
@@ -145,7 +180,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     await rollBackLeftover(ctx, leftover, this.#settings.stopTimeout);
   }
 
-  kill(): Promise<void> {
+  kill(): Promise<StopProof> {
     this.#wasKilled = true;
     return this.#options.killConnections.kill(this.connection);
   }
@@ -164,6 +199,19 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     if (this.#wasKilled && this.#settings.onCancel === "destroy") this.destroy();
     this.#options.giveBack();
   }
+}
+
+/** Returns whether the statement can have to be stopped, by its context or by mysql2's own `timeout`. */
+function mayNeedKill(ctx: Context, [options]: StatementArguments): boolean {
+  return canEnd(ctx) || Boolean((options as { timeout?: unknown }).timeout);
+}
+
+/**
+ * Returns whether the answer depends on the statement before, so that no other may come between them.
+ * Such a statement takes no time, and hardly needs to be stopped.
+ */
+function readsDiagnostics(sql: string): boolean {
+  return /found_rows|row_count|warning|error|diagnostics/i.test(sql);
 }
 
 function withPrefix(args: StatementArguments, prefix: string): StatementArguments {

@@ -140,7 +140,9 @@ export class Stage<Db> {
   /** Runs an operation that must succeed on the pool. `after` says what has happened before. */
   async expectUsable(after: string): Promise<void> {
     const i = 1000 + ++tags;
-    const quick = outcomeOf(this.adapter.quick(this.db, background(), i));
+    // Before the first operation that can be stopped, an adapter may ask the server how to stop it.
+    using ctx = withCancel(background());
+    const quick = outcomeOf(this.adapter.quick(this.db, ctx, i));
     const outcome = await limited(
       `${after}, the next operation got no connection: give the connection back in \`release\`, or destroy it in \`destroy\``,
       quick,
