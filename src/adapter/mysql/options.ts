@@ -32,8 +32,13 @@ export interface WithContextOptions extends StopOptions {
    * one stays in force. The server's logs show the prefix. Leave the option off behind a proxy that
    * routes by the first word, because the proxy sees the prefix too.
    *
-   * `execute` and `batch` send no limit. MySQL gets no limit, because its only means of setting one
-   * would override limits that the user has set.
+   * MySQL (from 5.7.8 on) gets the hint `MAX_EXECUTION_TIME(…)` behind the SELECT with which the SQL of
+   * `query` or `stream` begins, unless hints stand there already. Other statements have no limit in
+   * MySQL. The hint would replace a limit of yours. So the adapter reads `max_execution_time` once for
+   * each connection, and sends no hint on a connection that has a limit, nor after a statement that
+   * names the variable. It does not see a limit that is set later without it.
+   *
+   * `execute` and `batch` send no limit.
    */
   serverTimeout?: boolean;
 }

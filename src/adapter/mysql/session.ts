@@ -13,7 +13,16 @@ import { beginStatements } from "./begin.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { KillConnections } from "./kill.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
-import { readsOrWritesRows, removePrefix, timeoutPrefix } from "./server-timeout.ts";
+import { hasOwnLimit, noteOwnLimit, readOwnLimit } from "./own-limit.ts";
+import {
+  hasHints,
+  NO_LIMIT,
+  readsOrWritesRows,
+  removeLimit,
+  timeLimit,
+  withLimit,
+  type TimeLimit,
+} from "./server-timeout.ts";
 import { checkStatement, sqlTextOf, type StatementArguments } from "./statement-arguments.ts";
 import { StreamStatement } from "./stream-statement.ts";
 import { hasReadThread, readThread } from "./thread.ts";
@@ -40,7 +49,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   readonly #options: SessionOptions;
   readonly #settings: Settings;
   readonly #turn = new Places(1);
-  #hasReadThread = false;
+  #isPrepared = false;
   #wasKilled = false;
   #isDestroyed = false;
 
@@ -61,15 +70,18 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   /** Calls one of the driver's methods. */
   async run(ctx: Context, method: string, args: StatementArguments): Promise<unknown> {
     const sql = sqlTextOf(args);
-    // Prepared statements get no prefix, because the server and the driver know them by their text.
-    const prefix = method === "query" ? this.#timeoutPrefix(ctx, sql) : "";
-    const call = (): Promise<unknown> => this.connection.call(method, withPrefix(args, prefix));
+    let limit = NO_LIMIT;
+    const call = (): Promise<unknown> => {
+      // Prepared statements get none, because the server and the driver know them by their text.
+      if (method === "query") limit = this.#limitFor(ctx, sql);
+      return this.connection.call(method, withLimit(args, limit));
+    };
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
     const statement = new RunningStatement(this, this.#kind(method), sql, call, mayOpenTransaction);
     try {
       return await this.#runInTurn(ctx, statement, args);
     } catch (error) {
-      removePrefix(error, prefix);
+      removeLimit(error, limit);
       throw error;
     }
   }
@@ -86,22 +98,23 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   open(ctx: Context, ...args: StatementArguments): Stream {
     checkStatement("stream", args);
     const sql = sqlTextOf(args);
-    const prefix = this.#timeoutPrefix(ctx, sql);
     return new StreamStatement(ctx, this, {
       kind: this.#kind("query"),
       what: sql,
-      read: (onRow, onEnd) =>
-        this.connection.read(withPrefix(args, prefix), onRow, (error) => {
-          removePrefix(error, prefix);
+      read: (onRow, onEnd) => {
+        const limit = this.#limitFor(ctx, sql);
+        return this.connection.read(withLimit(args, limit), onRow, (error) => {
+          removeLimit(error, limit);
           onEnd(error);
-        }),
+        });
+      },
       run: (ctx, statement) => this.#runInTurn(ctx, statement, args),
     });
   }
 
   /**
-   * Runs a statement when its turn has come. With `args`, the thread of the connection is read first
-   * if the statement may have to be killed. Statements that end a transaction come without.
+   * Runs a statement when its turn has come. With `args`, the connection is prepared first if the
+   * statement may have to be killed. Statements that end a transaction come without.
    */
   async #runInTurn<T>(
     ctx: Context,
@@ -111,33 +124,48 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     await this.#turn.take(ctx);
     try {
       this.transaction.check();
-      if (args !== undefined && !this.#hasReadThread) await this.#readThread(ctx, args);
+      if (args !== undefined) {
+        if (!this.#isPrepared) await this.#prepare(ctx, args);
+        if (this.#tellsLimits) noteOwnLimit(this.connection, sqlTextOf(args));
+      }
       return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
       this.#turn.give();
     }
   }
 
-  /** Rejects with `ctx.err()` if the server has not answered within the stop timeout. */
-  async #readThread(ctx: Context, args: StatementArguments): Promise<void> {
-    this.#hasReadThread = hasReadThread(this.connection);
-    if (this.#hasReadThread || !mayNeedKill(ctx, args) || readsDiagnostics(sqlTextOf(args))) return;
-    this.#hasReadThread = true;
-    await runUnstoppable(
-      ctx,
-      {
-        kind: this.#kind("query"),
-        what: "which thread of the server the connection is",
-        start: () => readThread(this.connection),
-        destroy: () => this.destroy(),
-      },
-      this.#settings.stopTimeout,
-    );
+  /** Asks the server what the adapter has to know about the connection, once for each connection. */
+  async #prepare(ctx: Context, args: StatementArguments): Promise<void> {
+    const { connection } = this;
+    const sql = sqlTextOf(args);
+    if (!mayNeedKill(ctx, args) || readsDiagnostics(sql)) return;
+    if (!hasReadThread(connection)) {
+      const what = "which thread of the server the connection is";
+      await this.#ask(ctx, what, () => readThread(connection));
+    }
+    if (this.#tellsLimits && hasOwnLimit(connection) === undefined) {
+      const what = "whether the connection has a time limit";
+      await this.#ask(ctx, what, () => readOwnLimit(connection));
+    }
+    this.#isPrepared = true;
   }
 
-  #timeoutPrefix(ctx: Context, sql: string): string {
+  /** Rejects with `ctx.err()` if the server has not answered within the stop timeout. */
+  async #ask(ctx: Context, what: string, start: () => Promise<void>): Promise<void> {
+    const question = { kind: this.#kind("query"), what, start, destroy: () => this.destroy() };
+    await runUnstoppable(ctx, question, this.#settings.stopTimeout);
+  }
+
+  /** Whether the server gets limits that replace the user's. */
+  get #tellsLimits(): boolean {
+    return this.#settings.serverTimeout && hasHints(this.connection.version);
+  }
+
+  /** Call it right before the statement is sent. */
+  #limitFor(ctx: Context, sql: string): TimeLimit {
     const { serverTimeout, stopTimeout } = this.#settings;
-    return serverTimeout ? timeoutPrefix(ctx, sql, this.connection.version, stopTimeout) : "";
+    if (!serverTimeout || hasOwnLimit(this.connection) === true) return NO_LIMIT;
+    return timeLimit(ctx, sql, this.connection.version, stopTimeout);
   }
 
   #kind(method: string): string {
@@ -212,11 +240,4 @@ function mayNeedKill(ctx: Context, [options]: StatementArguments): boolean {
  */
 function readsDiagnostics(sql: string): boolean {
   return /found_rows|row_count|warning|error|diagnostics/i.test(sql);
-}
-
-function withPrefix(args: StatementArguments, prefix: string): StatementArguments {
-  if (prefix === "") return args;
-  const [sql, ...values] = args;
-  if (typeof sql === "string") return [prefix + sql, ...values];
-  return [{ ...sql, sql: prefix + sql.sql }, ...values];
 }
