@@ -17,6 +17,8 @@ export interface MariadbOptions extends ServerOptions {
   settings?: Readonly<Record<string, string | number>>;
   /** Whether clients may use TLS. Needs openssl, which creates a certificate. */
   tls?: boolean;
+  /** Whether the server starts again, with its data, when it is sent SHUTDOWN. */
+  restarts?: boolean;
 }
 
 const programs: Programs = {
@@ -32,9 +34,9 @@ export function mariadbMissing(): string | undefined {
 }
 
 const script = `
-install=$1 server=$2 tls=$3 password=$config
+install=$1 server=$2 tls=$3 restarts=$4 password=$config
 unset config
-shift 3
+shift 4
 printf '%s\\n' "[mysqld]" "$@" >"$dir/my.cnf"
 cat >"$dir/init.sql" <<END
 create database if not exists test;
@@ -50,7 +52,11 @@ if [ "$tls" = tls ]; then
     -keyout "$dir/server.key" -out "$dir/server.crt" || exit
 fi
 "$install" --defaults-file="$dir/my.cnf" --auth-root-authentication-method=normal \\
-  --skip-test-db &&
+  --skip-test-db || exit
+if [ "$restarts" = restarts ]; then
+  while "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"; do :; done
+  exit
+fi
 exec "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"
 `;
 
@@ -90,6 +96,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Mariad
             installed(programs, "mariadb-install-db", "mysql_install_db"),
             installed(programs, "mariadbd", "mysqld"),
             options.tls ? "tls" : "",
+            options.restarts ? "restarts" : "",
             ...lines(settings, "="),
           ],
           config: password,
