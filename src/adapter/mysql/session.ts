@@ -120,8 +120,9 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
 
   /** Rejects with `ctx.err()` if the server has not answered within the stop timeout. */
   async #readThread(ctx: Context, args: StatementArguments): Promise<void> {
+    if (!mayNeedKill(ctx, args)) return;
     this.#hasReadThread = hasReadThread(this.connection);
-    if (this.#hasReadThread || !mayNeedKill(ctx, args) || readsDiagnostics(sqlTextOf(args))) return;
+    if (this.#hasReadThread || readsDiagnostics(sqlTextOf(args))) return;
     this.#hasReadThread = true;
     await runUnstoppable(
       ctx,
