@@ -18,6 +18,8 @@ export interface MysqlOptions extends ServerOptions {
   settings?: Readonly<Record<string, string | number>>;
   /** Whether the server has a certificate of its own. Needs openssl, which creates it. */
   tls?: boolean;
+  /** Whether the server starts again, with its data, when it is sent SHUTDOWN. */
+  restarts?: boolean;
 }
 
 /** What differs between MySQL and MariaDB. */
@@ -47,7 +49,7 @@ const SOCKET = "server.sock";
 /** Starts a server of this kind. See `startServer`. */
 export async function startMysqlServer(
   kind: MysqlKind,
-  { tls = false, settings, ...options }: MysqlOptions = {},
+  { tls = false, restarts = false, settings, ...options }: MysqlOptions = {},
 ): Promise<MysqlServer> {
   const server = await startServer(
     {
@@ -63,7 +65,12 @@ export async function startMysqlServer(
           ...settings,
         };
         return {
-          args: [...kind.programs(), tls ? "tls" : "", ...lines(all, "=")],
+          args: [
+            ...kind.programs(),
+            tls ? "tls" : "",
+            restarts ? "restarts" : "",
+            ...lines(all, "="),
+          ],
           config: password,
           url: `mysql://root:${password}@127.0.0.1:${port}/test`,
         };
@@ -84,15 +91,15 @@ export async function startMysqlServer(
 const certificateIn = (directory: string): string => join(directory, "server.crt");
 
 const scriptOf = ({ install, removeAccounts = "" }: MysqlKind): string => `
-install=$1 server=$2 tls=$3 password=$config
+install=$1 server=$2 tls=$3 restarts=$4 password=$config
 unset config
-shift 3
+shift 4
 printf '%s\\n' "[mysqld]" "$@" >"$dir/my.cnf"
 cat >"$dir/init.sql" <<END
 create database if not exists test;
 ${removeAccounts}
 alter user root@localhost identified by '$password';
-create user root@'%' identified by '$password';
+create user if not exists root@'%' identified by '$password';
 grant all on *.* to root@'%' with grant option;
 END
 if [ "$tls" = tls ]; then
@@ -100,5 +107,10 @@ if [ "$tls" = tls ]; then
     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \\
     -keyout "$dir/server.key" -out "$dir/server.crt" || exit
 fi
-${install} && exec "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"
+${install} || exit
+if [ "$restarts" = restarts ]; then
+  while "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"; do :; done
+  exit
+fi
+exec "$server" --defaults-file="$dir/my.cnf" --init-file="$dir/init.sql"
 `;

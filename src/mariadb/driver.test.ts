@@ -16,6 +16,8 @@ describeServers("mariadb", (server) => {
     expect(base.opts).toHaveProperty("sessionVariables");
     expect(base.opts).toHaveProperty("queryTimeout");
     expect(base.socket?.remotePort).toBe(mariadbConfig(server.url()).port);
+    expect(base.opts).toHaveProperty("multipleStatements");
+    expect(base.info.threadId).toBe(connection.threadId);
     for (const method of ["connect", "query", "end", "fatalError"] as const) {
       expect(typeof base[method]).toBe("function");
     }

@@ -39,9 +39,15 @@ const mysql2: MysqlDriver<CoreConnection> = { name: "mysql2", methods: ["query",
  * alive, and `pool.end()` does not wait for it. If the server has no place for it
  * (`max_connections`), a statement cannot be stopped, and its connection is destroyed instead.
  *
- * Do not use it behind a balancer that spreads connections over several servers: the KILL could
- * reach another server than the statement. Balancers that understand KILL, such as MaxScale and
- * ProxySQL, are safe.
+ * A KILL reaches the connection's own thread on its own server, or nothing. Before the first statement
+ * that can be stopped, the adapter asks the server which thread the connection is: one round trip for
+ * each connection to the server. It sends the KILL together with a comparison. After a failover or a
+ * restart, nothing is killed. Until the stop timeout, the adapter tries again over a new connection,
+ * which reaches the right server at some time if a balancer spreads connections over several. Then
+ * the connection is destroyed, and the receipt says "abandoned".
+ *
+ * No KILL is sent, and the connection is destroyed at once, if the server does not say which thread it
+ * is, or if a proxy numbers the connections itself, as ProxySQL and MaxScale do.
  *
  * Throws a TypeError for anything else, including pool clusters, and for a wrong option.
  *
