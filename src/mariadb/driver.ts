@@ -47,7 +47,11 @@ export interface BaseConnection {
   connect(): Promise<unknown>;
   /** Returns the command that runs on the connection. */
   activeReceiveCmd(): unknown;
-  query(param: { sql: string }, resolve: (answer: unknown) => void, reject: Reject): void;
+  query(
+    param: { sql: string; opts?: object },
+    resolve: (answer: unknown) => void,
+    reject: Reject,
+  ): void;
   end(param: object, resolve: () => void, reject: () => void): void;
   /** Closes the socket at once. Running statements fail with the error. */
   fatalError(error: Error, avoidThrowError: boolean): void;
@@ -113,6 +117,7 @@ export function wrap(connection: DriverConnection): MysqlConnection {
     },
     // The driver keeps the status flags of the last answer, of whichever statement.
     isInTransaction: () => (connection.info.status & IN_TRANSACTION) !== 0,
+    hasRows,
     read: (args, onRow, onEnd) => read(connection, args, onRow, onEnd),
     isBusy: () => Boolean(base.activeReceiveCmd()),
     openKillConnection: () => openKillConnection(base),
@@ -120,6 +125,19 @@ export function wrap(connection: DriverConnection): MysqlConnection {
     // this one by then, it leaves a rejection unhandled.
     destroy: () => destroy(base),
   };
+}
+
+/**
+ * The driver adds the columns to rows as the property `meta`. With its option `metaAsArray`, the
+ * columns follow the result: those of one result, or an array that has null for a result without rows.
+ */
+function hasRows(answer: unknown): boolean {
+  if (!Array.isArray(answer)) return false;
+  const isRows = (value: unknown): boolean =>
+    Array.isArray(value) && (value as { meta?: unknown }).meta !== undefined;
+  if (isRows(answer) || answer.some(isRows)) return true;
+  const columns: unknown = answer[1];
+  return Array.isArray(columns) && columns.some((column) => column !== null);
 }
 
 function read(
@@ -160,12 +178,20 @@ function openKillConnection(base: BaseConnection): KillConnection {
   const opened = killing.connect();
   const unref = (): void => void killing.socket?.unref();
   unref();
+  const query = (sql: string, opts?: object): Promise<unknown> =>
+    new Promise((resolve, reject) =>
+      killing.query({ sql, ...(opts && { opts }) }, resolve, reject),
+    );
   return {
     opened: opened.then(unref), // TLS has replaced the socket
     get threadId() {
       return Number(killing.info.threadId);
     },
-    query: (sql) => new Promise((resolve, reject) => killing.query({ sql }, resolve, reject)),
+    query,
+    async finds(sql) {
+      const rows = await query(sql, { metaAsArray: false });
+      return (rows as readonly unknown[]).length > 0;
+    },
     onLost(listener) {
       killing.on("error", listener);
       killing.on("end", listener);

@@ -98,6 +98,7 @@ export function wrap(core: CoreConnection): MysqlConnection {
       return rows[0]?.[0];
     },
     isInTransaction: (answer) => (answer === undefined ? lastStatus : transactionStatusIn(answer)),
+    hasRows,
     read: (args, onRow, onEnd) => read(core, args, onRow, onEnd),
     isBusy: () => Boolean(core._command),
     openKillConnection: () => openKillConnection(core),
@@ -125,6 +126,12 @@ function transactionStatusIn(answer: unknown): boolean | undefined {
   if (Array.isArray(last)) return undefined;
   const { serverStatus } = Object(last) as { serverStatus?: unknown };
   return typeof serverStatus === "number" ? (serverStatus & IN_TRANSACTION) !== 0 : undefined;
+}
+
+/** `fields` is an array for rows, and undefined without. With several results, it has one entry for each. */
+function hasRows(answer: unknown): boolean {
+  const [, fields] = (answer ?? []) as [unknown?, (readonly unknown[] | undefined)?];
+  return fields?.some((entry) => entry !== undefined) === true;
 }
 
 function lastOf(results: unknown): unknown {
@@ -188,6 +195,10 @@ function openKillConnection(core: CoreConnection): KillConnection {
       return own.threadId;
     },
     query: (sql) => send(own, "query", [sql]),
+    async finds(sql) {
+      const [rows] = (await send(own, "query", [sql])) as [readonly unknown[]];
+      return rows.length > 0;
+    },
     onLost(listener) {
       own.on("error", listener);
       own.on("end", listener);

@@ -34,6 +34,8 @@ export interface MysqlConnection extends KillTarget {
    * always known.
    */
   isInTransaction(result?: unknown): boolean | undefined;
+  /** Returns whether what `call` has resolved with has rows, even if their number is 0. */
+  hasRows(result: unknown): boolean;
   /** Whether the driver is still busy with a statement, although its promise has settled. */
   isBusy(): boolean;
   /** Closes the socket at once, whatever is running, without telling the server. Never throws. */

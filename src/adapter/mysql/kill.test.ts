@@ -33,6 +33,9 @@ class TestConnection implements KillConnection {
   findNothing(): void {
     for (const answer of this.answers.splice(0)) answer.reject(NO_SUCH_THREAD);
   }
+  async finds(sql: string): Promise<boolean> {
+    return Boolean(await this.query(sql));
+  }
   onLost(listener: () => void): void {
     this.lose = listener;
   }

@@ -10,6 +10,8 @@ export interface KillConnection {
   readonly threadId: number;
   /** Sends several statements in one message. */
   query(sql: string): PromiseLike<unknown>;
+  /** Sends a query. Resolves with whether it has found a row. */
+  finds(sql: string): PromiseLike<boolean>;
   /** Calls `listener` when the connection has broken, at any time and possibly several times. */
   onLost(listener: () => void): void;
   /** Says goodbye to the server after everything that was sent, then closes. Never throws. */
@@ -29,6 +31,14 @@ const IDLE_TIMEOUT = 10_000;
 
 /** ER_NO_SUCH_THREAD */
 const NO_SUCH_THREAD = 1094;
+
+/**
+ * Returns a query that finds a row if the thread runs nothing. MariaDB calls an idle thread "Killed"
+ * after a KILL QUERY, until its next statement.
+ */
+function idleThread(thread: Thread): string {
+  return `select 1 from information_schema.processlist where id = ${thread.id} and command in ('Sleep', 'Killed') and coalesce(state, '') = '' and info is null`;
+}
 
 /** How often a thread is looked for, each time over a new connection, before it is given up. */
 const MAX_MISSES = 8;
@@ -71,6 +81,19 @@ export class KillConnections {
     }
     this.#misses.delete(thread);
     return outcome === "killed" ? "proven" : "unsent";
+  }
+
+  /**
+   * Returns whether the server says that `target` runs nothing. Also false if the server cannot be
+   * asked. Opens no connection. Never rejects.
+   */
+  async isIdle(target: KillTarget): Promise<boolean> {
+    const thread = threadOf(target);
+    if (thread === undefined) return false;
+    for (const shared of this.#byAccount.get(target.account) ?? []) {
+      if (!shared.isRetired) return await shared.isIdle(thread);
+    }
+    return false;
   }
 
   /**
@@ -157,6 +180,20 @@ class SharedKillConnection {
   retire(): void {
     this.isRetired = true;
     if (this.#pending === 0) this.#end();
+  }
+
+  /** Asks whether a thread runs nothing. False if there is no answer. */
+  async isIdle(thread: Thread): Promise<boolean> {
+    clearTimeout(this.#idleTimer);
+    this.#pending++;
+    try {
+      await Promise.race([this.#connection.opened, this.#lost]);
+      return await Promise.race([this.#connection.finds(idleThread(thread)), this.#lost]);
+    } catch {
+      return false; // the next KILL reports a broken connection
+    } finally {
+      if (--this.#pending === 0) this.#closeWhenIdle();
+    }
   }
 
   #closeWhenIdle(): void {

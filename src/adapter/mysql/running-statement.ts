@@ -1,7 +1,9 @@
 /** One statement while it runs on a connection: an operation that KILL QUERY stops. */
 import { background, sleep } from "../../index.ts";
+import { now } from "../../internal.ts";
 import type { Operation, Resolver, StopProof } from "../operation.ts";
 import type { MysqlConnection } from "./driver.ts";
+import { canBeFromKill, holdsAfterKill, isInterrupt } from "./killed.ts";
 import type { TransactionState } from "./transaction-state.ts";
 
 /** What a statement needs of the session that runs it. */
@@ -10,23 +12,12 @@ export interface StatementSession {
   readonly transaction: TransactionState;
   /** Kills the statement that the connection runs. Settles as `KillConnections.kill` does. */
   kill(): Promise<StopProof>;
+  /** Returns whether the server says that the connection runs nothing. Never rejects. */
+  isIdle(): Promise<boolean>;
   /** Destroys the kill connection. A KILL without an answer can then no longer arrive. */
   discardKillConnection(): void;
   /** Destroys the connection. Never throws. */
   destroy(): void;
-}
-
-const INTERRUPTED = new Set([
-  1317, // ER_QUERY_INTERRUPTED
-  1028, // ER_FILSORT_ABORT: a sort was interrupted
-  1969, // MariaDB's ER_STATEMENT_TIMEOUT: max_statement_time
-  3024, // MySQL's ER_QUERY_TIMEOUT: max_execution_time
-  1927, // MariaDB's ER_CONNECTION_KILLED
-]);
-
-function isInterrupt(error: unknown): boolean {
-  const { errno, sqlState } = Object(error) as { errno?: unknown; sqlState?: unknown };
-  return INTERRUPTED.has(Number(errno)) || sqlState === "70100";
 }
 
 /** Whether the connection broke, so that the statement may still run. Errors of the server are below 5000. */
@@ -41,6 +32,15 @@ const LEFT_RUNNING = "PROTOCOL_SEQUENCE_TIMEOUT";
 
 /** Milliseconds between two KILLs, if one call has sent several statements. */
 const KILL_EVERY = 5;
+
+/**
+ * Milliseconds that an answer may be on its way after the server has become idle. A packet that was
+ * lost is sent again within this time.
+ */
+const ANSWER_TIME = 250;
+
+/** The outcome of a statement that succeeded, but whose answer the KILL may have changed. */
+const CHANGED_BY_KILL = new Error("the statement was killed, which may have changed its answer");
 
 /** A statement that does nothing. The server's answer says whether a transaction is open. */
 const FENCE = "DO 0";
@@ -60,10 +60,14 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   readonly #session: StatementSession;
   readonly #call: () => PromiseLike<T>;
   readonly #mayOpenTransaction: boolean;
+  /** Whether a KILL was asked for. Perhaps none could be sent. */
   #wasKilled = false;
+  /** Whether a KILL that was sent may have reached the statement. Known after the fence. */
+  #mayBeHit = false;
   #lastKill: Promise<StopProof> | undefined;
   #pendingKills = 0;
-  #isFencing = false;
+  #isAnswered = false;
+  #idleSince: number | undefined;
 
   /** `mayOpenTransaction` says whether the statement can leave a transaction open even if it fails. */
   constructor(
@@ -89,21 +93,28 @@ export class RunningStatement<T = unknown> implements Operation<T> {
 
   async #run(): Promise<T> {
     const { connection, transaction } = this.#session;
+    let result: T;
     try {
-      const result = await this.#call();
+      result = await this.#call();
+      this.#isAnswered = true;
       transaction.recordSuccess(connection.isInTransaction(result));
-      if (this.#wasKilled) await this.#fence();
-      return result;
     } catch (error) {
       if ((error as { code?: unknown }).code === LEFT_RUNNING) {
         await this.#kill().catch(() => this.destroy());
       }
       if (connection.isBusy()) await this.#drain();
+      this.#isAnswered = true;
       if (this.#wasKilled || transaction.isOpen || this.#mayOpenTransaction) {
         if (await this.#fence()) transaction.recordFailure(connection.isInTransaction());
       }
       throw error;
     }
+    if (this.#wasKilled) {
+      await this.#fence();
+      const holds = !this.#mayBeHit || holdsAfterKill(this.what, connection.hasRows(result));
+      if (!holds) throw CHANGED_BY_KILL;
+    }
+    return result;
   }
 
   /**
@@ -128,7 +139,6 @@ export class RunningStatement<T = unknown> implements Operation<T> {
    * server has answered. Never rejects: the next statement reports a broken connection.
    */
   async #fence(): Promise<boolean> {
-    this.#isFencing = true;
     await this.#lastKill?.catch(ignore); // `stop` reports it
     for (;;) {
       try {
@@ -141,19 +151,48 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   async stop(): Promise<StopProof> {
-    if (!this.#isFencing) return await this.#kill();
+    if (this.#wasKilled && (await this.#isForgotten())) return "unsent";
+    if (!this.#isAnswered) return await this.#kill();
     return "proven"; // by the answer to the last KILL, and by the fence
+  }
+
+  /**
+   * Returns whether the server runs nothing, although it has not answered. Throws if that lasts.
+   *
+   * A KILL that arrives between two statements of one text makes the server forget the second one
+   * after it has announced a further result. The driver then waits for ever. Both servers do so: see
+   * `while (!thd->killed && …found_semicolon…)` in their sql/sql_parse.cc, which leaves
+   * SERVER_MORE_RESULTS_EXISTS in the last answer.
+   */
+  async #isForgotten(): Promise<boolean> {
+    if (this.#isAnswered || !this.what.includes(";") || !(await this.#session.isIdle())) {
+      this.#idleSince = undefined;
+      return false;
+    }
+    this.#idleSince ??= now();
+    if (this.#isAnswered || now() - this.#idleSince < ANSWER_TIME) return true;
+    throw new Error("the server has stopped the statement, but has not answered");
   }
 
   #kill(): Promise<StopProof> {
     this.#wasKilled = true;
-    this.#pendingKills++;
-    this.#lastKill = this.#session.kill().finally(() => this.#pendingKills--);
-    return this.#lastKill;
+    return (this.#lastKill = this.#sendKill());
   }
 
-  isStop(error: unknown): boolean {
-    return isInterrupt(error);
+  async #sendKill(): Promise<StopProof> {
+    this.#pendingKills++;
+    let proof: StopProof | undefined;
+    try {
+      return (proof = await this.#session.kill());
+    } finally {
+      this.#pendingKills--;
+      if (proof !== "unsent") this.#mayBeHit = true;
+    }
+  }
+
+  isStop(error: unknown): boolean | "unproven" {
+    if (error === CHANGED_BY_KILL || isInterrupt(error)) return true;
+    return this.#mayBeHit && canBeFromKill(error) && "unproven";
   }
 
   destroy(): void {

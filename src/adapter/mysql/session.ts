@@ -213,6 +213,10 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     return this.#options.killConnections.kill(this.connection);
   }
 
+  isIdle(): Promise<boolean> {
+    return this.#options.killConnections.isIdle(this.connection);
+  }
+
   discardKillConnection(): void {
     this.#options.killConnections.discard(this.connection);
   }

@@ -1,0 +1,6 @@
+/** What becomes of a statement that KILL QUERY hits in an unusual moment. */
+import { describeMariadb, mariadbUrl } from "../../test/support/mariadb.ts";
+import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+import { describeKilled } from "../../test/support/mysql/killed.ts";
+
+describeKilled(mysql2Driver, { describe: describeMariadb, url: mariadbUrl });
