@@ -76,7 +76,14 @@ async function killer({ version = "9.7.0", says = THREAD }: Options = {}) {
   } satisfies KillTarget;
   await readThread(target);
   const connections = new KillConnections();
-  return { opened, asked, target, connections, kill: () => connections.kill(target) };
+  return {
+    opened,
+    asked,
+    target,
+    connections,
+    kill: () => connections.kill(target),
+    isIdle: () => connections.isIdle(target),
+  };
 }
 
 test("a KILL whose connection is refused is not sent, and the next KILL opens another connection", async () => {
@@ -247,4 +254,32 @@ test("nothing is killed after the user of the connection has changed", async () 
   target.account = "eve@db:3306";
   await expect(kill()).rejects.toThrow("which of its threads");
   expect(opened).toEqual([]);
+});
+
+test("the server is asked whether a connection is idle over the kill connection, if there is one", async () => {
+  const { opened, kill, isIdle } = await killer();
+  expect(await isIdle()).toBe(false);
+  expect(opened).toHaveLength(0);
+  const sent = kill();
+  opened[0]?.open();
+  await turn();
+  opened[0]?.answers[0]?.resolve(undefined);
+  await sent;
+  const asked = isIdle();
+  await turn();
+  expect(opened[0]?.sent[1]).toMatch(/from performance_schema.processlist where id = 7 /);
+  opened[0]?.answers[1]?.resolve(true);
+  expect(await asked).toBe(true);
+  expect(opened).toHaveLength(1);
+});
+
+test("a connection is not taken for idle if the kill connection is lost before the answer", async () => {
+  const { opened, kill, isIdle } = await killer();
+  void kill().catch(() => undefined);
+  opened[0]?.open();
+  await turn();
+  const asked = isIdle();
+  await turn();
+  opened[0]?.lose();
+  expect(await asked).toBe(false);
 });

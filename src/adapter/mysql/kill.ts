@@ -37,7 +37,7 @@ const NO_SUCH_THREAD = 1094;
  * after a KILL QUERY, until its next statement.
  */
 function idleThread(thread: Thread): string {
-  return `select 1 from information_schema.processlist where id = ${thread.id} and command in ('Sleep', 'Killed') and coalesce(state, '') = '' and info is null`;
+  return `select 1 from ${thread.tables.threads} where id = ${thread.id} and command in ('Sleep', 'Killed') and coalesce(state, '') = '' and info is null`;
 }
 
 /** How often a thread is looked for, each time over a new connection, before it is given up. */

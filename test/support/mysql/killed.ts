@@ -180,41 +180,29 @@ export function describeKilled(driver: TestDriver, server: KilledServer): void {
 
     describe("is canceled or right, whenever the KILL arrives:", () => {
       async function race(
-        texts: readonly string[],
+        text: string,
         within: number,
-        check: (rows: unknown, ctx: Context) => void,
+        check: (rows: unknown) => void,
       ): Promise<void> {
-        let late = 0;
+        let rejected = 0;
         for (let i = 0; i < RACES; i++) {
           using ctx = withCancel(background());
-          const work = pool.db
-            .query(ctx, texts[i % texts.length]!)
-            .catch((error: unknown) => error);
+          const start = performance.now();
+          const work = pool.db.query(ctx, text).catch((error: unknown) => error);
           const timer = setTimeout(() => ctx.cancel(), Math.random() * within);
           const outcome: unknown = await work;
           clearTimeout(timer);
-          if (ctx.err() !== undefined && outcome === ctx.err()) continue;
-          late++;
-          check(outcome, ctx);
+          expect(performance.now() - start).toBeLessThan(2_000); // the stop timeout is 3 s
+          if (outcome === ctx.err()) rejected++;
+          else check(outcome);
         }
-        expect(late).toBeLessThan(RACES);
+        expect(rejected).toBeGreaterThan(0);
         await expectWhole();
       }
 
       test("a query of information_schema, which MariaDB answers with too few rows", async () => {
         const text = `select column_name as c from information_schema.columns where table_schema = database() and table_name = '${table}' order by 1`;
-        await race([text], 4, (rows) => expect(rows).toEqual([{ c: "n" }, { c: "v" }]));
-      });
-
-      test("a query that opens a sequence table, which fails with 1939", async ({ skip }) => {
-        skip(!isMariadb, "MySQL has no sequence tables");
-        const texts = Array.from(
-          { length: RACES },
-          (_, i) => `select count(*) as n from seq_1_to_${10_000 + i}`,
-        );
-        await race(texts, 3, (rows) =>
-          expect(Number((rows as Row[])[0]?.["n"])).toBeGreaterThanOrEqual(10_000),
-        );
+        await race(text, 4, (rows) => expect(rows).toEqual([{ c: "n" }, { c: "v" }]));
       });
 
       test("CHECKSUM TABLE, which both servers answer with a sum of some rows", async () => {
@@ -223,15 +211,12 @@ export function describeKilled(driver: TestDriver, server: KilledServer): void {
         );
         const text = `checksum table ${table}`;
         const [right] = await look.query(text);
-        await race([text], 2, (rows) => expect(rows).toMatchObject(right));
+        await race(text, 2, (rows) => expect(rows).toMatchObject(right));
       });
 
       test("several statements, whose answer both servers can forget", async () => {
-        await race(
-          ["do 0; ".repeat(8) + "select 1 as n", "select 1 as n; ".repeat(8)],
-          2,
-          (results) => expect(JSON.stringify(results)).toContain('"n":1'),
-        );
+        const text = `${"do 0; select 1; ".repeat(8)} select 2 as n`;
+        await race(text, 2, (results) => expect(JSON.stringify(results)).toContain('{"n":2}'));
       });
     });
 
