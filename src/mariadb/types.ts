@@ -33,10 +33,14 @@ export interface ContextQueries<D extends DriverLike> {
    * Runs the driver's own `query` under a context.
    *
    * When `ctx` ends, the server is told to stop the statement (KILL QUERY). The promise settles when
-   * the statement has stopped: with `ctx.err()`, or with the result if the statement was faster.
-   * (MySQL lets a SLEEP that was killed succeed with 1.) It rejects with the driver's own error in
-   * every other case, such as an interruption by the option `timeout`. If `ctx` is done already, no
-   * connection is taken.
+   * the statement has stopped: with `ctx.err()`, or with the result if the statement was faster than
+   * the KILL. Once the KILL was sent, rows are no result any more, because the KILL can change them:
+   * MySQL's SLEEP() then returns 1, and MariaDB's information_schema too few rows. The promise then
+   * rejects with `ctx.err()`. A success without rows is still reported, and so are the rows of INSERT …
+   * RETURNING, because the statement has had its effect.
+   *
+   * It rejects with the driver's own error in every other case, such as an interruption by the option
+   * `timeout`. If `ctx` is done already, no connection is taken.
    *
    * On a pool, the call waits for a connection, and leaves the queue at once when `ctx` ends. The
    * connection is returned afterwards, and an open transaction on it is rolled back.

@@ -152,6 +152,12 @@ export interface Documented {
    * is "close". "keep" is for connections of the caller's own, which no other caller gets.
    */
   readonly afterConnection?: "close" | "keep";
+  /**
+   * What happens to a result that arrives after a stop was sent, and before the stop has ended. The
+   * default is "returned". "dropped" is for results that a stop can change: the operation then rejects
+   * with the error of its context.
+   */
+  readonly lateResults?: "returned" | "dropped";
   /** What receipts say of an operation that was asked to stop. The default is "stopped". */
   readonly receipts?: "stopped" | "abandoned";
   /** Whether an operation waits while `connections` others run. The default is true. */

@@ -103,6 +103,23 @@ test.each(breaches)("an adapter that %s fails the test for it", async (breach) =
   expect(failed.map(({ error }) => error.message).join("\n")).toMatch(message);
 });
 
+test("an adapter that documents that it drops late results fails the test for it if it returns one", async () => {
+  const title = "a result that arrives before the stop is dropped";
+  for (const breach of ["drops a result that was faster than its stop", undefined] as const) {
+    const { server, adapter } = await describeToy(breach);
+    onTestFinished(() => server.close());
+    const documented = { ...adapter.documented, lateResults: "dropped" } as const;
+    const { passed, failed } = await runAdapterTests(
+      { ...adapter, documented },
+      { only: title, timeLimit: 6_000 },
+    );
+    expect(passed).toHaveLength(breach === undefined ? 0 : 1);
+    expect(failed.map(({ error }) => error.message)).toEqual(
+      breach === undefined ? [expect.stringMatching(/reject with ctx\.err\(\)/)] : [],
+    );
+  }
+});
+
 test("an adapter without optional parts has the tests for them skipped, with the reason", async () => {
   const { server, basics } = await describeToy();
   onTestFinished(() => server.close());

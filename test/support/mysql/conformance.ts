@@ -37,6 +37,7 @@ export function partsOn(server: TestServer, table: string) {
   return {
     server: () => addressOf(server),
     split: mysqlPackets,
+    documented: { lateResults: "dropped" },
     async isRunning(tag) {
       const rows = await rowsOf(
         "select id from information_schema.processlist where id <> connection_id() and command in ('Query', 'Execute') and locate(?, info) > 0",
