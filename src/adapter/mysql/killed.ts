@@ -27,11 +27,11 @@ const GENERAL = new Set<unknown>([
 const FIRST_CLIENT_ERROR = 45_000;
 
 /**
- * Returns whether this error, which is no interrupt, can come from a KILL that hit the statement. Where
- * the server does not expect an interruption, it reports what failed in consequence. MariaDB fails with 1939 if
- * the KILL finds it opening a sequence table, and with 188 in a full-text search. MySQL fails with
- * 1329 in a procedure whose handler for NOT FOUND did not run. Errors with a SQLSTATE of their own,
- * such as a duplicate key or a deadlock, are those of the statement.
+ * Returns whether this error, which is no interrupt, can come from a KILL that hit the statement.
+ * Where the server does not expect an interruption, it reports what failed in consequence. MariaDB
+ * fails with 1939 if the KILL finds it opening a sequence table, and with 188 in a full-text search.
+ * MySQL fails with 1329 in a procedure whose handler for NOT FOUND did not run. Errors with a
+ * SQLSTATE of their own, such as a duplicate key or a deadlock, are those of the statement.
  */
 export function canBeFromKill(error: unknown): boolean {
   const { errno, sqlState, fatal } = Object(error) as Record<string, unknown>;
