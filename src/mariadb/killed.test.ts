@@ -1,6 +1,6 @@
-/** What becomes of a statement that KILL QUERY hits in an unusual moment. */
-import { describeMariadb, mariadbUrl } from "../../test/support/mariadb.ts";
-import { mariadbDriver } from "../../test/support/mysql/driver.ts";
+/** What becomes of a statement that KILL QUERY hits in an unusual moment, with mariadb. */
+import { mariadbOn } from "../../test/support/mysql/driver.ts";
 import { describeKilled } from "../../test/support/mysql/killed.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeKilled(mariadbDriver, { describe: describeMariadb, url: mariadbUrl });
+for (const server of testServers) describeKilled(mariadbOn(server));

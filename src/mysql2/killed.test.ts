@@ -1,6 +1,6 @@
-/** What becomes of a statement that KILL QUERY hits in an unusual moment. */
-import { describeMariadb, mariadbUrl } from "../../test/support/mariadb.ts";
-import { mysql2Driver } from "../../test/support/mysql/driver.ts";
+/** What becomes of a statement that KILL QUERY hits in an unusual moment, with mysql2. */
+import { mysql2On } from "../../test/support/mysql/driver.ts";
 import { describeKilled } from "../../test/support/mysql/killed.ts";
+import { testServers } from "../../test/support/mysql/servers.ts";
 
-describeKilled(mysql2Driver, { describe: describeMariadb, url: mariadbUrl });
+for (const server of testServers) describeKilled(mysql2On(server));

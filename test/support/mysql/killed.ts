@@ -11,7 +11,7 @@ import {
   type Context,
   type Receipt,
 } from "../../../src/index.ts";
-import { mark, observer, until, type Observer } from "../mariadb.ts";
+import { addressOf, mark, observer, until, urlAt, type Observer } from "./servers.ts";
 import { startProxy, type Link } from "../proxy.ts";
 import type { Db, Row, Statements, TestDriver, TestPool } from "./driver.ts";
 
@@ -21,26 +21,17 @@ const COMPUTE = "benchmark(2000000000, sha2('x', 256))";
 /** Cancels at random times, in the race of each statement. */
 const RACES = 150;
 
-/** The server that the tests run on. */
-export interface KilledServer {
-  readonly describe: typeof describe | ReturnType<typeof describe.skipIf>;
-  url(): string;
-}
-
-export function describeKilled(driver: TestDriver, server: KilledServer): void {
+export function describeKilled(driver: TestDriver): void {
+  const { server } = driver;
   vi.setConfig({ testTimeout: 60_000 });
-  server.describe(`a killed statement of eightysix/${driver.name}`, () => {
+  server.describe(`a killed statement of eightysix/${driver.name} on ${server.title}`, () => {
     let look: Observer;
     let pool: TestPool;
-    let isMariadb: boolean;
     const table = `killed_${process.pid}_${driver.name}`;
-    const url = (): string => server.url();
 
     beforeEach(async () => {
-      look = await observer({ uri: url() });
-      pool = driver.pool({ url: url(), max: 1, more: { multipleStatements: true } });
-      const [[version]] = (await look.query("select version() as v")) as unknown as [Row[]];
-      isMariadb = String(version?.["v"]).includes("MariaDB");
+      look = await observer(server.url());
+      pool = driver.pool({ max: 1, more: { multipleStatements: true } });
       await look.query(`drop table if exists ${table}`);
       await look.query(`create table ${table} (n int primary key, v int) engine=innodb`);
       onTestFinished(async () => {
@@ -169,7 +160,7 @@ export function describeKilled(driver: TestDriver, server: KilledServer): void {
     });
 
     test("resolves with the rows of INSERT … RETURNING, which were written", async ({ skip }) => {
-      skip(!isMariadb, "MySQL has no RETURNING");
+      skip(server.name === "mysql", "MySQL has no RETURNING");
       const { outcome } = await canceled((ctx, m) =>
         pool.db.query(ctx, `insert into ${table} values (3, ${COMPUTE}) returning n, v ${m}`),
       );
@@ -223,26 +214,21 @@ export function describeKilled(driver: TestDriver, server: KilledServer): void {
     describe("in a text of several, whose answer never arrives,", () => {
       /** Runs `text` through a proxy. The first connection's answers wait for `release`. */
       async function withoutAnswer(text: string, answerAfter?: number) {
-        const { hostname, port } = new URL(url());
         let isHolding = false;
         let release: (() => void) | undefined;
         const released = new Promise<void>((resolve) => (release = resolve));
-        const proxy = await startProxy(
-          { host: hostname, port: Number(port || 3306) },
-          {
-            onChunk: (link: Link, from) =>
-              isHolding && link.index === 0 && from === "server" ? released : undefined,
-          },
-        );
-        const through = new URL(url());
-        through.host = `${proxy.host}:${proxy.port}`;
+        const proxy = await startProxy(addressOf(server), {
+          onChunk: (link: Link, from) =>
+            isHolding && link.index === 0 && from === "server" ? released : undefined,
+        });
         const own = driver.pool({
-          url: through.href,
+          url: urlAt(server, proxy),
           max: 1,
           stopTimeout: 20_000,
           more: { multipleStatements: true },
         });
-        const [row] = await own.query("select connection_id() as id");
+        using warm = withCancel(background()); // so that the thread of the connection is known
+        const [row] = await own.db.query(warm, "select connection_id() as id");
         isHolding = true;
         const ctx = withCancel(background());
         const request = withLedger(ctx);
