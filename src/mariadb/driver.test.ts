@@ -15,6 +15,8 @@ describeMariadb("mariadb", () => {
     expect(base.opts).toHaveProperty("initSql");
     expect(base.opts).toHaveProperty("sessionVariables");
     expect(base.opts).toHaveProperty("queryTimeout");
+    expect(base.opts).toHaveProperty("multipleStatements");
+    expect(base.info.threadId).toBe(connection.threadId);
     expect(base.socket?.remotePort).toBe(mariadbConfig().port);
     for (const method of ["connect", "query", "end", "fatalError"] as const) {
       expect(typeof base[method]).toBe("function");

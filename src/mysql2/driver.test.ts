@@ -24,6 +24,7 @@ describeMariadb("mysql2", () => {
     expect(core._handshakePacket?.serverVersion).toMatch(/^\d+\.\d+\.\d+/);
     expect(core.config.user).toBe(new URL(mariadbUrl()).username);
     expect(core.config).toHaveProperty("connectTimeout");
+    expect(core.config.clientFlags).toBeTypeOf("number");
     expect(core.config).toHaveProperty("pool");
     expect(core.config).toHaveProperty("stream");
     expect(core.stream.remotePort).toBe(Number(new URL(mariadbUrl()).port || 3306));
