@@ -213,6 +213,20 @@ export function describeSameServer(driver: TestDriver, servers: Servers): void {
           expect(asked(relay)).toBe(1);
         });
 
+        test("is waited for until the stop timeout if the context ends, and the statement is not sent", async () => {
+          let isSilent = false;
+          const { relay, db } = await open({ target: () => here, passesOn: () => !isSilent });
+          isSilent = true;
+          using ctx = withCancel(withLedger(background()));
+          const work = failure(db.query(ctx, "select 'mine'"));
+          await until(() => asked(relay) === 1);
+          ctx.cancel();
+          expect(await work).toBe(ctx.err());
+          expect(relay.sent("select 'mine'")).toBe(0);
+          const states = (await stopped(ctx)).map(({ state }) => state);
+          expect(states).toEqual(["abandoned"]);
+        });
+
         test("opens no transaction on a connection without autocommit", async () => {
           const { relay, db, query } = await open({ target: () => here });
           const root = await observer({ uri: here.url });
