@@ -358,27 +358,26 @@ async function cancelStatement(
   return (await stopped(ctx)).filter(({ what }) => what?.includes(m)).map(({ state }) => state);
 }
 
-/** Restarts a server. Its new start is at least a second later than the old one. */
+/** Restarts a server. Its new start is at least two seconds later than the old one. */
 async function restart({ url }: StartedServer): Promise<void> {
-  const uptime = async (): Promise<number> => {
+  /** By the clock of this process, in seconds. It can be wrong by one. */
+  const start = async (): Promise<number> => {
     const root = await mysql.createConnection(url);
     root.on("error", () => undefined);
     const [rows] = await root.query<mysql.RowDataPacket[]>("show global status like 'uptime'");
     root.destroy();
-    return Number(rows[0]?.["Value"]);
+    return Date.now() / 1000 - Number(rows[0]?.["Value"]);
   };
-  await until(async () => (await uptime()) >= 2);
+  const before = await start();
+  await until(() => Date.now() / 1000 > before + 4);
   const root = await mysql.createConnection(url);
-  const isClosed = new Promise((resolve) => {
-    root.on("error", () => undefined);
-    root.on("end", resolve);
-  });
+  root.on("error", () => undefined);
   await root.query("shutdown").catch(() => undefined);
-  await isClosed;
+  root.destroy();
   await until(
     () =>
-      uptime().then(
-        (seconds) => seconds < 2,
+      start().then(
+        (after) => after > before + 2,
         () => false,
       ),
     60_000,
