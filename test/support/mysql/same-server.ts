@@ -198,6 +198,20 @@ export function describeSameServer(driver: TestDriver): void {
           expect(asked(relay)).toBe(1);
         });
 
+        test("is waited for until the stop timeout if the context ends, and the statement is not sent", async () => {
+          let isSilent = false;
+          const { relay, db } = await open({ target: () => here, passesOn: () => !isSilent });
+          isSilent = true;
+          using ctx = withCancel(withLedger(background()));
+          const work = failure(db.query(ctx, "select 'mine'"));
+          await until(() => asked(relay) === 1);
+          ctx.cancel();
+          expect(await work).toBe(ctx.err());
+          expect(relay.sent("select 'mine'")).toBe(0);
+          const states = (await stopped(ctx)).map(({ state }) => state);
+          expect(states).toEqual(["abandoned"]);
+        });
+
         test("opens no transaction on a connection without autocommit", async () => {
           const { relay, db, query } = await open({ target: () => here });
           const root = await observer(here.url);
@@ -329,28 +343,26 @@ async function cancelStatement(
   return (await stopped(ctx)).filter(({ what }) => what?.includes(m)).map(({ state }) => state);
 }
 
-/** Restarts a server. Its new start is at least a second later than the old one. */
+/** Restarts a server. Its new start is at least two seconds later than the old one. */
 async function restart({ url }: MysqlServer): Promise<void> {
+  /** By the clock of this process, in seconds. It can be wrong by one. */
   const start = async (): Promise<number> => {
     const root = await mysql.createConnection(url);
     root.on("error", () => undefined);
     const [rows] = await root.query<mysql.RowDataPacket[]>("show global status like 'uptime'");
     root.destroy();
-    return Date.now() / 1_000 - Number(rows[0]?.["Value"]);
+    return Date.now() / 1000 - Number(rows[0]?.["Value"]);
   };
   const before = await start();
-  await until(() => Date.now() / 1_000 > before + 2);
+  await until(() => Date.now() / 1000 > before + 4);
   const root = await mysql.createConnection(url);
-  const isClosed = new Promise((resolve) => {
-    root.on("error", () => undefined);
-    root.on("end", resolve);
-  });
+  root.on("error", () => undefined);
   await root.query("shutdown").catch(() => undefined);
-  await isClosed;
+  root.destroy();
   await until(
     () =>
       start().then(
-        (now) => now > before + 2,
+        (after) => after > before + 2,
         () => false,
       ),
     60_000,
