@@ -63,7 +63,7 @@ export const group = {
     {
       name: "statements of a function that has failed go on",
       file: "src/adapter/connection-scope.ts",
-      find: "if (failed !== undefined) this.#scopeCtx.cancel(failed.error);",
+      find: "      this.#scopeCtx.cancel(failed.error);\n",
       replace: "",
       tests: ["src/adapter/connection-scope.test.ts"],
     },
