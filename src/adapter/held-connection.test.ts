@@ -19,8 +19,11 @@ import { sessionMethods } from "./sessions.ts";
 
 const warnings = watchReports();
 
-/** The methods of an adapter whose pool has one connection. `query` runs one statement on it. */
-function poolOfOne() {
+/**
+ * The methods of an adapter whose pool has one connection. `query` runs one statement on it. Callers
+ * wait in `lease`, or for a place of the pool.
+ */
+function poolOfOne(waitsIn: "lease" | "places" = "lease") {
   const pool = new Places(1);
   const runs = new Deferred();
   const session: Session<never, { query(ctx: Context): Promise<void> }, [], number> = {
@@ -42,12 +45,14 @@ function poolOfOne() {
     end: () => pool.give(),
   };
   const takePlace = (ctx: Context): Promise<void> =>
-    lease(ctx, {
-      kind: "test.wait",
-      pool,
-      take: () => pool.take(background()),
-      giveBack: () => pool.give(),
-    });
+    waitsIn === "places"
+      ? pool.take(ctx)
+      : lease(ctx, {
+          kind: "test.wait",
+          pool,
+          take: () => pool.take(background()),
+          giveBack: () => pool.give(),
+        });
   const db = sessionMethods({ pool, take: (ctx) => takePlace(ctx).then(() => session) });
   const query = async (ctx: Context): Promise<void> => {
     await takePlace(ctx);
@@ -115,19 +120,22 @@ describe("a call that waits for a connection of its pool until its context ends"
     },
   );
 
-  test("warns with a code, and with the stack that leads to the call", async () => {
-    const { db, query } = poolOfOne();
-    const ctx = withCancel(background());
-    await cancelTheWait(ctx, () => db.transaction(ctx, () => query(ctx)));
-    await turn();
-    expect(warnings).toMatchObject([
-      {
-        name: "EightysixWarning",
-        code: "EIGHTYSIX_WAITS_FOR_ITSELF",
-        detail: expect.stringMatching(/place\d+/) as string,
-      },
-    ]);
-  });
+  test.each(["lease", "places"] as const)(
+    "in its %s warns with a code, and with the stack that leads to the call",
+    async (waitsIn) => {
+      const { db, query } = poolOfOne(waitsIn);
+      const ctx = withCancel(background());
+      await cancelTheWait(ctx, () => db.transaction(ctx, () => query(ctx)));
+      await turn();
+      expect(warnings).toMatchObject([
+        {
+          name: "EightysixWarning",
+          code: "EIGHTYSIX_WAITS_FOR_ITSELF",
+          detail: expect.stringMatching(/place\d+/) as string,
+        },
+      ]);
+    },
+  );
 
   test("warns once for each place in the program", async () => {
     const { db, query } = poolOfOne();
@@ -195,6 +203,22 @@ describe("a call that waits for a connection of its pool until its context ends"
     await db.transaction(ctx, () => undefined);
     await pool.take(background());
     await cancelTheWait(ctx, () => query(ctx));
+    expect(await found()).toEqual([]);
+  });
+
+  test("does not warn if the pool refuses before the context ends", async () => {
+    const { db, pool } = poolOfOne();
+    using ctx = withCancel(background());
+    const refused = new Error("the pool has no more connections");
+    const work = db.transaction(ctx, () =>
+      lease(ctx, {
+        kind: "test.wait",
+        pool,
+        take: () => Promise.reject(refused),
+        giveBack: () => undefined,
+      }),
+    );
+    expect(await rejection(work)).toBe(refused);
     expect(await found()).toEqual([]);
   });
 
