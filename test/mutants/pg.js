@@ -97,6 +97,13 @@ export const group = {
       tests: ["src/adapter/postgresql/cancel-request.test.ts > a server"],
     },
     {
+      name: "a stream that its loop has closed gets a cancel request",
+      file: "src/pg/stream-query.ts",
+      find: "    this.#wasEndedEarly = true;\n",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > sends no cancel request"],
+    },
+    {
       name: "a client that is granted to a query whose context has ended stays leased",
       file: "src/pg/lease-client.ts",
       find: "queueMicrotask(() => client.release());",
