@@ -12,6 +12,7 @@ import {
 } from "../index.ts";
 import { flush, turn } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
+import { HeldConnection, holderOf } from "./held-connection.ts";
 import { lease } from "./lease.ts";
 import { Places } from "./places.ts";
 import type { Session, Stream } from "./session.ts";
@@ -131,7 +132,7 @@ describe("a call that waits for a connection of its pool until its context ends"
         {
           name: "EightysixWarning",
           code: "EIGHTYSIX_WAITS_FOR_ITSELF",
-          detail: expect.stringMatching(/place\d+/) as string,
+          detail: expect.stringMatching(/^ {4}at .*\n {4}at .*place\d+/s) as string,
         },
       ]);
     },
@@ -160,6 +161,15 @@ describe("a call that waits for a connection of its pool until its context ends"
         what: "while transaction(ctx, …) of the same context holds a connection",
       },
     ]);
+  });
+
+  test("is recorded without such a call if its context holds no connection", async () => {
+    const { query, pool } = poolOfOne();
+    await pool.take(background());
+    const ledger = withLedger(background());
+    const ctx = withCancel(ledger);
+    await cancelTheWait(ctx, () => query(ctx));
+    expect(await stopped(ledger)).toMatchObject([{ kind: "test.wait", what: undefined }]);
   });
 
   test.each<[string, (ctx: Context) => Context, parent: Context]>([
@@ -233,5 +243,29 @@ describe("a call that waits for a connection of its pool until its context ends"
     end.resolve();
     await Promise.all([waiting, work]);
     expect(await found()).toEqual([]);
+  });
+});
+
+describe("a held connection", () => {
+  test("is found while its function runs, beside another of the same pool", async () => {
+    const pool = {};
+    const contexts = [withCancel(background()), withCancel(background())] as const;
+    const [first, second] = contexts.map((ctx, i) => new HeldConnection(pool, ctx, `call ${i}`));
+    const find = () => contexts.map((ctx) => holderOf(pool, ctx));
+    await first!.callFunction(async () => {
+      expect(find()).toEqual(["call 0", undefined]);
+      await second!.callFunction(() => expect(find()).toEqual(["call 0", "call 1"]));
+    });
+    expect(find()).toEqual([undefined, undefined]);
+  });
+
+  test("is found after a function inside its function has ended", async () => {
+    const pool = {};
+    const ctx = withCancel(background());
+    const held = new HeldConnection(pool, ctx, "call");
+    await held.callFunction(async () => {
+      await held.callFunction(() => undefined);
+      expect(holderOf(pool, ctx)).toBe("call");
+    });
   });
 });

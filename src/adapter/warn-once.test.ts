@@ -29,3 +29,13 @@ test("a program that has ever new places is warned a thousand times, and no more
   for (let i = 0; i < 1_100; i++) warnOnce("CODE", "message", `place ${i}`);
   expect(emitWarning).toHaveBeenCalledTimes(1_000);
 });
+
+test.each([undefined, {}])("no warning is emitted where `process` is %o", (without) => {
+  vi.stubGlobal("process", without);
+  try {
+    warnOnce("CODE", "message", "here");
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  expect(emitWarning).not.toHaveBeenCalled();
+});
