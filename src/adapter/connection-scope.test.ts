@@ -172,6 +172,16 @@ describe("a scope with a time for clean-up", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("leaves no timer after a clean-up in time", async () => {
+    const { ctx, scope } = withCleanup();
+    ctx.cancel();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(vi.getTimerCount()).toBe(1);
+    await scope.end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test("leaves no registration on its context", async () => {
     using ctx = withTimeout(background(), 10_000); // has a timer only while it is watched
     const scope = new ConnectionScope(ctx, "connection", 500);

@@ -12,6 +12,7 @@ import {
 } from "../index.ts";
 import { flush, turn } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
+import { HeldConnection, holderOf } from "./held-connection.ts";
 import { lease } from "./lease.ts";
 import { Places } from "./places.ts";
 import type { Session, Stream } from "./session.ts";
@@ -19,8 +20,11 @@ import { sessionMethods } from "./sessions.ts";
 
 const warnings = watchReports();
 
-/** The methods of an adapter whose pool has one connection. `query` runs one statement on it. */
-function poolOfOne() {
+/**
+ * The methods of an adapter whose pool has one connection. `query` runs one statement on it. Callers
+ * wait in `lease`, or for a place of the pool.
+ */
+function poolOfOne(waitsIn: "lease" | "places" = "lease") {
   const pool = new Places(1);
   const runs = new Deferred();
   const session: Session<never, { query(ctx: Context): Promise<void> }, [], number> = {
@@ -42,12 +46,14 @@ function poolOfOne() {
     end: () => pool.give(),
   };
   const takePlace = (ctx: Context): Promise<void> =>
-    lease(ctx, {
-      kind: "test.wait",
-      pool,
-      take: () => pool.take(background()),
-      giveBack: () => pool.give(),
-    });
+    waitsIn === "places"
+      ? pool.take(ctx)
+      : lease(ctx, {
+          kind: "test.wait",
+          pool,
+          take: () => pool.take(background()),
+          giveBack: () => pool.give(),
+        });
   const db = sessionMethods({ pool, take: (ctx) => takePlace(ctx).then(() => session) });
   const query = async (ctx: Context): Promise<void> => {
     await takePlace(ctx);
@@ -115,19 +121,22 @@ describe("a call that waits for a connection of its pool until its context ends"
     },
   );
 
-  test("warns with a code, and with the stack that leads to the call", async () => {
-    const { db, query } = poolOfOne();
-    const ctx = withCancel(background());
-    await cancelTheWait(ctx, () => db.transaction(ctx, () => query(ctx)));
-    await turn();
-    expect(warnings).toMatchObject([
-      {
-        name: "EightysixWarning",
-        code: "EIGHTYSIX_WAITS_FOR_ITSELF",
-        detail: expect.stringMatching(/place\d+/) as string,
-      },
-    ]);
-  });
+  test.each(["lease", "places"] as const)(
+    "in its %s warns with a code, and with the stack that leads to the call",
+    async (waitsIn) => {
+      const { db, query } = poolOfOne(waitsIn);
+      const ctx = withCancel(background());
+      await cancelTheWait(ctx, () => db.transaction(ctx, () => query(ctx)));
+      await turn();
+      expect(warnings).toMatchObject([
+        {
+          name: "EightysixWarning",
+          code: "EIGHTYSIX_WAITS_FOR_ITSELF",
+          detail: expect.stringMatching(/^ {4}at .*\n {4}at .*place\d+/s) as string,
+        },
+      ]);
+    },
+  );
 
   test("warns once for each place in the program", async () => {
     const { db, query } = poolOfOne();
@@ -152,6 +161,15 @@ describe("a call that waits for a connection of its pool until its context ends"
         what: "while transaction(ctx, …) of the same context holds a connection",
       },
     ]);
+  });
+
+  test("is recorded without such a call if its context holds no connection", async () => {
+    const { query, pool } = poolOfOne();
+    await pool.take(background());
+    const ledger = withLedger(background());
+    const ctx = withCancel(ledger);
+    await cancelTheWait(ctx, () => query(ctx));
+    expect(await stopped(ledger)).toMatchObject([{ kind: "test.wait", what: undefined }]);
   });
 
   test.each<[string, (ctx: Context) => Context, parent: Context]>([
@@ -198,6 +216,22 @@ describe("a call that waits for a connection of its pool until its context ends"
     expect(await found()).toEqual([]);
   });
 
+  test("does not warn if the pool refuses before the context ends", async () => {
+    const { db, pool } = poolOfOne();
+    using ctx = withCancel(background());
+    const refused = new Error("the pool has no more connections");
+    const work = db.transaction(ctx, () =>
+      lease(ctx, {
+        kind: "test.wait",
+        pool,
+        take: () => Promise.reject(refused),
+        giveBack: () => undefined,
+      }),
+    );
+    expect(await rejection(work)).toBe(refused);
+    expect(await found()).toEqual([]);
+  });
+
   test("does not warn if it gets the connection in time", async () => {
     const { db, query } = poolOfOne();
     using ctx = withCancel(background());
@@ -209,5 +243,29 @@ describe("a call that waits for a connection of its pool until its context ends"
     end.resolve();
     await Promise.all([waiting, work]);
     expect(await found()).toEqual([]);
+  });
+});
+
+describe("a held connection", () => {
+  test("is found while its function runs, beside another of the same pool", async () => {
+    const pool = {};
+    const contexts = [withCancel(background()), withCancel(background())] as const;
+    const [first, second] = contexts.map((ctx, i) => new HeldConnection(pool, ctx, `call ${i}`));
+    const find = () => contexts.map((ctx) => holderOf(pool, ctx));
+    await first!.callFunction(async () => {
+      expect(find()).toEqual(["call 0", undefined]);
+      await second!.callFunction(() => expect(find()).toEqual(["call 0", "call 1"]));
+    });
+    expect(find()).toEqual([undefined, undefined]);
+  });
+
+  test("is found after a function inside its function has ended", async () => {
+    const pool = {};
+    const ctx = withCancel(background());
+    const held = new HeldConnection(pool, ctx, "call");
+    await held.callFunction(async () => {
+      await held.callFunction(() => undefined);
+      expect(holderOf(pool, ctx)).toBe("call");
+    });
   });
 });

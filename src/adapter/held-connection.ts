@@ -7,7 +7,7 @@ import type { Context } from "../index.ts";
 import { descendsFrom, ledgerOf } from "../internal.ts";
 import { warnOnce } from "./warn-once.ts";
 
-/** The connections that are held, by their pool. */
+/** The connections that a function of the user has, by their pool. */
 const heldOf = new WeakMap<object, Set<HeldConnection>>();
 
 /** One connection of a pool while a transaction, a stream or a function has it. */
@@ -19,22 +19,23 @@ export class HeldConnection {
   #functions = 0;
   #operations = 0;
 
-  /** Holds a connection of `pool`, which may be any object that stands for the pool. */
+  /** `pool` may be any object that stands for the pool. */
   constructor(pool: object, ctx: Context, call: string) {
     this.call = call;
     this.#ctx = ctx;
     let all = heldOf.get(pool);
     if (all === undefined) heldOf.set(pool, (all = new Set()));
-    this.#all = all.add(this);
+    this.#all = all;
   }
 
   /** Calls code of the user, which may wait for something else than this connection. */
   async callFunction<T>(fn: () => T | PromiseLike<T>): Promise<T> {
     this.#functions++;
+    this.#all.add(this);
     try {
       return await fn();
     } finally {
-      this.#functions--;
+      if (--this.#functions === 0) this.#all.delete(this);
     }
   }
 
@@ -48,17 +49,12 @@ export class HeldConnection {
     }
   }
 
-  /** Called when the connection goes back. */
-  release(): void {
-    this.#all.delete(this);
-  }
-
   /**
-   * Whether the user's code has the connection, runs nothing there, and belongs to the same request
-   * as `ctx`: both have the same ledger, or `ctx` comes from the context of this use.
+   * Whether nothing runs on the connection, and its use belongs to the same request as `ctx`: both
+   * have the same ledger, or `ctx` comes from the context of this use.
    */
   isIdleIn(ctx: Context): boolean {
-    if (this.#functions === 0 || this.#operations > 0) return false;
+    if (this.#operations > 0) return false;
     const ledger = ledgerOf(ctx);
     if (ledger !== ledgerOf(this.#ctx)) return false;
     return ledger !== undefined || descendsFrom(ctx, this.#ctx);

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { background, developmentMode, sleep, withCancel, type Context } from "../index.ts";
 import { turn } from "../../test/support.ts";
-import { watchReports } from "../../test/support/reports.ts";
+import { adapterThrew, watchReports } from "../../test/support/reports.ts";
 import { rollBackLeftover } from "./leftover-transaction.ts";
 
 const warnings = watchReports();
@@ -33,6 +33,16 @@ describe("a transaction that a single statement has left open", () => {
     const slow = leftover((live) => sleep(live, 60_000));
     await rollBackLeftover(background(), slow, 5);
     expect(slow.destroyed).toMatchObject([{ name: "TimeoutError" }]);
+  });
+
+  test("reports a destroy that throws, and does not reject", async () => {
+    const destroy = (): void => {
+      throw new Error("mistake");
+    };
+    const open = { ...leftover(() => Promise.reject(new Error("refused"))), destroy };
+    await rollBackLeftover(background(), open);
+    await turn();
+    expect(warnings).toMatchObject([adapterThrew("destroy", "mistake")]);
   });
 
   test("causes one process warning for each statement, in development mode only", async () => {

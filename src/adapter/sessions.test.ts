@@ -436,7 +436,10 @@ describe("a function on a connection", () => {
   test.each([
     ["keep", /takes its options in an object, got the string "keep"/],
     [{ after: "kept" }, /takes "close" or "keep" for after, got the string "kept"/],
-    [{ afterwards: "keep" }, /unknown option "afterwards"; its options are: after/],
+    [
+      { afterwards: "keep" },
+      /^connection\(ctx, fn, options\) got the unknown option "afterwards"; its options are: after/,
+    ],
   ])(
     "with the options %o rejects with a TypeError, and takes no session",
     async (options, message) => {

@@ -86,10 +86,7 @@ async function openOwnStream<O>(
 ): Promise<Rows<unknown>> {
   const session = await source.take(streamCtx);
   const held = new HeldConnection(source.pool ?? source, ctx, STREAM);
-  const end = (): void => {
-    held.release();
-    callAdapter("end", () => session.end());
-  };
+  const end = (): void => callAdapter("end", () => session.end());
   try {
     const stream = openStream(session, streamCtx, args);
     // The session does not end in `close`, because the context can end while the loop does not ask
@@ -115,7 +112,6 @@ async function withSession<O, T>(
   try {
     return await fn({ session, held, stopTimeout });
   } finally {
-    held.release();
     callAdapter("end", () => session.end());
   }
 }

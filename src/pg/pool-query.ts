@@ -26,7 +26,7 @@ export function runPoolQuery(
 ): Promise<Result> {
   const query = new PoolQuery(ctx, args, settings, pool);
   return runStoppable(ctx, query, settings.stopTimeout).catch((error: unknown) => {
-    if (!query.wasGranted) explainWait(pool, ctx);
+    if (!query.wasGranted && error === ctx.err()) explainWait(pool, ctx);
     return showCaller(error);
   });
 }

@@ -220,6 +220,15 @@ describe("a call on a pool of one connection that waits for its own caller", () 
     expect(warnings).toMatchObject([{ code: "EIGHTYSIX_WAITS_FOR_ITSELF" }]);
   });
 
+  test("causes none if the pool's own limit ends the wait", async () => {
+    const db = withContext(testPool({ max: 1, connectionTimeoutMillis: 200 }));
+    using ctx = withCancel(background());
+    const work = db.transaction(ctx, () => db.query(ctx, "select 1"));
+    await expect(work).rejects.toThrow("timeout exceeded when trying to connect");
+    await sleep(background(), 0);
+    expect(warnings).toEqual([]);
+  });
+
   test("causes one on the caller's own client too", async () => {
     const db = withContext(await testClient());
     using ctx = withTimeout(background(), 1_000);

@@ -26,6 +26,8 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
   /** Whether the server waits for the next Execute or for a Sync. */
   #isPaused = false;
   #isSynced = false;
+  /** Whether the Sync ends the query before its last row. */
+  #wasEndedEarly = false;
   #wasStoppedInPause = false;
   #hasSettled = false;
   #wake: (() => void) | undefined;
@@ -80,8 +82,9 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
       this.#wasStoppedInPause = true;
       this.#sync();
     }
-    // The server has nothing to do but to end the query.
-    return this.#wasStoppedInPause ? "unsent" : await super.stop(signal);
+    // The server has nothing to do but to end the query. A loop that is left when its context ends
+    // closes the query before it is stopped.
+    return this.#wasEndedEarly ? "unsent" : await super.stop(signal);
   }
 
   /** Creates the query and replaces its handlers, because pg has no hook to pause a query. */
@@ -134,6 +137,7 @@ export class StreamQuery extends ClientQuery implements Rows<unknown> {
     if (!this.#isPaused || this.#isSynced) return;
     this.#isPaused = false;
     this.#isSynced = true;
+    this.#wasEndedEarly = true;
     this.#connection.sync();
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
 import {
@@ -12,11 +13,13 @@ import {
 import {
   mark,
   observer,
+  postgresUrl,
   testClient,
   testPool,
   until,
   type Observer,
 } from "../../test/support/postgres.ts";
+import { startProxy } from "../../test/support/proxy.ts";
 import { withContext } from "./index.ts";
 
 let look: Observer;
@@ -360,6 +363,27 @@ describe("a stream", () => {
       await expectWhole(1);
     },
   );
+
+  test("sends no cancel request if its loop is left between rows when its context ends", async () => {
+    const { hostname, port } = new URL(postgresUrl());
+    let isCanceled = false;
+    const proxy = await startProxy(
+      { host: hostname, port: Number(port) },
+      // The server's answer to the end of the query arrives after the stop has begun.
+      { onChunk: (_, from) => (isCanceled && from === "server" ? delay(150) : undefined) },
+    );
+    pool = testPool({ connectionString: postgresUrl(proxy), max: 1 });
+    using ctx = withCancel(background());
+    const read = async (): Promise<void> => {
+      for await (const _ of withContext(pool).stream(ctx, "select generate_series(1, 1000)")) {
+        isCanceled = true;
+        ctx.cancel();
+      }
+    };
+    await rejectsWithItsError(read(), ctx);
+    await expectWhole(1);
+    expect(proxy.links).toHaveLength(1);
+  });
 
   test("returns its connection when its context ends although its loop reads nothing", async () => {
     using ctx = withCancel(background());

@@ -20,6 +20,8 @@ export class StreamQuery extends RunningQuery implements Stream {
   /** Tells the driver to fetch more rows or to close the portal. Set while the server waits. */
   #continue: ((close: object | undefined) => void) | undefined;
   #isClosing = false;
+  /** Whether the driver was told to close the portal. */
+  #isClosed = false;
   #isStopped = false;
   #hasEnded = false;
   #wake: (() => void) | undefined;
@@ -49,8 +51,9 @@ export class StreamQuery extends RunningQuery implements Stream {
       this.#wake?.();
       const isLastBatch = rows.command != null;
       if (isLastBatch) return undefined;
-      if (this.#isClosing) return this.connection.pool.CLOSE;
-      return new Promise((resolve) => (this.#continue = resolve));
+      const answer = new Promise((resolve) => (this.#continue = resolve));
+      if (this.#isClosing) this.#closePortal();
+      return answer;
     };
     // The simple protocol has no portals: all rows arrive at once, and after an error the driver sends
     // a Sync whose answer it takes for that of the next query. `cursor()` of the driver excludes it too.
@@ -92,14 +95,17 @@ export class StreamQuery extends RunningQuery implements Stream {
   override async stop(signal: AbortSignal): Promise<StopProof> {
     if (this.#continue !== undefined) this.#isStopped = true;
     this.#closePortal();
-    // The server has nothing to do but to close the portal.
-    return this.#isStopped ? "unsent" : await super.stop(signal);
+    // The server has nothing to do but to close the portal. A loop that is left when its context ends
+    // closes the portal before the query is stopped.
+    return this.#isClosed ? "unsent" : await super.stop(signal);
   }
 
   /** Closes the portal now, or when the rows that the server is sending have arrived. */
   #closePortal(): void {
     this.#isClosing = true;
-    this.#continue?.(this.connection.pool.CLOSE);
+    if (this.#continue === undefined) return;
+    this.#isClosed = true;
+    this.#continue(this.connection.pool.CLOSE);
     this.#continue = undefined;
   }
 }

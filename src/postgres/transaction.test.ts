@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
 import {
   background,
@@ -8,8 +9,9 @@ import {
   withTimeout,
   type Context,
 } from "../index.ts";
-import { mark, observer, until, type Observer } from "../../test/support/postgres.ts";
+import { mark, observer, postgresUrl, until, type Observer } from "../../test/support/postgres.ts";
 import { testSql, wholePool, type TestSql } from "../../test/support/postgresjs.ts";
+import { startProxy } from "../../test/support/proxy.ts";
 import { withContext, type ContextDatabase } from "./index.ts";
 
 let look: Observer;
@@ -335,6 +337,29 @@ describe("`stream`", () => {
       expect(await wholePool(sql)).toEqual(before);
     },
   );
+
+  test("sends no cancel request if its loop is left between rows when its context ends", async () => {
+    const { hostname, port } = new URL(postgresUrl());
+    let isCanceled = false;
+    const proxy = await startProxy(
+      { host: hostname, port: Number(port) },
+      // The server's answer to the end of the query arrives after the stop has begun.
+      { onChunk: (_, from) => (isCanceled && from === "server" ? delay(150) : undefined) },
+    );
+    const sql = testSql({ max: 1 }, postgresUrl(proxy));
+    const db = withContext(sql);
+    using ctx = withCancel(background());
+    const before = await wholePool(sql);
+    const read = async (): Promise<void> => {
+      for await (const _ of db.stream(ctx, sql`select generate_series(1, 1000)`)) {
+        isCanceled = true;
+        ctx.cancel();
+      }
+    };
+    await rejectsWithItsError(read(), ctx);
+    expect(await wholePool(sql)).toEqual(before);
+    expect(proxy.links).toHaveLength(1);
+  });
 
   test("stops on the server when its context ends and its rows are not being read", async () => {
     using ctx = withCancel(background());

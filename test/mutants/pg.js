@@ -62,6 +62,27 @@ export const group = {
       tests: ["src/pg/conformance.test.ts > a result that arrives before the stop"],
     },
     {
+      name: "a connection goes back with the transaction that a single query has begun",
+      file: "src/pg/pool-query.ts",
+      find: "await rollBackLeftover(this.ctx, leftover, settings.stopTimeout);",
+      replace: "void rollBackLeftover;",
+      tests: ["src/pg/session-state.test.ts > a single query that begins a transaction"],
+    },
+    {
+      name: "no warning says that a query waited for the connection of its own caller",
+      file: "src/pg/pool-query.ts",
+      find: "if (!query.wasGranted && error === ctx.err()) explainWait(pool, ctx);",
+      replace: "void explainWait;",
+      tests: ["src/pg/session-state.test.ts > waits for its own caller"],
+    },
+    {
+      name: "a query that the pool has refused counts as one whose context ended",
+      file: "src/pg/pool-query.ts",
+      find: "if (!query.wasGranted && error === ctx.err()) explainWait(pool, ctx);",
+      replace: "if (!query.wasGranted) explainWait(pool, ctx);",
+      tests: ["src/pg/session-state.test.ts > waits for its own caller"],
+    },
+    {
       name: "a query is stopped again before the server had time to answer",
       file: "src/adapter/postgresql/canceled-query.ts",
       find: "if (stoppedAt - sentAt >= JUST_SENT) return SELDOM;",
@@ -74,6 +95,13 @@ export const group = {
       find: "  await places.take(ctx);\n",
       replace: "",
       tests: ["src/adapter/postgresql/cancel-request.test.ts > a server"],
+    },
+    {
+      name: "a stream that its loop has closed gets a cancel request",
+      file: "src/pg/stream-query.ts",
+      find: "    this.#wasEndedEarly = true;\n",
+      replace: "",
+      tests: ["src/pg/transaction.test.ts > sends no cancel request"],
     },
     {
       name: "a client that is granted to a query whose context has ended stays leased",
