@@ -33,7 +33,10 @@ function running(sql: string, ctx = withCancel(background())) {
     discardKillConnection: () => undefined,
     destroy: () => void sent.push("destroy"),
   };
-  const statement = new RunningStatement(session, "test.query", sql, () => answer.promise);
+  const statement = new RunningStatement(session, {
+    ...{ kind: "test.query", what: sql },
+    call: () => answer.promise,
+  });
   const outcome = runStoppable(ctx, statement).catch((error: unknown) => error);
   return { ctx, answer, sent, kill, idle, outcome };
 }

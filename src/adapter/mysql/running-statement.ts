@@ -27,6 +27,17 @@ function isConnectionError(error: unknown): boolean {
   return fatal === true && !isFromServer;
 }
 
+export interface StatementOptions<T> {
+  readonly kind: string;
+  readonly what: string;
+  /** Sends the statement. */
+  readonly call: () => PromiseLike<T>;
+  /** Whether the statement can leave a transaction open even if it fails. False if it is left out. */
+  readonly mayOpenTransaction?: boolean;
+  /** Whether the call sends one statement after the other. False if it is left out. */
+  readonly isBatch?: boolean;
+}
+
 /** The error of mysql2's own `timeout`, which rejects while the statement goes on in the server. */
 const LEFT_RUNNING = "PROTOCOL_SEQUENCE_TIMEOUT";
 
@@ -60,6 +71,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   readonly #session: StatementSession;
   readonly #call: () => PromiseLike<T>;
   readonly #mayOpenTransaction: boolean;
+  readonly #isBatch: boolean;
   /** Whether a KILL was asked for. Perhaps none could be sent. */
   #wasKilled = false;
   /** Whether a KILL that was sent may have reached the statement. Known after the fence. */
@@ -69,19 +81,13 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   #isAnswered = false;
   #idleSince: number | undefined;
 
-  /** `mayOpenTransaction` says whether the statement can leave a transaction open even if it fails. */
-  constructor(
-    session: StatementSession,
-    kind: string,
-    what: string,
-    call: () => PromiseLike<T>,
-    mayOpenTransaction = false,
-  ) {
+  constructor(session: StatementSession, options: StatementOptions<T>) {
     this.#session = session;
-    this.kind = kind;
-    this.what = what;
-    this.#call = call;
-    this.#mayOpenTransaction = mayOpenTransaction;
+    this.kind = options.kind;
+    this.what = options.what;
+    this.#call = options.call;
+    this.#mayOpenTransaction = options.mayOpenTransaction ?? false;
+    this.#isBatch = options.isBatch ?? false;
   }
 
   start(resolver: Resolver<T>): undefined {
@@ -150,8 +156,13 @@ export class RunningStatement<T = unknown> implements Operation<T> {
     }
   }
 
-  async stop(): Promise<StopProof> {
+  async stop(signal: AbortSignal): Promise<StopProof> {
     if (this.#wasKilled && (await this.#isForgotten())) return "unsent";
+    // A KILL ends one statement, and some succeed in spite of it. The rest of the batch would follow.
+    while (this.#isBatch && !this.#isAnswered && !signal.aborted) {
+      await this.#kill();
+      await sleep(background(), KILL_EVERY);
+    }
     if (!this.#isAnswered) return await this.#kill();
     return "proven"; // by the answer to the last KILL, and by the fence
   }

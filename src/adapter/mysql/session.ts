@@ -77,7 +77,10 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
       return this.connection.call(method, withLimit(args, limit));
     };
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
-    const statement = new RunningStatement(this, this.#kind(method), sql, call, mayOpenTransaction);
+    const statement = new RunningStatement(this, {
+      ...{ kind: this.#kind(method), what: sql, call, mayOpenTransaction },
+      isBatch: method === "batch",
+    });
     try {
       return await this.#runInTurn(ctx, statement, args);
     } catch (error) {
@@ -92,7 +95,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
 
   #ownStatement(sql: string): RunningStatement {
     const call = (): Promise<unknown> => this.connection.execute(sql);
-    return new RunningStatement(this, this.#kind("query"), sql, call);
+    return new RunningStatement(this, { kind: this.#kind("query"), what: sql, call });
   }
 
   open(ctx: Context, ...args: StatementArguments): Stream {

@@ -33,7 +33,7 @@ export class StreamStatement extends RunningStatement<void> implements Stream {
         const onEnd = (error?: Error): void => (error === undefined ? resolve() : reject(error));
         source = read((row) => this.#buffer.push(row), onEnd);
       });
-    super(session, kind, what, call);
+    super(session, { kind, what, call });
     this.#ctx = withCancel(ctx);
     const close = (): void => this.#ctx[Symbol.dispose]();
     this.#buffer = new RowBuffer(
@@ -60,9 +60,9 @@ export class StreamStatement extends RunningStatement<void> implements Stream {
   }
 
   /** Also reads and discards the rows, because the server notices a KILL only while it can send. */
-  override stop(): Promise<StopProof> {
+  override stop(signal: AbortSignal): Promise<StopProof> {
     this.#isDiscarding = true;
     this.#buffer.discard();
-    return super.stop();
+    return super.stop(signal);
   }
 }

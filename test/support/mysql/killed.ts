@@ -91,14 +91,14 @@ export function describeKilled(driver: TestDriver): void {
       const texts = [
         "select sleep(60)",
         `select ${COMPUTE}`,
-        "select get_lock('killed', 60)",
+        `select get_lock('${table}', 60)`,
         "do sleep(60)",
         `do ${COMPUTE}`,
         "select sleep(60); select 2",
         "select 1; select sleep(60)",
       ];
       test.each(texts)("%s", async (text) => {
-        await look.query("do get_lock('killed', 0)");
+        await look.query(`do get_lock('${table}', 0)`);
         const { outcome, ctx, state } = await canceled((ctx, m) =>
           pool.db.query(ctx, text.replace(/sleep|benchmark|get_lock/, `${m} $&`)),
         );
