@@ -80,7 +80,7 @@ export function describeSameServer(driver: TestDriver): void {
         const { relay, db, innocent } = await openAlike({});
         const work = sleepOf(innocent);
         expect(await cancelStatement(db, here)).toEqual(["abandoned"]);
-        expect(relay.sent("KILL QUERY")).toBeGreaterThan(1);
+        expect(relay.sent("KILL QUERY")).toBeGreaterThan(0);
         expect(await work).toBe(0);
       });
 
@@ -146,7 +146,7 @@ export function describeSameServer(driver: TestDriver): void {
         );
         const work = sleepOf(innocent);
         expect(await cancelStatement(db, here)).toEqual(["abandoned"]);
-        expect(relay.sent("KILL QUERY")).toBeGreaterThan(1);
+        expect(relay.sent("KILL QUERY")).toBeGreaterThan(0);
         expect(await work).toBe(0);
       });
 
@@ -173,7 +173,7 @@ export function describeSameServer(driver: TestDriver): void {
           threadId: (index, id) => (index === 0 ? id : id + 1_000),
         });
         expect(await cancelStatement(db, here)).toEqual(["abandoned"]);
-        expect(relay.sent("KILL QUERY")).toBeGreaterThan(1);
+        expect(relay.sent("KILL QUERY")).toBeGreaterThan(0);
       });
 
       test("is not sent if the server does not say which thread the connection is", async () => {
