@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { Deferred } from "../../../test/support/reports.ts";
 import { turn } from "../../../test/support.ts";
 import { background, withCancel, withTimeout } from "../../index.ts";
+import type { StopProof } from "../operation.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { MysqlConnection } from "./driver.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
@@ -11,7 +12,7 @@ import { TransactionState } from "./transaction-state.ts";
 function running(sql: string, ctx = withCancel(background())) {
   const answer = new Deferred<unknown>();
   const sent: string[] = [];
-  const kill = new Deferred();
+  const kill = new Deferred<StopProof>();
   const idle = new Deferred<boolean>();
   const connection = {
     execute(text: string) {
@@ -54,7 +55,7 @@ test.each([
   ctx.cancel();
   await turn();
   answer.reject(error);
-  kill.resolve();
+  kill.resolve("proven");
   expect(await outcome).toBe(ctx.err());
   expect(sent).toEqual(["KILL", "DO 0"]);
 });
@@ -71,7 +72,7 @@ test.each([
   ctx.cancel();
   await turn();
   answer.reject(error);
-  kill.resolve();
+  kill.resolve("proven");
   expect(await outcome).toBe(error);
 });
 
@@ -91,7 +92,7 @@ test("rows that arrive after the KILL are dropped, and rows before it are return
   late.ctx.cancel();
   await turn();
   late.answer.resolve([1]);
-  late.kill.resolve();
+  late.kill.resolve("proven");
   expect(await late.outcome).toBe(late.ctx.err());
   const early = running("select 1");
   early.answer.resolve([1]);
@@ -103,7 +104,7 @@ test("rows that arrive after the KILL are dropped, and rows before it are return
 test("no second KILL is sent if the answer arrives while the server is asked whether it is idle", async () => {
   const { ctx, answer, sent, kill, idle, outcome } = running("do 0; do 1");
   ctx.cancel();
-  kill.resolve();
+  kill.resolve("proven");
   await new Promise((resolve) => setTimeout(resolve, 80)); // the second stop begins after 50 ms
   answer.resolve(undefined);
   await turn();
@@ -115,7 +116,7 @@ test("no second KILL is sent if the answer arrives while the server is asked whe
 test("a statement that runs on after its KILL is killed again, and not given up", async () => {
   const { ctx, answer, sent, kill, idle, outcome } = running("do 0; do 1");
   idle.resolve(false);
-  kill.resolve();
+  kill.resolve("proven");
   ctx.cancel();
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(sent.filter((text) => text === "KILL").length).toBeGreaterThan(2);
