@@ -49,6 +49,8 @@ export interface Work {
   readonly race: Way;
   /** Uses what the driver offers for the purpose. */
   readonly own?: Way | undefined;
+  /** Sends the bare cancel by hand. Shows how long the server takes to end this operation. */
+  readonly byHand?: Way | undefined;
   readonly ours: Way;
 }
 

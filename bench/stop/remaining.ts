@@ -17,6 +17,7 @@ export interface Remaining {
   readonly work: string;
   readonly race: Figures;
   readonly own: Figures | undefined;
+  readonly byHand: Figures | undefined;
   readonly ours: Figures;
   /** The bare cancels that took turns with `ours`, under the same observer. */
   readonly bare: readonly number[] | undefined;
@@ -63,13 +64,15 @@ export async function remainingOf(
   };
   const race = await repeat(work.race);
   const own = work.own && (await repeat(work.own));
+  const byHand = work.byHand && (await repeat(work.byHand));
+  const others = { work: work.name, race, own, byHand, looks };
   if (typeof bare === "string") {
-    return { work: work.name, race, own, ours: await repeat(work.ours), bare: undefined, looks };
+    return { ...others, ours: await repeat(work.ours), bare: undefined };
   }
   const bares: number[] = [];
   await bareCancel(work, bare);
   const ours = await repeat(work.ours, async () => bares.push(await bareCancel(work, bare)));
-  return { work: work.name, race, own, ours, bare: bares, looks };
+  return { ...others, ours, bare: bares };
 }
 
 async function attempt(

@@ -19,7 +19,7 @@ test("a ratio is the median of the ratios of the rounds", () => {
 
 test("the last column judges the ratio to the bare cancel, and is a dash without a bare cancel", () => {
   const figures = { what: "withContext", remaining: [3, 3, 3], told: [3, 3, 3] };
-  const common = { race: figures, ours: figures, own: undefined, looks: [0.1] };
+  const common = { race: figures, ours: figures, own: undefined, byHand: undefined, looks: [0.1] };
   const table = remainingTable([
     {
       ...{ driver: "x", version: "1", server: "X 1", bare: "", costOf: "", costs: [] },

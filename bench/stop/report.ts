@@ -20,12 +20,13 @@ const AIM = 2;
 
 export function remainingTable(all: readonly Measured[]): string {
   const body = all.flatMap(({ driver, remaining }) =>
-    remaining.map(({ work, race, own, ours, bare, looks }) => {
+    remaining.map(({ work, race, own, byHand, ours, bare, looks }) => {
       const middle = median(ours.remaining);
       return [
         `${driver}, ${work}`,
         cell(race),
         own === undefined ? "–" : `${own.what}: ${cell(own)}`,
+        byHand === undefined ? "–" : cell(byHand),
         `**${cell(ours)}**`,
         ms(median(ours.told)),
         ms(median(looks)),
@@ -39,6 +40,7 @@ export function remainingTable(all: readonly Measured[]): string {
       "Time that the server works after an abort, ms: p50 / p99 / max (repetitions)",
       "Promise.race",
       "the driver's own",
+      "by hand",
       "withContext",
       "caller told, p50",
       "one look, p50",

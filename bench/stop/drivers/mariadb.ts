@@ -3,7 +3,7 @@ import { createPool, type Pool } from "mariadb";
 import { armsOf } from "../arms.ts";
 import { WORK, type Driver, type Work } from "../driver.ts";
 import { CPU, observe, SLEEP } from "../mysql.ts";
-import { promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
+import { onDemand, promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
 
 /** The driver on one of its servers. */
 export const mariadbOn = (server: "mysql" | "mariadb"): Driver => ({
@@ -27,6 +27,7 @@ export const mariadbOn = (server: "mysql" | "mariadb"): Driver => ({
     };
     const observer = await observe(url);
     const pool = newPool(4);
+    const [victim, control] = [await newPool(1).getConnection(), newPool(1)];
     const db = withContext(pool);
     const work = (name: string, text: string): Work => {
       const sql = `/* bench mariadb ${name} */ ${text}`;
@@ -39,6 +40,10 @@ export const mariadbOn = (server: "mysql" | "mariadb"): Driver => ({
           server === "mysql"
             ? undefined
             : timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
+        byHand: onDemand("KILL QUERY", () => ({
+          answer: victim.query(sql),
+          abort: () => void control.query(`kill query ${victim.threadId}`),
+        })),
         ours: withOurs((ctx) => db.query(ctx, sql)),
       };
     };
@@ -62,7 +67,10 @@ export const mariadbOn = (server: "mysql" | "mariadb"): Driver => ({
           is: (answer) => (answer as { n: number }[])[0]?.n === 1,
         }),
       },
-      close: () => Promise.all([...pools.map((one) => one.end()), observer.close()]),
+      async close() {
+        victim.destroy();
+        await Promise.all([...pools.map((one) => one.end()), observer.close()]);
+      },
     };
   },
 });

@@ -3,7 +3,7 @@ import mysql from "mysql2/promise";
 import { armsOf } from "../arms.ts";
 import { WORK, type Driver, type Work } from "../driver.ts";
 import { CPU, observe, SLEEP } from "../mysql.ts";
-import { promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
+import { onDemand, promiseRace, sizeOf, timeLimit, withOurs } from "../ways.ts";
 
 /** The driver on one of its servers. */
 export const mysql2On = (server: "mysql" | "mariadb"): Driver => ({
@@ -19,6 +19,7 @@ export const mysql2On = (server: "mysql" | "mariadb"): Driver => ({
     };
     const observer = await observe(uri);
     const pool = newPool(4);
+    const [victim, control] = [await newPool(1).getConnection(), newPool(1)];
     const db = withContext(pool);
     const work = (name: string, text: string): Work => {
       const sql = `/* bench mysql2 ${name} */ ${text}`;
@@ -27,6 +28,10 @@ export const mysql2On = (server: "mysql" | "mariadb"): Driver => ({
         running: () => observer.running(sql),
         race: promiseRace(() => pool.query(sql)),
         own: timeLimit("timeout", (timeout) => pool.query({ sql, timeout })),
+        byHand: onDemand("KILL QUERY", () => ({
+          answer: victim.query(sql),
+          abort: () => void control.query(`kill query ${victim.threadId}`),
+        })),
         ours: withOurs((ctx) => db.query(ctx, sql)),
       };
     };
@@ -50,7 +55,10 @@ export const mysql2On = (server: "mysql" | "mariadb"): Driver => ({
           is: (answer) => (answer as [{ n: number }[]])[0][0]?.n === 1,
         }),
       },
-      close: () => Promise.all([...pools.map((one) => one.end()), observer.close()]),
+      async close() {
+        victim.destroy();
+        await Promise.all([...pools.map((one) => one.end()), observer.close()]);
+      },
     };
   },
 });
