@@ -13,7 +13,11 @@ import {
 } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
-import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
+import {
+  checkCurrent,
+  continuingContext,
+  type CurrentOption,
+} from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 import { endEarly } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
@@ -92,7 +96,7 @@ export function contextErrors(
   // Express recognizes error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asRequestEndedError(ctx, error, currentState(req)?.bounded);
+    const end = ctx && asRequestEndedError(ctx, error, continuingContext(req));
     if (end === undefined) {
       next(error);
       return;

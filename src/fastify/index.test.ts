@@ -7,6 +7,7 @@ import { fastify5 } from "../../test/support/frameworks/fastify.ts";
 import { currentContext } from "../current/index.ts";
 import { cause, key, sleep, withValue, type Context } from "../index.ts";
 import { RequestFinished, statusOf } from "../http/index.ts";
+import { wrapFetch } from "../fetch/index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -62,6 +63,30 @@ test("an error that is no context error keeps its status", async () => {
   const answer = await app.inject("/");
   expect(answer.statusCode).toBe(418);
   expect(answer.json()).toMatchObject({ message: "teapot" });
+});
+
+test("a client sees neither the URL of a request that was not sent, nor a value of its context", async () => {
+  await using app = fastify();
+  const Token = key<string>("token", { secret: true });
+  const send = wrapFetch({
+    ...{ trusted: ["internal.example"], minimum: 60_000, values: [[Token, "x-token"]] },
+  });
+  await app.register(contexts, { timeout: 30_000 });
+  app.get("/short", (request) => send(request.ctx, "http://internal.example/accounts/7"));
+  app.get("/bad", (request) =>
+    wrapFetch({ trusted: ["internal.example"], values: [[Token, "x-token"]] })(
+      withValue(request.ctx, Token, "hunter2\r"),
+      "http://internal.example/accounts/7",
+    ),
+  );
+  for (const [url, status] of [
+    ["/short", 503],
+    ["/bad", 500],
+  ] as const) {
+    const answer = await app.inject(url);
+    expect(answer.statusCode).toBe(status);
+    expect(answer.body).not.toMatch(/internal|accounts|hunter2|token/);
+  }
 });
 
 test("request.ctx says what to register when an earlier hook reads it", async () => {

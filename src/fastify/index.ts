@@ -8,7 +8,11 @@ import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
+import {
+  checkCurrent,
+  continuingContext,
+  type CurrentOption,
+} from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
@@ -57,7 +61,8 @@ const HELD = Symbol("eightysix.fastify.ctx");
  *
  * If a handler throws because a context has ended, the response has the `statusOf` that error.
  * Fastify's own error handler or yours sends it. `reply.statusCode` is set before the error handler
- * is called. Any other error is left to Fastify.
+ * is called. Any other error is left to Fastify. If the client has disconnected, also in the middle of
+ * an upload, no error handler is called and nothing is logged, because nothing can be sent.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, an error with that
  * `statusCode` is sent one turn of the event loop later, so that a handler that stops at once can
@@ -114,7 +119,13 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
+    const end = ctx && asRequestEndedError(ctx, error, continuingContext(request.raw));
+    if (end !== undefined && isGone(end, reply.raw)) {
+      // No client can receive what an error handler would send, and Fastify's own would log it.
+      reply.hijack();
+      reply.send = () => reply; // it would throw, because this hook does not end
+      return;
+    }
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);

@@ -51,7 +51,8 @@ type SendRequest = (input: unknown, init: RequestInit) => Promise<Response>;
  * how much time a request needs, and which function sends it. By default no server gets anything.
  *
  * The redirects of a request that carries headers from its context are followed by this package and
- * not by the platform, so that each host gets only the headers that it may get. That is not possible
+ * not by the platform, so that each host gets only the headers that it may get. A host to which a
+ * redirect leads from HTTPS to plain HTTP gets none. That is not possible
  * for a `Request` object, and in browsers. There a redirect of such a request rejects with a TypeError.
  *
  * Throws a TypeError for an unknown option and for a wrong value.
@@ -120,8 +121,8 @@ async function run(
   sendRequest: SendRequest,
 ): Promise<Response> {
   const { first, redirect, signal } = readRequest(input, init, settings);
-  const headersFor = ({ url, method, headers }: Hop): [string, string][] =>
-    outgoingHeaders(ctx, settings, { url, method, header: (name) => headers?.get(name) });
+  const headersFor = ({ headers, ...hop }: Hop): [string, string][] =>
+    outgoingHeaders(ctx, settings, { ...hop, header: (name) => headers?.get(name) });
   const hasContextHeaders = headersFor(first).length > 0;
 
   const exchange = new Exchange(ctx, describeRequest(first.method, first.url), signal);

@@ -9,6 +9,8 @@ export interface OutgoingRequest {
   /** `undefined` if it is unknown. Then the server is not trusted. */
   readonly url: URL | undefined;
   readonly method: string;
+  /** Whether a redirect led here from HTTPS to plain HTTP. Then the server is not trusted. */
+  readonly isDowngraded?: boolean;
   /** Returns a header that the caller has set. `name` is in lower case. */
   header(name: string): string | null | undefined;
 }
@@ -33,7 +35,8 @@ export function outgoingHeaders(
   const left = remaining(ctx);
   throwIfDone(ctx);
   const what = describeRequest(request.method, request.url);
-  if (request.url === undefined || !settings.isTrusted(request.url)) {
+  const { url, isDowngraded } = request;
+  if (url === undefined || isDowngraded === true || !settings.isTrusted(url)) {
     if (left < minimum) throw new BudgetTooSmallError(left, minimum, what);
     return [];
   }
@@ -46,8 +49,22 @@ export function outgoingHeaders(
   for (const [key, name] of settings.values) {
     const value = ctx.value(key);
     if (value !== undefined && (request.header(name) ?? undefined) === undefined) {
+      checkValue(value, key.name, name);
       headers.push([name, value]);
     }
   }
   return headers;
+}
+
+/**
+ * Throws a TypeError if a header cannot hold `value`. The platform's own error would quote it, and
+ * frameworks may send the message of an error.
+ */
+function checkValue(value: string, key: string, header: string): void {
+  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return;
+  const cause = new Error(`the value of the key ${key} is for the header ${header}`);
+  throw new TypeError(
+    "a value of the context has a character that no header can hold; encode it, for example with encodeURIComponent",
+    { cause },
+  );
 }

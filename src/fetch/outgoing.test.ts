@@ -1,4 +1,5 @@
 /** Which headers a server gets, which servers get them, and when a request is not sent at all. */
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { serve, type Web } from "../../test/support/web.ts";
 import {
@@ -130,6 +131,11 @@ describe("the option trusted", () => {
     "a.internal:",
     "a@b",
     "::1",
+    ".a",
+    "*..a",
+    "a..b",
+    "%2ea",
+    "．a", // URL reads it as ".a"
   ])("rejects %j, which is not a host", (entry) => {
     expect(() => wrapFetch({ trusted: [entry] })).toThrow(
       /in the option trusted, which is not a host; pass a list of hosts, as in trusted: \[/,
@@ -174,28 +180,60 @@ describe("the option values", () => {
     expect(await rejection(send(ctx, web.url))).toBeInstanceOf(TypeError);
     expect(web.connections).toBe(0);
   });
+
+  test.each(["hunter2\r", "hunter2\n", "hunter2\0", "hunter2\u2028", "hunter2\x7f"])(
+    "an error does not quote the value %j that a header cannot contain",
+    async (value) => {
+      const values: OutgoingOptions["values"] = [[Tenant, "x-tenant"]];
+      const options = { trusted: ["a.internal"], values };
+      const ctx = withValue(background(), Tenant, value);
+      const url = "http://a.internal/";
+      const intercepted = new Promise((resolve) => {
+        const dispatch = contextInterceptor(ctx, options)(() => true);
+        dispatch({ origin: url }, { onError: resolve });
+      });
+      const errors = [
+        await rejection(wrapFetch(options)(ctx, url)),
+        thrownBy(() => requestInit(ctx, url, options)),
+        await intercepted,
+      ];
+      for (const error of errors) {
+        expect(error).toBeInstanceOf(TypeError);
+        expect((error as Error).message).toMatch(/^a value of the context has a character/);
+        expect(inspect(error)).toContain("the value of the key tenant is for the header x-tenant");
+        expect(inspect(error)).not.toContain("hunter2");
+      }
+    },
+  );
+
+  test.each(["", "ümlaut", "a\tb", "tab and space ", 'a,b;c="d"'])(
+    "sends the value %j",
+    async (value) => {
+      await using web = await serve((res) => res.end());
+      const send = wrapFetch({ trusted: [web.host], values: [[Tenant, "x-tenant"]] });
+      await send(withValue(background(), Tenant, value), web.url);
+      expect(web.seen[0]!.req.headers["x-tenant"]).toBe(value.trim());
+    },
+  );
 });
 
 describe("a request with too little time left", () => {
-  test.each<[string, number, OutgoingOptions, string]>([
-    ["less than the minimum is left", 40, { minimum: 50 }, "40 ms left"],
-    [
-      "less than the minimum is left for an untrusted host",
-      40,
-      { minimum: 50, trusted: [] },
-      "needs 50 ms",
-    ],
-    ["only the margin is left", 5.5, {}, "needs 6 ms"],
-    ["less than a millisecond is left", 0.5, { margin: 0 }, "needs 1 ms"],
-  ])("is not sent, and the error says so, if %s", async (_, ms, options, message) => {
+  test.each<[string, number, OutgoingOptions, number]>([
+    ["less than the minimum is left", 40, { minimum: 50 }, 50],
+    ["less than the minimum is left for an untrusted host", 40, { minimum: 50, trusted: [] }, 50],
+    ["only the margin is left", 5.5, {}, 6],
+    ["less than a millisecond is left", 0.5, { margin: 0 }, 1],
+  ])("is not sent, and the error says so, if %s", async (_, ms, options, needed) => {
     await using web = await serve((res) => res.end());
     using _clock = useClock(new ManualClock());
     using ctx = withTimeout(background(), ms);
     const send = wrapFetch({ trusted: [web.host], ...options });
     const error = (await rejection(send(ctx, `${web.url}/a?secret`))) as BudgetTooSmallError;
     expect(error).toBeInstanceOf(BudgetTooSmallError);
-    expect(error.message).toContain(message);
-    expect(error.message).toContain(`GET ${web.url}/a,`);
+    expect([error.message, error.what, error.needed]).toEqual([
+      "context deadline exceeded: too little time is left, and the request was not sent",
+      ...[`GET ${web.url}/a`, needed],
+    ]);
     expect(isDeadlineExceeded(error)).toBe(true);
     expect([error.name, error.left]).toEqual(["TimeoutError", ms]);
     expect([ctx.err(), web.connections]).toEqual([undefined, 0]);
@@ -239,6 +277,54 @@ describe("a redirect of a request with headers from its context", () => {
     const { authorization, cookie, "x-mine": mine } = untrusted.seen[0]!.req.headers;
     expect([authorization, cookie, mine]).toEqual([undefined, undefined, "stays"]);
   });
+
+  test.each([
+    [
+      ["https", "http"],
+      [true, false],
+    ],
+    [
+      ["https", "http", "http"],
+      [true, false, false],
+    ],
+    [
+      ["https", "http", "https"],
+      [true, false, true],
+    ],
+    [
+      ["https", "https"],
+      [true, true],
+    ],
+    [
+      ["http", "https"],
+      [true, true],
+    ],
+    [
+      ["http", "http"],
+      [true, true],
+    ],
+  ])(
+    "on a trusted host over %j: whether each gets the deadline and the values is %j",
+    async (schemes, expected) => {
+      const seen: boolean[] = [];
+      const send = wrapFetch({
+        trusted: ["a.internal"],
+        values: [[TraceParent, "traceparent"]],
+        fetch(_: string, init?: RequestInit) {
+          const headers = new Headers(init?.headers);
+          seen.push(headers.has(HEADER) && headers.has("traceparent"));
+          expect(headers.has(HEADER)).toBe(headers.has("traceparent"));
+          const next = schemes[seen.length];
+          if (next === undefined) return Promise.resolve(new Response("end"));
+          const location = `${next}://a.internal/${seen.length}`;
+          return Promise.resolve(new Response(null, { status: 307, headers: { location } }));
+        },
+      });
+      using ctx = withTimeout(withValue(background(), TraceParent, "00-1-2-01"), 60_000);
+      await send(ctx, `${schemes[0]}://a.internal/`);
+      expect(seen).toEqual(expected);
+    },
+  );
 
   test("sends each trusted host the time that is left then", async () => {
     const clock = new ManualClock();
@@ -443,9 +529,7 @@ describe("a wrong option throws a TypeError that says what was passed and what t
   });
 
   test("requestInit: a URL that is not absolute", () => {
-    expect(() => requestInit(background(), "/report")).toThrow(
-      'requestInit got the string "/report" for the URL; pass an absolute URL',
-    );
+    expect(() => requestInit(background(), "/report")).toThrow("requestInit needs an absolute URL");
   });
 
   test("fetch: an init that is not an object", async () => {

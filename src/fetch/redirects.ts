@@ -13,6 +13,8 @@ export interface Hop {
   readonly init: RequestInit;
   readonly url: URL | undefined;
   readonly method: string;
+  /** Whether the chain has led from HTTPS to plain HTTP, where others can read the headers. */
+  readonly isDowngraded?: boolean;
   /** The caller's own headers. `undefined` if the host gets nothing from the context. */
   readonly headers: Headers | undefined;
 }
@@ -97,8 +99,14 @@ function nextHop(hop: Hop, status: number, url: URL): Hop {
     init: { ...rest, ...(becomesGet && { method }), ...(body !== undefined && { body }) },
     url,
     method,
+    isDowngraded: url.protocol === "http:" && wasSecure(hop),
     headers,
   };
+}
+
+/** Returns whether this request, or one before it in its chain, was sent over HTTPS. */
+function wasSecure({ url, isDowngraded }: Hop): boolean {
+  return isDowngraded === true || url?.protocol === "https:";
 }
 
 /** Returns an error like that of the platform. */
@@ -108,6 +116,7 @@ function fetchFailed(message: string): TypeError {
 
 function cannotFollow(why: string, hop: Hop): TypeError {
   return new TypeError(
-    `fetch does not follow a redirect of a request that carries a deadline or values, because ${why}; pass a URL and init, pass redirect: "manual", or do not trust ${String(hop.url?.host)}`,
+    `fetch does not follow a redirect of a request that carries a deadline or values, because ${why}; pass a URL and init, pass redirect: "manual", or do not trust the host`,
+    { cause: new Error(`the redirect came from ${String(hop.url?.host)}`) },
   );
 }

@@ -33,7 +33,7 @@ export function requestInit(
   needContext(ctx, "requestInit(ctx, url, options)");
   const settings = outgoingSettings(options, "requestInit", ["headers"]);
   if (!URL.canParse(String(url))) {
-    throw new TypeError(`requestInit got ${show(url)} for the URL; pass an absolute URL`);
+    throw new TypeError("requestInit needs an absolute URL, such as https://example.com/report");
   }
   const headers = { ...checkHeaders(options.headers) };
   const names = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));

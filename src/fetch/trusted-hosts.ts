@@ -21,12 +21,14 @@ function hostMatcher(entry: unknown, caller: string): IsTrusted {
   const [, below, name = "", port] =
     (typeof entry === "string" && /^(\*\.)?(\[[^\]]+\]|[^:/?#@\\*\s]+)(?::(\d+))?$/.exec(entry)) ||
     [];
-  if (!URL.canParse(`http://${name}`)) {
+  // In lower case and Punycode, as in other URLs.
+  const hostname = URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : "";
+  // People who write ".a" mean all names below, and it would match none.
+  if (hostname === "" || /^\.|\.\./.test(hostname)) {
     throw new TypeError(
       `${caller} got ${show(entry)} in the option trusted, which is not a host; ${FORM}`,
     );
   }
-  const { hostname } = new URL(`http://${name}`); // in lower case and Punycode, as in other URLs
   return (url) => {
     if (url.protocol !== "http:" && url.protocol !== "https:") return false;
     if (port !== undefined && Number(port) !== portOf(url)) return false;

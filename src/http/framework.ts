@@ -7,6 +7,7 @@ import { withDeadlineOf, withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { trackerOf } from "./request/request-tracker.ts";
 import { track } from "./request/tracked-request.ts";
+import { hasBegun, markAsGone } from "./respond/mark-as-gone.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { discardLaterWrites } from "./respond/respond.ts";
 import { statusOf } from "./respond/status.ts";
@@ -27,7 +28,6 @@ export function openRequest(
 ): Context {
   const { tracked, ctx } = trackWithLimits(req, res, options);
   if (ctx.err() !== undefined) return ctx;
-  tracked.loggedResponse = res;
   queueRespondWhenDone(tracked, ctx, res, () => {
     discardWritesAfterEnd(res);
     late(requestEndedError(ctx));
@@ -36,12 +36,12 @@ export function openRequest(
 }
 
 /**
- * Returns whether the client has disconnected. If so, closes the response, and sets its status to
- * 499 for logs.
+ * Returns whether the client has disconnected. If so, closes the response, and marks it with 499 for
+ * logs.
  */
 export function isGone(end: RequestEndedError, res: WritableResponseLike): boolean {
   if (end.status !== 499) return false;
-  if (!res.headersSent) res.statusCode = end.status;
+  markAsGone(res);
   if (!res.writableEnded) res.destroy();
   return true;
 }
@@ -131,6 +131,6 @@ function onResponded(
     };
   }
   afterFunc(track(req, res, {}).ctx, (err) => {
-    if (res.headersSent || statusOf(err) !== 499) continuing.responded();
+    if (hasBegun(res) || statusOf(err) !== 499) continuing.responded();
   });
 }

@@ -5,10 +5,12 @@ import type { Context } from "../index.ts";
 import { show } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
+import { hasCutBody } from "./request/cut-body.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
+import { hasBegun } from "./respond/mark-as-gone.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
@@ -80,14 +82,14 @@ export function handler<
     req: Req,
     res: Res,
   ) => {
-    const status = statusFor(ctx, error);
-    if (!res.headersSent) res.statusCode = status;
+    const status = hasCutBody(req) ? 499 : statusFor(ctx, error);
+    if (!hasBegun(res)) res.statusCode = status;
     try {
       await onError(ctx, error, req, res);
     } finally {
       // This side will close the connection. Cancel first. Otherwise it looks as if the client had
       // disconnected.
-      if (res.headersSent && !res.writableEnded) tracked.cancel(error);
+      if (hasBegun(res) && !res.writableEnded) tracked.cancel(error);
       respond(res, status, error);
     }
   };
@@ -125,8 +127,8 @@ function checkOnDisconnect(onDisconnect: unknown): void {
   throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
 }
 
-function warn(ctx: Context, error: unknown): void {
-  if (statusFor(ctx, error) !== 500) return;
+function warn(ctx: Context, error: unknown, req: object): void {
+  if (hasCutBody(req) || statusFor(ctx, error) !== 500) return;
   const detail = error instanceof Error ? error.stack : String(error);
   emitWarning("a request handler failed", {
     type: "HandlerError",

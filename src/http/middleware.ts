@@ -19,8 +19,10 @@ import type { RequestLike, WritableResponseLike } from "./types.ts";
  * the server shuts down, the middleware responds with 503 or 504, as `handler` does. If the context
  * is done before the routes start, no route runs.
  *
- * Errors that a route throws go to the framework. Let its error handler respond with
- * `statusOf(err)`, and send nothing if that is 499. In Express, `eightysix/express` does that too.
+ * Errors that a route throws go to the framework. Let its error handler send nothing if
+ * `statusOf(requestContext(req))` is 499: the client has disconnected, perhaps in the middle of an
+ * upload, whose parser fails with an error of its own. Otherwise, let it respond with
+ * `statusOf(err)`. In Express, `eightysix/express` does that too.
  *
  * @example
  * app.use(middleware({ timeout: 5_000 }));

@@ -7,7 +7,7 @@ import { withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { track, type TrackedRequest } from "./request/tracked-request.ts";
 import { DoneResponse, hasResponded, type Send } from "./respond/done-response.ts";
-import type { RequestLike, ResponseLike, WritableResponseLike } from "./types.ts";
+import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 /** A request as one handler or middleware sees it. */
 export interface LimitedRequest {
@@ -22,10 +22,11 @@ export interface LimitedRequest {
  */
 export function trackWithLimits(
   req: RequestLike,
-  res: ResponseLike,
+  res: WritableResponseLike,
   options: RequestContextOptions<never>,
 ): LimitedRequest {
   const tracked = track(req, res, options);
+  tracked.loggedResponse = res;
   const { ctx } = tracked;
   if (tracked.options === options) return { tracked, ctx };
   return { tracked, ctx: withLimits(ctx, req, options) ?? ctx };

@@ -7,7 +7,7 @@ export interface SocketLike {
   readonly readableEnded?: boolean;
   readonly writableEnded?: boolean;
   on(event: "close", listener: () => void): unknown;
-  prependListener(event: "end", listener: () => void): unknown;
+  prependListener(event: "end" | "error" | "close", listener: () => void): unknown;
   off(event: "close", listener: () => void): unknown;
 }
 
@@ -17,7 +17,7 @@ export interface StreamLike {
   readonly destroyed: boolean;
   readonly writableFinished: boolean;
   readonly session?: object | null | undefined;
-  on(event: "close", listener: () => void): unknown;
+  prependListener(event: "aborted" | "close", listener: () => void): unknown;
 }
 
 /** The parts of an `http.IncomingMessage` or an `http2.Http2ServerRequest` that are used. */

@@ -13,7 +13,11 @@ import {
 } from "../http/respond/request-ended-error.ts";
 import { openCurrent, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
+import {
+  checkCurrent,
+  continuingContext,
+  type CurrentOption,
+} from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
@@ -34,6 +38,7 @@ export interface KoaLike {
   res: WritableResponseLike;
   respond?: boolean;
   context?: Context;
+  onerror?(error: Error | null): void;
 }
 
 /**
@@ -45,7 +50,7 @@ export interface KoaLike {
  * If later middleware throws because a context has ended, this middleware throws an error whose
  * `status` is the `statusOf` that error and whose `cause` is the original, for a `catch` further out
  * and for Koa. If the client has disconnected, it throws nothing and sends nothing, and the status is
- * 499. Any other error passes as it is.
+ * 499. Koa does not report the error of the broken connection then. Any other error passes as it is.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, that error is thrown
  * one turn of the event loop later, so that middleware that stops at once can respond by itself.
@@ -72,12 +77,13 @@ export function contexts(
     ended.catch(() => undefined);
     const ctx = openRequest(req, res, options, (end) => late(end));
     koa.context = ctx;
+    silenceConnectionError(koa);
     try {
       if (ctx.err() !== undefined) throw requestEndedError(ctx);
       const current = openCurrent(req, res, options, () => koa.context ?? ctx);
       await Promise.race([current === undefined ? next() : current.runUntilSettled(next), ended]);
     } catch (error) {
-      const end = asRequestEndedError(ctx, error, currentState(req)?.bounded);
+      const end = asRequestEndedError(ctx, error, continuingContext(req));
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
@@ -86,5 +92,18 @@ export function contexts(
         if (!res.writableEnded) cutOff(res);
       } else throw end;
     }
+  };
+}
+
+/**
+ * Drops the error of a connection that breaks. Koa passes it to `onerror` by itself, which reports
+ * it to the application's event `error` and prints it. It says no more than the end of the context.
+ */
+function silenceConnectionError(koa: KoaLike): void {
+  const { req } = koa;
+  const onerror = koa.onerror?.bind(koa);
+  if (req.stream !== undefined || onerror === undefined) return;
+  koa.onerror = (error) => {
+    if (error === null || error !== req.socket.errored) onerror(error);
   };
 }

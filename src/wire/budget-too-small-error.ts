@@ -10,14 +10,19 @@ export class BudgetTooSmallError extends DeadlineExceededError {
   readonly left: number;
   /** Milliseconds that the request needs: `minimum` or, if a deadline is sent, at least `margin` + 1. */
   readonly needed: number;
+  /**
+   * The request, for logs, such as `"GET http://orders.internal/open"`. It is not part of the message,
+   * because frameworks may send that.
+   */
+  readonly what: string;
 
-  /** `what` is the request, in words for people. */
   constructor(left: number, needed: number, what: string) {
     super();
     this.left = left;
     this.needed = needed;
+    this.what = what;
     Object.defineProperty(this, "message", {
-      value: `context deadline exceeded: ${Math.floor(left)} ms left for ${what}, which needs ${needed} ms; it was not sent`,
+      value: "context deadline exceeded: too little time is left, and the request was not sent",
       configurable: true,
       writable: true,
     });

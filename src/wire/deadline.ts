@@ -23,7 +23,7 @@ export interface FormatDeadlineOptions {
    * malformed.
    */
   own?: string | undefined;
-  /** The request, for the message of `BudgetTooSmallError`. Default: `"the request"`. */
+  /** The request, for the property `what` of `BudgetTooSmallError`. Default: `"the request"`. */
   what?: string;
 }
 

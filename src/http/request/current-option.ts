@@ -1,6 +1,7 @@
 /** The option `current` of `contexts()` and `middleware()`. Runs on every platform. */
 import type { Context } from "../../index.ts";
 import { show } from "../../internal.ts";
+import { hasCutBody } from "./cut-body.ts";
 
 export interface CurrentOption {
   /**
@@ -50,6 +51,14 @@ type Holder = { [STATE]?: CurrentState };
 
 export function currentState(request: object): CurrentState | undefined {
   return (request as Holder)[STATE];
+}
+
+/**
+ * Returns the context under which the handler goes on without its client, or `undefined` if it has
+ * none. A handler whose client left in the middle of an upload can't go on.
+ */
+export function continuingContext(request: object): Context | undefined {
+  return hasCutBody(request) ? undefined : currentState(request)?.bounded;
 }
 
 export function setCurrentState(request: object, state: CurrentState): void {

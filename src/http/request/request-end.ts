@@ -6,6 +6,9 @@
  * - The request's `signal` aborts then too, in a dozen versions of Node.
  * - `writableFinished` is true of a large response that was reset on its way (Node 20, 22).
  *
+ * The listeners here run before all others. When a connection breaks, its `error` and `close` make a
+ * body parser fail and a logger write its line. By then, the context has ended and the status is 499.
+ *
  * Known limitations:
  *
  * - If an unread body is larger than the read buffer, Node stops reading the socket and does not see
@@ -54,8 +57,11 @@ function onStreamEnd(stream: StreamLike, listener: RequestEndListener): void {
   const report = (): void => {
     listener.onEnd(stream.aborted || !stream.writableFinished);
   };
-  if (stream.destroyed) report();
-  else stream.on("close", report);
+  if (stream.destroyed || stream.aborted) report();
+  else {
+    stream.prependListener("aborted", report);
+    stream.prependListener("close", report);
+  }
 }
 
 /**
@@ -82,10 +88,37 @@ function onResponseEnd(socket: SocketLike, res: ResponseLike, listener: RequestE
   } else if (socket.destroyed) listener.onEnd(true);
   else if (res.socket === null) onPipelinedResponseEnd(socket, res, listener);
   else {
-    res.on("close", () => {
+    const report = (): void => {
+      release(socket, report);
       listener.onEnd(isCutShort(res, hasBrokenIn(0, socket)));
-    });
+    };
+    res.on("close", report);
+    carry(socket, report);
   }
+}
+
+/**
+ * The property of a connection that holds the report of the response that it carries. A connection
+ * keeps one listener for each event, however many requests it serves.
+ */
+const REPORT = Symbol("eightysix.http.report");
+type Carrier = SocketLike & { [REPORT]?: (() => void) | undefined };
+
+/** Makes `report` run as soon as the connection breaks, before other listeners hear of it. */
+function carry(socket: Carrier, report: () => void): void {
+  if (!(REPORT in socket)) {
+    socket.prependListener("error", onBreak);
+    socket.prependListener("close", onBreak);
+  }
+  socket[REPORT] = report;
+}
+
+function release(socket: Carrier, report: () => void): void {
+  if (socket[REPORT] === report) socket[REPORT] = undefined;
+}
+
+function onBreak(this: Carrier): void {
+  if (this.destroyed) this[REPORT]?.();
 }
 
 /**
@@ -118,12 +151,17 @@ function onPipelinedResponseEnd(
 ): void {
   const queue = (queues.get(socket) ?? openQueue(socket)).add(listener);
   let turn = Infinity;
-  res.on("socket", () => (turn = queue.nextTurn()));
-  res.on("close", () => {
+  const report = (): void => {
     const isBroken = hasBrokenIn(turn, socket);
+    release(socket, report);
     queue.delete(listener);
     listener.onEnd(isCutShort(res, isBroken));
+  };
+  res.on("socket", () => {
+    turn = queue.nextTurn();
+    carry(socket, report);
   });
+  res.on("close", report);
 }
 
 /**
@@ -138,7 +176,7 @@ class PipelineQueue {
 
   constructor(socket: SocketLike) {
     this.#socket = socket;
-    socket.on("close", this.#onClose);
+    socket.prependListener("close", this.#onClose);
   }
 
   add(listener: RequestEndListener): this {

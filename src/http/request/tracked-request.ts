@@ -8,8 +8,10 @@ import {
   type CancelableContext,
   type Context,
 } from "../../index.ts";
+import { markAsGone } from "../respond/mark-as-gone.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
+import { recordCutBody } from "./cut-body.ts";
 import { withLimits } from "./limits.ts";
 import type { RequestContextOptions } from "./options.ts";
 import { onRequestEnd, type RequestEndListener } from "./request-end.ts";
@@ -21,11 +23,12 @@ export class TrackedRequest implements RequestEndListener {
   readonly options: object;
   /** The response that is sent if the context ends first. It is forgotten when the request finishes. */
   doneResponse: { forget(): void } | undefined = undefined;
-  /** The response whose status becomes 499, for logs, if the client disconnects before it starts. */
+  /** The response that is marked for logs if the client disconnects before it starts. */
   loggedResponse: WritableResponseLike | undefined = undefined;
   /** The outermost context that belongs to this request. Its cancellation ends all others. */
   readonly #outermost: CancelableContext;
   readonly #canEndEarly: boolean;
+  readonly #req: RequestLike;
 
   constructor(
     req: RequestLike,
@@ -35,6 +38,7 @@ export class TrackedRequest implements RequestEndListener {
     const { parent } = options;
     const tracker = trackerOf(req);
     this.options = options;
+    this.#req = req;
     const merged = parent && tracker && merge(parent, tracker.requests);
     const above = merged ?? parent ?? tracker?.requests ?? background();
     const limited = withLimits(above, req, options);
@@ -57,7 +61,10 @@ export class TrackedRequest implements RequestEndListener {
 
   onEnd(isDisconnected: boolean): void {
     if (!isDisconnected) this.doneResponse?.forget();
-    else if (this.loggedResponse?.headersSent === false) this.loggedResponse.statusCode = 499;
+    else {
+      recordCutBody(this.#req);
+      if (this.loggedResponse) markAsGone(this.loggedResponse);
+    }
     this.#outermost.cancel(isDisconnected ? clientDisconnected : requestFinished);
   }
 }

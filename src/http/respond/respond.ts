@@ -2,6 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
+import { markAsGone } from "./mark-as-gone.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 
 /** Headers that describe the handler's own body. All others stay: a browser needs those of CORS. */
@@ -31,7 +32,8 @@ const HEADER_METHODS = [
  */
 export function respond(res: WritableResponseLike, status: number, reason: unknown): void {
   if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
-  if (res.headersSent || status < 400 || status === 499) {
+  if (status === 499) markAsGone(res);
+  if (res.headersSent || status < 400) {
     cutOff(res);
     return;
   }
