@@ -10,6 +10,7 @@ export { descendsFrom } from "./core/descends-from.ts";
 export { isDevelopment } from "./core/development.ts";
 export { DoneListener } from "./core/done-listener.ts";
 export { LONGEST_CHAIN } from "./core/errors.ts";
+export { describe, isInstance, readProperty } from "./core/foreign-value.ts";
 export { classOf, show } from "./core/show.ts";
 export { cleanUp } from "./tasks/within.ts";
 export { ledgerOf, openLedger } from "./work/ledger.ts";

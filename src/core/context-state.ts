@@ -4,6 +4,7 @@ import { checkDuration } from "./check.ts";
 import { now } from "./clock.ts";
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";
+import { readProperty } from "./foreign-value.ts";
 import { endOf } from "./tree.ts";
 
 /**
@@ -13,7 +14,7 @@ import { endOf } from "./tree.ts";
 export function cause(ctx: Context): unknown {
   checkContext(ctx, "cause");
   const err = ctx.err();
-  return err?.cause ?? err;
+  return readProperty(err, "cause") ?? err;
 }
 
 /** Throws `ctx.err()` if `ctx` is done. */

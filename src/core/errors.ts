@@ -130,7 +130,8 @@ export function findContextError(error: unknown): ContextError | undefined {
   try {
     for (let i = 0; i < LONGEST_CHAIN; i++) {
       if (typeof current !== "object" || current === null) return undefined;
-      if ((current as { [KIND]?: unknown })[KIND] !== undefined) return current as ContextError;
+      const kind = (current as { [KIND]?: unknown })[KIND];
+      if (kind === "canceled" || kind === "deadline") return current as ContextError;
       current = (current as { cause?: unknown }).cause;
     }
   } catch {

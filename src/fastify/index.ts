@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { isReadable, readableError } from "../http/respond/readable-error.ts";
+import { respond } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
@@ -40,6 +42,7 @@ interface Request {
 interface Reply {
   readonly raw: WritableResponseLike & { isLightMyRequest?: boolean };
   readonly sent: boolean;
+  readonly log: { error(error: unknown): void };
   code(status: number): unknown;
   header(name: string, value: string): unknown;
   hijack(): unknown;
@@ -115,6 +118,13 @@ export function contexts(
     request[FAILING] = true;
     const ctx = request[HELD];
     const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
+    if (!isReadable(error)) {
+      // Error handlers and loggers would throw when they read it, and no hook can replace it.
+      if (end === undefined) reply.log.error(readableError(error));
+      reply.hijack();
+      respond(reply.raw, end?.status ?? 500, error);
+      return;
+    }
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);
