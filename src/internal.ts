@@ -13,6 +13,6 @@ export { LONGEST_CHAIN } from "./core/errors.ts";
 export { describe, isInstance, readProperty } from "./core/foreign-value.ts";
 export { classOf, show } from "./core/show.ts";
 export { cleanUp } from "./tasks/within.ts";
-export { ledgerOf, openLedger } from "./work/ledger.ts";
+export { ledgerOf, openLedger, type Ledger } from "./work/ledger.ts";
 export { outlivingWorkOf, shieldsOf, type Shields } from "./work/outlive.ts";
 export type { OutlivingWork } from "./work/outliving-work.ts";

@@ -2,6 +2,7 @@
 import { channel } from "./channels.ts";
 import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
+import { warn } from "./warn.ts";
 import { endOf, isWatched, type Scope } from "./tree.ts";
 
 /** The report of a context that was watched and then garbage collected before it had ended. */
@@ -13,7 +14,7 @@ export interface DroppedContext {
 
 const dropped = channel("context.dropped");
 let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
-let report: (dropped: DroppedContext) => void = warn;
+let report: (dropped: DroppedContext) => void = warnOfDropped;
 
 /**
  * Turns development mode on or off. It is off by default, and costs nothing while it is off. The
@@ -38,7 +39,7 @@ export function developmentMode(
   options?: { onDropped?: (dropped: DroppedContext) => void },
 ): void {
   checkOptions(options, "developmentMode", ["onDropped"]);
-  const { onDropped = warn } = options ?? {};
+  const { onDropped = warnOfDropped } = options ?? {};
   checkFunction(onDropped, "developmentMode", "a function for the option onDropped");
   report = onDropped;
   recordCancelers(on);
@@ -64,18 +65,9 @@ export function trackDropped(ctx: object, scope: Scope): void {
   registry?.register(ctx, { scope, at: new Error("created here") });
 }
 
-interface Processes {
-  process?: {
-    env?: Record<string, string | undefined>;
-    emitWarning?: (message: string, options: object) => void;
-  };
+function warnOfDropped({ message, stack }: DroppedContext): void {
+  warn(message, { type: "ContextWarning", code: "EIGHTYSIX_DROPPED", detail: stack });
 }
 
-function warn({ message, stack }: DroppedContext): void {
-  const { process } = globalThis as Processes;
-  const code = "EIGHTYSIX_DROPPED";
-  if (process?.emitWarning)
-    process.emitWarning(message, { type: "ContextWarning", code, detail: stack });
-}
-
-if ((globalThis as Processes).process?.env?.["EIGHTYSIX_DEV"] === "1") developmentMode(true);
+const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+if (process?.env?.["EIGHTYSIX_DEV"] === "1") developmentMode(true);

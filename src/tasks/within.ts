@@ -68,7 +68,7 @@ export async function cleanUp<T>(
 }
 
 /** Throws unless `budgetMs` is a finite number of milliseconds. */
-function checkBudget(budgetMs: unknown, caller: string): void {
+export function checkBudget(budgetMs: unknown, caller: string): void {
   checkDuration(budgetMs, caller);
   if (budgetMs !== Infinity) return;
   throw new RangeError(

@@ -74,6 +74,8 @@ export class Ledger {
   readonly outer: Ledger | undefined;
   /** The ledger of the server, if it is not above `outer`. */
   readonly server: Ledger | undefined;
+  /** What a server does with the errors of `detach`. */
+  onDetachedError: ((ctx: Context, error: unknown) => unknown) | undefined;
   #live: Set<LedgerWork> | undefined;
   #waiting: Set<() => void> | undefined;
   #outliving: OutlivingWork | undefined;
