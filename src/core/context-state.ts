@@ -41,6 +41,13 @@ export function canEnd(ctx: Context): boolean {
   return scopeOf(ctx) !== undefined;
 }
 
+/** Returns whether `ctx` has ended as finished, such as that of a request after its response. */
+export function isFinished(ctx: Context): boolean {
+  const scope = scopeOf(ctx);
+  const end = scope && endOf(scope);
+  return end?.kind === "finished" || readProperty(end?.cause, "finished") === true;
+}
+
 /**
  * Returns whether `ctx` is live and has at least `ms` milliseconds left. Call it before work whose
  * duration you know.

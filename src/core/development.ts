@@ -2,13 +2,14 @@
 import { channel } from "./channels.ts";
 import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
+import { recordStack, userStack } from "./user-stack.ts";
 import { warn } from "./warn.ts";
 import { endOf, isWatched, type Scope } from "./tree.ts";
 
 /** The report of a context that was watched and then garbage collected before it had ended. */
 export interface DroppedContext {
   message: string;
-  /** The stack of the code that created the context. */
+  /** The stack of the code that created the context, from its first frame outside this package. */
   stack: string;
 }
 
@@ -27,6 +28,8 @@ let report: (dropped: DroppedContext) => void = warnOfDropped;
  *   The report is published on the diagnostics channel `eightysix:context.dropped` and passed to
  *   `onDropped`, which emits a process warning by default. A context that was never watched leaves
  *   nothing behind, and is not reported.
+ * - The warning of work that a finished request leaves behind shows the code that started the work.
+ *   Without development mode, it shows what work it was.
  * - A single statement that leaves a transaction open on a pooled connection, such as
  *   `db.query(ctx, "BEGIN")`, causes a process warning. The transaction is rolled back with and
  *   without development mode.
@@ -49,7 +52,7 @@ export function developmentMode(
       if (!isWatched(scope) || endOf(scope) !== undefined) return;
       const message =
         "a context was dropped without being canceled; use `using`, or cancel it in finally";
-      const found = { message, stack: at.stack ?? "" };
+      const found = { message, stack: userStack(at) ?? at.stack ?? "" };
       dropped.publish(found);
       report(found);
     });
@@ -62,7 +65,7 @@ export function isDevelopment(): boolean {
 
 /** Reports `ctx` if it is dropped. Does nothing unless development mode is on. */
 export function trackDropped(ctx: object, scope: Scope): void {
-  registry?.register(ctx, { scope, at: new Error("created here") });
+  if (registry !== undefined) registry.register(ctx, { scope, at: recordStack() });
 }
 
 function warnOfDropped({ message, stack }: DroppedContext): void {

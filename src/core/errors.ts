@@ -91,8 +91,8 @@ defineOn(DeadlineExceededError.prototype, {
  * Holds V8's limit of stack frames. If the limit is not a number, building an error takes a third
  * of the time.
  */
-const limits = Error as unknown as { stackTraceLimit?: number | undefined };
-const isLimitWritable =
+export const limits = Error as unknown as { stackTraceLimit?: number | undefined };
+export const isLimitWritable =
   Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
 
 /**

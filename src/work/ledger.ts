@@ -10,6 +10,7 @@ import { scopeOf } from "../core/foreign.ts";
 import { show } from "../core/show.ts";
 import { dependOn, endOf, type Scope } from "../core/tree.ts";
 import { key, type Key } from "../core/values.ts";
+import { callSite } from "./call-site.ts";
 import { OutlivingWork } from "./outliving-work.ts";
 
 /** One piece of work that is running, such as a query. */
@@ -61,6 +62,8 @@ export interface Work {
   end(state?: "stopped" | "abandoned"): void;
 }
 
+const NO_WORK: readonly LedgerWork[] = [];
+
 /** The most receipts that a ledger keeps. It drops the oldest, because a job can live for ever. */
 const MOST_RECEIPTS = 1_000;
 
@@ -93,6 +96,11 @@ export class Ledger {
   /** The work that is running. */
   get live(): Set<LedgerWork> {
     return (this.#live ??= new Set());
+  }
+
+  /** A copy of `live`. */
+  get running(): readonly LedgerWork[] {
+    return this.#live === undefined ? NO_WORK : [...this.#live];
   }
 
   /** Removes work that has ended, and records its receipt. */
@@ -129,6 +137,7 @@ class LedgerWork implements Work, WorkInfo {
   readonly #scope: Scope | undefined;
   readonly #ledger: Ledger | undefined;
   readonly #startedAt = now();
+  readonly #site: Error | undefined;
   #hasEnded = false;
 
   constructor(
@@ -136,9 +145,11 @@ class LedgerWork implements Work, WorkInfo {
     ledger: Ledger | undefined,
     kind: string,
     what: string | undefined,
+    site: Error | undefined,
   ) {
     this.kind = kind;
     this.what = what;
+    this.#site = site;
     this.#scope = scope;
     this.#ledger = ledger;
     // A receipt needs the time at which the scope ended.
@@ -149,6 +160,11 @@ class LedgerWork implements Work, WorkInfo {
 
   get running(): number {
     return now() - this.#startedAt;
+  }
+
+  /** Development mode only: an error whose stack leads to the code that started the work. */
+  get site(): Error | undefined {
+    return this.#site;
   }
 
   end(state: "stopped" | "abandoned" = "stopped"): void {
@@ -233,6 +249,9 @@ export function ledgersOf(ctx: Context): Set<Ledger> {
  * published on the diagnostics channels `eightysix:work.start` and `eightysix:work.end`. If there
  * is neither a ledger nor a subscriber, a call costs almost nothing.
  *
+ * Work that is still running when the response of its request is finished causes a process warning,
+ * once for each call site, and is published on `eightysix:work.left-behind`.
+ *
  * Throws a TypeError if `kind` is not a string.
  *
  * @example
@@ -251,7 +270,7 @@ export function startWork(ctx: Context, kind: string, what?: string): Work {
     );
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return unrecorded;
-  return new LedgerWork(scopeOf(ctx), ledger, kind, what);
+  return new LedgerWork(scopeOf(ctx), ledger, kind, what, callSite(ctx));
 }
 
 /**

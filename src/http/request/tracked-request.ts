@@ -7,7 +7,7 @@ import {
   type CancelableContext,
   type Context,
 } from "../../index.ts";
-import { openLedger } from "../../internal.ts";
+import { finishRequest, openLedger } from "../../internal.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
 import { withLimits } from "./limits.ts";
@@ -58,7 +58,8 @@ export class TrackedRequest implements RequestEndListener {
   onEnd(isDisconnected: boolean): void {
     if (!isDisconnected) this.doneResponse?.forget();
     else if (this.loggedResponse?.headersSent === false) this.loggedResponse.statusCode = 499;
-    this.#outermost.cancel(isDisconnected ? clientDisconnected : requestFinished);
+    if (isDisconnected) this.#outermost.cancel(clientDisconnected);
+    else finishRequest(this.ctx, () => this.#outermost.cancel(requestFinished));
   }
 }
 
