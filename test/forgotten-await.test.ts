@@ -71,7 +71,7 @@ async function request(work: (ctx: Context) => unknown) {
       await sleep(background(), 10);
       res.end("ok");
     });
-    await using server = await serve(listener as never);
+    await using server = await serve(listener);
     const client = await server.client();
     const unhandled = await reported(async () => {
       client.get();
@@ -163,7 +163,7 @@ const adapters: Record<string, { server?: ServerName; open: () => Promise<Forget
   },
   libsql: {
     open() {
-      const db = new Libsql(":memory:");
+      const db = new Libsql(":memory:", {});
       onTestFinished(() => void db.close());
       const sql =
         "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c";

@@ -25,16 +25,24 @@ export function isReadable(error: unknown): boolean {
     // Koa and Fastify format what is no Error as JSON.
     if (!isInstance(error, Error)) JSON.stringify(error);
     for (let i = 0; i < LONGEST_CHAIN && typeof at === "object" && at !== null; i++) {
-      const one = at as Record<string, unknown>;
-      for (const name of READ) void one[name];
-      Object.prototype.toString.call(one);
-      String(one);
-      for (const name of ["name", "message", "stack"]) String(one[name]);
-      at = one["cause"];
+      read(at);
+      at = Reflect.get(at, "cause");
     }
-    if (typeof at === "function") String(at);
+    if (typeof at === "function") read(at);
     return true;
   } catch {
     return false;
   }
+}
+
+/** Reads what frameworks do, and throws what that throws. */
+function read(x: object): void {
+  for (const name of READ) Reflect.get(x, name);
+  for (const name of ["name", "message", "stack"]) toText(Reflect.get(x, name));
+  Object.prototype.toString.call(x);
+  toText(x);
+}
+
+function toText(x: unknown): string {
+  return String(x);
 }

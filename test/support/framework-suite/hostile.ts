@@ -31,7 +31,7 @@ export function hostile(framework: FrameworkUnderTest, transport: Transport): vo
         await using server = await ask(
           (ctx) => {
             parent.cancel(reason);
-            throw ctx.err()!;
+            throw ctx.err() ?? new Error("it is live");
           },
           { parent },
         );
