@@ -9,8 +9,8 @@ import { build } from "esbuild";
 import { entries, root } from "./entries.js";
 
 // Slightly more than today's size, so that growth is noticed. A third of it are messages that explain
-// misuse, foreign contexts, and guards against foreign code. The original aim was 4000.
-const LIMIT = 7100; // bytes
+// misuse, foreign contexts, guards against foreign code, and the stacks of development mode. The original aim was 4000.
+const LIMIT = 7350; // bytes
 
 const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, root));
 

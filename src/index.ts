@@ -51,6 +51,7 @@ export {
 
 // Tasks
 export { all, type AllOptions, type Task } from "./tasks/all.ts";
+export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";
 export { sleep } from "./tasks/sleep.ts";

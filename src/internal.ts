@@ -3,12 +3,20 @@
  * of the package: only files in src import it.
  */
 export { checkContext, contextHint } from "./core/check-context.ts";
-export { canEnd } from "./core/context-state.ts";
+export { canEnd, isFinished } from "./core/context-state.ts";
 export { checkDuration, checkFunction, checkOptions } from "./core/check.ts";
 export { now } from "./core/clock.ts";
 export { descendsFrom } from "./core/descends-from.ts";
 export { isDevelopment } from "./core/development.ts";
 export { DoneListener } from "./core/done-listener.ts";
 export { LONGEST_CHAIN } from "./core/errors.ts";
+export { describe, isInstance, readProperty } from "./core/foreign-value.ts";
 export { classOf, show } from "./core/show.ts";
-export { ledgerOf } from "./work/ledger.ts";
+export { cleanUp } from "./tasks/within.ts";
+export { warn } from "./core/warn.ts";
+export { warnOnce } from "./core/warn-once.ts";
+export { withCallSite } from "./work/call-site.ts";
+export { finishRequest } from "./work/left-behind.ts";
+export { ledgerOf, openLedger, type Ledger } from "./work/ledger.ts";
+export { outlivingWorkOf, shieldsOf, type Shields } from "./work/outlive.ts";
+export type { OutlivingWork } from "./work/outliving-work.ts";

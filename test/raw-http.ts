@@ -16,6 +16,7 @@ export async function until(condition: () => boolean, what = String(condition)):
 export interface Served extends AsyncDisposable {
   /** Open connections, as the server sees them. */
   readonly sockets: Set<Socket>;
+  readonly port: number;
   client(): Promise<Client>;
 }
 
@@ -30,7 +31,7 @@ export async function serve(listener: RequestListener): Promise<Served> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
-    sockets,
+    ...{ sockets, port },
     async client() {
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
       await once(socket, "connect");

@@ -1,5 +1,5 @@
 /** Calls into code of an adapter that must not throw. */
-import { show } from "../internal.ts";
+import { describe, isInstance, show } from "../internal.ts";
 
 /**
  * Returns the result of `call`. If it throws, reports the error as a process warning and returns
@@ -10,8 +10,8 @@ export function callAdapter<T>(method: string, call: () => T): T | undefined {
     return call();
   } catch (error) {
     const { process } = globalThis as { process?: { emitWarning?: EmitWarning } };
-    const reason = error instanceof Error ? error.stack : show(error);
-    process?.emitWarning?.(`${method} of an adapter threw: ${String(reason)}`, {
+    const reason = isInstance(error, Error) ? describe(error) : show(error);
+    process?.emitWarning?.(`${method} of an adapter threw: ${reason}`, {
       type: "EightysixWarning",
       code: "EIGHTYSIX_ADAPTER_THREW",
     });

@@ -1,6 +1,7 @@
 /** What the function of a transaction or of `connection` is called with. */
 import type { Context } from "../index.ts";
 import { STREAM as A_STREAM, type ConnectionScope } from "./connection-scope.ts";
+import { handOverAll } from "./hand-over.ts";
 import type { HeldConnection } from "./held-connection.ts";
 import { needContext, needFunction } from "./misuse.ts";
 import { rowsOf } from "./rows.ts";
@@ -33,7 +34,7 @@ export function connectionApi<O>(
       return await connectionScope.run(ctx, (both) => held.run(() => statement(both, ...args)));
     },
   ]);
-  return {
+  return handOverAll({
     ...(Object.fromEntries(statements) as Record<string, unknown>),
     async transaction(ctx: Context, fn: Fn, options?: O) {
       needContext(ctx, TRANSACTION);
@@ -58,7 +59,7 @@ export function connectionApi<O>(
         };
       });
     },
-  };
+  });
 }
 
 function ignore(): void {

@@ -4,8 +4,7 @@
  * if the pool has no other.
  */
 import type { Context } from "../index.ts";
-import { descendsFrom, ledgerOf } from "../internal.ts";
-import { warnOnce } from "./warn-once.ts";
+import { descendsFrom, ledgerOf, warnOnce } from "../internal.ts";
 
 /** The connections that a function of the user has, by their pool. */
 const heldOf = new WeakMap<object, Set<HeldConnection>>();

@@ -39,6 +39,9 @@ export { engineSessions, EngineSession, type ConnectionSource } from "./engine/s
 export { EngineStream, type StreamEnd, type StreamOperation } from "./engine/stream.ts";
 export { EngineThreads, threadsFrom } from "./engine/threads.ts";
 
+// Methods for the program
+export { handOver, handOverAll } from "./hand-over.ts";
+
 // Arguments and options
 export { needContext, needFunction, showCaller } from "./misuse.ts";
 export {

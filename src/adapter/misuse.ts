@@ -1,6 +1,6 @@
 /** Errors for wrong arguments, which say what was passed and what to write instead. */
 import { isContextError, type Context } from "../index.ts";
-import { contextHint, show } from "../internal.ts";
+import { contextHint, isInstance, show } from "../internal.ts";
 
 /**
  * Throws a TypeError unless `ctx` is a context. `call` is how to write the call, such as
@@ -36,6 +36,6 @@ export function needFunction(fn: unknown, call: string): void {
 
 /** Rethrows an error with a stack that leads to the caller instead of to the socket. */
 export function showCaller(error: unknown): never {
-  if (error instanceof Error && !isContextError(error)) Error.captureStackTrace(error);
+  if (isInstance(error, Error) && !isContextError(error)) Error.captureStackTrace(error);
   throw error;
 }

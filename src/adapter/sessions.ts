@@ -5,6 +5,7 @@
 import type { Context } from "../index.ts";
 import { callAdapter } from "./call-adapter.ts";
 import { CONNECTION, openStream, STREAM, TRANSACTION, type Fn } from "./connection-api.ts";
+import { handOverAll } from "./hand-over.ts";
 import { HeldConnection } from "./held-connection.ts";
 import { needContext, needFunction } from "./misuse.ts";
 import { rowsOf, type Rows } from "./rows.ts";
@@ -51,7 +52,7 @@ interface UntypedMethods<O> {
 }
 
 function untypedMethods<O>(source: SessionSource<O>): UntypedMethods<O> {
-  return {
+  return handOverAll<UntypedMethods<O>>({
     async transaction(ctx, fn, options) {
       needContext(ctx, TRANSACTION);
       needFunction(fn, TRANSACTION);
@@ -71,7 +72,7 @@ function untypedMethods<O>(source: SessionSource<O>): UntypedMethods<O> {
       needContext(ctx, STREAM);
       return rowsOf(ctx, (streamCtx) => openOwnStream(source, ctx, streamCtx, args));
     },
-  };
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ import { checkDuration } from "./check.ts";
 import { now } from "./clock.ts";
 import type { Context } from "./context.ts";
 import { scopeOf } from "./foreign.ts";
+import { readProperty } from "./foreign-value.ts";
 import { endOf } from "./tree.ts";
 
 /**
@@ -13,7 +14,7 @@ import { endOf } from "./tree.ts";
 export function cause(ctx: Context): unknown {
   checkContext(ctx, "cause");
   const err = ctx.err();
-  return err?.cause ?? err;
+  return readProperty(err, "cause") ?? err;
 }
 
 /** Throws `ctx.err()` if `ctx` is done. */
@@ -38,6 +39,13 @@ export function remaining(ctx: Context): number {
 /** Returns whether `ctx` can ever end, unlike `background()`. */
 export function canEnd(ctx: Context): boolean {
   return scopeOf(ctx) !== undefined;
+}
+
+/** Returns whether `ctx` has ended as finished, such as that of a request after its response. */
+export function isFinished(ctx: Context): boolean {
+  const scope = scopeOf(ctx);
+  const end = scope && endOf(scope);
+  return end?.kind === "finished" || readProperty(end?.cause, "finished") === true;
 }
 
 /**

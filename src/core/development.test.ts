@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { inUserCode } from "../../test/support/user-code.ts";
 import { collected, runProgram, turn } from "../../test/support.ts";
 import {
   afterFunc,
@@ -21,7 +22,7 @@ describe("development mode", () => {
   async function droppedBy(fn: () => void, rounds?: number): Promise<DroppedContext[]> {
     const dropped: DroppedContext[] = [];
     developmentMode(true, { onDropped: (d) => dropped.push(d) });
-    fn();
+    inUserCode(fn);
     await collected(() => dropped.length > 0, rounds);
     return dropped;
   }
@@ -33,7 +34,7 @@ describe("development mode", () => {
     });
     expect(dropped).toHaveLength(1);
     expect(dropped[0]?.message).toContain("dropped without being canceled; use `using`");
-    expect(dropped[0]?.stack).toContain("forgetful");
+    expect(dropped[0]?.stack).toMatch(/^ +at inUserCode/);
   });
 
   test("reports a dropped context that listens from birth", async () => {

@@ -2,18 +2,20 @@
 import { channel } from "./channels.ts";
 import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
+import { recordStack, userStack } from "./user-stack.ts";
+import { warn } from "./warn.ts";
 import { endOf, isWatched, type Scope } from "./tree.ts";
 
 /** The report of a context that was watched and then garbage collected before it had ended. */
 export interface DroppedContext {
   message: string;
-  /** The stack of the code that created the context. */
+  /** The stack of the code that created the context, from its first frame outside this package. */
   stack: string;
 }
 
 const dropped = channel("context.dropped");
 let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
-let report: (dropped: DroppedContext) => void = warn;
+let report: (dropped: DroppedContext) => void = warnOfDropped;
 
 /**
  * Turns development mode on or off. It is off by default, and costs nothing while it is off. The
@@ -26,6 +28,8 @@ let report: (dropped: DroppedContext) => void = warn;
  *   The report is published on the diagnostics channel `eightysix:context.dropped` and passed to
  *   `onDropped`, which emits a process warning by default. A context that was never watched leaves
  *   nothing behind, and is not reported.
+ * - The warning of work that a finished request leaves behind shows the code that started the work.
+ *   Without development mode, it shows what work it was.
  * - A single statement that leaves a transaction open on a pooled connection, such as
  *   `db.query(ctx, "BEGIN")`, causes a process warning. The transaction is rolled back with and
  *   without development mode.
@@ -38,7 +42,7 @@ export function developmentMode(
   options?: { onDropped?: (dropped: DroppedContext) => void },
 ): void {
   checkOptions(options, "developmentMode", ["onDropped"]);
-  const { onDropped = warn } = options ?? {};
+  const { onDropped = warnOfDropped } = options ?? {};
   checkFunction(onDropped, "developmentMode", "a function for the option onDropped");
   report = onDropped;
   recordCancelers(on);
@@ -48,7 +52,7 @@ export function developmentMode(
       if (!isWatched(scope) || endOf(scope) !== undefined) return;
       const message =
         "a context was dropped without being canceled; use `using`, or cancel it in finally";
-      const found = { message, stack: at.stack ?? "" };
+      const found = { message, stack: userStack(at) ?? at.stack ?? "" };
       dropped.publish(found);
       report(found);
     });
@@ -61,21 +65,12 @@ export function isDevelopment(): boolean {
 
 /** Reports `ctx` if it is dropped. Does nothing unless development mode is on. */
 export function trackDropped(ctx: object, scope: Scope): void {
-  registry?.register(ctx, { scope, at: new Error("created here") });
+  if (registry !== undefined) registry.register(ctx, { scope, at: recordStack() });
 }
 
-interface Processes {
-  process?: {
-    env?: Record<string, string | undefined>;
-    emitWarning?: (message: string, options: object) => void;
-  };
+function warnOfDropped({ message, stack }: DroppedContext): void {
+  warn(message, { type: "ContextWarning", code: "EIGHTYSIX_DROPPED", detail: stack });
 }
 
-function warn({ message, stack }: DroppedContext): void {
-  const { process } = globalThis as Processes;
-  const code = "EIGHTYSIX_DROPPED";
-  if (process?.emitWarning)
-    process.emitWarning(message, { type: "ContextWarning", code, detail: stack });
-}
-
-if ((globalThis as Processes).process?.env?.["EIGHTYSIX_DEV"] === "1") developmentMode(true);
+const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+if (process?.env?.["EIGHTYSIX_DEV"] === "1") developmentMode(true);

@@ -8,6 +8,7 @@ import {
   isDeadlineExceeded,
   type ContextError,
 } from "./errors.ts";
+import { readProperty } from "./foreign-value.ts";
 
 /**
  * How a context ended. "finished" is a cancel after the work had finished, and does not count as a
@@ -83,13 +84,11 @@ export function endFrom(reason: unknown, noticedAt: number): End {
   const timedOut = found ? isDeadlineExceeded(found) : isPlatformTimeout(reason);
   const kind = timedOut ? "deadline" : "canceled";
   if (found === undefined || found !== reason) return new End(kind, reason, noticedAt);
-  return new End(kind, found.cause, Math.min(found[ENDED_AT] ?? noticedAt, noticedAt), found);
+  const endedAt = readProperty(found, ENDED_AT);
+  const at = typeof endedAt === "number" && endedAt < noticedAt ? endedAt : noticedAt;
+  return new End(kind, readProperty(found, "cause"), at, found);
 }
 
 function isPlatformTimeout(reason: unknown): boolean {
-  try {
-    return (reason as { name?: unknown } | null | undefined)?.name === "TimeoutError";
-  } catch {
-    return false;
-  }
+  return readProperty(reason, "name") === "TimeoutError";
 }

@@ -91,8 +91,8 @@ defineOn(DeadlineExceededError.prototype, {
  * Holds V8's limit of stack frames. If the limit is not a number, building an error takes a third
  * of the time.
  */
-const limits = Error as unknown as { stackTraceLimit?: number | undefined };
-const isLimitWritable =
+export const limits = Error as unknown as { stackTraceLimit?: number | undefined };
+export const isLimitWritable =
   Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true;
 
 /**
@@ -130,7 +130,8 @@ export function findContextError(error: unknown): ContextError | undefined {
   try {
     for (let i = 0; i < LONGEST_CHAIN; i++) {
       if (typeof current !== "object" || current === null) return undefined;
-      if ((current as { [KIND]?: unknown })[KIND] !== undefined) return current as ContextError;
+      const kind = (current as { [KIND]?: unknown })[KIND];
+      if (kind === "canceled" || kind === "deadline") return current as ContextError;
       current = (current as { cause?: unknown }).cause;
     }
   } catch {

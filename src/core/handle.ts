@@ -8,6 +8,7 @@ import type { CancelableContext, Context } from "./context.ts";
 import type { ContextError } from "./errors.ts";
 import { key, lookUp, type Key, type Values } from "./values.ts";
 import type { Scope } from "./tree.ts";
+import { readProperty } from "./foreign-value.ts";
 import { classOf } from "./show.ts";
 import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 
@@ -97,7 +98,7 @@ export class ScopedContext extends Handle implements CancelableContext {
     if (!(this instanceof ScopedContext)) {
       throw new TypeError("cancel() was called without its context; pass () => ctx.cancel()");
     }
-    const finished = (cause as { finished?: unknown } | null | undefined)?.finished === true;
+    const finished = readProperty(cause, "finished") === true;
     cancel(this.scope, finished ? "finished" : "canceled", cause ?? undefined);
   }
   [DISPOSE](): void {

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 import type { ContextConnection, ContextInstance, InstanceOptions } from "./database.ts";
-import { type ConnectionSource, sessionMethods } from "../adapter/index.ts";
+import { type ConnectionSource, handOverAll, sessionMethods } from "../adapter/index.ts";
 import { checkOptions, show } from "../internal.ts";
 import { connectionPerCall, sharedConnection } from "./engine.ts";
 import { sessionsOf } from "./session.ts";
@@ -81,7 +81,7 @@ export function withContext<C extends ConnectionLike>(
 function contextMethods<C extends ConnectionLike>(
   source: ConnectionSource<C>,
 ): Record<string, unknown> {
-  return { ...driverMethods(source), ...sessionMethods(sessionsOf(source)) };
+  return { ...handOverAll(driverMethods(source)), ...sessionMethods(sessionsOf(source)) };
 }
 
 function isInstance<C extends ConnectionLike>(

@@ -11,6 +11,7 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
+import { readableError } from "../http/respond/readable-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
 import {
@@ -98,7 +99,7 @@ export function contextErrors(
     const { ctx } = req as Partial<ExpressRequest>;
     const end = ctx && asRequestEndedError(ctx, error, continuingContext(req));
     if (end === undefined) {
-      next(error);
+      next(readableError(error));
       return;
     }
     const first = (req[ENDING] ??= end);
@@ -125,15 +126,19 @@ export function route<Req = AppRequest, Res = AppResponse>(
 ): (req: Req, res: Res, next: Next) => void {
   checkFunction(fn, "route", "a handler: route((ctx, req, res) => …)");
   return (req, res, next) => {
+    // Express takes an error such as `undefined` for none, and would call the next route.
+    const fail = (error: unknown): void => {
+      next(readableError(error));
+    };
     try {
       const { ctx } = req as Partial<ExpressRequest>;
       if (ctx === undefined) {
         throw new TypeError("route found no req.ctx; call app.use(contexts()) before the routes");
       }
       const result = fn(ctx, req, res, next) as PromiseLike<unknown> | null | undefined;
-      if (typeof result?.then === "function") result.then(undefined, next);
+      if (typeof result?.then === "function") result.then(undefined, fail);
     } catch (error) {
-      next(error);
+      fail(error);
     }
   };
 }

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { isReadable, readableError } from "../http/respond/readable-error.ts";
+import { respond } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
@@ -44,6 +46,7 @@ interface Request {
 interface Reply {
   readonly raw: WritableResponseLike & { isLightMyRequest?: boolean };
   readonly sent: boolean;
+  readonly log: { error(error: unknown): void };
   code(status: number): unknown;
   header(name: string, value: string): unknown;
   hijack(): unknown;
@@ -124,6 +127,13 @@ export function contexts(
       // No client can receive what an error handler would send, and Fastify's own would log it.
       reply.hijack();
       reply.send = () => reply; // it would throw, because this hook does not end
+      return;
+    }
+    if (!isReadable(error)) {
+      // Error handlers and loggers would throw when they read it, and no hook can replace it.
+      if (end === undefined) reply.log.error(readableError(error));
+      reply.hijack();
+      respond(reply.raw, end?.status ?? 500, error);
       return;
     }
     if (end !== undefined && !reply.raw.headersSent) {

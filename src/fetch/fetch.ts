@@ -1,4 +1,5 @@
 /** `fetch` with a context, and `wrapFetch`, which creates such functions with options. */
+import { handOver } from "../adapter/hand-over.ts";
 import { needContext } from "../adapter/misuse.ts";
 import { runStoppable } from "../adapter/stoppable.ts";
 import { throwIfDone, type Context } from "../index.ts";
@@ -91,7 +92,7 @@ export function wrapFetch<F extends AnyFetch = PlatformFetch>(
       ? await run(ctx, new Request(input as string, init), {}, settings, sendRequest)
       : await run(ctx, input, init ?? {}, settings, sendRequest);
   };
-  return send as unknown as ContextFetch<F>;
+  return handOver(send) as unknown as ContextFetch<F>;
 }
 
 /**

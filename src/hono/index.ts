@@ -14,6 +14,7 @@ import {
 import type { CurrentRequest } from "../http/request/current.ts";
 import { FetchContext, type HandlerOptions } from "../http/request/fetch-context.ts";
 import { checkLimits, withDeadlineOf, withLimits } from "../http/request/limits.ts";
+import { readableError } from "../http/respond/readable-error.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
   asRequestEndedError,
@@ -77,9 +78,13 @@ export function contexts(
       let late: ((end: RequestEndedError) => void) | undefined;
       const ended = new Promise<RequestEndedError>((resolve) => (late = resolve));
       const ctx = node.openRequest(incoming, outgoing, own, (end) => late?.(end));
-      return await run(c, next, ctx, ended, incoming, () =>
-        node.openCurrent(incoming, outgoing, own, () => c.get("ctx") ?? ctx),
-      );
+      try {
+        return await run(c, next, ctx, ended, incoming, () =>
+          node.openCurrent(incoming, outgoing, own, () => c.get("ctx") ?? ctx),
+        );
+      } catch (error) {
+        throw readableError(error);
+      }
     }
     const { raw } = c.req;
     const mode = currentMode(raw, options);
@@ -105,7 +110,7 @@ export function contexts(
       if (late !== undefined) return late;
     } catch (error) {
       context.finish();
-      throw error;
+      throw readableError(error);
     }
     c.res = await context.follow(c.res);
     return undefined;

@@ -2,7 +2,7 @@
 import { emitWarning } from "node:process";
 import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { show } from "../internal.ts";
+import { describe, show } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
 import { hasCutBody } from "./request/cut-body.ts";
@@ -129,10 +129,9 @@ function checkOnDisconnect(onDisconnect: unknown): void {
 
 function warn(ctx: Context, error: unknown, req: object): void {
   if (hasCutBody(req) || statusFor(ctx, error) !== 500) return;
-  const detail = error instanceof Error ? error.stack : String(error);
   emitWarning("a request handler failed", {
     type: "HandlerError",
     code: "EIGHTYSIX_HANDLER_FAILED",
-    ...(detail !== undefined && { detail }),
+    detail: describe(error),
   });
 }

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { handOver, handOverAll } from "../adapter/index.ts";
 import { redisSettings, type WithContextOptions } from "../adapter/redis/options.ts";
 import { wrongDriver } from "../adapter/wrong-driver.ts";
 import type { Context } from "../index.ts";
@@ -62,18 +63,18 @@ export function withContext<C extends ClientLike>(
 
 /** Returns the client's commands with a context first. Each is created when it is first used. */
 function contextClient(client: Client, runner: CommandRunner): object {
-  const members: Record<string, unknown> = {
+  const members: Record<string, unknown> = handOverAll({
     exec: (ctx: Context, pipeline: { exec(): Promise<unknown> }) =>
       runner.exec(ctx, () => pipeline.exec()),
     close: () => runner.close(),
-  };
+  });
   const create = (name: string): unknown => {
     const member = (client as unknown as Record<string, unknown>)[name];
     if (typeof member !== "function" || notCommands.has(name)) return undefined;
     if (name.endsWith("Stream")) {
       return (ctx: Context, ...args: unknown[]) => runner.stream(ctx, name, args);
     }
-    return (ctx: Context, ...args: unknown[]) => runner.run(ctx, name, args);
+    return handOver((ctx: Context, ...args: unknown[]) => runner.run(ctx, name, args));
   };
   return new Proxy(members, {
     get: (_, name) => (typeof name === "string" ? (members[name] ??= create(name)) : undefined),

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { readableError } from "../http/respond/readable-error.ts";
 import { cutOff } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
@@ -84,7 +85,7 @@ export function contexts(
       await Promise.race([current === undefined ? next() : current.runUntilSettled(next), ended]);
     } catch (error) {
       const end = asRequestEndedError(ctx, error, continuingContext(req));
-      if (end === undefined) throw error;
+      if (end === undefined) throw readableError(error);
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
         // Koa would leave the response half-sent for ever.

@@ -9,7 +9,7 @@
  * @packageDocumentation
  */
 import type { ContextDatabase } from "./database.ts";
-import { sessionMethods } from "../adapter/index.ts";
+import { handOver, sessionMethods } from "../adapter/index.ts";
 import { show } from "../internal.ts";
 import { sessionsOf } from "./session.ts";
 import { sharedDatabase, query } from "./shared-database.ts";
@@ -55,7 +55,7 @@ export function withContext(db: DatabaseLike): ContextDatabase {
   const shared = sharedDatabase(db);
   const methods = sessionMethods(sessionsOf(shared));
   return {
-    all: (ctx, sql, ...params) => query(ctx, shared, sql, params),
+    all: handOver((ctx, sql, ...params) => query(ctx, shared, sql, params)),
     // `ContextDatabase` gives these methods their types.
     ...(methods as unknown as Omit<ContextDatabase, "all">),
   };

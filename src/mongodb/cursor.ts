@@ -1,6 +1,6 @@
 /** The documents of a query, fetched in batches. Each fetch is an operation that can be stopped. */
 import { afterFunc, type Context } from "../index.ts";
-import { type Rows, rowsOf, runStoppable, STOP_TIMEOUT } from "../adapter/index.ts";
+import { handOver, type Rows, rowsOf, runStoppable, STOP_TIMEOUT } from "../adapter/index.ts";
 import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
 import { isStop, RunningCall } from "./running-call.ts";
 import type { ContextCursor } from "./types.ts";
@@ -18,13 +18,14 @@ export function createCursor(
       const call = new RunningCall(streamCtx, target, callOptions);
       return Promise.resolve(batches(streamCtx, kind, target.namespace, call, open(call.options)));
     });
+  const toArray = handOver(async (_ctx: Context) => {
+    const all: unknown[] = [];
+    for await (const document of iterate()) all.push(document);
+    return all;
+  });
   return {
     [Symbol.asyncIterator]: iterate,
-    async toArray() {
-      const all: unknown[] = [];
-      for await (const document of iterate()) all.push(document);
-      return all;
-    },
+    toArray: () => toArray(ctx),
   };
 }
 

@@ -11,7 +11,7 @@ import type {
   DbLike,
 } from "./types.ts";
 import type { Context } from "../index.ts";
-import { runStoppable } from "../adapter/index.ts";
+import { handOver, runStoppable } from "../adapter/index.ts";
 import { createCursor } from "./cursor.ts";
 import type { CallOptions, CollectionOrDb, DriverCursor } from "./driver.ts";
 import { OPTIONS_POSITION } from "./methods.ts";
@@ -92,7 +92,7 @@ function callMethod(
   method: string,
   position: number,
 ) {
-  return async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
+  return handOver(async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
     const callOptions = checkCall(ctx, method, args[position]);
     let call: RunningCall | undefined;
     return runStoppable(ctx, {
@@ -113,7 +113,7 @@ function callMethod(
       destroy: () => call?.close(),
       release: (end) => call?.release(end),
     });
-  };
+  });
 }
 
 /** Returns a method that returns a cursor. `position` is that of its options. */

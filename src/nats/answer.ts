@@ -1,5 +1,6 @@
 /** One request on the side of its responder, from its message to its reply. */
 import { stopped, withCancel, withLedger, withTimeout, type Context } from "../index.ts";
+import { finishRequest } from "../internal.ts";
 import { fromCancelMessage } from "../wire/cancel-message.ts";
 import { formatError } from "../wire/error-text.ts";
 import { parseDeadline } from "../wire/grammar.ts";
@@ -34,6 +35,7 @@ export async function answer(
     await replyWithError(ctx, connection, message, error);
   } finally {
     unsubscribe();
+    finishRequest(ctx, () => ctx[Symbol.dispose]());
   }
 }
 

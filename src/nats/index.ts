@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import { needContext, needFunction, STOP_TIMEOUT } from "../adapter/index.ts";
+import { handOver, needContext, needFunction, STOP_TIMEOUT } from "../adapter/index.ts";
 import { wrongDriver } from "../adapter/wrong-driver.ts";
 import { checkDuration, checkFunction, checkOptions, show } from "../internal.ts";
 import { Connection } from "./connection.ts";
@@ -71,11 +71,11 @@ export function withContext<C extends ConnectionLike>(
   }
   const shared = new Connection(connection, headers, stopTimeout, inboxPrefix);
   const methods: Pick<ContextConnection<ConnectionLike>, "request" | "serve"> = {
-    async request(ctx, subject, payload, options = {}) {
+    request: handOver(async (ctx, subject, payload, options = {}) => {
       needContext(ctx, "request(ctx, subject, payload)");
       checkOptions(options, "request", ["headers", "margin", "minimum"]);
       return await sendRequest(ctx, shared, subject, payload, options);
-    },
+    }),
     serve(ctx, subject, handler, options: ContextServeOptions = {}) {
       needContext(ctx, "serve(ctx, subject, handler)");
       needFunction(handler, "serve(ctx, subject, handler)");

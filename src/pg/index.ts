@@ -6,6 +6,7 @@
 import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
 import {
+  handOver,
   needContext,
   runStoppable,
   sessionMethods,
@@ -72,7 +73,7 @@ export function withContext<D extends PoolLike | ClientLike>(
   const sessions = isPool(driver)
     ? sessionsOfPool(driver, settings)
     : sessionsOfClient(driver, settings);
-  return { query, ...sessionMethods(sessions) } as unknown as ContextDatabase<D>;
+  return { query: handOver(query), ...sessionMethods(sessions) } as unknown as ContextDatabase<D>;
 }
 
 function clientQueries(client: unknown, settings: Settings) {

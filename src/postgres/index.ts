@@ -10,7 +10,7 @@
  */
 import type { ContextDatabase } from "./database.ts";
 import type { Context } from "../index.ts";
-import { needContext, sessionMethods, settingsOf } from "../adapter/index.ts";
+import { handOver, needContext, sessionMethods, settingsOf } from "../adapter/index.ts";
 import { needPool, needQuery } from "./misuse.ts";
 import { queryOnce, sessionsOf } from "./session.ts";
 import type { SqlLike, WithContextOptions } from "./types.ts";
@@ -49,11 +49,11 @@ export function withContext(sql: SqlLike, options: WithContextOptions = {}): Con
   needPool(pool);
   const settings = settingsOf(options);
   const database = {
-    async query(ctx: Context, query: unknown): Promise<unknown> {
+    query: handOver(async (ctx: Context, query: unknown): Promise<unknown> => {
       needContext(ctx, "query(ctx, sql`…`)");
       needQuery(query, pool, "query");
       return await queryOnce(ctx, pool, query, settings);
-    },
+    }),
     ...sessionMethods(sessionsOf(pool, settings)),
   };
   return database as unknown as ContextDatabase;

@@ -1,4 +1,5 @@
 /** The client's commands with a context first, looked up by name when they are first used. */
+import { handOver, handOverAll } from "../adapter/index.ts";
 import { hasBlockArgument, isBlocking } from "../adapter/redis/is-blocking.ts";
 import type { Context } from "../index.ts";
 import type { CommandRunner } from "./command-runner.ts";
@@ -14,7 +15,7 @@ interface Multi {
 }
 
 export function contextClient(client: Client, runner: CommandRunner): object {
-  const members: Members = {
+  const members: Members = handOverAll({
     sendCommand: (ctx: Context, args: readonly unknown[], commandOptions?: object) => {
       const name = String(args[0]).toUpperCase();
       return runner.run(ctx, {
@@ -28,7 +29,7 @@ export function contextClient(client: Client, runner: CommandRunner): object {
     execAsPipeline: (ctx: Context, multi: Multi) =>
       runner.exec(ctx, "execAsPipeline", () => multi.execAsPipeline()),
     close: () => runner.close(),
-  };
+  });
   return lazily(members, (name) =>
     contextMember(name, client as unknown as Members, (client) => client, runner),
   );
@@ -70,13 +71,14 @@ function contextMember(
         (client) => callOn(client, args) as unknown as AsyncIterator<unknown>,
       );
   }
-  return (ctx: Context, ...args: unknown[]) =>
+  return handOver((ctx: Context, ...args: unknown[]) =>
     runner.run(ctx, {
       method: name,
       what: name.toUpperCase(),
       isBlocking: isBlocking(name, () => args.some(hasBlockOption)),
       sendOn: (client) => callOn(client, args),
-    });
+    }),
+  );
 }
 
 /** BLOCK is in the last argument of xRead and xReadGroup. */

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { readableError } from "../http/respond/readable-error.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import {
   FetchContext,
@@ -72,7 +73,7 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
     } catch (error) {
       const end = asRequestEndedError(ctx, error);
       context.finish();
-      if (end === undefined) throw error;
+      if (end === undefined) throw readableError(error);
       return end.getResponse();
     }
   };

@@ -1,7 +1,7 @@
 /** The message with which a caller cancels a request that it has sent before. */
 import { dataOf, toShortWire } from "./error-text.ts";
+import { readProperty } from "../internal.ts";
 import { fromWire, type WireError } from "./error.ts";
-import { readProperty } from "./read-property.ts";
 
 /** The `kind` of a cancel message. It tells a cancel message from other messages on the same channel. */
 export const CANCEL_KIND = "eightysix.cancel";

@@ -1,7 +1,6 @@
 /** Errors as plain data, for JSON, `structuredClone`, threads and other machines. */
 import { CanceledError, DeadlineExceededError } from "../index.ts";
-import { LONGEST_CHAIN, show } from "../internal.ts";
-import { readProperty } from "./read-property.ts";
+import { LONGEST_CHAIN, readProperty, show } from "../internal.ts";
 
 /** An error and its chain of causes, as plain data. */
 export interface WireError {

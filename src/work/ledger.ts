@@ -10,6 +10,8 @@ import { scopeOf } from "../core/foreign.ts";
 import { show } from "../core/show.ts";
 import { dependOn, endOf, type Scope } from "../core/tree.ts";
 import { key, type Key } from "../core/values.ts";
+import { callSite } from "./call-site.ts";
+import { OutlivingWork } from "./outliving-work.ts";
 
 /** One piece of work that is running, such as a query. */
 export interface WorkInfo {
@@ -60,6 +62,8 @@ export interface Work {
   end(state?: "stopped" | "abandoned"): void;
 }
 
+const NO_WORK: readonly LedgerWork[] = [];
+
 /** The most receipts that a ledger keeps. It drops the oldest, because a job can live for ever. */
 const MOST_RECEIPTS = 1_000;
 
@@ -67,14 +71,36 @@ const MOST_RECEIPTS = 1_000;
  * The running work and the receipts of one request. Its sets are created on first use, because
  * every request has a ledger.
  */
-class Ledger {
+export class Ledger {
   readonly receipts: Receipt[] = [];
+  /** The ledger around this one, if there is one. */
+  readonly outer: Ledger | undefined;
+  /** The ledger of the server, if it is not above `outer`. */
+  readonly server: Ledger | undefined;
+  /** What a server does with the errors of `detach`. */
+  onDetachedError: ((ctx: Context, error: unknown) => unknown) | undefined;
   #live: Set<LedgerWork> | undefined;
   #waiting: Set<() => void> | undefined;
+  #outliving: OutlivingWork | undefined;
+
+  constructor(outer: Ledger | undefined, server: Ledger | undefined) {
+    this.outer = outer;
+    this.server = server;
+  }
+
+  /** The work that goes on after the end of its context. It is not part of `live`. */
+  get outliving(): OutlivingWork {
+    return (this.#outliving ??= new OutlivingWork());
+  }
 
   /** The work that is running. */
   get live(): Set<LedgerWork> {
     return (this.#live ??= new Set());
+  }
+
+  /** A copy of `live`. */
+  get running(): readonly LedgerWork[] {
+    return this.#live === undefined ? NO_WORK : [...this.#live];
   }
 
   /** Removes work that has ended, and records its receipt. */
@@ -111,6 +137,7 @@ class LedgerWork implements Work, WorkInfo {
   readonly #scope: Scope | undefined;
   readonly #ledger: Ledger | undefined;
   readonly #startedAt = now();
+  readonly #site: Error | undefined;
   #hasEnded = false;
 
   constructor(
@@ -118,9 +145,11 @@ class LedgerWork implements Work, WorkInfo {
     ledger: Ledger | undefined,
     kind: string,
     what: string | undefined,
+    site: Error | undefined,
   ) {
     this.kind = kind;
     this.what = what;
+    this.#site = site;
     this.#scope = scope;
     this.#ledger = ledger;
     // A receipt needs the time at which the scope ended.
@@ -131,6 +160,11 @@ class LedgerWork implements Work, WorkInfo {
 
   get running(): number {
     return now() - this.#startedAt;
+  }
+
+  /** Development mode only: an error whose stack leads to the code that started the work. */
+  get site(): Error | undefined {
+    return this.#site;
   }
 
   end(state: "stopped" | "abandoned" = "stopped"): void {
@@ -157,7 +191,7 @@ class LedgerWork implements Work, WorkInfo {
 const unrecorded: Work = { end: () => undefined };
 
 // On the global object, so that two copies of the package share the ledger of a request.
-const SHARED = Symbol.for("eightysix.ledger.1");
+const SHARED = Symbol.for("eightysix.ledger.2");
 const shared = globalThis as { [SHARED]?: Key<Ledger> };
 const LedgerKey = (shared[SHARED] ??= key<Ledger>("ledger", { secret: true }));
 
@@ -174,15 +208,37 @@ const LedgerKey = (shared[SHARED] ??= key<Ledger>("ledger", { secret: true }));
  */
 export function withLedger(parent: Context): Context {
   checkContext(parent, "withLedger");
-  return withValue(parent, LedgerKey, new Ledger());
+  return openLedger(parent);
+}
+
+/**
+ * Works like `withLedger`. The new ledger lies within that of `parent`, and also within that of
+ * `server`, whose values `parent` may not have.
+ */
+export function openLedger(parent: Context, server?: Context): Context {
+  const ledger = new Ledger(parent.value(LedgerKey), server?.value(LedgerKey));
+  return withValue(parent, LedgerKey, ledger);
 }
 
 /**
  * Returns the nearest ledger at or above `ctx`, if there is one. Contexts of one request have the
  * same ledger.
  */
-export function ledgerOf(ctx: Context): object | undefined {
+export function ledgerOf(ctx: Context): Ledger | undefined {
   return ctx.value(LedgerKey);
+}
+
+/** Returns the nearest ledger at or above `ctx`, and all ledgers around it. */
+export function ledgersOf(ctx: Context): Set<Ledger> {
+  const found = new Set<Ledger>();
+  const add = (ledger: Ledger | undefined): void => {
+    if (ledger === undefined || found.has(ledger)) return;
+    found.add(ledger);
+    add(ledger.outer);
+    add(ledger.server);
+  };
+  add(ctx.value(LedgerKey));
+  return found;
 }
 
 /**
@@ -192,6 +248,9 @@ export function ledgerOf(ctx: Context): object | undefined {
  * `kind` is the kind of work, such as "pg.query". `what` describes it to people. The work is also
  * published on the diagnostics channels `eightysix:work.start` and `eightysix:work.end`. If there
  * is neither a ledger nor a subscriber, a call costs almost nothing.
+ *
+ * Work that is still running when the response of its request is finished causes a process warning,
+ * once for each call site, and is published on `eightysix:work.left-behind`.
  *
  * Throws a TypeError if `kind` is not a string.
  *
@@ -211,7 +270,7 @@ export function startWork(ctx: Context, kind: string, what?: string): Work {
     );
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined && !started.hasSubscribers && !ended.hasSubscribers) return unrecorded;
-  return new LedgerWork(scopeOf(ctx), ledger, kind, what);
+  return new LedgerWork(scopeOf(ctx), ledger, kind, what, callSite(ctx));
 }
 
 /**

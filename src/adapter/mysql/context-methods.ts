@@ -1,5 +1,6 @@
 /** The methods that `withContext` returns for a pool or a connection of any MySQL driver. */
 import type { Context } from "../../index.ts";
+import { handOverAll } from "../hand-over.ts";
 import { lease } from "../lease.ts";
 import { needContext, showCaller } from "../misuse.ts";
 import { Places } from "../places.ts";
@@ -102,7 +103,7 @@ function contextMethods(
     (ctx: Context, ...args: StatementArguments) => runOnce(method, ctx, args).catch(showCaller),
   ]);
   return {
-    ...(Object.fromEntries(statements) as object),
+    ...handOverAll(Object.fromEntries(statements) as object),
     ...sessionMethods({ ...belonging, stopTimeout: settings.stopTimeout, take }),
   };
 }

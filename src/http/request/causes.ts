@@ -4,6 +4,8 @@
  * because two copies of the package can meet in one process. The brand does not cross the wire,
  * because a client that disconnected from another server did not disconnect from this one.
  */
+import { readProperty } from "../../internal.ts";
+
 const STATUS: unique symbol = Symbol.for("eightysix.http.status") as never;
 
 /** The base class of the causes below. They have no stack, because it would blame the wrong code. */
@@ -106,7 +108,15 @@ export const clientDisconnected = new ClientDisconnected();
 export const requestFinished = new RequestFinished();
 export const shutdown = new Shutdown();
 
-/** Returns the status that `x` itself stands for, if it is one of the causes above. */
-export function brandOf(x: object): number | undefined {
-  return (x as { [STATUS]?: number })[STATUS];
+/**
+ * Returns the status that `x` itself stands for, if it is one of the causes above, or one of another
+ * copy of the package.
+ */
+export function brandOf(x: unknown): number | undefined {
+  const status = readProperty(x, STATUS);
+  return status === 200 || isErrorStatus(status) ? status : undefined;
+}
+
+function isErrorStatus(x: unknown): x is number {
+  return Number.isInteger(x) && (x as number) >= 400 && (x as number) < 600;
 }

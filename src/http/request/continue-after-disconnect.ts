@@ -1,5 +1,6 @@
 /** `onDisconnect: "continue"`: the context of a handler that must not stop with its client. */
 import { afterFunc, merge, withLedger, withoutCancel, type Context } from "../../index.ts";
+import { finishRequest } from "../../internal.ts";
 import { trackerOf } from "./request-tracker.ts";
 import { withLimits } from "./limits.ts";
 import type { RequestLike } from "../types.ts";
@@ -23,12 +24,13 @@ export function continueAfterDisconnect(
   const tracker = trackerOf(req);
   const parents = [options.parent, tracker?.requests].filter((ctx) => ctx !== undefined);
   const continuing = merge(withoutCancel(client), ...parents);
+  const ctx = withLedger(withLimits(continuing, req, options) ?? continuing);
   let release: (() => void) | undefined;
   let hasSettled = false;
   let hasEnded = false;
   const endIfDone = (): void => {
     if (!hasSettled || !hasEnded) return;
-    continuing.cancel(requestFinished);
+    finishRequest(ctx, () => continuing.cancel(requestFinished));
     release?.();
   };
   afterFunc(client, (err) => {
@@ -38,7 +40,7 @@ export function continueAfterDisconnect(
     endIfDone();
   });
   return {
-    ctx: withLedger(withLimits(continuing, req, options) ?? continuing),
+    ctx,
     settled() {
       hasSettled = true;
       endIfDone();

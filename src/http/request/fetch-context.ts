@@ -15,6 +15,7 @@ import {
   type CancelableContext,
   type Context,
 } from "../../index.ts";
+import { finishRequest } from "../../internal.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
@@ -70,7 +71,7 @@ export class FetchContext {
   /** Ends the context as finished. */
   finish(): void {
     this.#hasResponse = true;
-    this.#scope.cancel(requestFinished);
+    finishRequest(this.ctx, () => this.#scope.cancel(requestFinished));
   }
 
   /**

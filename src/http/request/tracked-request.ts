@@ -4,10 +4,10 @@ import {
   background,
   merge,
   withCancel,
-  withLedger,
   type CancelableContext,
   type Context,
 } from "../../index.ts";
+import { finishRequest, openLedger } from "../../internal.ts";
 import { markAsGone } from "../respond/mark-as-gone.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
@@ -44,7 +44,7 @@ export class TrackedRequest implements RequestEndListener {
     const limited = withLimits(above, req, options);
     const outermost = merged ?? limited ?? withCancel(above);
     this.#outermost = outermost;
-    this.ctx = withLedger(limited ?? outermost);
+    this.ctx = openLedger(limited ?? outermost, tracker?.requests);
     this.#canEndEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) tracker?.onUpgrade(req);
     onRequestEnd(req, res, this);
@@ -65,7 +65,8 @@ export class TrackedRequest implements RequestEndListener {
       recordCutBody(this.#req);
       if (this.loggedResponse) markAsGone(this.loggedResponse);
     }
-    this.#outermost.cancel(isDisconnected ? clientDisconnected : requestFinished);
+    if (isDisconnected) this.#outermost.cancel(clientDisconnected);
+    else finishRequest(this.ctx, () => this.#outermost.cancel(requestFinished));
   }
 }
 

@@ -4,7 +4,7 @@
  * on every platform.
  */
 import type { Context } from "../../index.ts";
-import { retryAfterOf, statusOf } from "./status.ts";
+import { retryAfterOf, statusOf, statusOfError } from "./status.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
   400: "Bad Request",
@@ -25,6 +25,12 @@ export class RequestEndedError extends Error {
   /** Whether Koa may send the message, which is the name of the status and holds no secret. */
   expose = true;
   headers: Record<string, string>;
+  readonly #isGenuine = true;
+
+  /** Returns whether the constructor has made `x`. A check by `instanceof` could be deceived. */
+  static is(x: unknown): x is RequestEndedError {
+    return typeof x === "object" && x !== null && #isGenuine in x;
+  }
 
   constructor(status: number, cause: unknown) {
     super(NAMES[status] ?? `Status ${status}`, { cause });
@@ -52,7 +58,7 @@ export class RequestEndedError extends Error {
 export function statusFor(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
-  const own = statusOf(error);
+  const own = statusOfError(error);
   // A 499 here comes from another request, whose work was shared. The client of this request still
   // waits.
   return own < 500 ? 503 : own;
@@ -70,8 +76,8 @@ export function asRequestEndedError(
   error: unknown,
   continuing?: Context,
 ): RequestEndedError | undefined {
-  if (error instanceof RequestEndedError) return error;
-  if (continuing && statusOf(continuing) === 200 && statusOf(error) === 500) return undefined;
+  if (RequestEndedError.is(error)) return error;
+  if (continuing && statusOf(continuing) === 200 && statusOfError(error) === 500) return undefined;
   const status = statusFor(ctx, error);
   return status === 500 ? undefined : new RequestEndedError(status, error);
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { hostileValues } from "../../../test/support/hostile-values.ts";
 import { background, withCancel, withTimeout } from "../../index.ts";
 import { fromWire, toWire } from "../../wire/index.ts";
 import {
@@ -56,6 +57,10 @@ test("the status of anything else is 500", () => {
   for (const x of [new TypeError("x"), "x", 7, null, undefined, {}, loop, { cause: null }]) {
     expect(statusOf(x)).toBe(500);
   }
+});
+
+test.each(hostileValues)("the status of a value such as %s is 500", (_name, make) => {
+  expect(statusOf(make())).toBe(500);
 });
 
 test("a ClientDisconnected of another server has the status 503 here, and keeps its code", () => {

@@ -1,8 +1,7 @@
 /** The one mapping from errors and ended contexts to HTTP statuses. */
-import { isContextError } from "../../index.ts";
-import { LONGEST_CHAIN } from "../../internal.ts";
-import { isContext } from "../checks.ts";
-import { brandOf, type OverloadedError } from "../request/causes.ts";
+import { isContextError, type Context } from "../../index.ts";
+import { LONGEST_CHAIN, readProperty } from "../../internal.ts";
+import { brandOf } from "../request/causes.ts";
 
 /**
  * Returns the HTTP status for an error, or for the end of a context. The chain of causes is searched
@@ -20,23 +19,38 @@ import { brandOf, type OverloadedError } from "../request/causes.ts";
  */
 export function statusOf(of: unknown): number {
   const error = errorOf(of);
-  if (error === undefined && of !== undefined) return 200;
-  const cause = firstCause(error);
-  return (cause && brandOf(cause)) ?? (isContextError(error) ? 503 : 500);
+  return error === undefined && of !== undefined ? 200 : statusOfError(error);
+}
+
+/** Works like `statusOf`, for what a handler has thrown: it is no context, whatever methods it has. */
+export function statusOfError(error: unknown): number {
+  return brandOf(firstCause(error)) ?? (isContextError(error) ? 503 : 500);
 }
 
 /** Returns the seconds for Retry-After in a response with status 503: those of the cause, or 1. */
 export function retryAfterOf(of: unknown): number {
-  return (firstCause(errorOf(of)) as Partial<OverloadedError> | undefined)?.retryAfter ?? 1;
+  const seconds = readProperty(firstCause(errorOf(of)), "retryAfter");
+  return typeof seconds === "number" && seconds >= 1 && seconds <= 60 ? Math.ceil(seconds) : 1;
 }
 
 function firstCause(error: unknown): object | undefined {
   let at = error;
   for (let i = 0; i < LONGEST_CHAIN && typeof at === "object" && at !== null; i++) {
     if (brandOf(at) !== undefined) return at;
-    at = (at as { cause?: unknown }).cause;
+    at = readProperty(at, "cause");
   }
   return undefined;
 }
 
-const errorOf = (of: unknown): unknown => (isContext(of) ? of.err() : of);
+const METHODS = ["err", "deadline", "value"];
+
+function errorOf(of: unknown): unknown {
+  // A thrown object may have one of these methods and be no context.
+  const isContext = METHODS.every((name) => typeof readProperty(of, name) === "function");
+  if (!isContext) return of;
+  try {
+    return (of as Context).err();
+  } catch {
+    return of;
+  }
+}

@@ -1,10 +1,12 @@
 /** The record of the requests that one server is handling. */
-import { background, withCancel } from "../../index.ts";
+import { background, withCancel, withLedger, type Context } from "../../index.ts";
+import { ledgerOf, type Ledger, type OutlivingWork } from "../../internal.ts";
 import { shutdown } from "../request/causes.ts";
 import { onRequestEnd } from "../request/request-end.ts";
 import type { RequestTracker } from "../request/request-tracker.ts";
 import type { RequestLike, ResponseLike } from "../types.ts";
 import { announceClose } from "./announce-close.ts";
+import type { ServeOptions } from "./types.ts";
 
 /** The parts of an `http2.ServerHttp2Stream` that are used. */
 export interface Stream {
@@ -12,7 +14,8 @@ export interface Stream {
 }
 
 export class OpenRequests implements RequestTracker {
-  readonly requests = withCancel(background());
+  readonly requests: Context;
+  readonly #scope = withCancel(background());
   /**
    * The key is the response, the HTTP/2 stream or the upgraded request. The value is the connection,
    * if it belongs to that request alone.
@@ -20,13 +23,24 @@ export class OpenRequests implements RequestTracker {
   readonly #open = new Map<object, object | undefined>();
   /** The work that continues without its client. */
   readonly #continuing = new Set<object>();
-  readonly #onAllContinuedEnd: () => void;
+  /** The functions of `shield` and of `detach` that requests have started. */
+  readonly #outliving: OutlivingWork;
+  readonly #onIdle: () => void;
   #isDraining = false;
   #drained = 0;
+  #abandonedBefore = 0;
 
-  /** `onAllContinuedEnd` is called when no more work continues without its client. */
-  constructor(onAllContinuedEnd: () => void) {
-    this.#onAllContinuedEnd = onAllContinuedEnd;
+  /**
+   * `onIdle` is called when no more work goes on without its client or its request. Such work may
+   * start again at once.
+   */
+  constructor(onIdle: () => void, onDetachedError: ServeOptions["onDetachedError"]) {
+    this.#onIdle = onIdle;
+    this.requests = withLedger(this.#scope);
+    const ledger = ledgerOf(this.requests) as Ledger;
+    ledger.onDetachedError = onDetachedError;
+    this.#outliving = ledger.outliving;
+    this.#outliving.onEnd(() => this.#checkIdle());
   }
 
   onRequest(req: RequestLike, res: ResponseLike): void {
@@ -49,14 +63,28 @@ export class OpenRequests implements RequestTracker {
   continues(): () => void {
     const end = (): void => {
       this.#continuing.delete(end);
-      if (this.#continuing.size === 0) this.#onAllContinuedEnd();
+      this.#checkIdle();
     };
     this.#continuing.add(end);
     return end;
   }
 
-  get hasContinuing(): boolean {
-    return this.#continuing.size > 0;
+  /** Whether work goes on without its client, or after the end of its request. */
+  get isBusy(): boolean {
+    return this.#continuing.size > 0 || this.hasOutliving;
+  }
+
+  /** Whether a function of `shield` or of `detach` is running. */
+  get hasOutliving(): boolean {
+    return this.#outliving.size > 0;
+  }
+
+  /**
+   * The functions of `shield` and of `detach` that are still running, or that were when their budget
+   * passed since `startDraining`.
+   */
+  get abandoned(): number {
+    return this.#outliving.size + this.#outliving.abandoned - this.#abandonedBefore;
   }
 
   /** The HTTP/1 connections on which a request is being handled. */
@@ -72,13 +100,14 @@ export class OpenRequests implements RequestTracker {
   /** From now on, responses announce that their connection will close, and `drained` counts. */
   startDraining(): void {
     this.#isDraining = true;
+    this.#abandonedBefore = this.#outliving.abandoned;
     for (const request of this.#open.keys()) announceClose(request);
   }
 
   /** Ends the contexts of all requests, and returns how many requests there were. */
   cancel(): number {
     const count = this.#open.size + this.#continuing.size;
-    this.requests.cancel(shutdown);
+    this.#scope.cancel(shutdown);
     return count;
   }
 
@@ -88,7 +117,11 @@ export class OpenRequests implements RequestTracker {
    */
   closeAll(): void {
     for (const request of this.#open.keys()) this.#close(request);
-    this.requests.cancel(shutdown);
+    this.#scope.cancel(shutdown);
+  }
+
+  #checkIdle(): void {
+    if (!this.isBusy) this.#onIdle();
   }
 
   #close(request: object): void {

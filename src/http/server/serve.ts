@@ -1,5 +1,5 @@
 /** `serve`: shuts a server down in phases. `shutdown.ts` does the work. */
-import { checkOptions, show } from "../../internal.ts";
+import { checkFunction, checkOptions, show } from "../../internal.ts";
 import { checkContextOption } from "../checks.ts";
 import { ServerShutdown } from "./shutdown.ts";
 import { checkSignals } from "./signals.ts";
@@ -24,8 +24,12 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
  * 5. **Closed.** `done` resolves, at the latest `delay` + `gracePeriod` + `forceAfter` + 1 s after the
  *    start.
  *
- * A phase starts only if something is left for it: when the last connection has ended, the server is
- * closed. A second signal exits the process at once, with 128 plus the number of the signal. A
+ * The functions of `shield` and of `detach` that a request has started count as a part of it, also
+ * after its response: until they have ended, their budgets have passed, or the destroying phase has
+ * begun. `report.abandoned` counts those that had not ended.
+ *
+ * A phase starts only if something is left for it: when the last connection and the last such function
+ * have ended, the server is closed. A second signal exits the process at once, with 128 plus the number of the signal. A
  * repeated signal within 250 ms, as npm sends it, does not count as a second one. When the server is
  * closed, signals have their default effect again, and the process ends when nothing else keeps it
  * running. Close connection pools after `await serving.done`.
@@ -46,14 +50,17 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
 export function serve(server: ServerLike, options: ServeOptions = {}): Serving {
   checkServer(server);
   checkOptions(options, "serve(server, options)", [
-    ...["signals", "until", "delay", "gracePeriod", "forceAfter"],
+    ...["signals", "until", "delay", "gracePeriod", "forceAfter", "onDetachedError"],
   ]);
-  const { signals = [], until, delay, gracePeriod, forceAfter } = options;
+  const { signals = [], until, delay, gracePeriod, forceAfter, onDetachedError } = options;
   checkSignals(signals, "serve");
   checkContextOption(until, "until");
   checkDuration(delay, "delay");
   checkDuration(gracePeriod, "gracePeriod");
   checkDuration(forceAfter, "forceAfter");
+  if (onDetachedError !== undefined) {
+    checkFunction(onDetachedError, "onDetachedError", "(ctx, error) => …");
+  }
   return new ServerShutdown(server, options);
 }
 

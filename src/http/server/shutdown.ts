@@ -39,14 +39,12 @@ export class ServerShutdown implements Serving {
 
   /** The options have been checked. */
   constructor(server: ServerLike, options: ServeOptions) {
-    const { signals = ["SIGTERM", "SIGINT"], until } = options;
+    const { signals = ["SIGTERM", "SIGINT"], until, onDetachedError } = options;
     const { delay = 0, gracePeriod = 7_000, forceAfter = 2_000 } = options;
     this.#server = server;
     this.#durations = { delay, gracePeriod, forceAfter };
     this.done = new Promise((resolve) => (this.#resolve = resolve));
-    this.#openRequests = new OpenRequests(() => {
-      if (this.#hasServerClosed) this.#enter("closed");
-    });
+    this.#openRequests = new OpenRequests(this.#onIdle, onDetachedError);
     this.requests = this.#openRequests.requests;
     subscribeToRequests();
     this.#connections = new Connections(server, this.#openRequests);
@@ -83,8 +81,18 @@ export class ServerShutdown implements Serving {
 
   readonly #onServerClose = (): void => {
     this.#hasServerClosed = true;
-    // The shutdown waits for work that continues without its client. A plain `server.close()` does not.
-    if (this.#phase === "serving" || !this.#openRequests.hasContinuing) this.#enter("closed");
+    // A plain `server.close()` waits for no client. Its limits for a `shield` are those of a shutdown.
+    if (this.#phase === "serving") {
+      this.#enter(this.#openRequests.hasOutliving ? "draining" : "closed");
+    } else if (this.#phase === "destroying" || !this.#openRequests.isBusy) this.#enter("closed");
+  };
+
+  /** A handler may start its next `shield` right after one, so this waits before it looks. */
+  readonly #onIdle = (): void => {
+    if (!this.#hasServerClosed) return;
+    void twoTurns().then(() => {
+      if (!this.#openRequests.isBusy) this.#enter("closed");
+    });
   };
 
   /** The only place where the phase changes. */
@@ -104,7 +112,7 @@ export class ServerShutdown implements Serving {
           .then(() => this.#enter("closing"));
         break;
       case "closing":
-        this.#server.close();
+        if (!this.#hasServerClosed) this.#server.close();
         void this.#closeIdleConnections();
         void this.#pause(gracePeriod).then(() => this.#enter("canceling"));
         break;
@@ -118,6 +126,7 @@ export class ServerShutdown implements Serving {
       case "destroying":
         this.#report.destroyed = this.#connections.size;
         this.#connections.destroy();
+        if (this.#hasServerClosed) this.#enter("closed");
         // A connection that was opened before `serve` was called may keep the server from closing.
         void this.#pause(LAST_WAIT).then(() => this.#enter("closed"));
         break;
@@ -133,7 +142,8 @@ export class ServerShutdown implements Serving {
   readonly #finish = (): void => {
     this.#openRequests.closeAll();
     this.context.cancel(shutdown);
-    this.#resolve({ ...this.#report, drained: this.#openRequests.drained });
+    const { drained, abandoned } = this.#openRequests;
+    this.#resolve({ ...this.#report, drained, abandoned });
   };
 
   /** Repeats until the server is closed, because busy connections become idle later. */

@@ -28,6 +28,12 @@ export interface ServeOptions {
   gracePeriod?: number;
   /** How long canceled requests may take to stop before connections are destroyed. Default: 2000. */
   forceAfter?: number;
+  /**
+   * Called with each error of a function that a request has passed to `detach`, and with the context
+   * of that function. The shutdown waits for the promise that it returns, as for the function.
+   * Default: a process warning.
+   */
+  onDetachedError?: (ctx: Context, error: unknown) => unknown;
 }
 
 /** What a shutdown did. */
@@ -40,6 +46,11 @@ export interface ShutdownReport {
   readonly canceled: number;
   /** Connections that were destroyed, because their requests did not stop. */
   readonly destroyed: number;
+  /**
+   * Functions of `shield` and `detach` that were given up: they were still running when their budget
+   * or `forceAfter` had passed. Not 0 means that a step may be half done.
+   */
+  readonly abandoned: number;
   /** Milliseconds from the start of the shutdown to the end of the last connection. */
   readonly took: number;
 }

@@ -1,8 +1,9 @@
 /** A pool whose connections, and the waits for them, belong to a context. */
 import type { Context } from "../../index.ts";
-import type { Settings } from "../../adapter/index.ts";
+import { handOver, type Settings } from "../../adapter/index.ts";
 import type { ContextOf } from "../../adapter/orm/inherited-context.ts";
 import type { Pool, PoolClient, Result } from "../driver.ts";
+import type { QueryArguments } from "../types.ts";
 import { leaseClient } from "../lease-client.ts";
 import { runPoolQuery } from "../pool-query.ts";
 import { BoundClient } from "./bound-client.ts";
@@ -18,10 +19,14 @@ export class BoundPool {
     this.#settings = settings;
   }
 
+  readonly #run = handOver((ctx: Context, args: QueryArguments) =>
+    runPoolQuery(ctx, args, this.#settings, this.#pool),
+  );
+
   /** Does what `pool.query` does, under `ctx`. Takes SQL or a config object. */
   query(ctx: Context, queryArguments: readonly unknown[]): Promise<Result> | undefined {
     const { args, callback } = readArguments(queryArguments);
-    return deliver(runPoolQuery(ctx, args, this.#settings, this.#pool), callback);
+    return deliver(this.#run(ctx, args), callback);
   }
 
   /**

@@ -1,0 +1,26 @@
+/** In development mode: where the program called the function that starts a piece of work. */
+import type { Context } from "../core/context.ts";
+import { withValue } from "../core/derive.ts";
+import { isDevelopment } from "../core/development.ts";
+import { recordStack } from "../core/user-stack.ts";
+import { key } from "../core/values.ts";
+
+const CallSite = key<Error>("eightysix.callSite", { secret: true });
+
+/**
+ * Returns `ctx` or, in development mode, a child of it that knows the caller. Work may start behind an
+ * `await`, after which no stack leads to the program. For anything that is no context, returns that.
+ */
+export function withCallSite(ctx: Context): Context {
+  if (!isDevelopment()) return ctx;
+  try {
+    return withValue(ctx, CallSite, recordStack());
+  } catch {
+    return ctx;
+  }
+}
+
+/** Returns where the work that starts now was called for, or `undefined` outside development mode. */
+export function callSite(ctx: Context): Error | undefined {
+  return isDevelopment() ? (ctx.value(CallSite) ?? recordStack()) : undefined;
+}
