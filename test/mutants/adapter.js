@@ -188,14 +188,14 @@ export const group = {
     },
     {
       name: "a warning is repeated for the same place",
-      file: "src/adapter/warn-once.ts",
+      file: "src/core/warn-once.ts",
       find: "if (warned.has(key) || warned.size >= MOST_PLACES) return;",
       replace: "if (warned.size >= MOST_PLACES) return;",
       tests: ["src/adapter/held-connection.test.ts > warns once"],
     },
     {
       name: "a program that creates functions for ever is warned for ever",
-      file: "src/adapter/warn-once.ts",
+      file: "src/core/warn-once.ts",
       find: "if (warned.has(key) || warned.size >= MOST_PLACES) return;",
       replace: "if (warned.has(key)) return;",
       tests: ["src/adapter/warn-once.test.ts"],
