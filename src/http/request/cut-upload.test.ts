@@ -100,8 +100,10 @@ async function fastifyApp(
   if (type === "urlencoded") await app.register(formbody);
   if (type === "multipart") await app.register(multipart);
   if (type === "raw") {
-    app.addContentTypeParser("application/octet-stream", { parseAs: "buffer" }, (_request, body) =>
-      Promise.resolve(body),
+    app.addContentTypeParser(
+      "application/octet-stream",
+      { parseAs: "buffer" },
+      (_request: unknown, body: Buffer) => Promise.resolve(body),
     );
   }
   app.addHook("onRequest", async (request) => void seen.contexts.push(request.ctx));
