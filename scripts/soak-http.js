@@ -10,6 +10,8 @@ const frameworks = {
   http2: "handler over HTTP/2",
   express: "Express 5",
   express4: "Express 4",
+  "express-middleware": "Express 5 with the usual middleware",
+  "express4-middleware": "Express 4 with the usual middleware",
   fastify: "Fastify 5",
   koa: "Koa 3",
   hono: "Hono 4 on @hono/node-server",

@@ -189,7 +189,10 @@ describe("the option values", () => {
       const ctx = withValue(background(), Tenant, value);
       const url = "http://a.internal/";
       const intercepted = new Promise((resolve) => {
-        const dispatch = contextInterceptor(ctx, options)((..._: unknown[]) => true);
+        const dispatch = contextInterceptor(
+          ctx,
+          options,
+        )((_options: unknown, _handler: object) => true);
         dispatch({ origin: url }, { onError: resolve });
       });
       const errors = [

@@ -1,11 +1,13 @@
+import express from "express";
 import { expect, test, vi } from "vitest";
 import { tell } from "../../test/support/race.ts";
 import { wrongs } from "../../test/support/chaos/account.ts";
 import { chaos } from "../../test/support/chaos/chaos.ts";
 import { serveHttp1 } from "../../test/support/chaos/http1.ts";
 import { serveHttp2 } from "../../test/support/chaos/http2.ts";
+import { withUsualMiddleware } from "../../test/support/chaos/usual-middleware.ts";
 import type { Subject } from "../../test/support/chaos/stage.ts";
-import { express5, expressOld } from "../../test/support/frameworks/express.ts";
+import { express5, expressOld, old } from "../../test/support/frameworks/express.ts";
 import { fastify5 } from "../../test/support/frameworks/fastify.ts";
 import { honoAsFetch, honoOnNode } from "../../test/support/frameworks/hono.ts";
 import { bareHandler } from "../../test/support/frameworks/http.ts";
@@ -28,6 +30,8 @@ const subjects: Subject[] = [
   },
   { framework: express5, ...onConnection },
   { framework: expressOld, ...onConnection },
+  { ...withUsualMiddleware("Express 5 with the usual middleware", express), ...onConnection },
+  { ...withUsualMiddleware("Express 4 with the usual middleware", old), ...onConnection },
   { framework: fastify5, ...onConnection },
   { framework: koa3, ...onConnection },
   { framework: honoOnNode, ...onConnection },
@@ -42,6 +46,7 @@ test.each(subjects.map((subject) => [subject.framework.name, subject] as const))
     const account = await chaos(subject, { requests, seed });
     tell(account);
     expect(wrongs(account)).toEqual({});
+    expect(subject.complaints?.().slice(0, 5) ?? []).toEqual([]);
     expect(account.noticed).toBeGreaterThan(0);
   },
 );

@@ -103,7 +103,7 @@ async function fastifyApp(
     app.addContentTypeParser(
       "application/octet-stream",
       { parseAs: "buffer" },
-      (_request: unknown, body: unknown) => Promise.resolve(body),
+      (_request: unknown, body: Buffer) => Promise.resolve(body),
     );
   }
   app.addHook("onRequest", async (request) => void seen.contexts.push(request.ctx));

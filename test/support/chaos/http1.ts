@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { serve, type Client } from "../../raw-http.ts";
 import { until } from "../wait.ts";
+import { upload } from "./upload.ts";
 import { ResponseParser } from "./response-parser.ts";
 import { PATIENCE, type Leave, type Pace, type RequestPlan, type VisitPlan } from "./plan.ts";
 import type { Subject, Visited } from "./stage.ts";
@@ -56,10 +57,11 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     return true;
   };
   const send = async ({ id, head, body }: RequestPlan): Promise<boolean> => {
-    const about = body && `Content-Length: ${body.length}\r\nContent-Type: text/plain\r\n`;
+    const [type, content] = body ? upload(body) : ["", ""];
+    const about = body && `Content-Length: ${content.length}\r\nContent-Type: ${type}\r\n`;
     const text = `${body ? "POST" : "GET"} /?${id} HTTP/1.1\r\nHost: chaos\r\n${about ?? ""}\r\n`;
     if (!(await write(text, head))) return false;
-    return body === undefined || (await write("b".repeat(body.length), body.pace));
+    return body === undefined || (await write(content, body.pace));
   };
 
   socket.on("data", (bytes: Buffer) => parser.read(bytes));

@@ -20,6 +20,10 @@ export const BEHAVIORS = {
 } as const;
 export type Behavior = keyof typeof BEHAVIORS;
 
+/** The types of bodies over HTTP/1.1, and how often. Every body is a valid one of its type. */
+export const BODY_TYPES = { text: 2, json: 1, urlencoded: 1, raw: 1, multipart: 1 } as const;
+export type BodyType = keyof typeof BODY_TYPES;
+
 /** How a head or a body is sent. `stalled`: a part of it, and then nothing. */
 export type Pace = "whole" | "trickled" | "stalled";
 
@@ -33,7 +37,8 @@ export interface RequestPlan {
   /** How long the handler takes for a step, in milliseconds. */
   readonly step: number;
   readonly head: Pace;
-  readonly body: { readonly length: number; readonly pace: Pace } | undefined;
+  readonly body:
+    { readonly length: number; readonly pace: Pace; readonly type: BodyType } | undefined;
   /** How long the client waits before it sends this request, in milliseconds. */
   readonly after: number;
 }
@@ -71,7 +76,11 @@ export function planVisit(draw: Draw, first: number, most: number): VisitPlan {
     step: below(20),
     head: pace(),
     body: chance(0.5)
-      ? { length: 1 + below(Number(choose(draw, { 4000: 7, 30000: 2, 300000: 1 }))), pace: pace() }
+      ? {
+          length: 1 + below(Number(choose(draw, { 4000: 7, 30000: 2, 300000: 1 }))),
+          pace: pace(),
+          type: choose(draw, BODY_TYPES),
+        }
       : undefined,
     after: chance(0.5) ? 0 : below(10),
   }));

@@ -12,6 +12,8 @@ export interface Subject {
    */
   readonly detectsBy: "connection" | "stream" | "signal";
   serve(listener: RequestListener): Promise<Stage>;
+  /** Returns what the user's own code of the application has seen that it should not see. */
+  complaints?(): readonly string[];
 }
 
 /** A server. */
