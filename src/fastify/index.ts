@@ -4,12 +4,13 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
 import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
+import type { WritableResponseLike } from "../http/types.ts";
+import { replaceReplyHeaders, takeOverReply, type Reply } from "./reply.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
 
@@ -36,14 +37,6 @@ interface Request {
   [HELD]?: Context;
   /** Whether Fastify has been given an error. Its hooks may take a while. */
   [FAILING]?: true;
-}
-interface Reply {
-  readonly raw: WritableResponseLike & { isLightMyRequest?: boolean };
-  readonly sent: boolean;
-  code(status: number): unknown;
-  header(name: string, value: string): unknown;
-  hijack(): unknown;
-  send(payload: unknown): unknown;
 }
 const FAILING = Symbol("eightysix.fastify.failing");
 const HELD = Symbol("eightysix.fastify.ctx");
@@ -100,7 +93,7 @@ export function contexts(
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
     if (reply.raw.isLightMyRequest) finishOnceEnded(reply.raw);
     const ctx = openRequest(request.raw, reply.raw, options, (end) => {
-      if (!reply.sent && !request[FAILING]) reply.send(end);
+      if (!reply.sent && !request[FAILING]) takeOverReply(reply).send(end);
     });
     request[HELD] = ctx;
     if (ctx.err() === undefined) {
@@ -116,6 +109,7 @@ export function contexts(
     const ctx = request[HELD];
     const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
     if (end !== undefined && !reply.raw.headersSent) {
+      replaceReplyHeaders(reply);
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);
     }

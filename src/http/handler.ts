@@ -11,6 +11,7 @@ import type { RequestContextOptions } from "./request/options.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
+import { isTaken } from "./respond/take-over.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
@@ -87,7 +88,7 @@ export function handler<
     } finally {
       // This side will close the connection. Cancel first. Otherwise it looks as if the client had
       // disconnected.
-      if (res.headersSent && !res.writableEnded) tracked.cancel(error);
+      if (res.headersSent && !res.writableEnded && !isTaken(res)) tracked.cancel(error);
       respond(res, status, error);
     }
   };

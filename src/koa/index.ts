@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { cutOff } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
@@ -84,7 +85,10 @@ export function contexts(
         // Koa would leave the response half-sent for ever.
         koa.respond = false;
         if (!res.writableEnded) cutOff(res);
-      } else throw end;
+      } else {
+        replaceHeaders(res);
+        throw end;
+      }
     }
   };
 }

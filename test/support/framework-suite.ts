@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { ends } from "./framework-suite/ends.ts";
+import { lateAnswers } from "./framework-suite/late-answers.ts";
 import { limits } from "./framework-suite/limits.ts";
 import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
 import { transports, type Transport } from "./transports/index.ts";
@@ -30,6 +31,8 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       }
       ends(framework, transport);
       limits(framework, transport);
+      describe("an answer to a request whose handler goes on", () =>
+        lateAnswers(framework, transport));
       if (framework.hasCurrent !== false) {
         describe("the option `current`", () => current(framework, transport));
       }
