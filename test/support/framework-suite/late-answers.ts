@@ -36,14 +36,14 @@ function slowSession(): Held {
 }
 
 /** Middleware that calls `end` later, as it was called. */
-function holdsAll(): Held {
+function holdsAll(change = (args: unknown[]) => args): Held {
   const [begun, released] = [gate(), gate()];
   const outside = (_req: unknown, res: Res, next: () => void) => {
     const ending = res as Ending;
     const end = ending.end.bind(res);
     ending.end = (...args) => {
       begun.open();
-      void released.opened.then(() => end(...args));
+      void released.opened.then(() => end(...change(args)));
       return res;
     };
     next();
@@ -179,9 +179,25 @@ export function lateAnswers(framework: FrameworkUnderTest, transport: Transport)
 
   const holders: [string, () => Held][] = [
     ["the store of express-session is slow", slowSession],
-    ["other middleware holds the answer back", holdsAll],
+    ["other middleware holds the answer back", () => holdsAll()],
     ["other middleware calls `end` again", callsAgain],
   ];
+  // Over HTTP/2, `end` with another body calls `write`, which is the handler's by then.
+  if (!transport.http2) {
+    test("has the right length if other middleware changes its body later", async () => {
+      const change = ([body]: unknown[]) => [`<${String(body).trim()}, but longer>`];
+      const { outside, begun, release } = holdsAll(change);
+      const work: Work = async () => (await begun.opened, release(), "late");
+      await using server = await askLimited(work, { outside });
+      expect((await server.asked.whole()).body).toMatch(
+        /<[^]*Service Unavailable[^]*, but longer>$/,
+      );
+      server.asked.get();
+      await server.asked.whole(2);
+      expect(server.connections.size).toBe(1);
+    });
+  }
+
   for (const [why, hold] of holders) {
     // express-session calls `res._implicitHeader`, which HTTP/2 does not have.
     if (transport.http2 && hold === slowSession) continue;
