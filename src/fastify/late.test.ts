@@ -122,7 +122,7 @@ test("an answer keeps what plugins have stored on the reply, and drops the handl
   await using app = fastify();
   const stored: unknown[] = [];
   const Cookies = Symbol("fastify.reply.setCookies"); // as @fastify/cookie names it
-  app.decorateReply(Cookies as never, null);
+  app.decorateReply(Cookies as never, null as never);
   app.decorateReply("startedBy", "");
   await app.register(contexts, { timeout: 20 });
   app.addHook("onRequest", async (_request, reply) => {
