@@ -12,6 +12,8 @@ import {
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
 import { readableError } from "../http/respond/readable-error.ts";
+import { replaceHeaders } from "../http/respond/replaced-headers.ts";
+import { isTaken } from "../http/respond/take-over.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
 import {
@@ -103,10 +105,12 @@ export function contextErrors(
       return;
     }
     const first = (req[ENDING] ??= end);
-    if (first !== end || res.writableEnded || isGone(end, res)) return;
-    // Express takes the headers from the error. Other error middleware does not know of them.
-    if (!res.headersSent)
+    if (first !== end || isTaken(res) || res.writableEnded || isGone(end, res)) return;
+    if (!res.headersSent) {
+      replaceHeaders(res);
+      // Express takes the headers from the error. Other error middleware does not know of them.
       for (const header of Object.entries(end.headers)) res.setHeader(...header);
+    }
     next(end);
   };
 }

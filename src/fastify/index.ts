@@ -6,7 +6,6 @@
 import type { Context } from "../index.ts";
 import { isReadable, readableError } from "../http/respond/readable-error.ts";
 import { respond } from "../http/respond/respond.ts";
-import type { WritableResponseLike } from "../http/types.ts";
 import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
@@ -16,6 +15,8 @@ import {
   type CurrentOption,
 } from "../http/request/current-option.ts";
 import { checkLimits } from "../http/request/limits.ts";
+import type { WritableResponseLike } from "../http/types.ts";
+import { replaceReplyHeaders, takeOverReply, type Reply } from "./reply.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
 
@@ -42,15 +43,6 @@ interface Request {
   [HELD]?: Context;
   /** Whether Fastify has been given an error. Its hooks may take a while. */
   [FAILING]?: true;
-}
-interface Reply {
-  readonly raw: WritableResponseLike & { isLightMyRequest?: boolean };
-  readonly sent: boolean;
-  readonly log: { error(error: unknown): void };
-  code(status: number): unknown;
-  header(name: string, value: string): unknown;
-  hijack(): unknown;
-  send(payload: unknown): unknown;
 }
 const FAILING = Symbol("eightysix.fastify.failing");
 const HELD = Symbol("eightysix.fastify.ctx");
@@ -108,7 +100,7 @@ export function contexts(
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
     if (reply.raw.isLightMyRequest) finishOnceEnded(reply.raw);
     const ctx = openRequest(request.raw, reply.raw, options, (end) => {
-      if (!reply.sent && !request[FAILING]) reply.send(end);
+      if (!reply.sent && !request[FAILING]) takeOverReply(reply).send(end);
     });
     request[HELD] = ctx;
     if (ctx.err() === undefined) {
@@ -137,6 +129,7 @@ export function contexts(
       return;
     }
     if (end !== undefined && !reply.raw.headersSent) {
+      replaceReplyHeaders(reply);
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);
     }

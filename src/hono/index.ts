@@ -21,6 +21,7 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
+import { replaceFetchHeaders } from "../http/respond/replaced-headers.ts";
 import type { openCurrent, openRequest } from "../http/framework.ts";
 import type { RequestLike } from "../http/index.ts";
 import type { AppContext, HonoLike } from "./types.ts";
@@ -143,17 +144,37 @@ async function run(
   const current = open();
   const handling = current === undefined ? next() : current.runUntilSettled(next);
   const late = await Promise.race([handling.then(() => undefined), ended]);
-  if (late !== undefined) return late.getResponse();
+  if (late !== undefined) return respondWith(c, late);
   // By now, Hono has turned an error of a handler into a response.
   const end = c.error && asRequestEndedError(ctx, c.error, continuingContext(request));
   if (end === undefined || c.res.status !== 500) return undefined;
-  if (c.res.headers.get("content-type")?.startsWith("text/plain")) c.res = end.getResponse();
+  if (c.res.headers.get("content-type")?.startsWith("text/plain")) respondWith(c, end);
   else {
+    // The type stays, because the body stays.
     const headers = new Headers(c.res.headers);
+    const type = headers.get("content-type");
+    replaceFetchHeaders(headers);
+    if (type !== null) headers.set("content-type", type);
     for (const [name, value] of Object.entries(end.headers)) headers.set(name, value);
-    c.res = new Response(c.res.body, { status: end.status, headers });
+    replaceResponse(c, new Response(c.res.body, { status: end.status, headers }));
   }
   return undefined;
+}
+
+/** Responds in plain text, with the headers that do not belong to the body that is replaced. */
+function respondWith(c: HonoLike, end: RequestEndedError): Response {
+  const response = end.getResponse();
+  const headers = new Headers(c.res.headers); // of CORS, for example
+  replaceFetchHeaders(headers);
+  for (const [name, value] of response.headers) headers.set(name, value);
+  return replaceResponse(c, new Response(response.body, { status: response.status, headers }));
+}
+
+/** Sets `c.res`. Hono would merge the headers of the response that it replaces. */
+function replaceResponse(c: { res: Response | undefined }, response: Response): Response {
+  c.res = undefined;
+  c.res = response;
+  return response;
 }
 
 let node: Promise<{ openCurrent: typeof openCurrent; openRequest: typeof openRequest }> | undefined;

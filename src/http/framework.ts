@@ -9,7 +9,8 @@ import { trackerOf } from "./request/request-tracker.ts";
 import { track } from "./request/tracked-request.ts";
 import { hasBegun, markAsGone } from "./respond/mark-as-gone.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
-import { discardLaterWrites } from "./respond/respond.ts";
+import { removeFraming, replaceHeaders } from "./respond/replaced-headers.ts";
+import { isTaken, takeOver } from "./respond/take-over.ts";
 import { statusOf } from "./respond/status.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
@@ -29,7 +30,8 @@ export function openRequest(
   const { tracked, ctx } = trackWithLimits(req, res, options);
   if (ctx.err() !== undefined) return ctx;
   queueRespondWhenDone(tracked, ctx, res, () => {
-    discardWritesAfterEnd(res);
+    replaceHeaders(res);
+    takeOverAtEnd(res);
     late(requestEndedError(ctx));
   });
   return ctx;
@@ -47,20 +49,22 @@ export function isGone(end: RequestEndedError, res: WritableResponseLike): boole
 }
 
 /**
- * Discards everything that a handler writes after the framework has responded. Until then the
- * framework may take its time, and set any header. If a handler fails and Express sees that headers
- * were sent, Express closes the connection, which may serve another request by then. So
- * `headersSent` is false after the response has closed.
+ * Takes the response away from the handler when it is ended. Until then the framework may take its
+ * time, and set any header.
  */
-function discardWritesAfterEnd(res: WritableResponseLike): void {
-  const own = res as { end(...args: unknown[]): unknown };
-  const end = own.end.bind(res);
+function takeOverAtEnd(res: WritableResponseLike): void {
+  const own = res as { end: (...args: unknown[]) => unknown };
+  const end = own.end;
   own.end = (...args) => {
-    const result = end(...args);
-    discardLaterWrites(res);
-    return result;
+    const isFirst = !isTaken(res);
+    if (isFirst) own.end = end;
+    const taken = takeOver(res);
+    taken.hideHead();
+    return taken.answer(() => {
+      if (!res.headersSent) removeFraming(res);
+      return isFirst ? own.end(...args) : end.apply(res, args);
+    });
   };
-  res.on("close", () => Object.defineProperty(res, "headersSent", { value: false }));
 }
 
 /**

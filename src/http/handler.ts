@@ -13,6 +13,7 @@ import type { TrackedRequest } from "./request/tracked-request.ts";
 import { hasBegun } from "./respond/mark-as-gone.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
+import { isTaken } from "./respond/take-over.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
@@ -89,7 +90,7 @@ export function handler<
     } finally {
       // This side will close the connection. Cancel first. Otherwise it looks as if the client had
       // disconnected.
-      if (hasBegun(res) && !res.writableEnded) tracked.cancel(error);
+      if (hasBegun(res) && !res.writableEnded && !isTaken(res)) tracked.cancel(error);
       respond(res, status, error);
     }
   };

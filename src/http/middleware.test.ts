@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { serve, until } from "../../test/raw-http.ts";
+import { lateAnswers } from "../../test/support/framework-suite/late-answers.ts";
+import { connect } from "../../test/support/frameworks/connect.ts";
+import { transports } from "../../test/support/transports/index.ts";
 import { cause, sleep, type Context } from "../index.ts";
 import { ClientDisconnected, LocalTimeout, middleware, requestContext } from "./index.ts";
 
@@ -53,4 +56,9 @@ test("no route runs if the caller's deadline has passed", async () => {
   client.socket.write("GET / HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 0\r\n\r\n");
   expect(await client.answer()).toMatch(/ 504 /);
   expect(server.seen).toEqual([]);
+});
+
+describe.each(transports)("over $name, an answer to a request whose route goes on", (transport) => {
+  if (transport.missing === undefined) lateAnswers(connect, transport);
+  else test("has no suite", ({ skip }) => skip(transport.missing));
 });

@@ -7,8 +7,10 @@ import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
 import { checkCurrent, type CurrentOption } from "./request/current-option.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest } from "./request/node-types.ts";
+import type { Context } from "../index.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { respondWithEnd } from "./respond/respond.ts";
+import { isTaken, takeOver } from "./respond/take-over.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
 /**
@@ -36,10 +38,15 @@ export function middleware<Req extends RequestLike = NodeRequest>(
   return (req, res, next) => {
     const { tracked, ctx } = trackWithLimits(req, res, options);
     if (ctx.err() !== undefined) {
-      respondWithEnd(res, ctx);
+      answer(res, ctx);
       return;
     }
-    queueRespondWhenDone(tracked, ctx, res, respondWithEnd);
+    queueRespondWhenDone(tracked, ctx, res, answer);
     callNext(req, res, options, () => ctx, next);
   };
+}
+
+function answer(res: WritableResponseLike, ctx: Context): void {
+  respondWithEnd(res, ctx);
+  if (isTaken(res)) takeOver(res).hideHead();
 }

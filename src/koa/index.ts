@@ -5,6 +5,7 @@
  */
 import type { Context } from "../index.ts";
 import { readableError } from "../http/respond/readable-error.ts";
+import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { cutOff } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
@@ -91,7 +92,10 @@ export function contexts(
         // Koa would leave the response half-sent for ever.
         koa.respond = false;
         if (!res.writableEnded) cutOff(res);
-      } else throw end;
+      } else {
+        replaceHeaders(res);
+        throw end;
+      }
     }
   };
 }

@@ -4,6 +4,7 @@ import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { hostile } from "./framework-suite/hostile.ts";
+import { lateAnswers } from "./framework-suite/late-answers.ts";
 import { limits } from "./framework-suite/limits.ts";
 import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
 import { transports, type Transport } from "./transports/index.ts";
@@ -32,6 +33,8 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       ends(framework, transport);
       limits(framework, transport);
       hostile(framework, transport);
+      describe("an answer to a request whose handler goes on", () =>
+        lateAnswers(framework, transport));
       if (framework.hasCurrent !== false) {
         describe("the option `current`", () => current(framework, transport));
       }

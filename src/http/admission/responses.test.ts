@@ -29,7 +29,7 @@ const nodeHttp = {
   name: "handler",
   app: (work: Work, options: { timeout?: number }): RequestListener =>
     handler(async (ctx, req: IncomingMessage, res) => {
-      res.end(await work(ctx, () => req.resume().toArray()));
+      res.end(await work(ctx, () => req.resume().toArray(), {}));
     }, options),
 };
 

@@ -5,13 +5,14 @@
 import { DoneListener } from "../../internal.ts";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
+import { isTaken } from "./take-over.ts";
 
 /** Sends the response. `ctx` is done. */
 export type Send<Res> = (res: Res, ctx: Context) => void;
 
 /** Returns whether it is too late to send another response. */
 export const hasResponded = (res: WritableResponseLike): boolean =>
-  res.headersSent || res.destroyed;
+  isTaken(res) || res.headersSent || res.destroyed;
 
 /**
  * Calls `send` when `ctx` is done, if the handler has not begun to respond and the connection is

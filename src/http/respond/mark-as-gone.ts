@@ -1,5 +1,6 @@
 /** What a logger sees of a response whose client has disconnected. */
 import type { WritableResponseLike } from "../types.ts";
+import { isTaken } from "./take-over.ts";
 
 /** Shared by all copies of the package, because two of them may serve one request. */
 const GONE = Symbol.for("eightysix.http.gone");
@@ -12,7 +13,7 @@ type Marked = { [GONE]?: true };
  * status of a response only if its headers were sent.
  */
 export function markAsGone(res: WritableResponseLike & Marked): void {
-  if (res.headersSent) return;
+  if (res.headersSent || isTaken(res)) return;
   res[GONE] = true;
   res.statusCode = 499;
   Reflect.defineProperty(res, "headersSent", { value: true, configurable: true });

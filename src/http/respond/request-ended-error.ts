@@ -4,6 +4,7 @@
  * on every platform.
  */
 import type { Context } from "../../index.ts";
+import { ANSWER_HEADERS } from "./replaced-headers.ts";
 import { retryAfterOf, statusOf, statusOfError } from "./status.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -38,7 +39,8 @@ export class RequestEndedError extends Error {
     this.stack = `${this.name}: ${this.message}`; // a real stack would lead to this package
     this.status = status;
     this.statusCode = status;
-    this.headers = status === 503 ? { "retry-after": String(retryAfterOf(cause)) } : {};
+    this.headers = { ...ANSWER_HEADERS };
+    if (status === 503) this.headers["retry-after"] = String(retryAfterOf(cause));
   }
 
   getResponse(): Response {

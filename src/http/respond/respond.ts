@@ -3,52 +3,42 @@ import { STATUS_CODES } from "node:http";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
 import { markAsGone } from "./mark-as-gone.ts";
+import { replaceHeaders } from "./replaced-headers.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
-
-/** Headers that describe the handler's own body. All others stay: a browser needs those of CORS. */
-const STALE = ["content-encoding", "transfer-encoding", "etag", "last-modified", "cache-control"];
+import { isTaken, takeOver } from "./take-over.ts";
 
 /** The code that resets a stream. `destroy()` would send NO_ERROR, which some clients take for success. */
 const INTERNAL_ERROR = 2;
 
-/** The methods that throw once a response has been sent. */
-const HEADER_METHODS = [
-  "setHeader",
-  "setHeaders",
-  "appendHeader",
-  "removeHeader",
-  "writeHead",
-  "writeHeader",
-  "writeEarlyHints",
-] as const;
-
 /**
  * Sends `status` and its name, if nothing has been sent. A 503 has the Retry-After of `reason`,
- * which is an error or a context.
+ * which is an error or a context. Headers of the body that is replaced go (see replaced-headers.ts).
+ * Nothing that the handler does later reaches the connection (see take-over.ts).
  *
  * If a part of another response has been sent, closes the connection (over HTTP/2, the stream), so
  * that the client does not take the part for the whole. Does the same for 499, because no client
- * can receive it. Does nothing if the response is complete.
+ * can receive it. Does nothing if the response is complete, or is an answer of this package.
  */
 export function respond(res: WritableResponseLike, status: number, reason: unknown): void {
-  if (res.writableEnded || res.destroyed || res.stream?.destroyed) return;
+  if (isTaken(res) || res.writableEnded || res.destroyed || res.stream?.destroyed) return;
   if (status === 499) markAsGone(res);
   if (res.headersSent || status < 400) {
     cutOff(res);
     return;
   }
-  const name = STATUS_CODES[status] ?? "";
-  const text = `${name}\n`;
-  for (const header of STALE) res.removeHeader(header);
-  res.statusCode = status;
-  // HTTP/2 has no status message, and Node warns when it is read.
-  if (!res.stream && res.statusMessage) res.statusMessage = name;
-  if (status === 503) res.setHeader("retry-after", String(retryAfterOf(reason)));
-  res.setHeader("content-type", "text/plain; charset=utf-8");
-  res.setHeader("x-content-type-options", "nosniff");
-  res.setHeader("content-length", String(text.length));
-  res.end(text);
-  discardLaterWrites(res);
+  takeOver(res).answer(() => {
+    const name = STATUS_CODES[status] ?? "";
+    const text = `${name}\n`;
+    replaceHeaders(res);
+    res.statusCode = status;
+    // HTTP/2 has no status message, and Node warns when it is read.
+    if (!res.stream && res.statusMessage) res.statusMessage = name;
+    if (status === 503) res.setHeader("retry-after", String(retryAfterOf(reason)));
+    res.setHeader("content-type", "text/plain; charset=utf-8");
+    res.setHeader("x-content-type-options", "nosniff");
+    res.setHeader("content-length", String(text.length));
+    res.end(text);
+  });
 }
 
 /** Sends the status that the end of `ctx` stands for. `ctx` is done. */
@@ -58,31 +48,11 @@ export function respondWithEnd(res: WritableResponseLike, ctx: Context): void {
 
 /**
  * Closes a response that is not finished, so that the client does not take the part for the whole.
- * Over HTTP/2, `res.destroy()` does not achieve that: https://github.com/nodejs/node/issues/16798.
+ * Leaves an answer of this package alone. Over HTTP/2, `res.destroy()` does not achieve that:
+ * https://github.com/nodejs/node/issues/16798.
  */
 export function cutOff(res: WritableResponseLike): void {
+  if (isTaken(res)) return;
   if (res.stream) res.stream.close(INTERNAL_ERROR);
   else res.destroy();
-}
-
-/**
- * Discards everything that the handler writes from now on. A handler that still runs must not crash
- * the process when it responds: setting a header would throw, perhaps in a callback that catches
- * nothing, and a late `write` would emit an `error`. After this call, the header methods do nothing
- * and the event `error` is ignored. A callback of `write` still gets the error. Over HTTP/2, a late
- * `write` would also reset the stream while the response is on its way, so `write` is replaced
- * there. (Go buffers whole responses instead, and refuses to stream.)
- */
-export function discardLaterWrites(res: WritableResponseLike): void {
-  const methods = res as unknown as Record<string, unknown>;
-  for (const name of HEADER_METHODS) if (name in methods) methods[name] = () => res;
-  if (res.stream) methods["write"] = writeNowhere;
-  res.on("error", () => undefined);
-}
-
-/** Returns true, because a false would make the handler wait for a `drain` that never comes. */
-function writeNowhere(...args: unknown[]): boolean {
-  const callback = args.find((arg): arg is (error: Error) => unknown => typeof arg === "function");
-  if (callback) queueMicrotask(() => callback(new Error("write after end")));
-  return true;
 }

@@ -139,7 +139,8 @@ export function drainOwnServer(framework: FrameworkUnderTest): void {
       const seen: Context[] = [];
       const held = gate();
       let n = 0;
-      const work: Work = (ctx, body) => (n++ === 0 ? answered(held) : forever(ctx, body));
+      const work: Work = (ctx, body, reply) =>
+        n++ === 0 ? answered(held) : forever(ctx, body, reply);
       const { server, serving } = await framework.served(watched(work, seen), {
         ...{ signals: [], gracePeriod: 200, forceAfter: long },
       });

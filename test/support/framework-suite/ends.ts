@@ -156,7 +156,7 @@ export function ends(framework: FrameworkUnderTest, transport: Transport): void 
     await using server = await start(
       framework,
       transport,
-      (ctx, body) => works[n++ % works.length]?.(ctx, body) ?? "",
+      (ctx, body, reply) => works[n++ % works.length]?.(ctx, body, reply) ?? "",
       { timeout: 30 },
     );
     const visitor = await server.visitor();

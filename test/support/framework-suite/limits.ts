@@ -26,9 +26,9 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
   ) {
     const parent = withCancel(background());
     return await ask(
-      (ctx, body) => {
+      (ctx, body, reply) => {
         setImmediate(() => parent.cancel(end));
-        return work(ctx, body);
+        return work(ctx, body, reply);
       },
       { parent },
       how,
@@ -135,7 +135,9 @@ export function limits(framework: FrameworkUnderTest, transport: Transport): voi
     const says = (ms: string) => (visitor: Visitor) => visitor.get({ "x-request-timeout-ms": ms });
     /** Runs until its deadline, if it has one. */
     const untilThen: Work = async (ctx) =>
-      ctx.deadline() === undefined ? "no deadline" : await forever(ctx, () => Promise.resolve());
+      ctx.deadline() === undefined
+        ? "no deadline"
+        : await forever(ctx, () => Promise.resolve(), {});
 
     test.each([
       ["passes", {}],

@@ -7,8 +7,20 @@ import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
 
 /** What a handler does. It responds with a text, or with one in parts. It may read the body first. */
-export type Work = (ctx: Context, body: () => Promise<unknown>) => Promise<Answer> | Answer;
+export type Work = (
+  ctx: Context,
+  body: () => Promise<unknown>,
+  reply: HandlerReply,
+) => Promise<Answer> | Answer;
 type Answer = string | AsyncIterable<string>;
+
+/** What a handler can reach of its response. Fetch handlers can reach nothing. */
+export interface HandlerReply {
+  /** Sets a header, in the way of the framework. */
+  header?: (name: string, value: string) => unknown;
+  /** Node's own response. */
+  res?: ServerResponse;
+}
 
 type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 
@@ -23,6 +35,8 @@ export interface Limits {
 export interface Setting extends Limits {
   /** Middleware after `contexts()` replaces the request's context by what this returns. */
   replace?: (ctx: Context) => Context;
+  /** Middleware of Connect that sees the request before the application. */
+  outside?: (req: never, res: never, next: () => void) => void;
 }
 
 export interface FrameworkUnderTest {
@@ -40,6 +54,8 @@ export interface FrameworkUnderTest {
   readonly knowsConnection?: boolean;
   /** Whether it can respond to an error before it has received the whole body. Default: yes. */
   readonly answersEarly?: boolean;
+  /** Whether its handlers can reach Node's response. Default: yes. */
+  readonly hasResponse?: boolean;
   /** Whether it has the option `current`. Default: yes. */
   readonly hasCurrent?: boolean;
   /** When a failed stream looks complete to the client. Default: never. */
@@ -63,10 +79,10 @@ export interface Started extends AsyncDisposable {
 
 /** Records the context and the work of each request. */
 export function watched(work: Work, seen: Context[]): Work {
-  return (ctx, body) => {
+  return (ctx, body, reply) => {
     seen.push(ctx);
     const job = startWork(ctx, "test.work");
-    const done = (async () => work(ctx, body))();
+    const done = (async () => work(ctx, body, reply))();
     void done.then(
       () => job.end(),
       () => job.end(),
@@ -99,7 +115,7 @@ export async function start(
   framework: FrameworkUnderTest,
   transport: Transport,
   work: Work,
-  limits: Setting = {},
+  { outside, ...limits }: Setting = {},
   shutdown?: ServeOptions,
 ): Promise<Started> {
   const seen: Context[] = [];
@@ -115,7 +131,8 @@ export async function start(
   );
   await host.listen((req, res) => {
     res.on("close", () => setImmediate(() => logged.push(res.statusCode)));
-    listener(req, res);
+    if (outside) outside(req as never, res as never, () => void listener(req, res));
+    else listener(req, res);
   });
   return {
     ...{ seen, logged },
@@ -136,7 +153,10 @@ export async function start(
 }
 
 export const forever: Work = (ctx) => sleep(ctx, Infinity) as Promise<never>;
-export const afterTheBody: Work = async (ctx, body) => (await body(), forever(ctx, body));
+export const afterTheBody: Work = async (ctx, body, reply) => (
+  await body(),
+  forever(ctx, body, reply)
+);
 export async function* parts(ctx: Context, n = Infinity): AsyncGenerator<string> {
   for (let i = 0; i < n; i++) {
     yield `part ${i}\n`;
@@ -147,7 +167,7 @@ export async function* parts(ctx: Context, n = Infinity): AsyncGenerator<string>
 /** Opens when the test calls `open`, independently of any context. */
 export interface Gate {
   readonly opened: Promise<void>;
-  open(): void;
+  open: () => void;
 }
 export function gate(): Gate {
   let open: (() => void) | undefined;

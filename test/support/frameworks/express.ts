@@ -7,6 +7,7 @@ import { contextErrors, contexts, route } from "../../../src/express/index.ts";
 import { serve } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
+import type { HandlerReply } from "../framework-suite/under-test.ts";
 
 /** 4, with the types of 5. */
 export const old = express4 as typeof express;
@@ -33,6 +34,11 @@ export const replacing =
     next();
   };
 
+export const replyOf = (res: express.Response): HandlerReply => ({
+  header: (name, value) => res.set(name, value),
+  res,
+});
+
 type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
 
 export const express5 = underTest("Express 5", (work, { replace, ...options }) => {
@@ -40,7 +46,7 @@ export const express5 = underTest("Express 5", (work, { replace, ...options }) =
   app.use(contexts(options));
   if (replace) app.use(replacing(replace));
   app.all("/", async (req, res) => {
-    const answer = await work(req.ctx, () => req.resume().toArray());
+    const answer = await work(req.ctx, () => req.resume().toArray(), replyOf(res));
     if (typeof answer === "string") res.send(answer);
     else
       Readable.from(answer)
@@ -58,7 +64,7 @@ export const expressOld = underTest("Express 4", (work, { replace, ...options })
   app.all(
     "/",
     route(async (ctx, req, res) => {
-      const answer = await work(ctx, () => req.resume().toArray());
+      const answer = await work(ctx, () => req.resume().toArray(), replyOf(res));
       if (typeof answer === "string") res.send(answer);
       else
         Readable.from(answer)

@@ -21,7 +21,10 @@ async function appOf(
     method: ["GET", "POST"],
     url: "/",
     handler: async (request, reply) => {
-      const answer = await work(request.ctx, () => request.raw.resume().toArray());
+      const answer = await work(request.ctx, () => request.raw.resume().toArray(), {
+        header: (name, value) => reply.header(name, value),
+        res: reply.raw,
+      });
       return reply.send(typeof answer === "string" ? answer : Readable.from(answer));
     },
   });

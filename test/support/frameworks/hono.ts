@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { getRequestListener, serve as serveNode } from "@hono/node-server";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
@@ -18,7 +18,11 @@ function appOf(work: Work, { replace, ...options }: Parameters<FrameworkUnderTes
   }
   app.onError((_error, c) => c.text("Internal Server Error", 500));
   app.all("/", async (c) => {
-    const answer = await work(c.var.ctx, () => c.req.text());
+    const { outgoing } = (c.env ?? {}) as { outgoing?: ServerResponse };
+    const answer = await work(c.var.ctx, () => c.req.text(), {
+      header: (name, value) => c.header(name, value),
+      ...(outgoing && { res: outgoing }),
+    });
     if (typeof answer === "string") return c.text(answer);
     const write = async (out: { write(part: string): Promise<unknown> }) => {
       for await (const part of answer) await out.write(part);
@@ -63,5 +67,6 @@ export const honoAsFetch: FrameworkUnderTest = {
     return { server, serving };
   },
   knowsConnection: false,
+  hasResponse: false,
   failsQuietly,
 };

@@ -6,7 +6,10 @@ import type { FrameworkUnderTest } from "../framework-suite.ts";
 const app = (...[work, options]: Parameters<FrameworkUnderTest["app"]>) =>
   handler(
     async (ctx, req, res) => {
-      const answer = await work(ctx, () => req.resume().toArray());
+      const answer = await work(ctx, () => req.resume().toArray(), {
+        header: (name, value) => res.setHeader(name, value),
+        res,
+      });
       if (typeof answer === "string") {
         res.end(answer);
         return;

@@ -16,7 +16,10 @@ function appOf(...[work, { replace, ...options }]: Parameters<FrameworkUnderTest
     });
   }
   app.use(async (koa) => {
-    const answer = await work(koa.context, () => koa.req.resume().toArray());
+    const answer = await work(koa.context, () => koa.req.resume().toArray(), {
+      header: (name, value) => koa.set(name, value),
+      res: koa.res,
+    });
     koa.body = typeof answer === "string" ? answer : Readable.from(answer);
   });
   return app;

@@ -17,12 +17,12 @@ import {
 } from "@nestjs/common";
 import { APP_FILTER, BaseExceptionFilter, NestFactory } from "@nestjs/core";
 import type { NestExpressApplication } from "@nestjs/platform-express";
-import type { Request, RequestHandler } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import { contextErrors, contexts } from "../../../src/express/index.ts";
 import { serve, statusOf } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
-import { replacing } from "./express.ts";
+import { replacing, replyOf } from "./express.ts";
 
 export const Ctx = createParamDecorator(
   (_: unknown, host: ExecutionContext) => host.switchToHttp().getRequest<Request>().ctx,
@@ -66,7 +66,7 @@ function working(work: Work): Type {
   class Root {
     @All()
     async all(@Ctx() ctx: Context, @Req() req: Request) {
-      const answer = await work(ctx, () => req.resume().toArray());
+      const answer = await work(ctx, () => req.resume().toArray(), replyOf(req.res as Response));
       return typeof answer === "string" ? answer : new StreamableFile(Readable.from(answer));
     }
   }

@@ -7,7 +7,7 @@ import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
 function fetchOf(work: Work, options: HandlerOptions<Request>) {
   return handler(async (ctx, request: Request) => {
-    const answer = await work(ctx, () => request.text());
+    const answer = await work(ctx, () => request.text(), {});
     if (typeof answer === "string") return new Response(answer);
     return new Response(ReadableStream.from(answer).pipeThrough(new TextEncoderStream()));
   }, options);
@@ -25,5 +25,6 @@ export const fetchHandlers: FrameworkUnderTest = {
     return { server, serving };
   },
   knowsConnection: false,
+  hasResponse: false,
   hasCurrent: false,
 };
