@@ -182,8 +182,9 @@ export function lateAnswers(framework: FrameworkUnderTest, transport: Transport)
     ["other middleware holds the answer back", () => holdsAll()],
     ["other middleware calls `end` again", callsAgain],
   ];
-  // Over HTTP/2, `end` with another body calls `write`, which is the handler's by then.
-  if (!transport.http2) {
+  // Over HTTP/2, `end` with another body calls `write`, which is the handler's by then. If the
+  // framework writes the head, middleware that changes the body has to change the head, too.
+  if (!transport.http2 && framework.writesHead !== true) {
     test("has the right length if other middleware changes its body later", async () => {
       const change = ([body]: unknown[]) => [`<${String(body).trim()}, but longer>`];
       const { outside, begun, release } = holdsAll(change);

@@ -56,6 +56,8 @@ export interface FrameworkUnderTest {
   readonly answersEarly?: boolean;
   /** Whether its handlers can reach Node's response. Default: yes. */
   readonly hasResponse?: boolean;
+  /** Whether it writes the head and the length of its answers itself, before `end`. Default: no. */
+  readonly writesHead?: boolean;
   /** Whether it has the option `current`. Default: yes. */
   readonly hasCurrent?: boolean;
   /** When a failed stream looks complete to the client. Default: never. */

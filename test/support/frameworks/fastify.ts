@@ -33,6 +33,7 @@ async function appOf(
 
 export const fastify5: FrameworkUnderTest = {
   name: "Fastify 5",
+  writesHead: true,
   async app(...args) {
     const app = await appOf(...args);
     await app.ready();

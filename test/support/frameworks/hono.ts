@@ -39,6 +39,7 @@ const anywhere = { port: 0, hostname: "127.0.0.1" };
 
 export const honoOnNode: FrameworkUnderTest = {
   name: "Hono 4 on @hono/node-server",
+  writesHead: true,
   app(work, options) {
     return getRequestListener(appOf(work, options).fetch);
   },
