@@ -43,7 +43,8 @@ export class TrackedRequest implements RequestEndListener {
     this.ctx = withLedger(limited ?? outermost);
     this.#canEndEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) tracker?.onUpgrade(req);
-    onRequestEnd(req, res, this);
+    if (tracker?.isUnanswerable?.(req) === true) this.onEnd(true);
+    else onRequestEnd(req, res, this);
   }
 
   /** Whether `ctx`, which is this request's context or a child of it, can end before the request. */
