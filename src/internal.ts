@@ -11,4 +11,7 @@ export { isDevelopment } from "./core/development.ts";
 export { DoneListener } from "./core/done-listener.ts";
 export { LONGEST_CHAIN } from "./core/errors.ts";
 export { classOf, show } from "./core/show.ts";
-export { ledgerOf } from "./work/ledger.ts";
+export { cleanUp } from "./tasks/within.ts";
+export { ledgerOf, openLedger } from "./work/ledger.ts";
+export { outlivingWorkOf, shieldsOf, type Shields } from "./work/outlive.ts";
+export type { OutlivingWork } from "./work/outliving-work.ts";

@@ -22,7 +22,7 @@ const layers: Record<string, readonly string[]> = {
   tasks: ["core", "work"],
   "index.ts": ["core", "work", "tasks"],
   // What integrations may take from the core, beyond the public root.
-  "internal.ts": ["core", "work"],
+  "internal.ts": ["core", "work", "tasks"],
   // Not adapters of drivers: they load only the files of the adapter that they need.
   http: [...integration],
   fetch: [...integration],

@@ -1,6 +1,6 @@
 /** A transaction that a single statement has left open on a pooled connection, such as BEGIN. */
-import { shield, type Context } from "../index.ts";
-import { isDevelopment } from "../internal.ts";
+import type { Context } from "../index.ts";
+import { cleanUp, isDevelopment } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 import { warnOnce } from "./warn-once.ts";
@@ -36,7 +36,7 @@ export async function rollBackLeftover(
     );
   }
   try {
-    await shield(ctx, stopTimeout, (detached) => leftover.rollback(detached));
+    await cleanUp(ctx, stopTimeout, (detached) => leftover.rollback(detached));
   } catch (reason) {
     callAdapter("destroy", () => leftover.destroy(reason));
   }

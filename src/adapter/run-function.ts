@@ -1,6 +1,6 @@
 /** Runs the functions of `transaction` and of `connection` on a session. */
-import { shield, throwIfDone, type Context } from "../index.ts";
-import { checkOptions, show } from "../internal.ts";
+import { throwIfDone, type Context } from "../index.ts";
+import { checkOptions, cleanUp, show } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
 import { connectionApi, type Fn } from "./connection-api.ts";
 import { ConnectionScope } from "./connection-scope.ts";
@@ -106,6 +106,6 @@ export async function runOnConnection<O>(
     };
     const err = keeps ? undefined : ctx.err();
     if (err !== undefined) destroy(err);
-    else await shield(ctx, stopTimeout, (detached) => session.reset(detached)).catch(destroy);
+    else await cleanUp(ctx, stopTimeout, (detached) => session.reset(detached)).catch(destroy);
   }
 }

@@ -1,5 +1,6 @@
 /** Transactions and savepoints, for every database that has them. */
-import { shield, throwIfDone, type Context } from "../index.ts";
+import { throwIfDone, type Context } from "../index.ts";
+import { cleanUp } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
 import { ConnectionScope } from "./connection-scope.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
@@ -43,7 +44,7 @@ export async function runTransaction<T>(
   } catch (error) {
     await connectionScope.end({ error });
     try {
-      await shield(ctx, stopTimeout, (detached) => steps.rollback(detached));
+      await cleanUp(ctx, stopTimeout, (detached) => steps.rollback(detached));
     } catch (reason) {
       callAdapter("destroy", () => steps.destroy(reason));
     }

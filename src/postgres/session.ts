@@ -1,5 +1,5 @@
 /** A session: one connection while it serves a transaction, a stream, a function or one query. */
-import { shield, throwIfDone, type Context } from "../index.ts";
+import { throwIfDone, type Context } from "../index.ts";
 import {
   NothingCommittedError,
   Places,
@@ -13,7 +13,7 @@ import {
 } from "../adapter/index.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
 import { serverTimeoutFor } from "../adapter/postgresql/server-timeout.ts";
-import { show } from "../internal.ts";
+import { cleanUp, show } from "../internal.ts";
 import { isConnectionError } from "./connection-error.ts";
 import type { Pool, Query, Result } from "./driver.ts";
 import { leaseConnection } from "./lease-connection.ts";
@@ -134,7 +134,7 @@ class PostgresSession implements Session<TransactionOptions> {
       destroy: () => this.destroy(),
     };
     try {
-      const isOpen = await shield(ctx, stopTimeout, (detached) => this.#isInTransaction(detached));
+      const isOpen = await cleanUp(ctx, stopTimeout, (detached) => this.#isInTransaction(detached));
       if (isOpen) await rollBackLeftover(ctx, leftover, stopTimeout);
     } catch {
       this.destroy();

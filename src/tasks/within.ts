@@ -3,6 +3,7 @@ import { checkDuration, checkFunction } from "../core/check.ts";
 import type { CancelableContext, Context } from "../core/context.ts";
 import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
+import { outlive } from "../work/outlive.ts";
 
 /**
  * Runs `fn` under a child of `ctx` that ends after `ms` milliseconds, and returns the result of
@@ -30,7 +31,8 @@ export async function within<T>(
  * result of `fn`. Use it for a step that must happen even if `ctx` is done, such as a rollback.
  *
  * The context of `fn` ends after `budgetMs` milliseconds, so that no step runs without a limit. It
- * also ends when `fn` has finished.
+ * also ends when `fn` has finished. Under the context of a request, `serve` of `eightysix/http` waits
+ * for `fn`, within its own limits.
  *
  * Rejects with a RangeError if `budgetMs` is Infinity.
  *
@@ -46,14 +48,32 @@ export async function shield<T>(
   fn: (ctx: Context) => T | PromiseLike<T>,
 ): Promise<T> {
   checkContext(ctx, "shield");
-  checkDuration(budgetMs, "shield");
-  if (budgetMs === Infinity) {
-    throw new RangeError(
-      "shield needs a finite budget in milliseconds, got Infinity; pass a number, because nothing else can end the work",
-    );
-  }
+  checkBudget(budgetMs, "shield");
   checkFunction(fn, "shield", "a function to run: (ctx) => …");
+  const inner = withTimeout(withoutCancel(ctx), budgetMs);
+  outlive(ctx, inner, "shield");
+  return await runAndEnd(inner, fn);
+}
+
+/**
+ * Works like `shield`, for the cleanup of this package itself, such as a ROLLBACK. It does not count
+ * as a shield of the request: nothing waits for it beyond its caller.
+ */
+export async function cleanUp<T>(
+  ctx: Context,
+  budgetMs: number,
+  fn: (ctx: Context) => T | PromiseLike<T>,
+): Promise<T> {
   return await runAndEnd(withTimeout(withoutCancel(ctx), budgetMs), fn);
+}
+
+/** Throws unless `budgetMs` is a finite number of milliseconds. */
+function checkBudget(budgetMs: unknown, caller: string): void {
+  checkDuration(budgetMs, caller);
+  if (budgetMs !== Infinity) return;
+  throw new RangeError(
+    `${caller} needs a finite budget in milliseconds, got Infinity; pass a number, because nothing else can end the work`,
+  );
 }
 
 /**

@@ -10,6 +10,7 @@ import { scopeOf } from "../core/foreign.ts";
 import { show } from "../core/show.ts";
 import { dependOn, endOf, type Scope } from "../core/tree.ts";
 import { key, type Key } from "../core/values.ts";
+import { OutlivingWork } from "./outliving-work.ts";
 
 /** One piece of work that is running, such as a query. */
 export interface WorkInfo {
@@ -67,10 +68,25 @@ const MOST_RECEIPTS = 1_000;
  * The running work and the receipts of one request. Its sets are created on first use, because
  * every request has a ledger.
  */
-class Ledger {
+export class Ledger {
   readonly receipts: Receipt[] = [];
+  /** The ledger around this one, if there is one. */
+  readonly outer: Ledger | undefined;
+  /** The ledger of the server, if it is not above `outer`. */
+  readonly server: Ledger | undefined;
   #live: Set<LedgerWork> | undefined;
   #waiting: Set<() => void> | undefined;
+  #outliving: OutlivingWork | undefined;
+
+  constructor(outer: Ledger | undefined, server: Ledger | undefined) {
+    this.outer = outer;
+    this.server = server;
+  }
+
+  /** The work that goes on after the end of its context. It is not part of `live`. */
+  get outliving(): OutlivingWork {
+    return (this.#outliving ??= new OutlivingWork());
+  }
 
   /** The work that is running. */
   get live(): Set<LedgerWork> {
@@ -157,7 +173,7 @@ class LedgerWork implements Work, WorkInfo {
 const unrecorded: Work = { end: () => undefined };
 
 // On the global object, so that two copies of the package share the ledger of a request.
-const SHARED = Symbol.for("eightysix.ledger.1");
+const SHARED = Symbol.for("eightysix.ledger.2");
 const shared = globalThis as { [SHARED]?: Key<Ledger> };
 const LedgerKey = (shared[SHARED] ??= key<Ledger>("ledger", { secret: true }));
 
@@ -174,15 +190,37 @@ const LedgerKey = (shared[SHARED] ??= key<Ledger>("ledger", { secret: true }));
  */
 export function withLedger(parent: Context): Context {
   checkContext(parent, "withLedger");
-  return withValue(parent, LedgerKey, new Ledger());
+  return openLedger(parent);
+}
+
+/**
+ * Works like `withLedger`. The new ledger lies within that of `parent`, and also within that of
+ * `server`, whose values `parent` may not have.
+ */
+export function openLedger(parent: Context, server?: Context): Context {
+  const ledger = new Ledger(parent.value(LedgerKey), server?.value(LedgerKey));
+  return withValue(parent, LedgerKey, ledger);
 }
 
 /**
  * Returns the nearest ledger at or above `ctx`, if there is one. Contexts of one request have the
  * same ledger.
  */
-export function ledgerOf(ctx: Context): object | undefined {
+export function ledgerOf(ctx: Context): Ledger | undefined {
   return ctx.value(LedgerKey);
+}
+
+/** Returns the nearest ledger at or above `ctx`, and all ledgers around it. */
+export function ledgersOf(ctx: Context): Set<Ledger> {
+  const found = new Set<Ledger>();
+  const add = (ledger: Ledger | undefined): void => {
+    if (ledger === undefined || found.has(ledger)) return;
+    found.add(ledger);
+    add(ledger.outer);
+    add(ledger.server);
+  };
+  add(ctx.value(LedgerKey));
+  return found;
 }
 
 /**

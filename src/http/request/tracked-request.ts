@@ -4,10 +4,10 @@ import {
   background,
   merge,
   withCancel,
-  withLedger,
   type CancelableContext,
   type Context,
 } from "../../index.ts";
+import { openLedger } from "../../internal.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
 import { withLimits } from "./limits.ts";
@@ -40,7 +40,7 @@ export class TrackedRequest implements RequestEndListener {
     const limited = withLimits(above, req, options);
     const outermost = merged ?? limited ?? withCancel(above);
     this.#outermost = outermost;
-    this.ctx = withLedger(limited ?? outermost);
+    this.ctx = openLedger(limited ?? outermost, tracker?.requests);
     this.#canEndEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) tracker?.onUpgrade(req);
     if (tracker?.isUnanswerable?.(req) === true) this.onEnd(true);
