@@ -13,8 +13,9 @@ import {
 } from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
-import { checkCurrent, currentState, type CurrentOption } from "../http/request/current-option.ts";
-import { checkLimits } from "../http/request/limits.ts";
+import { checkContextsOptions } from "../http/request/contexts-options.ts";
+import { currentState, type CurrentOption } from "../http/request/current-option.ts";
+import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 import { endEarly } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
@@ -51,6 +52,9 @@ type Next = (error?: unknown) => void;
  * not disturbed, and its response is discarded. A response that has begun is left to the handler.
  * If the context has ended before the start, no handler is called.
  *
+ * On one route, such as `app.post("/pay", contexts({ onDisconnect: "continue" }), pay)`, the options
+ * apply to that route. It keeps the values of the outer context.
+ *
  * Throws a TypeError or RangeError for a wrong option.
  *
  * @example
@@ -59,21 +63,26 @@ type Next = (error?: unknown) => void;
  * app.use(contextErrors());
  */
 export function contexts(
-  options: RequestContextOptions & CurrentOption = {},
+  options: RequestContextOptions & CurrentOption & DisconnectOption = {},
 ): (req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
-  checkLimits(options, "contexts(options)", ["current"]);
-  checkCurrent(options.current);
+  checkContextsOptions(options, "contexts(options)");
   return (req, res, next) => {
-    const ctx = openRequest(req, res, options, (end) => {
+    const late = (end: RequestEndedError): void => {
       if (!req[ENDING]) endEarly(req, next, end);
-    });
+    };
+    const { ctx, responded } = openRequest(req, res, options, late, seenBy(req));
     req.ctx = ctx;
-    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next);
+    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next, responded);
     else {
       const end = requestEndedError(ctx);
       if (!isGone(end, res)) next(end);
     }
   };
+}
+
+/** Returns the context of an outer `contexts()`, to which middleware may have added values. */
+function seenBy(req: ExpressRequest): Context | undefined {
+  return (req as Partial<ExpressRequest>).ctx;
 }
 
 /**

@@ -2,18 +2,19 @@
 import { emitWarning } from "node:process";
 import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { show } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
+import { checkOnDisconnect, type DisconnectOption } from "./request/disconnect-option.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
+import { trackerOf } from "./request/request-tracker.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
-export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
+export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req>, DisconnectOption {
   /**
    * Called with every error of the handler, before the response to it is sent. `res.statusCode` is
    * the status that will be sent, or 499 if the client has disconnected. `onError` may respond by
@@ -21,17 +22,6 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
    * become a process warning.
    */
   onError?: (ctx: Context, error: unknown, req: Req, res: Res) => unknown;
-  /**
-   * What happens to the context when the client disconnects.
-   *
-   * `"cancel"` (the default): the context ends.
-   *
-   * `"continue"`: the context goes on. The limits, `parent` and the shutdown of the server still
-   * end it. It finishes when the promise of `fn` has settled and the response has ended. `serve`
-   * waits for it. Use this for a write that must not stop halfway. If only one step must finish,
-   * wrap that step in `shield` instead, and let the rest be canceled.
-   */
-  onDisconnect?: "cancel" | "continue";
 }
 
 /**
@@ -98,7 +88,7 @@ export function handler<
     const { tracked } = limited;
     let { ctx } = limited;
     let settled: (() => void) | undefined;
-    if (onDisconnect === "continue") {
+    if (onDisconnect === "continue" && trackerOf(req)?.isUnanswerable?.(req) !== true) {
       ({ ctx, settled } = continueAfterDisconnect(tracked.ctx, req, options));
     }
     if (ctx.err() !== undefined) {
@@ -118,11 +108,6 @@ export function handler<
     }
     respondWhenDone(tracked, ctx, res, respondWithEnd);
   };
-}
-
-function checkOnDisconnect(onDisconnect: unknown): void {
-  if (onDisconnect === "cancel" || onDisconnect === "continue") return;
-  throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
 }
 
 function warn(ctx: Context, error: unknown): void {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
+import { disconnect } from "./framework-suite/disconnect.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { limits } from "./framework-suite/limits.ts";
 import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
@@ -33,6 +34,7 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       if (framework.hasCurrent !== false) {
         describe("the option `current`", () => current(framework, transport));
       }
+      describe("the option `onDisconnect`", () => disconnect(framework, transport));
       describe("a shutdown", () => drain(framework, transport));
     });
   }

@@ -17,9 +17,10 @@ import {
 } from "../../index.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
+import type { DisconnectOption } from "./disconnect-option.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
 
-export interface HandlerOptions<Req = FetchRequest> extends RequestLimits<Req> {
+export interface HandlerOptions<Req = FetchRequest> extends RequestLimits<Req>, DisconnectOption {
   /**
    * A context that ends the request's context too, and gives it its values. Default:
    * `background()`. Behind `serve`, pass `serving.requests`: a `Request` does not say to which
@@ -57,10 +58,15 @@ export class FetchContext {
     this.ctx = withLedger(scope);
     if (signal?.aborted) this.#disconnect();
     else signal?.addEventListener("abort", this.#disconnect);
-    this.ended = new Promise((resolve) => {
-      afterFunc(scope, () => {
-        signal?.removeEventListener("abort", this.#disconnect);
-        if (!this.#hasResponse) setTimeout(() => resolve(requestEndedError(this.ctx)));
+    this.ended = this.endOf(this.ctx);
+    afterFunc(scope, () => signal?.removeEventListener("abort", this.#disconnect));
+  }
+
+  /** Works like `ended`, for the end of another context of the request. */
+  endOf(ctx: Context): Promise<RequestEndedError> {
+    return new Promise((resolve) => {
+      afterFunc(ctx, () => {
+        if (!this.#hasResponse) setTimeout(() => resolve(requestEndedError(ctx)));
       });
     });
   }

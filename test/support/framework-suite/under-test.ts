@@ -18,11 +18,14 @@ export interface Limits {
   parent?: Context;
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
   current?: boolean | "all";
+  onDisconnect?: "cancel" | "continue";
 }
 
 export interface Setting extends Limits {
   /** Middleware after `contexts()` replaces the request's context by what this returns. */
   replace?: (ctx: Context) => Context;
+  /** The options of the route itself, behind that middleware. */
+  route?: Limits;
 }
 
 export interface FrameworkUnderTest {
@@ -42,6 +45,8 @@ export interface FrameworkUnderTest {
   readonly answersEarly?: boolean;
   /** Whether it has the option `current`. Default: yes. */
   readonly hasCurrent?: boolean;
+  /** Whether a route can have options of its own. Default: yes. */
+  readonly hasRouteOptions?: boolean;
   /** When a failed stream looks complete to the client. Default: never. */
   readonly failsQuietly?: "over HTTP/2" | "always";
 }

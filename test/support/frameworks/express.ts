@@ -35,10 +35,11 @@ export const replacing =
 
 type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
 
-export const express5 = underTest("Express 5", (work, { replace, ...options }) => {
+export const express5 = underTest("Express 5", (work, { replace, route: own, ...options }) => {
   const app = express();
   app.use(contexts(options));
   if (replace) app.use(replacing(replace));
+  if (own) app.all("/", contexts(own));
   app.all("/", async (req, res) => {
     const answer = await work(req.ctx, () => req.resume().toArray());
     if (typeof answer === "string") res.send(answer);
@@ -51,10 +52,11 @@ export const express5 = underTest("Express 5", (work, { replace, ...options }) =
   return app;
 });
 
-export const expressOld = underTest("Express 4", (work, { replace, ...options }) => {
+export const expressOld = underTest("Express 4", (work, { replace, route: own, ...options }) => {
   const app = old();
   app.use(contexts(options));
   if (replace) app.use(replacing(replace));
+  if (own) app.all("/", contexts(own));
   app.all(
     "/",
     route(async (ctx, req, res) => {

@@ -26,4 +26,5 @@ export const fetchHandlers: FrameworkUnderTest = {
   },
   knowsConnection: false,
   hasCurrent: false,
+  hasRouteOptions: false,
 };
