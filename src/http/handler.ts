@@ -40,6 +40,9 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req>, Di
  * that it writes is discarded. A response that has begun is left to `fn`. If the context is done
  * before the start, `fn` does not run.
  *
+ * While a function of `shield` runs, a 503 waits for it. Once one has begun, 500 is sent in place of
+ * 503, without Retry-After, because the function may have succeeded.
+ *
  * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
  *
  * @example

@@ -5,6 +5,7 @@ import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { disconnect } from "./framework-suite/disconnect.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { limits } from "./framework-suite/limits.ts";
+import { shields } from "./framework-suite/shields.ts";
 import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
 import { transports, type Transport } from "./transports/index.ts";
 
@@ -35,6 +36,7 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
         describe("the option `current`", () => current(framework, transport));
       }
       describe("the option `onDisconnect`", () => disconnect(framework, transport));
+      describe("a shield", () => shields(framework, transport));
       describe("a shutdown", () => drain(framework, transport));
     });
   }

@@ -16,6 +16,7 @@ import {
   type Context,
 } from "../../index.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
+import { afterShields } from "../respond/shields.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
 import type { DisconnectOption } from "./disconnect-option.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
@@ -44,7 +45,8 @@ export class FetchContext {
   readonly ctx: Context;
   /**
    * Resolves if the context ends before there is a response. It resolves one turn of the event loop
-   * later, so that a handler that stops at once can respond by itself.
+   * later, so that a handler that stops at once can respond by itself. While a shield of the request
+   * runs, it may wait (see shields.ts).
    */
   readonly ended: Promise<RequestEndedError>;
   readonly #scope: CancelableContext;
@@ -66,7 +68,9 @@ export class FetchContext {
   endOf(ctx: Context): Promise<RequestEndedError> {
     return new Promise((resolve) => {
       afterFunc(ctx, () => {
-        if (!this.#hasResponse) setTimeout(() => resolve(requestEndedError(ctx)));
+        if (this.#hasResponse) return;
+        const answer = (): void => resolve(requestEndedError(ctx));
+        setTimeout(() => afterShields(ctx, nextTurn, answer));
       });
     });
   }
@@ -138,6 +142,8 @@ export class FetchContext {
     );
   }
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Chunk = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;

@@ -4,11 +4,14 @@
  * on every platform.
  */
 import type { Context } from "../../index.ts";
+import { brandWith } from "../request/causes.ts";
+import { statusAfterShields } from "./shields.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   499: "Client Closed Request",
+  500: "Internal Server Error",
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };
@@ -32,6 +35,7 @@ export class RequestEndedError extends Error {
     this.stack = `${this.name}: ${this.message}`; // a real stack would lead to this package
     this.status = status;
     this.statusCode = status;
+    if (status === 500) brandWith(this, status); // the cause stands for 503
     this.headers = status === 503 ? { "retry-after": String(retryAfterOf(cause)) } : {};
   }
 
@@ -46,10 +50,15 @@ export class RequestEndedError extends Error {
 }
 
 /**
- * Returns the status for an error of a handler. If the request's context has ended, that end
- * decides, whatever error the handler has thrown.
+ * Returns the status of the response to an error of a handler. If the request's context has ended,
+ * that end decides, whatever error the handler has thrown. If a shield of the request has begun, it
+ * is 500 in place of 503.
  */
 export function statusFor(ctx: Context, error: unknown): number {
+  return statusAfterShields(ctx, statusOfFailure(ctx, error));
+}
+
+function statusOfFailure(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
   const own = statusOf(error);
@@ -72,8 +81,9 @@ export function asRequestEndedError(
 ): RequestEndedError | undefined {
   if (error instanceof RequestEndedError) return error;
   if (continuing && statusOf(continuing) === 200 && statusOf(error) === 500) return undefined;
-  const status = statusFor(ctx, error);
-  return status === 500 ? undefined : new RequestEndedError(status, error);
+  const status = statusOfFailure(ctx, error);
+  if (status === 500) return undefined;
+  return new RequestEndedError(statusAfterShields(ctx, status), error);
 }
 
 /** Returns the error for `ctx`, which has ended. */

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
+import { statusAfterShields } from "./shields.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 
 /** Headers that describe the handler's own body. All others stay: a browser needs those of CORS. */
@@ -49,9 +50,12 @@ export function respond(res: WritableResponseLike, status: number, reason: unkno
   discardLaterWrites(res);
 }
 
-/** Sends the status that the end of `ctx` stands for. `ctx` is done. */
+/**
+ * Sends the status that the end of `ctx` stands for, or 500 in place of 503 if a shield of the
+ * request has begun. `ctx` is done.
+ */
 export function respondWithEnd(res: WritableResponseLike, ctx: Context): void {
-  respond(res, statusOf(ctx), ctx);
+  respond(res, statusAfterShields(ctx, statusOf(ctx)), ctx);
 }
 
 /**

@@ -1,8 +1,16 @@
 /** A framework under test, and its server on one of the transports. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { expect } from "vitest";
-import { cause, sleep, startWork, working, type Context } from "../../../src/index.ts";
-import { serve, type ServeOptions, type Serving } from "../../../src/http/index.ts";
+import {
+  background,
+  cause,
+  sleep,
+  startWork,
+  withCancel,
+  working,
+  type Context,
+} from "../../../src/index.ts";
+import { LocalTimeout, serve, type ServeOptions, type Serving } from "../../../src/http/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
 
@@ -176,5 +184,20 @@ export function asker(framework: FrameworkUnderTest, transport: Transport): Ask 
     const asked = await server.visitor();
     how(asked);
     return Object.defineProperty(server, "asked", { value: asked }) as never;
+  };
+}
+
+/** Asks for a request whose limit passes after the handler has started, even on a busy machine. */
+export function limitedAsker(ask: Ask) {
+  return async (work: Work, end: Error = new LocalTimeout(), how?: (visitor: Visitor) => void) => {
+    const parent = withCancel(background());
+    return await ask(
+      (ctx, body) => {
+        setImmediate(() => parent.cancel(end));
+        return work(ctx, body);
+      },
+      { parent },
+      how,
+    );
   };
 }
