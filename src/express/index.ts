@@ -14,7 +14,7 @@ import {
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
 import { checkContextsOptions } from "../http/request/contexts-options.ts";
-import { currentState, type CurrentOption } from "../http/request/current-option.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
 import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 import { endEarly } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
@@ -101,7 +101,7 @@ export function contextErrors(
   // Express recognizes error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asRequestEndedError(ctx, error, currentState(req)?.bounded);
+    const end = ctx && asRequestEndedError(req, ctx, error);
     if (end === undefined) {
       next(error);
       return;

@@ -13,7 +13,7 @@ import {
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
 import { checkContextsOptions } from "../http/request/contexts-options.ts";
-import { currentState, type CurrentOption } from "../http/request/current-option.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
 import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
@@ -140,7 +140,7 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asRequestEndedError(ctx, error, currentState(request.raw)?.bounded);
+    const end = ctx && asRequestEndedError(request.raw, ctx, error);
     if (end !== undefined && !reply.raw.headersSent) {
       reply.code(end.status);
       for (const [name, value] of Object.entries(end.headers)) reply.header(name, value);

@@ -12,7 +12,6 @@ import {
 } from "../http/request/continuing-request.ts";
 import {
   currentMode,
-  currentState,
   outermostOptions,
   type CurrentOption,
 } from "../http/request/current-option.ts";
@@ -165,7 +164,7 @@ async function run(
   const late = await Promise.race([handling.then(() => undefined), ended]);
   if (late !== undefined) return late.getResponse();
   // By now, Hono has turned an error of a handler into a response.
-  const end = c.error && asRequestEndedError(ctx, c.error, currentState(request)?.bounded);
+  const end = c.error && asRequestEndedError(request, ctx, c.error);
   if (end === undefined || c.res.status !== 500) return undefined;
   if (c.res.headers.get("content-type")?.startsWith("text/plain")) c.res = end.getResponse();
   else {

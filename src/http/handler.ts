@@ -10,6 +10,7 @@ import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { trackerOf } from "./request/request-tracker.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
+import { isForeignEnd, warnOfForeignEnd } from "./respond/foreign-end.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
@@ -74,6 +75,7 @@ export function handler<
     res: Res,
   ) => {
     const status = statusFor(ctx, error);
+    if (isForeignEnd(ctx, error)) warnOfForeignEnd(req, error);
     if (!res.headersSent) res.statusCode = status;
     try {
       await onError(ctx, error, req, res);
@@ -114,7 +116,7 @@ export function handler<
 }
 
 function warn(ctx: Context, error: unknown): void {
-  if (statusFor(ctx, error) !== 500) return;
+  if (statusFor(ctx, error) !== 500 || isForeignEnd(ctx, error)) return;
   const detail = error instanceof Error ? error.stack : String(error);
   emitWarning("a request handler failed", {
     type: "HandlerError",

@@ -14,7 +14,7 @@ import {
 import { openCurrent, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
 import { checkContextsOptions } from "../http/request/contexts-options.ts";
-import { currentState, type CurrentOption } from "../http/request/current-option.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
 import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
@@ -79,7 +79,7 @@ export function contexts(
       if (responded !== undefined) handling.then(responded, responded);
       await Promise.race([handling, ended]);
     } catch (error) {
-      const end = asRequestEndedError(ctx, error, currentState(req)?.bounded);
+      const end = asRequestEndedError(req, ctx, error);
       if (end === undefined) throw error;
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {

@@ -88,7 +88,7 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
       );
       return first.getResponse();
     } catch (error) {
-      const end = asRequestEndedError(ctx, error);
+      const end = asRequestEndedError(request, ctx, error);
       context.finish();
       if (end === undefined) throw error;
       return end.getResponse();

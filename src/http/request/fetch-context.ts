@@ -16,6 +16,7 @@ import {
   type Context,
 } from "../../index.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
+import { rememberOrigin } from "../respond/foreign-end.ts";
 import { afterShields } from "../respond/shields.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
 import type { DisconnectOption } from "./disconnect-option.ts";
@@ -58,6 +59,7 @@ export class FetchContext {
     const scope = withLimits(parent, request, options) ?? withCancel(parent);
     this.#scope = scope;
     this.ctx = withLedger(scope);
+    rememberOrigin(request, this.ctx);
     if (signal?.aborted) this.#disconnect();
     else signal?.addEventListener("abort", this.#disconnect);
     this.ended = this.endOf(this.ctx);

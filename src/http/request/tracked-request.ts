@@ -9,6 +9,7 @@ import {
 } from "../../index.ts";
 import { openLedger } from "../../internal.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
+import { rememberOrigin } from "../respond/foreign-end.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
 import { withLimits } from "./limits.ts";
 import type { RequestContextOptions } from "./options.ts";
@@ -43,6 +44,7 @@ export class TrackedRequest implements RequestEndListener {
     this.ctx = openLedger(limited ?? outermost, tracker?.requests);
     this.#canEndEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) tracker?.onUpgrade(req);
+    rememberOrigin(req, this.ctx);
     if (tracker?.isUnanswerable?.(req) === true) this.onEnd(true);
     else onRequestEnd(req, res, this);
   }

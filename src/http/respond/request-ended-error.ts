@@ -4,6 +4,8 @@
  * on every platform.
  */
 import type { Context } from "../../index.ts";
+import { currentState } from "../request/current-option.ts";
+import { isForeignEnd, warnOfForeignEnd } from "./foreign-end.ts";
 import { brandWith } from "../request/causes.ts";
 import { statusAfterShields } from "./shields.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
@@ -35,7 +37,8 @@ export class RequestEndedError extends Error {
     this.stack = `${this.name}: ${this.message}`; // a real stack would lead to this package
     this.status = status;
     this.statusCode = status;
-    if (status === 500) brandWith(this, status); // the cause stands for 503
+    // A filter that calls `statusOf` with this error gets the status of this request.
+    if (statusOf(cause) !== status) brandWith(this, status);
     this.headers = status === 503 ? { "retry-after": String(retryAfterOf(cause)) } : {};
   }
 
@@ -62,6 +65,7 @@ function statusOfFailure(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
   const own = statusOf(error);
+  if (isForeignEnd(ctx, error)) return 500;
   // A 499 here comes from another request, whose work was shared. The client of this request still
   // waits.
   return own < 500 ? 503 : own;
@@ -69,18 +73,23 @@ function statusOfFailure(ctx: Context, error: unknown): number {
 
 /**
  * Returns the error that a framework gets in place of a handler's `error`, or `undefined` if the
- * framework gets `error` itself.
+ * framework gets `error` itself. `ctx` is the context of the handler.
  *
- * `continuing` is the context under which the handler goes on without its client, if it has one.
- * While that context is live, the disconnect does not explain a failure of the handler.
+ * While the handler goes on without its client, under a continuing context that is live, the
+ * disconnect does not explain a failure of the handler.
  */
 export function asRequestEndedError(
+  request: object,
   ctx: Context,
   error: unknown,
-  continuing?: Context,
 ): RequestEndedError | undefined {
   if (error instanceof RequestEndedError) return error;
+  const continuing = currentState(request)?.bounded;
   if (continuing && statusOf(continuing) === 200 && statusOf(error) === 500) return undefined;
+  if (isForeignEnd(ctx, error)) {
+    warnOfForeignEnd(request, error);
+    return new RequestEndedError(500, error);
+  }
   const status = statusOfFailure(ctx, error);
   if (status === 500) return undefined;
   return new RequestEndedError(statusAfterShields(ctx, status), error);

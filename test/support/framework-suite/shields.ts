@@ -19,14 +19,14 @@ export function shields(framework: FrameworkUnderTest, transport: Transport): vo
   const ask = asker(framework, transport);
   const askLimited = limitedAsker(ask);
   const begun = ({ replies }: Visitor) => replies.filter(({ status }) => status > 0);
-  const noBody = () => Promise.resolve();
+  const unread = () => Promise.resolve();
 
   /** A handler that charges a card under a shield, until the test opens the gate. */
   function charging(then: Work = () => "paid", budget = long) {
     const held = gate();
     const work: Work = async (ctx) => {
       await shield(ctx, budget, () => held.opened);
-      return await then(ctx, noBody);
+      return await then(ctx, unread);
     };
     return { work, open: () => held.open() };
   }
@@ -87,7 +87,7 @@ export function shields(framework: FrameworkUnderTest, transport: Transport): vo
     const held = gate();
     const work: Work = async (ctx) => {
       const shielded = shield(ctx, long, () => held.opened);
-      await Promise.all([shielded, forever(ctx, noBody)]);
+      await Promise.all([shielded, forever(ctx, unread)]);
       return "";
     };
     await using server = await askLimited(work);

@@ -88,6 +88,9 @@ export function watched(work: Work, seen: Context[]): Work {
   };
 }
 
+/** The codes of warnings that the running test expects. Any other warning fails it. */
+export const expectedWarnings = new Set<unknown>();
+
 /** Waits until no context is live and no work is running. */
 export async function quiet(seen: readonly Context[]): Promise<void> {
   await until(() => seen.every((ctx) => ctx.err() !== undefined), "no context is live");
