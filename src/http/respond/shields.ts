@@ -29,7 +29,11 @@ export function afterShields(ctx: Context, turn: () => Promise<unknown>, answer:
       .then(() => afterShields(ctx, turn, answer));
 }
 
-/** Returns the status for an answer of this package whose status would be `status`. */
+/**
+ * Returns the status for an answer of this package whose status would be `status`. A request that is
+ * finished gets no answer any more, so nothing is wrong with work that its end has stopped.
+ */
 export function statusAfterShields(ctx: Context, status: number): number {
+  if (ctx.err() !== undefined && statusOf(ctx) === 200) return status;
   return status === LOCAL_END && shieldsOf(ctx).hasBegun ? 500 : status;
 }
