@@ -33,6 +33,8 @@ let report: (dropped: DroppedContext) => void = warnOfDropped;
  * - A single statement that leaves a transaction open on a pooled connection, such as
  *   `db.query(ctx, "BEGIN")`, causes a process warning. The transaction is rolled back with and
  *   without development mode.
+ * - The warning about a request that uses the context of another, finished one shows where that
+ *   context was taken.
  *
  * @example
  * developmentMode(process.env.NODE_ENV !== "production");

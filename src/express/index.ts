@@ -16,12 +16,9 @@ import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { isTaken } from "../http/respond/take-over.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestLike, RequestContextOptions } from "../http/index.ts";
-import {
-  checkCurrent,
-  continuingContext,
-  type CurrentOption,
-} from "../http/request/current-option.ts";
-import { checkLimits } from "../http/request/limits.ts";
+import { checkContextsOptions } from "../http/request/contexts-options.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
+import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 import { endEarly } from "./late-errors.ts";
 import type { AppRequest, AppResponse } from "./types.ts";
 
@@ -58,6 +55,9 @@ type Next = (error?: unknown) => void;
  * not disturbed, and its response is discarded. A response that has begun is left to the handler.
  * If the context has ended before the start, no handler is called.
  *
+ * On one route, such as `app.post("/pay", contexts({ onDisconnect: "continue" }), pay)`, the options
+ * apply to that route. It keeps the values of the outer context.
+ *
  * Throws a TypeError or RangeError for a wrong option.
  *
  * @example
@@ -66,21 +66,26 @@ type Next = (error?: unknown) => void;
  * app.use(contextErrors());
  */
 export function contexts(
-  options: RequestContextOptions & CurrentOption = {},
+  options: RequestContextOptions & CurrentOption & DisconnectOption = {},
 ): (req: ExpressRequest, res: WritableResponseLike, next: Next) => void {
-  checkLimits(options, "contexts(options)", ["current"]);
-  checkCurrent(options.current);
+  checkContextsOptions(options, "contexts(options)");
   return (req, res, next) => {
-    const ctx = openRequest(req, res, options, (end) => {
+    const late = (end: RequestEndedError): void => {
       if (!req[ENDING]) endEarly(req, next, end);
-    });
+    };
+    const { ctx, responded } = openRequest(req, res, options, late, seenBy(req));
     req.ctx = ctx;
-    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next);
+    if (ctx.err() === undefined) callNext(req, res, options, () => req.ctx, next, responded);
     else {
       const end = requestEndedError(ctx);
       if (!isGone(end, res)) next(end);
     }
   };
+}
+
+/** Returns the context of an outer `contexts()`, to which middleware may have added values. */
+function seenBy(req: ExpressRequest): Context | undefined {
+  return (req as Partial<ExpressRequest>).ctx;
 }
 
 /**
@@ -99,7 +104,7 @@ export function contextErrors(
   // Express recognizes error middleware by its four parameters.
   return (error, req, res, next) => {
     const { ctx } = req as Partial<ExpressRequest>;
-    const end = ctx && asRequestEndedError(ctx, error, continuingContext(req));
+    const end = ctx && asRequestEndedError(req, ctx, error);
     if (end === undefined) {
       next(readableError(error));
       return;

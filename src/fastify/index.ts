@@ -6,16 +6,17 @@
 import type { Context } from "../index.ts";
 import { isReadable, readableError } from "../http/respond/readable-error.ts";
 import { respond } from "../http/respond/respond.ts";
-import { asRequestEndedError, requestEndedError } from "../http/respond/request-ended-error.ts";
+import type { WritableResponseLike } from "../http/types.ts";
+import {
+  asRequestEndedError,
+  requestEndedError,
+  type RequestEndedError,
+} from "../http/respond/request-ended-error.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import {
-  checkCurrent,
-  continuingContext,
-  type CurrentOption,
-} from "../http/request/current-option.ts";
-import { checkLimits } from "../http/request/limits.ts";
-import type { WritableResponseLike } from "../http/types.ts";
+import { checkContextsOptions } from "../http/request/contexts-options.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
+import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 import { replaceReplyHeaders, takeOverReply, type Reply } from "./reply.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
@@ -27,8 +28,18 @@ declare module "fastify" {
     /** The request's context, from `contexts` of eightysix/fastify. */
     ctx: Ctx;
   }
+  interface FastifyContextConfig {
+    /** The options of `contexts` for this route. They replace those of the plugin. */
+    contexts?: Own;
+  }
 }
 /* eslint-enable */
+
+type Options = RequestContextOptions & CurrentOption & DisconnectOption;
+type Own = Options; // `Options` might mean another type inside the module above
+
+/** The options of `register` itself, which Fastify and avvio read and pass on to the plugin. */
+const FASTIFYS_OWN = ["prefix", "logLevel", "logSerializers", "name"];
 
 /** The parts of a Fastify instance that are used. */
 export interface FastifyLike {
@@ -36,13 +47,17 @@ export interface FastifyLike {
     name: string,
     property: { getter(this: object): Context; setter(this: object, ctx: Context): void },
   ): unknown;
-  addHook(name: "onRequest" | "onError", hook: (...args: never[]) => void): unknown;
+  addHook(name: "onRequest" | "onError" | "onRoute", hook: (...args: never[]) => void): unknown;
 }
 interface Request {
   readonly raw: RequestLike;
+  readonly routeOptions: Route;
   [HELD]?: Context;
   /** Whether Fastify has been given an error. Its hooks may take a while. */
   [FAILING]?: true;
+}
+interface Route {
+  readonly config?: { readonly contexts?: Options };
 }
 const FAILING = Symbol("eightysix.fastify.failing");
 const HELD = Symbol("eightysix.fastify.ctx");
@@ -67,7 +82,11 @@ const HELD = Symbol("eightysix.fastify.ctx");
  * `request.signal` and `handlerTimeout` of Fastify 5.12 are not used. The signal aborts as soon as a
  * body has been read, and the timeout never passes for a request that has a body.
  *
- * Calls `done` with a TypeError or RangeError for a wrong option.
+ * A route may have options of its own, in `config: { contexts: { onDisconnect: "continue" } }`. They
+ * replace those of the plugin, one by one.
+ *
+ * Calls `done` with a TypeError or RangeError for a wrong or unknown option. A route with a wrong
+ * option throws when it is added.
  *
  * @example
  * await app.register(contexts, { timeout: 30_000 });
@@ -75,12 +94,11 @@ const HELD = Symbol("eightysix.fastify.ctx");
  */
 export function contexts(
   fastify: FastifyLike,
-  options: RequestContextOptions & CurrentOption,
+  options: RequestContextOptions & CurrentOption & DisconnectOption,
   done: (error?: Error) => void,
 ): void {
   try {
-    checkLimits(options, "register(contexts, options)", "any");
-    checkCurrent(options.current);
+    checkContextsOptions(options, "register(contexts, options)", FASTIFYS_OWN);
   } catch (error) {
     done(error as Error); // if it were thrown, Fastify would crash
     return;
@@ -97,14 +115,18 @@ export function contexts(
       this[HELD] = ctx;
     },
   });
+  const optionsOf = routeOptions(options);
+  fastify.addHook("onRoute", optionsOf); // refuses wrong options when the application is built
   fastify.addHook("onRequest", (request: Request, reply: Reply, next: (error?: Error) => void) => {
     if (reply.raw.isLightMyRequest) finishOnceEnded(reply.raw);
-    const ctx = openRequest(request.raw, reply.raw, options, (end) => {
+    const own = optionsOf(request.routeOptions);
+    const late = (end: RequestEndedError): void => {
       if (!reply.sent && !request[FAILING]) takeOverReply(reply).send(end);
-    });
+    };
+    const { ctx, responded } = openRequest(request.raw, reply.raw, own, late);
     request[HELD] = ctx;
     if (ctx.err() === undefined) {
-      callNext(request.raw, reply.raw, options, () => request[HELD] ?? ctx, next);
+      callNext(request.raw, reply.raw, own, () => request[HELD] ?? ctx, next, responded);
     } else {
       const end = requestEndedError(ctx);
       if (isGone(end, reply.raw)) reply.hijack();
@@ -114,7 +136,7 @@ export function contexts(
   fastify.addHook("onError", (request: Request, reply: Reply, error: Error, next: () => void) => {
     request[FAILING] = true;
     const ctx = request[HELD];
-    const end = ctx && asRequestEndedError(ctx, error, continuingContext(request.raw));
+    const end = ctx && asRequestEndedError(request.raw, ctx, error);
     if (end !== undefined && isGone(end, reply.raw)) {
       // No client can receive what an error handler would send, and Fastify's own would log it.
       reply.hijack();
@@ -136,6 +158,24 @@ export function contexts(
     next();
   });
   done();
+}
+
+/**
+ * Returns a function that returns the options for a route: those in its `config.contexts`, and those
+ * of the plugin.
+ */
+function routeOptions(options: Options): (route: Route) => Options {
+  const known = new WeakMap<object, Options>();
+  return ({ config }) => {
+    const own = config?.contexts;
+    if (own === undefined) return options;
+    let all = known.get(own);
+    if (all === undefined) {
+      checkContextsOptions(own, "config.contexts of a route");
+      known.set(own, (all = { ...options, ...own }));
+    }
+    return all;
+  };
 }
 
 /**

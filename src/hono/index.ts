@@ -4,16 +4,20 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
+import { checkContextsOptions } from "../http/request/contexts-options.ts";
 import {
-  checkCurrent,
-  continuingContext,
+  continueHandlers,
+  withValuesOf,
+  type ContinuingRequestOptions,
+} from "../http/request/continuing-request.ts";
+import {
   currentMode,
   outermostOptions,
   type CurrentOption,
 } from "../http/request/current-option.ts";
 import type { CurrentRequest } from "../http/request/current.ts";
 import { FetchContext, type HandlerOptions } from "../http/request/fetch-context.ts";
-import { checkLimits, withDeadlineOf, withLimits } from "../http/request/limits.ts";
+import { withDeadlineOf, withLimits } from "../http/request/limits.ts";
 import { readableError } from "../http/respond/readable-error.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
@@ -22,7 +26,7 @@ import {
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
 import { replaceFetchHeaders } from "../http/respond/replaced-headers.ts";
-import type { openCurrent, openRequest } from "../http/framework.ts";
+import type { openCurrent, OpenedRequest, openRequest } from "../http/framework.ts";
 import type { RequestLike } from "../http/index.ts";
 import type { AppContext, HonoLike } from "./types.ts";
 
@@ -69,8 +73,7 @@ interface Bindings {
 export function contexts(
   options: HandlerOptions<AppContext> & CurrentOption = {},
 ): (c: HonoLike, next: () => Promise<unknown>) => Promise<Response | undefined> {
-  checkLimits(options, "contexts(options)", ["current"]);
-  checkCurrent(options.current);
+  checkContextsOptions(options, "contexts(options)");
   return async (c, next) => {
     const own = optionsFor(c, options);
     const { incoming, outgoing } = (c.env ?? {}) as Bindings;
@@ -78,9 +81,11 @@ export function contexts(
       const node = await loadNode();
       let late: ((end: RequestEndedError) => void) | undefined;
       const ended = new Promise<RequestEndedError>((resolve) => (late = resolve));
-      const ctx = node.openRequest(incoming, outgoing, own, (end) => late?.(end));
+      const onLate = (end: RequestEndedError): void => late?.(end);
+      const seen = c.get("ctx");
+      const { ctx, responded } = node.openRequest(incoming, outgoing, own, onLate, seen);
       try {
-        return await run(c, next, ctx, ended, incoming, () =>
+        return await run(c, next, { ctx, ended, responded, request: incoming }, () =>
           node.openCurrent(incoming, outgoing, own, () => c.get("ctx") ?? ctx),
         );
       } catch (error) {
@@ -93,20 +98,31 @@ export function contexts(
     // The context of an outer `contexts()`, if there is one.
     const parent = own.parent ?? c.get("ctx");
     const context = new FetchContext(raw, parent ? { ...own, parent } : own);
-    const { ctx } = context;
     const outermost = outermostOptions(raw, own);
+    const continuingOptions: ContinuingRequestOptions = {
+      own: context.ctx,
+      parents: [outermost.parent, own.parent],
+      limit(above) {
+        const limited = withLimits(above, raw, own) ?? above;
+        if (outermost === own) return limited;
+        return withDeadlineOf(context.ctx, limited, raw, outermost);
+      },
+    };
+    const continuing = continueHandlers(raw, own, () => continuingOptions);
+    const created = continuing?.created;
+    const ctx = continuing
+      ? withValuesOf(created ? undefined : context.ctx, continuing.ctx)
+      : context.ctx;
+    const opened = {
+      ...{ ctx, request: raw },
+      ended: continuing ? context.endOf(continuing.ctx) : context.ended,
+      responded: created && (() => created.responded()),
+    };
     try {
-      const late = await run(c, next, ctx, context.ended, raw, () => {
+      const late = await run(c, next, opened, () => {
         if (mode === false || Current === undefined) return undefined;
-        return new Current(raw, {
-          ...{ mode, method: c.req.method, own: ctx },
-          read: () => c.get("ctx") ?? ctx,
-          parents: [outermost.parent, own.parent],
-          limit(above) {
-            const limited = withLimits(above, raw, own) ?? above;
-            return outermost === own ? limited : withDeadlineOf(ctx, limited, raw, outermost);
-          },
-        });
+        const read = () => c.get("ctx") ?? ctx;
+        return new Current(raw, { ...continuingOptions, mode, method: c.req.method, read });
       });
       if (late !== undefined) return late;
     } catch (error) {
@@ -119,6 +135,12 @@ export function contexts(
 }
 
 type Options = HandlerOptions<never> & CurrentOption;
+
+/** A request as one `contexts()` opens it, on any platform. */
+interface Opened extends OpenedRequest {
+  readonly ended: Promise<RequestEndedError>;
+  readonly request: object;
+}
 
 /** Returns the options with a `trust` that is called with `c`, and not with the request that has the header. */
 function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOption): Options {
@@ -134,19 +156,21 @@ function optionsFor(c: HonoLike, options: HandlerOptions<AppContext> & CurrentOp
 async function run(
   c: HonoLike,
   next: () => Promise<unknown>,
-  ctx: Context,
-  ended: Promise<RequestEndedError>,
-  request: object,
+  { ctx, ended, responded, request }: Opened,
   open: () => CurrentRequest | undefined,
 ): Promise<Response | undefined> {
   c.set("ctx", ctx);
-  if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
+  if (ctx.err() !== undefined) {
+    responded?.();
+    return requestEndedError(ctx).getResponse();
+  }
   const current = open();
   const handling = current === undefined ? next() : current.runUntilSettled(next);
+  if (responded !== undefined) handling.then(responded, responded);
   const late = await Promise.race([handling.then(() => undefined), ended]);
   if (late !== undefined) return respondWith(c, late);
   // By now, Hono has turned an error of a handler into a response.
-  const end = c.error && asRequestEndedError(ctx, c.error, continuingContext(request));
+  const end = c.error && asRequestEndedError(request, ctx, c.error);
   if (end === undefined || c.res.status !== 500) return undefined;
   if (c.res.headers.get("content-type")?.startsWith("text/plain")) respondWith(c, end);
   else {

@@ -1,12 +1,19 @@
 /** The parts that all frameworks on node:http share. */
 import { afterFunc, type Context } from "../index.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
+import {
+  continueHandlers,
+  withValuesOf,
+  type ContinuingHandlers,
+  type ContinuingRequestOptions,
+} from "./request/continuing-request.ts";
 import { currentMode, type CurrentOption } from "./request/current-option.ts";
-import { CurrentRequest, type ContinuingRequest } from "./request/current.ts";
+import { CurrentRequest } from "./request/current.ts";
+import type { DisconnectOption } from "./request/disconnect-option.ts";
 import { withDeadlineOf, withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { trackerOf } from "./request/request-tracker.ts";
-import { track } from "./request/tracked-request.ts";
+import { track, type TrackedRequest } from "./request/tracked-request.ts";
 import { hasBegun, markAsGone } from "./respond/mark-as-gone.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { removeFraming, replaceHeaders } from "./respond/replaced-headers.ts";
@@ -14,8 +21,25 @@ import { isTaken, takeOver } from "./respond/take-over.ts";
 import { statusOf } from "./respond/status.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
+/** The options of every `contexts()` on node:http. */
+export type ContextsOptions<Req = never> = RequestContextOptions<Req> &
+  CurrentOption &
+  DisconnectOption;
+
+/** A request as one `contexts()` opens it for the handlers behind it. */
+export interface OpenedRequest {
+  /** The context of the handlers. It may be done already. */
+  readonly ctx: Context;
+  /**
+   * To be called when the handlers have responded or settled. Set if this `contexts()` has created a
+   * continuing context.
+   */
+  readonly responded: (() => void) | undefined;
+}
+
 /**
- * Returns the request's context, with these limits.
+ * Returns the context for handlers, with these limits, and with the values of `seen`: the context
+ * that handlers have seen so far, if there is one.
  *
  * If the context ends before a response has begun, and the client is still connected, `late` is
  * called to respond. The call comes one turn of the event loop later, so that a handler that stops
@@ -24,17 +48,54 @@ import type { RequestLike, WritableResponseLike } from "./types.ts";
 export function openRequest(
   req: RequestLike,
   res: WritableResponseLike,
-  options: RequestContextOptions<never>,
+  options: ContextsOptions,
   late: (end: RequestEndedError) => void,
-): Context {
-  const { tracked, ctx } = trackWithLimits(req, res, options);
-  if (ctx.err() !== undefined) return ctx;
-  queueRespondWhenDone(tracked, ctx, res, () => {
+  seen?: Context,
+): OpenedRequest {
+  const { tracked, ctx: own } = trackWithLimits(req, res, options);
+  const continuing = continueOnNode(req, tracked, options);
+  const ended = continuing?.ctx ?? own;
+  const ctx = withValuesOf(seen === tracked.ctx ? undefined : seen, ended);
+  const created = continuing?.created;
+  if (ctx.err() !== undefined) {
+    created?.responded();
+    return { ctx, responded: undefined };
+  }
+  tracked.loggedResponse = res;
+  queueRespondWhenDone(tracked, ended, res, () => {
     replaceHeaders(res);
     takeOverAtEnd(res);
-    late(requestEndedError(ctx));
+    late(requestEndedError(ended));
   });
-  return ctx;
+  return { ctx, responded: created && (() => created.responded()) };
+}
+
+function continueOnNode(
+  req: RequestLike,
+  tracked: TrackedRequest,
+  options: ContextsOptions,
+): ContinuingHandlers | undefined {
+  // The client has been told that this request is not processed.
+  if (trackerOf(req)?.isUnanswerable?.(req) === true) return undefined;
+  return continueHandlers(req, options, () => continuingOptions(req, tracked, options));
+}
+
+function continuingOptions(
+  req: RequestLike,
+  tracked: TrackedRequest,
+  options: ContextsOptions,
+): ContinuingRequestOptions {
+  const tracker = trackerOf(req);
+  const outer = tracked.options as RequestContextOptions<never>;
+  return {
+    own: tracked.ctx,
+    parents: [outer.parent, tracker?.requests],
+    limit(ctx) {
+      const limited = withLimits(ctx, req, options) ?? ctx;
+      return outer === options ? limited : withDeadlineOf(tracked.ctx, limited, req, outer);
+    },
+    continues: tracker && (() => tracker.continues()),
+  };
 }
 
 /**
@@ -74,67 +135,57 @@ function takeOverAtEnd(res: WritableResponseLike): void {
 export function openCurrent(
   req: RequestLike & { readonly method?: string },
   res: WritableResponseLike,
-  options: RequestContextOptions<never> & CurrentOption,
+  options: ContextsOptions,
   read: () => Context,
 ): CurrentRequest | undefined {
   const mode = currentMode(req, options);
   if (mode === false) return undefined;
   const tracked = track(req, res, options);
-  const tracker = trackerOf(req);
-  const outer = tracked.options as RequestContextOptions<never>;
   return new CurrentRequest(req, {
-    ...{ mode, method: req.method, own: tracked.ctx, read },
-    parents: [outer.parent, tracker?.requests],
-    limit(ctx) {
-      const limited = withLimits(ctx, req, options) ?? ctx;
-      return outer === options ? limited : withDeadlineOf(tracked.ctx, limited, req, outer);
-    },
-    continues: tracker && (() => tracker.continues()),
+    ...continuingOptions(req, tracked, options),
+    ...{ mode, method: req.method, read },
   });
 }
 
 /**
  * Calls `next`, under the current context if `current` asks for one. For frameworks whose `next`
- * does not return a promise that settles when the handler ends.
+ * does not return a promise that settles when the handler ends. Calls `responded` when the handler
+ * has responded.
  */
 export function callNext(
   req: RequestLike,
   res: WritableResponseLike,
-  options: RequestContextOptions<never> & CurrentOption,
+  options: ContextsOptions,
   read: () => Context,
   next: () => unknown,
+  responded?: () => void,
 ): void {
   const current = openCurrent(req, res, options, read);
-  if (current === undefined) {
-    next();
-    return;
-  }
-  if (current.created) onResponded(req, res, current.created);
-  current.run(next);
+  const created = current?.created;
+  if (created !== undefined) onResponded(req, res, () => created.responded());
+  if (responded !== undefined) onResponded(req, res, responded);
+  if (current === undefined) next();
+  else current.run(next);
 }
 
 /**
- * Calls `continuing.responded()` when the handler ends the response or destroys it. Both methods
- * are replaced, because no event reports these calls after the client has disconnected: `end()`
- * then makes HTTP/1 emit only `prefinish`, and HTTP/2 nothing.
+ * Calls `responded` when the handler ends the response or destroys it, perhaps repeatedly. Both
+ * methods are replaced, because no event reports these calls after the client has disconnected:
+ * `end()` then makes HTTP/1 emit only `prefinish`, and HTTP/2 nothing.
  *
  * A disconnect in the middle of the response counts as well. A stream that is piped into the
  * response may never learn of the disconnect, and so never calls `end()`.
  */
-function onResponded(
-  req: RequestLike,
-  res: WritableResponseLike,
-  continuing: ContinuingRequest,
-): void {
+function onResponded(req: RequestLike, res: WritableResponseLike, responded: () => void): void {
   const methods = res as unknown as Record<"end" | "destroy", (...args: unknown[]) => unknown>;
   for (const name of ["end", "destroy"] as const) {
     const method = methods[name];
     methods[name] = function (this: unknown, ...args) {
-      continuing.responded();
+      responded();
       return method.apply(this, args);
     };
   }
   afterFunc(track(req, res, {}).ctx, (err) => {
-    if (hasBegun(res) || statusOf(err) !== 499) continuing.responded();
+    if (hasBegun(res) || statusOf(err) !== 499) responded();
   });
 }

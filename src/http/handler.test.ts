@@ -5,6 +5,7 @@ import {
   all,
   background,
   cause,
+  shield,
   sleep,
   withCancel,
   within,
@@ -132,6 +133,19 @@ describe.each(failing)("a handler that %s", (_, fn) => {
     expect(warning).toMatchObject({ name: "HandlerError", code: "EIGHTYSIX_HANDLER_FAILED" });
     expect((warning as { detail?: string }).detail).toContain("hunter2");
   });
+});
+
+test("work that the end of the response stops causes no warning, also behind a shield", async () => {
+  let stops = 0;
+  const fn: Fn = async (ctx, _req, res) => {
+    await shield(ctx, 60_000, () => undefined);
+    res.end("paid");
+    await sleep(ctx, Infinity).finally(() => stops++);
+  };
+  await using server = await ask(fn, { onError: undefined } as unknown as Options);
+  expect(await server.asked.answer()).toMatch(/ 200 OK/);
+  await until(() => stops === 1);
+  await sleep(background(), 20); // time for a warning
 });
 
 test("a client that disconnects reaches `onError` with status 499, and causes no warning without it", async () => {

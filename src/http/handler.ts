@@ -2,21 +2,24 @@
 import { emitWarning } from "node:process";
 import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { describe, show } from "../internal.ts";
+import { describe } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
 import { hasCutBody } from "./request/cut-body.ts";
+import { checkOnDisconnect, type DisconnectOption } from "./request/disconnect-option.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
+import { trackerOf } from "./request/request-tracker.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
 import { hasBegun } from "./respond/mark-as-gone.ts";
+import { isForeignEnd, warnOfForeignEnd } from "./respond/foreign-end.ts";
 import { statusFor } from "./respond/request-ended-error.ts";
 import { respond, respondWithEnd } from "./respond/respond.ts";
 import { isTaken } from "./respond/take-over.ts";
 import type { RequestLike, WritableResponseLike } from "./types.ts";
 
-export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
+export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req>, DisconnectOption {
   /**
    * Called with every error of the handler, before the response to it is sent. `res.statusCode` is
    * the status that will be sent, or 499 if the client has disconnected. `onError` may respond by
@@ -24,17 +27,6 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
    * become a process warning.
    */
   onError?: (ctx: Context, error: unknown, req: Req, res: Res) => unknown;
-  /**
-   * What happens to the context when the client disconnects.
-   *
-   * `"cancel"` (the default): the context ends.
-   *
-   * `"continue"`: the context goes on. The limits, `parent` and the shutdown of the server still
-   * end it. It finishes when the promise of `fn` has settled and the response has ended. `serve`
-   * waits for it. Use this for a write that must not stop halfway. If only one step must finish,
-   * wrap that step in `shield` instead, and let the rest be canceled.
-   */
-  onDisconnect?: "cancel" | "continue";
 }
 
 /**
@@ -52,6 +44,9 @@ export interface HandlerOptions<Req, Res> extends RequestContextOptions<Req> {
  * that stops at once can respond by itself. An `fn` that goes on is not disturbed, and everything
  * that it writes is discarded. A response that has begun is left to `fn`. If the context is done
  * before the start, `fn` does not run.
+ *
+ * While a function of `shield` runs, a 503 waits for it. Once one has begun, 500 is sent in place of
+ * 503, without Retry-After, because the function may have succeeded.
  *
  * Throws a TypeError or a RangeError if an option is unknown or makes no sense.
  *
@@ -85,6 +80,7 @@ export function handler<
   ) => {
     const status = hasCutBody(req) ? 499 : statusFor(ctx, error);
     if (!hasBegun(res)) res.statusCode = status;
+    if (isForeignEnd(ctx, error)) warnOfForeignEnd(req, error);
     try {
       await onError(ctx, error, req, res);
     } finally {
@@ -101,7 +97,7 @@ export function handler<
     const { tracked } = limited;
     let { ctx } = limited;
     let settled: (() => void) | undefined;
-    if (onDisconnect === "continue") {
+    if (onDisconnect === "continue" && trackerOf(req)?.isUnanswerable?.(req) !== true) {
       ({ ctx, settled } = continueAfterDisconnect(tracked.ctx, req, options));
     }
     if (ctx.err() !== undefined) {
@@ -123,13 +119,8 @@ export function handler<
   };
 }
 
-function checkOnDisconnect(onDisconnect: unknown): void {
-  if (onDisconnect === "cancel" || onDisconnect === "continue") return;
-  throw new TypeError(`onDisconnect is "cancel" or "continue", got ${show(onDisconnect)}`);
-}
-
 function warn(ctx: Context, error: unknown, req: object): void {
-  if (hasCutBody(req) || statusFor(ctx, error) !== 500) return;
+  if (hasCutBody(req) || statusFor(ctx, error) !== 500 || isForeignEnd(ctx, error)) return;
   emitWarning("a request handler failed", {
     type: "HandlerError",
     code: "EIGHTYSIX_HANDLER_FAILED",

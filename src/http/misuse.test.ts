@@ -113,9 +113,29 @@ test("Fastify's plugin ignores options that Fastify itself reads, and checks its
     app.register(contexts, options);
     return app.ready();
   };
-  await expect(register({ prefix: "/api", name: "contexts" })).resolves.toBeDefined();
+  const own = { prefix: "/api", name: "contexts", logLevel: "warn", logSerializers: {} };
+  await expect(register(own)).resolves.toBeDefined();
   await expect(register({ timeout: 0 })).rejects.toThrow("timeout is a number of milliseconds");
+  await expect(register({ timeuot: 5_000 })).rejects.toThrow('unknown option "timeuot"');
 });
+
+test.each(["before", "after"])(
+  "Fastify's plugin refuses the options of a route that is added %s the plugin is loaded",
+  async (when) => {
+    const app = fastify();
+    const loaded = app.register(contexts);
+    if (when === "after") await loaded;
+    const config = { contexts: { onDisconect: "continue" } };
+    const add = () => app.get("/", { config: never(config) }, () => "ok");
+    const refusal = 'config.contexts of a route got the unknown option "onDisconect"';
+    if (when === "after") expect(add).toThrow(refusal);
+    else {
+      add();
+      const { statusCode, body } = await app.inject("/");
+      expect([statusCode, body]).toEqual([500, expect.stringContaining("onDisconect")]);
+    }
+  },
+);
 
 describe("`serve`", () => {
   const server = createServer();

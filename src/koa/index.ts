@@ -15,12 +15,9 @@ import {
 } from "../http/respond/request-ended-error.ts";
 import { openCurrent, openRequest, isGone } from "../http/framework.ts";
 import type { RequestContextOptions, RequestLike } from "../http/index.ts";
-import {
-  checkCurrent,
-  continuingContext,
-  type CurrentOption,
-} from "../http/request/current-option.ts";
-import { checkLimits } from "../http/request/limits.ts";
+import { checkContextsOptions } from "../http/request/contexts-options.ts";
+import type { CurrentOption } from "../http/request/current-option.ts";
+import type { DisconnectOption } from "../http/request/disconnect-option.ts";
 
 type Ctx = Context; // `Context` might mean another type inside the module below
 
@@ -68,24 +65,25 @@ export interface KoaLike {
  * });
  */
 export function contexts(
-  options: RequestContextOptions & CurrentOption = {},
+  options: RequestContextOptions & CurrentOption & DisconnectOption = {},
 ): (koa: KoaLike, next: () => Promise<unknown>) => Promise<void> {
-  checkLimits(options, "contexts(options)", ["current"]);
-  checkCurrent(options.current);
+  checkContextsOptions(options, "contexts(options)");
   return async (koa, next) => {
     const { req, res } = koa;
     let late: (end: RequestEndedError) => void;
     const ended = new Promise<never>((_, reject) => (late = reject));
     ended.catch(() => undefined);
-    const ctx = openRequest(req, res, options, (end) => late(end));
+    const { ctx, responded } = openRequest(req, res, options, (end) => late(end), koa.context);
     koa.context = ctx;
     silenceConnectionError(koa);
     try {
       if (ctx.err() !== undefined) throw requestEndedError(ctx);
       const current = openCurrent(req, res, options, () => koa.context ?? ctx);
-      await Promise.race([current === undefined ? next() : current.runUntilSettled(next), ended]);
+      const handling = current === undefined ? next() : current.runUntilSettled(next);
+      if (responded !== undefined) handling.then(responded, responded);
+      await Promise.race([handling, ended]);
     } catch (error) {
-      const end = asRequestEndedError(ctx, error, continuingContext(req));
+      const end = asRequestEndedError(req, ctx, error);
       if (end === undefined) throw readableError(error);
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {

@@ -12,7 +12,9 @@ import {
   type FetchRequest,
   type HandlerOptions,
 } from "../http/request/fetch-context.ts";
-import { checkLimits } from "../http/request/limits.ts";
+import { ContinuingRequest } from "../http/request/continuing-request.ts";
+import { checkOnDisconnect } from "../http/request/disconnect-option.ts";
+import { checkLimits, withLimits } from "../http/request/limits.ts";
 import { checkHandler } from "./misuse.ts";
 import type { WebRequest } from "./types.ts";
 
@@ -36,6 +38,9 @@ export type { FetchRequest, HandlerOptions };
  * response after that, the response is dropped and its body is canceled. If the context has ended
  * before the start, `fn` is not called.
  *
+ * With `onDisconnect: "continue"`, the context does not end when the client disconnects. It ends as
+ * finished when `fn` has settled and the request has ended.
+ *
  * Some platforms do not abort `request.signal`: Yoga and Next over HTTP/2, Node 20 and 22 for a
  * request that is pipelined behind another, Workers without the flag `enable_request_signal`. There,
  * the disconnect is noticed only while a response is streamed.
@@ -56,14 +61,27 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
   options: HandlerOptions<Req> = {},
 ): (request: Req, ...rest: Rest) => Promise<Response> {
   checkHandler(fn);
-  checkLimits(options, "handler((ctx, request) => …, options)");
+  checkLimits(options, "handler((ctx, request) => …, options)", ["onDisconnect"]);
+  checkOnDisconnect(options.onDisconnect);
   return async (request, ...rest) => {
     const context = new FetchContext(request, options);
-    const { ctx } = context;
-    if (ctx.err() !== undefined) return requestEndedError(ctx).getResponse();
+    const continuing =
+      options.onDisconnect === "continue"
+        ? continuingRequest(context.ctx, request, options)
+        : undefined;
+    const ctx = continuing?.ctx ?? context.ctx;
+    if (ctx.err() !== undefined) {
+      continuing?.responded();
+      return requestEndedError(ctx).getResponse();
+    }
     const handling = (async () => fn(ctx, request, ...rest))();
+    if (continuing) {
+      const responded = (): void => continuing.responded();
+      handling.then(responded, responded);
+    }
     try {
-      const first = await Promise.race([handling, context.ended]);
+      const ended = continuing ? context.endOf(ctx) : context.ended;
+      const first = await Promise.race([handling, ended]);
       if (!(first instanceof Error)) return await context.follow(first);
       handling.then(
         (late) => void late.body?.cancel().catch(() => undefined),
@@ -71,10 +89,19 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
       );
       return first.getResponse();
     } catch (error) {
-      const end = asRequestEndedError(ctx, error);
+      const end = asRequestEndedError(request, ctx, error);
       context.finish();
       if (end === undefined) throw readableError(error);
       return end.getResponse();
     }
   };
+}
+
+function continuingRequest(
+  own: Context,
+  request: FetchRequest,
+  options: HandlerOptions<never>,
+): ContinuingRequest {
+  const limit = (ctx: Context): Context => withLimits(ctx, request, options) ?? ctx;
+  return new ContinuingRequest({ own, limit, parents: [options.parent] });
 }

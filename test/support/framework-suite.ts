@@ -2,24 +2,30 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
+import { disconnect } from "./framework-suite/disconnect.ts";
 import { ends } from "./framework-suite/ends.ts";
 import { hostile } from "./framework-suite/hostile.ts";
 import { lateAnswers } from "./framework-suite/late-answers.ts";
+import { foreignEnd } from "./framework-suite/foreign-end.ts";
 import { limits } from "./framework-suite/limits.ts";
-import type { FrameworkUnderTest } from "./framework-suite/under-test.ts";
+import { shields } from "./framework-suite/shields.ts";
+import { expectedWarnings, type FrameworkUnderTest } from "./framework-suite/under-test.ts";
 import { transports, type Transport } from "./transports/index.ts";
 
 export type { FrameworkUnderTest, Work } from "./framework-suite/under-test.ts";
 
 export function frameworkSuite(framework: FrameworkUnderTest): void {
   const escaped: unknown[] = [];
-  const onEscape = (error: unknown): unknown => escaped.push(error);
+  const onEscape = (error: unknown): void => {
+    if (!expectedWarnings.has((error as { code?: unknown }).code)) escaped.push(error);
+  };
   const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
   beforeEach(() => {
     for (const event of events) process.on(event, onEscape);
   });
   afterEach(() => {
     for (const event of events) process.off(event, onEscape);
+    expectedWarnings.clear();
     expect(escaped.splice(0)).toEqual([]);
   });
 
@@ -38,6 +44,9 @@ export function frameworkSuite(framework: FrameworkUnderTest): void {
       if (framework.hasCurrent !== false) {
         describe("the option `current`", () => current(framework, transport));
       }
+      describe("the option `onDisconnect`", () => disconnect(framework, transport));
+      describe("a request", () => foreignEnd(framework, transport));
+      describe("a shield", () => shields(framework, transport));
       describe("a shutdown", () => drain(framework, transport));
     });
   }

@@ -108,6 +108,11 @@ export const clientDisconnected = new ClientDisconnected();
 export const requestFinished = new RequestFinished();
 export const shutdown = new Shutdown();
 
+/** Makes `error` stand for `status`, whatever its cause stands for. */
+export function brandWith(error: Error, status: number): void {
+  Object.defineProperty(error, STATUS, { value: status });
+}
+
 /**
  * Returns the status that `x` itself stands for, if it is one of the causes above, or one of another
  * copy of the package.

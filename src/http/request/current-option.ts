@@ -37,12 +37,17 @@ export interface Continuing {
   readonly ledgers: Set<Context>;
 }
 
-/** What a request remembers of the innermost `current` that it has passed. */
+/** What a request remembers of the innermost `current` and `onDisconnect` that it has passed. */
 export interface CurrentState {
-  readonly mode: true | "all";
-  /** `undefined` if the method is safe, or if the mode is "all". */
+  readonly mode: boolean | "all";
+  /** Whether handlers get a continuing context. */
+  readonly handlersContinue: boolean;
+  /** The continuing context of the request, if it has one. */
   readonly continuing: Continuing | undefined;
-  /** The continuing context, with the limits of the innermost `contexts()`. */
+  /**
+   * The continuing context with the limits of the innermost `contexts()`. `undefined` if everything
+   * ends with the client.
+   */
   readonly bounded: Context | undefined;
 }
 
@@ -66,10 +71,7 @@ export function setCurrentState(request: object, state: CurrentState): void {
 }
 
 /** Returns the value of `current` that counts for this request. */
-export function currentMode(
-  request: object,
-  { current }: CurrentOption,
-): CurrentState["mode"] | false {
+export function currentMode(request: object, { current }: CurrentOption): CurrentState["mode"] {
   return current ?? currentState(request)?.mode ?? false;
 }
 

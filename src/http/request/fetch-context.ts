@@ -17,10 +17,13 @@ import {
 } from "../../index.ts";
 import { finishRequest } from "../../internal.ts";
 import { ClientDisconnected, RequestFinished } from "./causes.ts";
+import { rememberOrigin } from "../respond/foreign-end.ts";
+import { afterShields } from "../respond/shields.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
+import type { DisconnectOption } from "./disconnect-option.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
 
-export interface HandlerOptions<Req = FetchRequest> extends RequestLimits<Req> {
+export interface HandlerOptions<Req = FetchRequest> extends RequestLimits<Req>, DisconnectOption {
   /**
    * A context that ends the request's context too, and gives it its values. Default:
    * `background()`. Behind `serve`, pass `serving.requests`: a `Request` does not say to which
@@ -44,7 +47,8 @@ export class FetchContext {
   readonly ctx: Context;
   /**
    * Resolves if the context ends before there is a response. It resolves one turn of the event loop
-   * later, so that a handler that stops at once can respond by itself.
+   * later, so that a handler that stops at once can respond by itself. While a shield of the request
+   * runs, it may wait (see shields.ts).
    */
   readonly ended: Promise<RequestEndedError>;
   readonly #scope: CancelableContext;
@@ -56,12 +60,20 @@ export class FetchContext {
     const scope = withLimits(parent, request, options) ?? withCancel(parent);
     this.#scope = scope;
     this.ctx = withLedger(scope);
+    rememberOrigin(request, this.ctx);
     if (signal?.aborted) this.#disconnect();
     else signal?.addEventListener("abort", this.#disconnect);
-    this.ended = new Promise((resolve) => {
-      afterFunc(scope, () => {
-        signal?.removeEventListener("abort", this.#disconnect);
-        if (!this.#hasResponse) setTimeout(() => resolve(requestEndedError(this.ctx)));
+    this.ended = this.endOf(this.ctx);
+    afterFunc(scope, () => signal?.removeEventListener("abort", this.#disconnect));
+  }
+
+  /** Works like `ended`, for the end of another context of the request. */
+  endOf(ctx: Context): Promise<RequestEndedError> {
+    return new Promise((resolve) => {
+      afterFunc(ctx, () => {
+        if (this.#hasResponse) return;
+        const answer = (): void => resolve(requestEndedError(ctx));
+        setTimeout(() => afterShields(ctx, nextTurn, answer));
       });
     });
   }
@@ -133,6 +145,8 @@ export class FetchContext {
     );
   }
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Chunk = Awaited<ReturnType<ReadableStreamDefaultReader<Bytes>["read"]>>;

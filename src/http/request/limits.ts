@@ -45,16 +45,15 @@ const malformedDeadline = new MalformedDeadline();
  * application is built, not when its first request arrives.
  *
  * `call` is how to write the call, such as "contexts(options)". `others` are the options that are
- * known beside `timeout`, `deadline` and `parent`. `"any"` is for plugins that also receive options
- * of the framework.
+ * known beside `timeout`, `deadline` and `parent`.
  */
 export function checkLimits(
   options: RequestLimits<never> & { readonly parent?: Context | undefined },
   call: string,
-  others: readonly string[] | "any" = [],
+  others: readonly string[] = [],
 ): void {
   checkIsOptions(options, call);
-  if (others !== "any") checkOptions(options, call, [...KNOWN_OPTIONS, ...others]);
+  checkOptions(options, call, [...KNOWN_OPTIONS, ...others]);
   checkTimeout(options.timeout);
   checkContextOption(options.parent, "parent");
   checkDeadline(options.deadline, call);

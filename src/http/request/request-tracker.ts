@@ -10,6 +10,11 @@ export interface RequestTracker {
   /** Called when an HTTP/1 request starts. */
   onRequest(req: RequestLike, res: ResponseLike): void;
   /**
+   * Returns whether the request came behind a response that says `Connection: close`. Its client has
+   * been told that it is not processed. (A copy of an older version does not know of this.)
+   */
+  isUnanswerable?(req: RequestLike): boolean;
+  /**
    * Called when the context of an upgraded connection is created. Code that watches that context is
    * expected to end the connection.
    */

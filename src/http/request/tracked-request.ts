@@ -10,6 +10,7 @@ import {
 import { finishRequest, openLedger } from "../../internal.ts";
 import { markAsGone } from "../respond/mark-as-gone.ts";
 import type { RequestLike, ResponseLike, WritableResponseLike } from "../types.ts";
+import { rememberOrigin } from "../respond/foreign-end.ts";
 import { clientDisconnected, requestFinished } from "./causes.ts";
 import { recordCutBody } from "./cut-body.ts";
 import { withLimits } from "./limits.ts";
@@ -47,7 +48,9 @@ export class TrackedRequest implements RequestEndListener {
     this.ctx = openLedger(limited ?? outermost, tracker?.requests);
     this.#canEndEarly = above !== background() || limited !== undefined;
     if (res === undefined && req.stream === undefined) tracker?.onUpgrade(req);
-    onRequestEnd(req, res, this);
+    rememberOrigin(req, this.ctx);
+    if (tracker?.isUnanswerable?.(req) === true) this.onEnd(true);
+    else onRequestEnd(req, res, this);
   }
 
   /** Whether `ctx`, which is this request's context or a child of it, can end before the request. */

@@ -6,6 +6,7 @@ import { DoneListener } from "../../internal.ts";
 import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
 import { isTaken } from "./take-over.ts";
+import { afterShields } from "./shields.ts";
 
 /** Sends the response. `ctx` is done. */
 export type Send<Res> = (res: Res, ctx: Context) => void;
@@ -17,7 +18,7 @@ export const hasResponded = (res: WritableResponseLike): boolean =>
 /**
  * Calls `send` when `ctx` is done, if the handler has not begun to respond and the connection is
  * still open. `send` runs one turn of the event loop after the end, so that a handler that stops at
- * once can respond by itself.
+ * once can respond by itself. While a shield of the request runs, it may wait (see shields.ts).
  */
 export class DoneResponse<Res extends WritableResponseLike> extends DoneListener {
   readonly #ctx: Context;
@@ -34,9 +35,11 @@ export class DoneResponse<Res extends WritableResponseLike> extends DoneListener
 
   onDone(): void {
     if (hasResponded(this.#res)) return;
-    setImmediate(() => {
-      if (!hasResponded(this.#res)) this.#send(this.#res, this.#ctx);
-    });
+    setImmediate(() => afterShields(this.#ctx, nextTurn, () => this.#answer()));
+  }
+
+  #answer(): void {
+    if (!hasResponded(this.#res)) this.#send(this.#res, this.#ctx);
   }
 
   /** Forgets the response. Call this when the handler's own response is finished. */
@@ -44,3 +47,5 @@ export class DoneResponse<Res extends WritableResponseLike> extends DoneListener
     this.unregister();
   }
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

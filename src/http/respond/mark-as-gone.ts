@@ -9,14 +9,21 @@ type Marked = { [GONE]?: true };
 /**
  * Gives a response that has not begun the status 499, because its client has disconnected.
  *
- * `headersSent` is true from now on: no header can be sent any more. morgan and pino-http print the
- * status of a response only if its headers were sent.
+ * `headersSent` is true while the disconnect is reported: morgan and pino-http print the status of a
+ * response only if its headers were sent. Later it is false again. Otherwise, frameworks would close
+ * the connection of a handler that goes on without its client, and would not end its response.
  */
 export function markAsGone(res: WritableResponseLike & Marked): void {
   if (res.headersSent || isTaken(res)) return;
   res[GONE] = true;
   res.statusCode = 499;
-  Reflect.defineProperty(res, "headersSent", { value: true, configurable: true });
+  const get = (): boolean => true;
+  Reflect.defineProperty(res, "headersSent", { get, configurable: true });
+  const restore = (): void => {
+    if (Reflect.getOwnPropertyDescriptor(res, "headersSent")?.get !== get) return;
+    Reflect.deleteProperty(res, "headersSent");
+  };
+  setImmediate(() => setImmediate(restore)); // a logger may wait for a turn
 }
 
 /** Returns whether the head of the response was really sent. */

@@ -5,11 +5,16 @@
  */
 import type { Context } from "../../index.ts";
 import { ANSWER_HEADERS } from "./replaced-headers.ts";
+import { continuingContext } from "../request/current-option.ts";
+import { isForeignEnd, warnOfForeignEnd } from "./foreign-end.ts";
+import { brandWith } from "../request/causes.ts";
+import { statusAfterShields } from "./shields.ts";
 import { retryAfterOf, statusOf, statusOfError } from "./status.ts";
 
 const NAMES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   499: "Client Closed Request",
+  500: "Internal Server Error",
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };
@@ -39,6 +44,8 @@ export class RequestEndedError extends Error {
     this.stack = `${this.name}: ${this.message}`; // a real stack would lead to this package
     this.status = status;
     this.statusCode = status;
+    // A filter that calls `statusOf` with this error gets the status of this request.
+    if (statusOfError(cause) !== status) brandWith(this, status);
     this.headers = { ...ANSWER_HEADERS };
     if (status === 503) this.headers["retry-after"] = String(retryAfterOf(cause));
   }
@@ -54,13 +61,19 @@ export class RequestEndedError extends Error {
 }
 
 /**
- * Returns the status for an error of a handler. If the request's context has ended, that end
- * decides, whatever error the handler has thrown.
+ * Returns the status of the response to an error of a handler. If the request's context has ended,
+ * that end decides, whatever error the handler has thrown. If a shield of the request has begun, it
+ * is 500 in place of 503.
  */
 export function statusFor(ctx: Context, error: unknown): number {
+  return statusAfterShields(ctx, statusOfFailure(ctx, error));
+}
+
+function statusOfFailure(ctx: Context, error: unknown): number {
   const status = statusOf(ctx);
   if (status !== 200) return status;
   const own = statusOfError(error);
+  if (isForeignEnd(ctx, error)) return 500;
   // A 499 here comes from another request, whose work was shared. The client of this request still
   // waits.
   return own < 500 ? 503 : own;
@@ -68,20 +81,26 @@ export function statusFor(ctx: Context, error: unknown): number {
 
 /**
  * Returns the error that a framework gets in place of a handler's `error`, or `undefined` if the
- * framework gets `error` itself.
+ * framework gets `error` itself. `ctx` is the context of the handler.
  *
- * `continuing` is the context under which the handler goes on without its client, if it has one.
- * While that context is live, the disconnect does not explain a failure of the handler.
+ * While the handler goes on without its client, under a continuing context that is live, the
+ * disconnect does not explain a failure of the handler.
  */
 export function asRequestEndedError(
+  request: object,
   ctx: Context,
   error: unknown,
-  continuing?: Context,
 ): RequestEndedError | undefined {
   if (RequestEndedError.is(error)) return error;
+  const continuing = continuingContext(request);
   if (continuing && statusOf(continuing) === 200 && statusOfError(error) === 500) return undefined;
-  const status = statusFor(ctx, error);
-  return status === 500 ? undefined : new RequestEndedError(status, error);
+  if (isForeignEnd(ctx, error)) {
+    warnOfForeignEnd(request, error);
+    return new RequestEndedError(500, error);
+  }
+  const status = statusOfFailure(ctx, error);
+  if (status === 500) return undefined;
+  return new RequestEndedError(statusAfterShields(ctx, status), error);
 }
 
 /** Returns the error for `ctx`, which has ended. */

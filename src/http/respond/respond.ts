@@ -4,6 +4,7 @@ import type { Context } from "../../index.ts";
 import type { WritableResponseLike } from "../types.ts";
 import { markAsGone } from "./mark-as-gone.ts";
 import { replaceHeaders } from "./replaced-headers.ts";
+import { statusAfterShields } from "./shields.ts";
 import { retryAfterOf, statusOf } from "./status.ts";
 import { isTaken, takeOver } from "./take-over.ts";
 
@@ -41,9 +42,12 @@ export function respond(res: WritableResponseLike, status: number, reason: unkno
   });
 }
 
-/** Sends the status that the end of `ctx` stands for. `ctx` is done. */
+/**
+ * Sends the status that the end of `ctx` stands for, or 500 in place of 503 if a shield of the
+ * request has begun. `ctx` is done.
+ */
 export function respondWithEnd(res: WritableResponseLike, ctx: Context): void {
-  respond(res, statusOf(ctx), ctx);
+  respond(res, statusAfterShields(ctx, statusOf(ctx)), ctx);
 }
 
 /**

@@ -60,12 +60,17 @@ export class Connections {
     return [...this.#open].filter((socket) => !socket.destroyed).length;
   }
 
+  /** Stops listening. Closes what Node takes for idle, but none of the `busy` connections. */
+  closeServer(busy: ReadonlySet<object>): void {
+    sparing(busy, () => this.#server.close());
+  }
+
   /**
    * Closes the connections without a request: idle ones, and ones that were never used. Sessions send
    * GOAWAY and finish their streams. Call this repeatedly, because busy connections become idle later.
    */
   closeIdle(busy: ReadonlySet<object>): void {
-    this.#server.closeIdleConnections?.();
+    sparing(busy, () => this.#server.closeIdleConnections?.());
     for (const [socket, bytesReadBefore] of this.#ready) {
       if (this.#isHttp2(socket) || busy.has(socket)) continue;
       // One read can hold the end of a handshake and a request, so check both directions.
@@ -136,6 +141,25 @@ export class Connections {
     attach(socket, this.#openRequests);
     this.#ready.set(socket, socket.bytesRead);
     socket.on("close", () => this.#ready.delete(socket));
+  }
+}
+
+/**
+ * Calls `close`, during which nothing destroys a connection in `busy`. Node counts a connection as
+ * idle when its handler has ended the response, although most of the response may not have been sent.
+ */
+function sparing(busy: ReadonlySet<object>, close: () => void): void {
+  const own = [...busy].map((socket) => Object.getOwnPropertyDescriptor(socket, "destroy"));
+  for (const socket of busy)
+    Object.defineProperty(socket, "destroy", { configurable: true, value: () => socket });
+  try {
+    close();
+  } finally {
+    for (const [i, socket] of [...busy].entries()) {
+      const before = own[i];
+      if (before === undefined) delete (socket as { destroy?: unknown }).destroy;
+      else Object.defineProperty(socket, "destroy", before);
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { shutdown } from "../request/causes.ts";
 import { onRequestEnd } from "../request/request-end.ts";
 import type { RequestTracker } from "../request/request-tracker.ts";
 import type { RequestLike, ResponseLike } from "../types.ts";
-import { announceClose } from "./announce-close.ts";
+import { LastResponse } from "./last-response.ts";
 import type { ServeOptions } from "./types.ts";
 
 /** The parts of an `http2.ServerHttp2Stream` that are used. */
@@ -21,6 +21,9 @@ export class OpenRequests implements RequestTracker {
    * if it belongs to that request alone.
    */
   readonly #open = new Map<object, object | undefined>();
+  /** The last response of each connection, from the start of the draining on. */
+  readonly #last = new WeakMap<object, LastResponse>();
+  readonly #unanswerable = new WeakSet<object>();
   /** The work that continues without its client. */
   readonly #continuing = new Set<object>();
   /** The functions of `shield` and of `detach` that requests have started. */
@@ -44,8 +47,11 @@ export class OpenRequests implements RequestTracker {
   }
 
   onRequest(req: RequestLike, res: ResponseLike): void {
+    if (this.#isDraining && !this.#announceClose(res, req.socket)) {
+      this.#unanswerable.add(req);
+      return;
+    }
     this.#open.set(res, req.socket);
-    if (this.#isDraining) announceClose(res);
     onRequestEnd(req, res, { onEnd: () => this.#close(res) });
   }
 
@@ -58,6 +64,10 @@ export class OpenRequests implements RequestTracker {
   onStream(stream: Stream): void {
     this.#open.set(stream, undefined);
     stream.on("close", () => this.#close(stream));
+  }
+
+  isUnanswerable(req: RequestLike): boolean {
+    return this.#unanswerable.has(req);
   }
 
   continues(): () => void {
@@ -97,11 +107,30 @@ export class OpenRequests implements RequestTracker {
     return this.#drained;
   }
 
-  /** From now on, responses announce that their connection will close, and `drained` counts. */
+  /**
+   * From now on, the last response of each connection announces that the connection will close, and
+   * `drained` counts.
+   */
   startDraining(): void {
     this.#isDraining = true;
     this.#abandonedBefore = this.#outliving.abandoned;
-    for (const request of this.#open.keys()) announceClose(request);
+    // Not an upgraded request or an HTTP/2 stream, whose session sends GOAWAY.
+    const last = new Map<object, { response: object; isWaiting: boolean }>();
+    for (const [response, connection] of this.#open) {
+      if (connection === undefined) continue;
+      last.set(connection, { response, isWaiting: last.has(connection) });
+    }
+    for (const [connection, { response, isWaiting }] of last)
+      this.#last.set(connection, new LastResponse(response, isWaiting));
+  }
+
+  /** Returns false if an earlier response has announced that the connection will close. */
+  #announceClose(response: object, connection: object): boolean {
+    const before = this.#last.get(connection);
+    if (before?.replace() === false) return false;
+    const isWaiting = before !== undefined && this.#open.has(before.response);
+    this.#last.set(connection, new LastResponse(response, isWaiting));
+    return true;
   }
 
   /** Ends the contexts of all requests, and returns how many requests there were. */

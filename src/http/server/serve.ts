@@ -10,11 +10,11 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
  * of `node:http`, `node:https` and `node:http2`. Call it before the first connection arrives. It does
  * not call `listen`.
  *
- * 1. **Draining.** `draining` becomes true, and `context` ends. Responses say `Connection: close`
- *    from now on. Nothing else changes for `delay` milliseconds.
+ * 1. **Draining.** `draining` becomes true, and `context` ends. From now on, the last response of
+ *    each connection says `Connection: close`. Nothing else changes for `delay` milliseconds.
  * 2. **Closing.** The server accepts no new connections. It closes idle connections, and connections
  *    that were never used. HTTP/2 sessions send GOAWAY. Requests go on undisturbed for `gracePeriod`
- *    milliseconds.
+ *    milliseconds, and so do requests that arrive on connections that are in use.
  * 3. **Canceling.** The contexts of the remaining requests end with the cause `Shutdown`. `handler`
  *    responds with 503 and Retry-After. Streams and upgraded connections that watch their context
  *    end. An upgraded connection whose context was never asked for gets a FIN. All of them have

@@ -22,7 +22,6 @@ export class ServerShutdown implements Serving {
   readonly requests: Context;
   readonly done: Promise<ShutdownReport>;
 
-  readonly #server: ServerLike;
   readonly #durations: Required<Pick<ServeOptions, "delay" | "gracePeriod" | "forceAfter">>;
   readonly #openRequests: OpenRequests;
   readonly #connections: Connections;
@@ -41,7 +40,6 @@ export class ServerShutdown implements Serving {
   constructor(server: ServerLike, options: ServeOptions) {
     const { signals = ["SIGTERM", "SIGINT"], until, onDetachedError } = options;
     const { delay = 0, gracePeriod = 7_000, forceAfter = 2_000 } = options;
-    this.#server = server;
     this.#durations = { delay, gracePeriod, forceAfter };
     this.done = new Promise((resolve) => (this.#resolve = resolve));
     this.#openRequests = new OpenRequests(this.#onIdle, onDetachedError);
@@ -112,7 +110,9 @@ export class ServerShutdown implements Serving {
           .then(() => this.#enter("closing"));
         break;
       case "closing":
-        if (!this.#hasServerClosed) this.#server.close();
+        if (!this.#hasServerClosed) {
+          this.#connections.closeServer(this.#openRequests.busyConnections);
+        }
         void this.#closeIdleConnections();
         void this.#pause(gracePeriod).then(() => this.#enter("canceling"));
         break;

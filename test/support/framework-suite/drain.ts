@@ -50,6 +50,32 @@ export function drain(framework: FrameworkUnderTest, transport: Transport): void
     await until(() => busy.ended && server.connections.size === 0, "nothing is left");
   });
 
+  test("responds to all requests of one connection, and to one that arrives after the start", async () => {
+    const held = gate();
+    const work: Work = () => answered(held);
+    await using server = await start(framework, transport, work, {}, { gracePeriod: long });
+    const visitor = await server.visitor();
+    for (let i = 0; i < 3; i++) visitor.get();
+    await until(() => server.seen.length === 3);
+    const closed = server.serving.close();
+    // Over HTTP/2, GOAWAY refuses later requests.
+    const count = transport.http2 ? 3 : 4;
+    if (!transport.http2) visitor.get();
+    await until(() => server.seen.length === count);
+    held.open();
+    await visitor.whole(count);
+    expect(visitor.replies.map(({ status, body }) => `${status} ${body}`)).toEqual(
+      Array(count).fill("200 ok"),
+    );
+    if (!transport.http2) {
+      const connections = visitor.replies.map(({ headers }) => headers["connection"]);
+      expect(connections).toEqual(["keep-alive", "keep-alive", "keep-alive", "close"]);
+    }
+    expect(await closed).toMatchObject({ drained: count, canceled: 0, destroyed: 0 });
+    for (const ctx of server.seen) expect(cause(ctx)).toBeInstanceOf(RequestFinished);
+    await until(() => visitor.ended && server.connections.size === 0, "nothing is left");
+  });
+
   test("cancels a request at the end of the grace period, which gets a 503", async () => {
     await using server = await start(
       framework,

@@ -1,6 +1,6 @@
 /** The limits of a request: the server's timeout, the caller's deadline, a parent. */
 import { describe, expect, test } from "vitest";
-import { background, sleep, withCancel, withTimeout } from "../../../src/index.ts";
+import { background, sleep, withTimeout } from "../../../src/index.ts";
 import { LocalTimeout, RemoteDeadline, Shutdown } from "../../../src/http/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
@@ -9,6 +9,7 @@ import {
   expectAll,
   forever,
   gate,
+  limitedAsker,
   type FrameworkUnderTest,
   type Work,
 } from "./under-test.ts";
@@ -17,23 +18,7 @@ const secret = new Error("password=hunter2");
 
 export function limits(framework: FrameworkUnderTest, transport: Transport): void {
   const ask = asker(framework, transport);
-
-  /** The limit passes after the handler has started, even on a busy machine. */
-  async function askLimited(
-    work: Work,
-    end: Error = new LocalTimeout(),
-    how?: (visitor: Visitor) => void,
-  ) {
-    const parent = withCancel(background());
-    return await ask(
-      (ctx, body, reply) => {
-        setImmediate(() => parent.cancel(end));
-        return work(ctx, body, reply);
-      },
-      { parent },
-      how,
-    );
-  }
+  const askLimited = limitedAsker(ask);
 
   describe("when its limit passes, a handler", () => {
     test("gets a 503 as its response, even if the request body is unfinished", async () => {

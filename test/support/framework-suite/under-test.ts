@@ -1,8 +1,16 @@
 /** A framework under test, and its server on one of the transports. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { expect } from "vitest";
-import { cause, sleep, startWork, working, type Context } from "../../../src/index.ts";
-import { serve, type ServeOptions, type Serving } from "../../../src/http/index.ts";
+import {
+  background,
+  cause,
+  sleep,
+  startWork,
+  withCancel,
+  working,
+  type Context,
+} from "../../../src/index.ts";
+import { LocalTimeout, serve, type ServeOptions, type Serving } from "../../../src/http/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
 
@@ -30,6 +38,7 @@ export interface Limits {
   parent?: Context;
   deadline?: boolean | { strict?: boolean; trust?: () => boolean };
   current?: boolean | "all";
+  onDisconnect?: "cancel" | "continue";
 }
 
 export interface Setting extends Limits {
@@ -37,6 +46,8 @@ export interface Setting extends Limits {
   replace?: (ctx: Context) => Context;
   /** Middleware of Connect that sees the request before the application. */
   outside?: (req: never, res: never, next: () => void) => void;
+  /** The options of the route itself, behind that middleware. */
+  route?: Limits;
 }
 
 export interface FrameworkUnderTest {
@@ -60,6 +71,8 @@ export interface FrameworkUnderTest {
   readonly writesHead?: boolean;
   /** Whether it has the option `current`. Default: yes. */
   readonly hasCurrent?: boolean;
+  /** Whether a route can have options of its own. Default: yes. */
+  readonly hasRouteOptions?: boolean;
   /** When a failed stream looks complete to the client. Default: never. */
   readonly failsQuietly?: "over HTTP/2" | "always";
 }
@@ -92,6 +105,9 @@ export function watched(work: Work, seen: Context[]): Work {
     return done;
   };
 }
+
+/** The codes of warnings that the running test expects. Any other warning fails it. */
+export const expectedWarnings = new Set<unknown>();
 
 /** Waits until no context is live and no work is running. */
 export async function quiet(seen: readonly Context[]): Promise<void> {
@@ -193,5 +209,20 @@ export function asker(framework: FrameworkUnderTest, transport: Transport): Ask 
     const asked = await server.visitor();
     how(asked);
     return Object.defineProperty(server, "asked", { value: asked }) as never;
+  };
+}
+
+/** Asks for a request whose limit passes after the handler has started, even on a busy machine. */
+export function limitedAsker(ask: Ask) {
+  return async (work: Work, end: Error = new LocalTimeout(), how?: (visitor: Visitor) => void) => {
+    const parent = withCancel(background());
+    return await ask(
+      (ctx, body) => {
+        setImmediate(() => parent.cancel(end));
+        return work(ctx, body);
+      },
+      { parent },
+      how,
+    );
   };
 }

@@ -41,10 +41,11 @@ export const replyOf = (res: express.Response): HandlerReply => ({
 
 type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
 
-export const express5 = underTest("Express 5", (work, { replace, ...options }) => {
+export const express5 = underTest("Express 5", (work, { replace, route: own, ...options }) => {
   const app = express();
   app.use(contexts(options));
   if (replace) app.use(replacing(replace));
+  if (own) app.all("/", contexts(own));
   app.all("/", async (req, res) => {
     const answer = await work(req.ctx, () => req.resume().toArray(), replyOf(res));
     if (typeof answer === "string") res.send(answer);
@@ -57,10 +58,11 @@ export const express5 = underTest("Express 5", (work, { replace, ...options }) =
   return app;
 });
 
-export const expressOld = underTest("Express 4", (work, { replace, ...options }) => {
+export const expressOld = underTest("Express 4", (work, { replace, route: own, ...options }) => {
   const app = old();
   app.use(contexts(options));
   if (replace) app.use(replacing(replace));
+  if (own) app.all("/", contexts(own));
   app.all(
     "/",
     route(async (ctx, req, res) => {

@@ -5,7 +5,7 @@ import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
 async function appOf(
-  ...[work, { replace, ...options }, http2]: Parameters<FrameworkUnderTest["app"]>
+  ...[work, { replace, route, ...options }, http2]: Parameters<FrameworkUnderTest["app"]>
 ): Promise<FastifyInstance> {
   const app = http2 ? (fastify({ http2 }) as unknown as FastifyInstance) : fastify();
   app.removeAllContentTypeParsers();
@@ -20,6 +20,7 @@ async function appOf(
   app.route({
     method: ["GET", "POST"],
     url: "/",
+    ...(route && { config: { contexts: route } }),
     handler: async (request, reply) => {
       const answer = await work(request.ctx, () => request.raw.resume().toArray(), {
         header: (name, value) => reply.header(name, value),

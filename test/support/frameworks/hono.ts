@@ -7,7 +7,10 @@ import { contexts } from "../../../src/hono/index.ts";
 import { serve } from "../../../src/http/index.ts";
 import type { FrameworkUnderTest, Work } from "../framework-suite.ts";
 
-function appOf(work: Work, { replace, ...options }: Parameters<FrameworkUnderTest["app"]>[1]) {
+function appOf(
+  work: Work,
+  { replace, route, ...options }: Parameters<FrameworkUnderTest["app"]>[1],
+) {
   const app = new Hono();
   app.use(contexts(options));
   if (replace) {
@@ -16,6 +19,7 @@ function appOf(work: Work, { replace, ...options }: Parameters<FrameworkUnderTes
       return next();
     });
   }
+  if (route) app.use("/", contexts(route));
   app.onError((_error, c) => c.text("Internal Server Error", 500));
   app.all("/", async (c) => {
     const { outgoing } = (c.env ?? {}) as { outgoing?: ServerResponse };

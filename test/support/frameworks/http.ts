@@ -25,6 +25,7 @@ const app = (...[work, options]: Parameters<FrameworkUnderTest["app"]>) =>
 export const bareHandler: FrameworkUnderTest = {
   name: "handler",
   hasCurrent: false,
+  hasRouteOptions: false,
   app,
   async served(work, options) {
     const server = createServer(app(work, {}));

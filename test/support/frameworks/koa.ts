@@ -5,7 +5,7 @@ import { serve } from "../../../src/http/index.ts";
 import { contexts } from "../../../src/koa/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
 
-function appOf(...[work, { replace, ...options }]: Parameters<FrameworkUnderTest["app"]>) {
+function appOf(...[work, { replace, route, ...options }]: Parameters<FrameworkUnderTest["app"]>) {
   const app = new Koa();
   app.silent = true;
   app.use(contexts(options));
@@ -15,6 +15,7 @@ function appOf(...[work, { replace, ...options }]: Parameters<FrameworkUnderTest
       return next();
     });
   }
+  if (route) app.use(contexts(route));
   app.use(async (koa) => {
     const answer = await work(koa.context, () => koa.req.resume().toArray(), {
       header: (name, value) => koa.set(name, value),

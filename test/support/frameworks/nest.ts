@@ -75,8 +75,11 @@ function working(work: Work): Type {
 
 export const nest: FrameworkUnderTest = {
   name: "NestJS 12",
-  async app(work, { replace, ...options }) {
-    const middleware = replace ? [replacing(replace)] : [];
+  async app(work, { replace, route, ...options }) {
+    const middleware = [
+      ...(replace ? [replacing(replace)] : []),
+      ...(route ? [contexts(route) as RequestHandler] : []),
+    ];
     const app = await nestApp([working(work)], options, false, [], middleware);
     return app.getHttpAdapter().getInstance();
   },

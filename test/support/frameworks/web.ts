@@ -27,4 +27,5 @@ export const fetchHandlers: FrameworkUnderTest = {
   knowsConnection: false,
   hasResponse: false,
   hasCurrent: false,
+  hasRouteOptions: false,
 };
