@@ -58,7 +58,7 @@ const connectMiddleware: FrameworkUnderTest = {
     return (req, res) =>
       give(req, res, () => {
         const ctx = requestContext(req);
-        Promise.resolve(work(ctx, () => req.resume().toArray())).then(
+        Promise.resolve(work(ctx, () => req.resume().toArray(), { res })).then(
           (answer) => res.end(answer),
           () => undefined,
         );
@@ -81,9 +81,9 @@ describe.each(cases)("%s over %s", (_name, _over, framework, transport) => {
     const loggers = twoLoggers();
     const contexts: Context[] = [];
     const listener = await framework.app(
-      (ctx, body) => {
+      (ctx, body, reply) => {
         contexts.push(ctx);
-        return work(ctx, body);
+        return work(ctx, body, reply);
       },
       options,
       transport.http2,

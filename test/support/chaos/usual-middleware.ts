@@ -90,7 +90,7 @@ export function withUsualMiddleware(
         "/",
         route(async (ctx, req, res) => {
           if (req.method === "POST" && req.body === undefined) complaints.push("a body is missing");
-          const answer = await work(ctx, () => Promise.resolve([]));
+          const answer = await work(ctx, () => Promise.resolve([]), { res });
           if (typeof answer === "string") res.send(answer);
           else
             Readable.from(answer)

@@ -26,7 +26,7 @@ export function shields(framework: FrameworkUnderTest, transport: Transport): vo
     const held = gate();
     const work: Work = async (ctx) => {
       await shield(ctx, budget, () => held.opened);
-      return await then(ctx, unread);
+      return await then(ctx, unread, {});
     };
     return { work, open: () => held.open() };
   }
@@ -87,7 +87,7 @@ export function shields(framework: FrameworkUnderTest, transport: Transport): vo
     const held = gate();
     const work: Work = async (ctx) => {
       const shielded = shield(ctx, long, () => held.opened);
-      await Promise.all([shielded, forever(ctx, unread)]);
+      await Promise.all([shielded, forever(ctx, unread, {})]);
       return "";
     };
     await using server = await askLimited(work);

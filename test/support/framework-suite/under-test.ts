@@ -217,9 +217,9 @@ export function limitedAsker(ask: Ask) {
   return async (work: Work, end: Error = new LocalTimeout(), how?: (visitor: Visitor) => void) => {
     const parent = withCancel(background());
     return await ask(
-      (ctx, body) => {
+      (ctx, body, reply) => {
         setImmediate(() => parent.cancel(end));
-        return work(ctx, body);
+        return work(ctx, body, reply);
       },
       { parent },
       how,
