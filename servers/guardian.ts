@@ -24,7 +24,7 @@ export interface Guardian {
   readonly directory: string;
   /** Runs the server. Called at most once. */
   launch(launch: Launch): void;
-  /** Resolves with the server's process id when the server has been started. */
+  /** Resolves when the server has been started, with the process id of what `script` ends with. */
   readonly serverStarted: Promise<number>;
   /** Resolves when the server has ended, for any reason. */
   readonly serverEnded: Promise<void>;
@@ -38,9 +38,9 @@ export interface Guardian {
 
 export interface Launch {
   /**
-   * The script that `sh` runs as the account. It ends with `exec` of the server. `$dir` is the
-   * directory, `$@` are the arguments, `$config` is the text of the configuration. The output goes to
-   * `$dir/log`.
+   * The script that `sh` runs as the account. It ends with `exec` of the server, or it waits for the
+   * server. `$dir` is the directory, `$@` are the arguments, `$config` is the text of the
+   * configuration. The output goes to `$dir/log`.
    */
   script: string;
   args: readonly string[];

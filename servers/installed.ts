@@ -29,7 +29,7 @@ export function installed(programs: Programs, ...names: string[]): string {
   for (const name of names) {
     for (const directory of directories) {
       const path = join(directory, name);
-      if (runs(path) && (programs.isRight?.(path) ?? true)) return path;
+      if (runs(path) && isRight(programs, path)) return path;
     }
   }
   const { server, variable, debian, otherwise = "" } = programs;
@@ -47,6 +47,14 @@ export function missing(programs: Programs, ...names: string[]): string | undefi
     return undefined;
   } catch (error) {
     return (error as Error).message;
+  }
+}
+
+function isRight(programs: Programs, path: string): boolean {
+  try {
+    return programs.isRight?.(path) ?? true;
+  } catch {
+    return false; // it does not run on this machine
   }
 }
 
