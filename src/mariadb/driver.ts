@@ -1,8 +1,8 @@
 /**
  * The internals of `mariadb` 3 that the adapter relies on. driver.test.ts fails if they change.
  *
- * They are not documented: `info.status`, `info.threadId` of the internal connection, that listeners are called with the internal connection as
- * `this`, and everything in `BaseConnection`.
+ * They are not documented: `info.status`, `info.threadId` of the internal connection, that listeners are
+ * called with the internal connection as `this`, and everything in `BaseConnection`.
  * Source: https://github.com/mariadb-corporation/mariadb-connector-nodejs/tree/main/lib
  */
 import { isIP, type Socket } from "node:net";

@@ -32,9 +32,9 @@ const rows = names.flatMap((behavior) =>
 
 /** Resolves with the major version of the run's PostgreSQL. */
 async function serverVersion(): Promise<number> {
-  const { rows } = await (await observer()).query<{ server_version_num: string }>(
-    "show server_version_num",
-  );
+  const { rows } = await (
+    await observer()
+  ).query<{ server_version_num: string }>("show server_version_num");
   return Math.floor(Number(rows[0]?.server_version_num) / 10_000);
 }
 

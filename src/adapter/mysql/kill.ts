@@ -74,7 +74,7 @@ export class KillConnections {
       shared.retire();
       const misses = (this.#misses.get(thread) ?? 0) + 1;
       this.#misses.set(thread, misses);
-      if (misses === MAX_MISSES) {
+      if (misses >= MAX_MISSES) {
         throw new Error(`no server at the connection's address has its thread ${thread.id}`);
       }
       return "unsent";
@@ -123,6 +123,7 @@ class SharedKillConnection {
   isRetired = false;
   readonly #connection: KillConnection;
   readonly #lost: Promise<never>;
+  #lose: ((error: Error) => void) | undefined;
   readonly #onClosed: () => void;
   #isFirst = true;
   #pending = 0;
@@ -132,13 +133,9 @@ class SharedKillConnection {
   constructor(connection: KillConnection, onClosed: () => void) {
     this.#connection = connection;
     this.#onClosed = onClosed;
-    this.#lost = new Promise((_, reject) => {
-      connection.onLost(() => {
-        reject(new Error("the connection for KILL QUERY was lost"));
-        this.destroy();
-      });
-    });
+    this.#lost = new Promise((_, reject) => (this.#lose = reject));
     this.#lost.catch(() => undefined); // each `kill` reports it
+    connection.onLost(() => this.destroy());
   }
 
   /** Resolves with "not sent" if the connection could not be opened. Rejects if the KILL may arrive. */
@@ -211,7 +208,9 @@ class SharedKillConnection {
     this.destroy();
   }
 
+  /** Also settles the KILLs that wait for an answer, because mysql2 reports no end of its own. */
   destroy(): void {
+    this.#lose?.(new Error("the connection for KILL QUERY was lost"));
     this.isRetired = true;
     clearTimeout(this.#idleTimer);
     this.#onClosed();

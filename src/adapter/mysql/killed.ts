@@ -41,8 +41,9 @@ export function canBeFromKill(error: unknown): boolean {
 /** Matches the only statement that succeeds without rows, and only computes. */
 const ONLY_COMPUTES = /^\s*do\b/i;
 
-/** Matches a statement that returns the rows that it has written. */
-const RETURNS_WRITTEN_ROWS = /\breturning\b/i;
+/** Matches a statement that returns the rows that it has written. JSON_VALUE of MySQL has RETURNING, too. */
+const RETURNS_WRITTEN_ROWS =
+  /^\s*(?:\/\*[^]*?\*\/\s*)*(?:insert|replace|delete)\b[^]*\breturning\b/i;
 
 /**
  * Returns whether the success of a statement is true although the statement was killed.

@@ -1,6 +1,6 @@
 /**
  * Whether a connection to MySQL has a time limit of the user's own. MySQL has no limit that is the
- * shorter of two, so the adapter sends no limit there.
+ * shorter of two, so the adapter sends none on a connection that has one.
  */
 import type { ThreadOwner } from "./thread.ts";
 

@@ -6,10 +6,21 @@ import { background, withCancel, withTimeout } from "../../index.ts";
 import type { StopProof } from "../operation.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { MysqlConnection } from "./driver.ts";
+import { holdsAfterKill } from "./killed.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
 import { TransactionState } from "./transaction-state.ts";
 
-function running(sql: string, ctx = withCancel(background())) {
+interface Circumstances {
+  isBatch?: boolean;
+  /** Whether the driver still works for the call, and answers nothing more, as after its own timeout. */
+  isBusy?: boolean;
+}
+
+function running(
+  sql: string,
+  ctx = withCancel(background()),
+  { isBatch = false, isBusy = false }: Circumstances = {},
+) {
   const answer = new Deferred<unknown>();
   const sent: string[] = [];
   const kill = new Deferred<StopProof>();
@@ -17,11 +28,11 @@ function running(sql: string, ctx = withCancel(background())) {
   const connection = {
     execute(text: string) {
       sent.push(text);
-      return Promise.resolve();
+      return isBusy ? new Promise(() => undefined) : Promise.resolve();
     },
     isInTransaction: () => false,
     hasRows: Array.isArray,
-    isBusy: () => false,
+    isBusy: () => isBusy,
   } as Partial<MysqlConnection> as MysqlConnection;
   const session: StatementSession = {
     connection,
@@ -32,11 +43,13 @@ function running(sql: string, ctx = withCancel(background())) {
     },
     isIdle: () => idle.promise,
     discardKillConnection: () => undefined,
+    stopTimeout: 200,
     destroy: () => void sent.push("destroy"),
   };
   const statement = new RunningStatement(session, {
     ...{ kind: "test.query", what: sql },
     call: () => answer.promise,
+    isBatch,
   });
   const outcome = runStoppable(ctx, statement).catch((error: unknown) => error);
   return { ctx, answer, sent, kill, idle, outcome };
@@ -87,18 +100,60 @@ test("a general error of a statement that was not killed is its outcome, even if
   expect(sent).toEqual([]);
 });
 
-test("rows that arrive after the KILL are dropped, and rows before it are returned", async () => {
-  const late = running("select 1");
-  late.ctx.cancel();
-  await turn();
-  late.answer.resolve([1]);
-  late.kill.resolve("proven");
-  expect(await late.outcome).toBe(late.ctx.err());
-  const early = running("select 1");
-  early.answer.resolve([1]);
-  await turn();
-  early.ctx.cancel();
-  expect(await early.outcome).toEqual([1]);
+test("rows that arrive after a KILL are dropped, and returned if no KILL could be sent", async () => {
+  for (const proof of ["proven", "unsent"] as const) {
+    const { ctx, kill, answer, outcome } = running("select 1");
+    ctx.cancel();
+    await turn();
+    kill.resolve(proof);
+    answer.resolve([1]);
+    expect(await outcome).toEqual(proof === "proven" ? ctx.err() : [1]);
+  }
+});
+
+test("a batch is killed again and again, and no more often than other statements if no KILL can be sent", async () => {
+  const kills = async (proof: StopProof): Promise<number> => {
+    const { ctx, kill, answer, sent, outcome } = running("do 0", withCancel(background()), {
+      isBatch: true,
+    });
+    ctx.cancel();
+    kill.resolve(proof);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    answer.resolve(undefined);
+    await outcome;
+    return sent.filter((text) => text === "KILL").length;
+  };
+  expect(await kills("proven")).toBeGreaterThan(4);
+  expect(await kills("unsent")).toBeLessThan(4); // at once, after 50 ms and after 150 ms
+});
+
+test.each<[string, (kill: Deferred<StopProof>) => void]>([
+  ["cannot be sent", (kill) => kill.resolve("unsent")],
+  ["is never answered", () => undefined],
+  ["fails", (kill) => kill.reject(new Error("no such thread"))],
+])(
+  "a statement that its driver has given up is abandoned after the stop timeout if its KILL %s",
+  async (_, settle) => {
+    const ctx = withCancel(background());
+    const { answer, kill, sent, outcome } = running("select 1", ctx, { isBusy: true });
+    const error = Object.assign(new Error("timeout"), { code: "PROTOCOL_SEQUENCE_TIMEOUT" });
+    settle(kill);
+    answer.reject(error);
+    expect(await outcome).toBe(error);
+    expect(sent).toContain("destroy");
+    const before = sent.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(sent).toHaveLength(before); // nothing is killed any more
+  },
+);
+
+test.each([
+  ["insert into t values (1) returning n", true],
+  ["/* why */ delete from t returning *", true],
+  ["select json_value(doc, '$.a' returning signed) from t", false],
+  ["select 'returning'", false],
+])("rows of a killed statement hold only if they are what it has written: %s", (sql, holds) => {
+  expect(holdsAfterKill(sql, true)).toBe(holds);
 });
 
 test("no second KILL is sent if the answer arrives while the server is asked whether it is idle", async () => {

@@ -1,5 +1,5 @@
 /** One statement while it runs on a connection: an operation that KILL QUERY stops. */
-import { background, sleep } from "../../index.ts";
+import { afterFunc, background, sleep, withTimeout } from "../../index.ts";
 import { now } from "../../internal.ts";
 import type { Operation, Resolver, StopProof } from "../operation.ts";
 import type { MysqlConnection } from "./driver.ts";
@@ -18,6 +18,8 @@ export interface StatementSession {
   discardKillConnection(): void;
   /** Destroys the connection. Never throws. */
   destroy(): void;
+  /** How long the server may take to stop a statement, in milliseconds. */
+  readonly stopTimeout: number;
 }
 
 /** Whether the connection broke, so that the statement may still run. Errors of the server are below 5000. */
@@ -43,6 +45,9 @@ const LEFT_RUNNING = "PROTOCOL_SEQUENCE_TIMEOUT";
 
 /** Milliseconds between two KILLs, if one call has sent several statements. */
 const KILL_EVERY = 5;
+
+/** The longest pause between two KILLs that could not be sent, in milliseconds. */
+const LONGEST_PAUSE = 500;
 
 /**
  * Milliseconds that an answer may be on its way after the server has become idle. A packet that was
@@ -79,6 +84,9 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   #lastKill: Promise<StopProof> | undefined;
   #pendingKills = 0;
   #isAnswered = false;
+  #isDestroyed = false;
+  /** Called when the connection is destroyed. */
+  #onDestroyed: (() => void) | undefined;
   #idleSince: number | undefined;
 
   constructor(session: StatementSession, options: StatementOptions<T>) {
@@ -93,7 +101,8 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   start(resolver: Resolver<T>): undefined {
     this.#run().then(
       (value) => resolver.resolve(value),
-      (error: unknown) => resolver.reject(error, { answered: !isConnectionError(error) }),
+      (error: unknown) =>
+        resolver.reject(error, { answered: !this.#isDestroyed && !isConnectionError(error) }),
     );
   }
 
@@ -105,22 +114,41 @@ export class RunningStatement<T = unknown> implements Operation<T> {
       this.#isAnswered = true;
       transaction.recordSuccess(connection.isInTransaction(result));
     } catch (error) {
-      if ((error as { code?: unknown }).code === LEFT_RUNNING) {
-        await this.#kill().catch(() => this.destroy());
-      }
-      if (connection.isBusy()) await this.#drain();
-      this.#isAnswered = true;
-      if (this.#wasKilled || transaction.isOpen || this.#mayOpenTransaction) {
-        if (await this.#fence()) transaction.recordFailure(connection.isInTransaction());
-      }
+      const isLeftRunning = (error as { code?: unknown }).code === LEFT_RUNNING;
+      await this.#unlessDestroyed(isLeftRunning ? this.#endLeftRunning() : this.#endFailed());
       throw error;
     }
     if (this.#wasKilled) {
-      await this.#fence();
+      await this.#unlessDestroyed(this.#fence());
       const holds = !this.#mayBeHit || holdsAfterKill(this.what, connection.hasRows(result));
       if (!holds) throw CHANGED_BY_KILL;
     }
     return result;
+  }
+
+  /** Waits for `work`, or until the connection is destroyed: mysql2 then answers nothing more. */
+  async #unlessDestroyed(work: Promise<unknown>): Promise<void> {
+    if (this.#isDestroyed) return;
+    const destroyed = new Promise<void>((resolve) => (this.#onDestroyed = resolve));
+    await Promise.race([work, destroyed]);
+  }
+
+  /** Stops a statement that the driver has given up. The context need not end, so this has a limit. */
+  async #endLeftRunning(): Promise<void> {
+    using limit = withTimeout(background(), this.#session.stopTimeout);
+    afterFunc(limit, () => this.destroy());
+    await this.#kill().catch(() => this.destroy());
+    await this.#endFailed();
+  }
+
+  /** Waits until the call has ended, and finds out whether a transaction is open. */
+  async #endFailed(): Promise<void> {
+    const { connection, transaction } = this.#session;
+    if (connection.isBusy()) await this.#drain();
+    this.#isAnswered = true;
+    if (this.#wasKilled || transaction.isOpen || this.#mayOpenTransaction) {
+      if (await this.#fence()) transaction.recordFailure(connection.isInTransaction());
+    }
   }
 
   /**
@@ -133,9 +161,12 @@ export class RunningStatement<T = unknown> implements Operation<T> {
       () => (isDraining = false),
       () => (isDraining = false),
     );
-    while (isDraining && this.#wasKilled) {
-      await Promise.race([drained, sleep(background(), KILL_EVERY)]);
-      if (isDraining) await this.#kill().catch(() => this.destroy());
+    let pause = KILL_EVERY;
+    while (isDraining && this.#wasKilled && !this.#isDestroyed) {
+      await Promise.race([drained, sleep(background(), pause)]);
+      if (!isDraining || this.#isDestroyed) break;
+      const proof = await this.#kill().catch(() => this.destroy());
+      pause = proof === "unsent" ? Math.min(2 * pause, LONGEST_PAUSE) : KILL_EVERY;
     }
     await drained;
   }
@@ -160,7 +191,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
     if (this.#wasKilled && (await this.#isForgotten())) return "unsent";
     // A KILL ends one statement, and some succeed in spite of it. The rest of the batch would follow.
     while (this.#isBatch && !this.#isAnswered && !signal.aborted) {
-      await this.#kill();
+      if ((await this.#kill()) === "unsent") return "unsent";
       await sleep(background(), KILL_EVERY);
     }
     if (!this.#isAnswered) return await this.#kill();
@@ -207,8 +238,10 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   destroy(): void {
+    this.#isDestroyed = true;
     if (this.#pendingKills > 0) this.#session.discardKillConnection();
     this.#session.destroy();
+    this.#onDestroyed?.();
   }
 }
 

@@ -1,6 +1,5 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
 import type { Context } from "../../index.ts";
-import { canEnd } from "../../internal.ts";
 import { rollBackLeftover } from "../leftover-transaction.ts";
 import type { StopProof } from "../operation.ts";
 import { Places } from "../places.ts";
@@ -8,24 +7,14 @@ import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { TransactionSteps } from "../transaction.ts";
-import { runUnstoppable } from "../unstoppable.ts";
 import { beginStatements } from "./begin.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { KillConnections } from "./kill.ts";
+import { Preparation } from "./preparation.ts";
 import { RunningStatement, type StatementSession } from "./running-statement.ts";
-import { hasOwnLimit, noteOwnLimit, readOwnLimit } from "./own-limit.ts";
-import {
-  hasHints,
-  NO_LIMIT,
-  readsOrWritesRows,
-  removeLimit,
-  timeLimit,
-  withLimit,
-  type TimeLimit,
-} from "./server-timeout.ts";
+import { NO_LIMIT, readsOrWritesRows, removeLimit, withLimit } from "./server-timeout.ts";
 import { checkStatement, sqlTextOf, type StatementArguments } from "./statement-arguments.ts";
 import { StreamStatement } from "./stream-statement.ts";
-import { hasReadThread, readThread } from "./thread.ts";
 import { TransactionState } from "./transaction-state.ts";
 import type { TransactionOptions } from "./types.ts";
 
@@ -49,7 +38,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   readonly #options: SessionOptions;
   readonly #settings: Settings;
   readonly #turn = new Places(1);
-  #isPrepared = false;
+  readonly #preparation: Preparation;
   #wasKilled = false;
   #isDestroyed = false;
 
@@ -57,6 +46,10 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     this.#options = options;
     this.#settings = options.settings;
     this.connection = options.connection;
+    this.#preparation = new Preparation({
+      ...{ kind: this.#kind("query"), connection: this.connection, settings: this.#settings },
+      destroy: () => this.destroy(),
+    });
     const entries = options.driver.methods.map((method) => [
       method,
       async (ctx: Context, ...args: StatementArguments) => {
@@ -73,7 +66,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     let limit = NO_LIMIT;
     const call = (): Promise<unknown> => {
       // Prepared statements get none, because the server and the driver know them by their text.
-      if (method === "query") limit = this.#limitFor(ctx, sql);
+      if (method === "query") limit = this.#preparation.limitFor(ctx, sql);
       return this.connection.call(method, withLimit(args, limit));
     };
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
@@ -105,7 +98,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
       kind: this.#kind("query"),
       what: sql,
       read: (onRow, onEnd) => {
-        const limit = this.#limitFor(ctx, sql);
+        const limit = this.#preparation.limitFor(ctx, sql);
         return this.connection.read(withLimit(args, limit), onRow, (error) => {
           removeLimit(error, limit);
           onEnd(error);
@@ -127,48 +120,11 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     await this.#turn.take(ctx);
     try {
       this.transaction.check();
-      if (args !== undefined) {
-        if (!this.#isPrepared) await this.#prepare(ctx, args);
-        if (this.#tellsLimits) noteOwnLimit(this.connection, sqlTextOf(args));
-      }
+      if (args !== undefined) await this.#preparation.before(ctx, args);
       return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
       this.#turn.give();
     }
-  }
-
-  /** Asks the server what the adapter has to know about the connection, once for each connection. */
-  async #prepare(ctx: Context, args: StatementArguments): Promise<void> {
-    const { connection } = this;
-    const sql = sqlTextOf(args);
-    if (!mayNeedKill(ctx, args) || readsDiagnostics(sql)) return;
-    if (!hasReadThread(connection)) {
-      const what = "which thread of the server the connection is";
-      await this.#ask(ctx, what, () => readThread(connection));
-    }
-    if (this.#tellsLimits && hasOwnLimit(connection) === undefined) {
-      const what = "whether the connection has a time limit";
-      await this.#ask(ctx, what, () => readOwnLimit(connection));
-    }
-    this.#isPrepared = true;
-  }
-
-  /** Rejects with `ctx.err()` if the server has not answered within the stop timeout. */
-  async #ask(ctx: Context, what: string, start: () => Promise<void>): Promise<void> {
-    const question = { kind: this.#kind("query"), what, start, destroy: () => this.destroy() };
-    await runUnstoppable(ctx, question, this.#settings.stopTimeout);
-  }
-
-  /** Whether the server gets limits that replace the user's. */
-  get #tellsLimits(): boolean {
-    return this.#settings.serverTimeout && hasHints(this.connection.version);
-  }
-
-  /** Call it right before the statement is sent. */
-  #limitFor(ctx: Context, sql: string): TimeLimit {
-    const { serverTimeout, stopTimeout } = this.#settings;
-    if (!serverTimeout || hasOwnLimit(this.connection) === true) return NO_LIMIT;
-    return timeLimit(ctx, sql, this.connection.version, stopTimeout);
   }
 
   #kind(method: string): string {
@@ -211,6 +167,10 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     await rollBackLeftover(ctx, leftover, this.#settings.stopTimeout);
   }
 
+  get stopTimeout(): number {
+    return this.#settings.stopTimeout;
+  }
+
   kill(): Promise<StopProof> {
     this.#wasKilled = true;
     return this.#options.killConnections.kill(this.connection);
@@ -234,17 +194,4 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     if (this.#wasKilled && this.#settings.onCancel === "destroy") this.destroy();
     this.#options.giveBack();
   }
-}
-
-/** Returns whether the statement can have to be stopped, by its context or by mysql2's own `timeout`. */
-function mayNeedKill(ctx: Context, [options]: StatementArguments): boolean {
-  return canEnd(ctx) || Boolean((options as { timeout?: unknown }).timeout);
-}
-
-/**
- * Returns whether the answer depends on the statement before, so that no other may come between them.
- * Such a statement takes no time, and hardly needs to be stopped.
- */
-function readsDiagnostics(sql: string): boolean {
-  return /found_rows|row_count|warning|error|diagnostics/i.test(sql);
 }
