@@ -18,5 +18,5 @@ export { warnOnce } from "./core/warn-once.ts";
 export { withCallSite } from "./work/call-site.ts";
 export { finishRequest } from "./work/left-behind.ts";
 export { ledgerOf, openLedger, type Ledger } from "./work/ledger.ts";
-export { outlivingWorkOf, shieldsOf, type Shields } from "./work/outlive.ts";
+export { shieldsOf, type Shields } from "./work/outlive.ts";
 export type { OutlivingWork } from "./work/outliving-work.ts";

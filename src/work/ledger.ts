@@ -116,7 +116,7 @@ export class Ledger {
 
   /** Resolves when no work is running, or after `within` milliseconds. */
   async idle(within: number): Promise<void> {
-    if (this.live.size === 0) return;
+    if ((this.#live?.size ?? 0) === 0) return;
     let clear: (() => void) | undefined;
     let wake: (() => void) | undefined;
     await new Promise<void>((resolve) => {
@@ -283,7 +283,7 @@ export function startWork(ctx: Context, kind: string, what?: string): Work {
 export function working(ctx: Context): WorkInfo[] {
   checkContext(ctx, "working");
   const ledger = ctx.value(LedgerKey);
-  return ledger === undefined ? [] : [...ledger.live];
+  return ledger === undefined ? [] : [...ledger.running];
 }
 
 /**
@@ -310,7 +310,7 @@ export async function stopped(ctx: Context, options?: { within?: number }): Prom
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined) return [];
   await ledger.idle(within);
-  const running = [...ledger.live]
+  const running = ledger.running
     .map((work) => work.receipt("running"))
     .filter((r) => r !== undefined);
   return [...ledger.receipts, ...running];
