@@ -17,6 +17,7 @@ export { warn } from "./core/warn.ts";
 export { warnOnce } from "./core/warn-once.ts";
 export { withCallSite } from "./work/call-site.ts";
 export { finishRequest } from "./work/left-behind.ts";
-export { ledgerOf, openLedger, type Ledger } from "./work/ledger.ts";
+export { ledgerOf, openLedger } from "./work/ledger.ts";
 export { shieldsOf, type Shields } from "./work/outlive.ts";
 export type { OutlivingWork } from "./work/outliving-work.ts";
+export type { Ledger } from "./work/record.ts";
