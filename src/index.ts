@@ -39,15 +39,8 @@ export {
 export { developmentMode, type DroppedContext } from "./core/development.ts";
 
 // The ledger of work
-export {
-  startWork,
-  stopped,
-  withLedger,
-  working,
-  type Receipt,
-  type Work,
-  type WorkInfo,
-} from "./work/ledger.ts";
+export { startWork, stopped, withLedger, working } from "./work/ledger.ts";
+export type { Receipt, Work, WorkInfo } from "./work/types.ts";
 
 // Tasks
 export { all, type AllOptions, type Task } from "./tasks/all.ts";

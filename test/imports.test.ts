@@ -135,7 +135,7 @@ test.each([
 
 test.each([
   ["core/tree.ts", `import { sleep } from "../tasks/sleep.ts";`],
-  ["core/tree.ts", `import type { Work } from "../work/ledger.ts";`],
+  ["core/tree.ts", `import type { Work } from "../work/types.ts";`],
   ["core/tree.ts", `export { x } from "../index.ts";`],
   ["core/tree.ts", `import { performance } from "node:perf_hooks";`],
   ["core/tree.ts", `import "node:process";`],

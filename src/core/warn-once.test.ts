@@ -30,6 +30,13 @@ test("a program that has ever new places is warned a thousand times, and no more
   expect(emitWarning).toHaveBeenCalledTimes(1_000);
 });
 
+test("a code with too many places does not silence another code", () => {
+  for (let i = 0; i < 1_100; i++) warnOnce("CODE", "message", `place ${i}`);
+  warnOnce("OTHER", "message", "here");
+  expect(emitWarning).toHaveBeenCalledTimes(1_001);
+  expect(emitWarning.mock.lastCall?.[1]).toMatchObject({ code: "OTHER" });
+});
+
 test.each([undefined, {}])("no warning is emitted where `process` is %o", (without) => {
   vi.stubGlobal("process", without);
   try {

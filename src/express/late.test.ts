@@ -3,26 +3,17 @@ import compression from "compression";
 import cors from "cors";
 import type express5 from "express";
 import express from "express";
-import session from "express-session";
 import helmet from "helmet";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { serve, until, type Client } from "../../test/raw-http.ts";
+import { failOnEscapes } from "../../test/support/escapes.ts";
+import { slowSession } from "../../test/support/framework-suite/late-answers.ts";
 import { old } from "../../test/support/frameworks/express.ts";
-import { gate } from "../../test/support/framework-suite/under-test.ts";
 import { contextErrors, contexts, route } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const escaped: unknown[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
-beforeEach(() => {
-  for (const event of events) process.on(event, onEscape);
-});
-afterEach(() => {
-  for (const event of events) process.off(event, onEscape);
-  expect(escaped.splice(0)).toEqual([]);
-});
+failOnEscapes();
 
 const evil = "0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nEVIL!";
 
@@ -69,24 +60,18 @@ describe.each([
       test.each(Object.entries(deeds))(
         `with contexts() ${order} other middleware and ${path}, a late handler that %s changes nothing`,
         async (__, deed) => {
-          const [begun, released] = [gate(), gate()];
-          const store = new session.MemoryStore();
-          const set = store.set.bind(store);
-          store.set = (id, data, done) => {
-            begun.open();
-            void released.opened.then(() => set(id, data, done));
-          };
+          const { outside, begun, release } = slowSession();
           const app = make();
           if (order === "before") app.use(contexts({ timeout: 20 }));
           app.use(helmet(), cors(), compression({ threshold: "1mb" }));
-          app.use(session({ store, secret: "x", resave: true, saveUninitialized: true }));
+          app.use(outside as express5.RequestHandler);
           if (order === "after") app.use(contexts({ timeout: 20 }));
           app.get(
             "/slow",
             route(async (_ctx, _req, res, next) => {
               res.set({ trailer: "x-late", "cache-control": "public", etag: '"1"' });
               await begun.opened;
-              setTimeout(released.open, 20);
+              setTimeout(release, 20);
               await deed(res as never, next);
             }),
           );

@@ -1,23 +1,15 @@
 /** What becomes of a handler's reply when the request has been answered in its place. */
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
+import { failOnEscapes } from "../../test/support/escapes.ts";
 import { sleep, type Context } from "../index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const escaped: unknown[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
-beforeEach(() => {
-  for (const event of events) process.on(event, onEscape);
-});
-afterEach(() => {
-  for (const event of events) process.off(event, onEscape);
-  expect(escaped.splice(0)).toEqual([]);
-});
+failOnEscapes();
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

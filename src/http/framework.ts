@@ -61,7 +61,6 @@ export function openRequest(
     created?.responded();
     return { ctx, responded: undefined };
   }
-  tracked.loggedResponse = res;
   queueRespondWhenDone(tracked, ended, res, () => {
     replaceHeaders(res);
     takeOverAtEnd(res);
@@ -162,8 +161,9 @@ export function callNext(
 ): void {
   const current = openCurrent(req, res, options, read);
   const created = current?.created;
-  if (created !== undefined) onResponded(req, res, () => created.responded());
-  if (responded !== undefined) onResponded(req, res, responded);
+  // `responded` is set if this request had its continuing context before; then `created` is not.
+  const onDone = responded ?? (created && (() => created.responded()));
+  if (onDone !== undefined) onResponded(req, res, onDone);
   if (current === undefined) next();
   else current.run(next);
 }

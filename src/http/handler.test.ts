@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { serve, until, type Client } from "../../test/raw-http.ts";
+import { failOnEscapes } from "../../test/support/escapes.ts";
 import {
   all,
   background,
@@ -29,21 +30,7 @@ type Options = HandlerOptions<IncomingMessage, ServerResponse>;
 type Fn = (ctx: Context, req: IncomingMessage, res: ServerResponse) => unknown;
 
 // A late write must not crash the process, so no error may reach it.
-const escaped: unknown[] = [];
-const warnings: Error[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-const onWarning = (warning: Error): unknown => warnings.push(warning);
-const printers = process.listeners("warning");
-beforeEach(() => {
-  process.on("unhandledRejection", onEscape).on("uncaughtException", onEscape);
-  process.removeAllListeners("warning").on("warning", onWarning);
-});
-afterEach(() => {
-  process.off("unhandledRejection", onEscape).off("uncaughtException", onEscape);
-  process.off("warning", onWarning);
-  for (const printer of printers) process.on("warning", printer);
-  expect([...escaped.splice(0), ...warnings.splice(0)]).toEqual([]);
-});
+const { errors: escaped, warnings } = failOnEscapes();
 
 interface Seen {
   ctx: Context;

@@ -16,7 +16,7 @@ import {
   working,
   type Context,
 } from "../index.ts";
-import { ledgerOf, outlivingWorkOf } from "../internal.ts";
+import { ledgerOf } from "../internal.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
 const K = key<string>("k");
@@ -66,10 +66,10 @@ describe("detach", () => {
     const request = withLedger(withCancel(background()));
     let open = (): void => undefined;
     detach(request, 60_000, () => new Promise<void>((resolve) => (open = resolve)));
-    expect(outlivingWorkOf(request)).toMatchObject({ size: 1, shields: 0, hasShielded: false });
+    expect(ledgerOf(request)?.outliving).toMatchObject({ size: 1, shields: 0, hasShielded: false });
     open();
     await flush();
-    expect(outlivingWorkOf(request)).toMatchObject({ size: 0, abandoned: 0 });
+    expect(ledgerOf(request)?.outliving).toMatchObject({ size: 0, abandoned: 0 });
   });
 
   test("gives a function up when its budget has passed, and reports its error", async () => {
@@ -80,7 +80,7 @@ describe("detach", () => {
       detach(request, 100, (ctx) => sleep(ctx, Infinity));
       clock.advance(100);
       await flush();
-      expect(outlivingWorkOf(request)).toMatchObject({ size: 0, abandoned: 1 });
+      expect(ledgerOf(request)?.outliving).toMatchObject({ size: 0, abandoned: 1 });
       expect(clock.timers).toBe(0);
     }
     await turn();
@@ -126,10 +126,10 @@ describe("detach", () => {
     detach(request, 1_000, () => Promise.reject(error));
     await turn();
     expect(errors).toEqual(["v", error, undefined]);
-    expect(outlivingWorkOf(server)?.size).toBe(1);
+    expect(ledgerOf(server)?.outliving.size).toBe(1);
     open();
     await turn();
-    expect(outlivingWorkOf(server)).toMatchObject({ size: 0, abandoned: 0 });
+    expect(ledgerOf(server)?.outliving).toMatchObject({ size: 0, abandoned: 0 });
     expect(warnings).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { flush, turn } from "../../test/support.ts";
 import { background, shield, withCancel, withLedger, withTimeout } from "../index.ts";
-import { cleanUp, openLedger, outlivingWorkOf, shieldsOf } from "../internal.ts";
+import { cleanUp, ledgerOf, openLedger, shieldsOf } from "../internal.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
 /** Resolves when the test says so. */
@@ -70,10 +70,10 @@ describe("shieldsOf", () => {
     clock.advance(100);
     await settled;
     expect(shieldsOf(request)).toMatchObject({ running: 0, hasBegun: true });
-    expect(outlivingWorkOf(request)).toMatchObject({ size: 0, abandoned: 1 });
+    expect(ledgerOf(request)?.outliving).toMatchObject({ size: 0, abandoned: 1 });
     open();
     await deaf;
-    expect(outlivingWorkOf(request)).toMatchObject({ size: 0, abandoned: 1 });
+    expect(ledgerOf(request)?.outliving).toMatchObject({ size: 0, abandoned: 1 });
     expect(clock.timers).toBe(0);
   });
 

@@ -19,14 +19,6 @@ export function outlive(ctx: Context, inner: Context, kind: Outliving["kind"]): 
   });
 }
 
-/**
- * Returns the outliving work of the nearest ledger at or above `ctx`, or `undefined` if there is no
- * ledger.
- */
-export function outlivingWorkOf(ctx: Context): OutlivingWork | undefined {
-  return ledgerOf(ctx)?.outliving;
-}
-
 /** The functions of `shield` of one request. */
 export interface Shields {
   /**

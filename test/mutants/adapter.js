@@ -189,16 +189,16 @@ export const group = {
     {
       name: "a warning is repeated for the same place",
       file: "src/core/warn-once.ts",
-      find: "if (warned.has(key) || warned.size >= MOST_PLACES) return;",
-      replace: "if (warned.size >= MOST_PLACES) return;",
+      find: "if (places.has(key) || places.size >= MOST_PLACES) return;",
+      replace: "if (places.size >= MOST_PLACES) return;",
       tests: ["src/adapter/held-connection.test.ts > warns once"],
     },
     {
       name: "a program that creates functions for ever is warned for ever",
       file: "src/core/warn-once.ts",
-      find: "if (warned.has(key) || warned.size >= MOST_PLACES) return;",
-      replace: "if (warned.has(key)) return;",
-      tests: ["src/adapter/warn-once.test.ts"],
+      find: "if (places.has(key) || places.size >= MOST_PLACES) return;",
+      replace: "if (places.has(key)) return;",
+      tests: ["src/core/warn-once.test.ts"],
     },
     {
       name: "no warning says that a call waited in a lease for its own caller",

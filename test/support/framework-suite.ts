@@ -1,5 +1,6 @@
 /** The tests of request contexts that every framework must pass, over each transport. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, test } from "vitest";
+import { failOnEscapes } from "./escapes.ts";
 import { current } from "./framework-suite/current.ts";
 import { drain, drainOwnServer } from "./framework-suite/drain.ts";
 import { disconnect } from "./framework-suite/disconnect.ts";
@@ -15,19 +16,7 @@ import { transports, type Transport } from "./transports/index.ts";
 export type { FrameworkUnderTest, Work } from "./framework-suite/under-test.ts";
 
 export function frameworkSuite(framework: FrameworkUnderTest): void {
-  const escaped: unknown[] = [];
-  const onEscape = (error: unknown): void => {
-    if (!expectedWarnings.has((error as { code?: unknown }).code)) escaped.push(error);
-  };
-  const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
-  beforeEach(() => {
-    for (const event of events) process.on(event, onEscape);
-  });
-  afterEach(() => {
-    for (const event of events) process.off(event, onEscape);
-    expectedWarnings.clear();
-    expect(escaped.splice(0)).toEqual([]);
-  });
+  failOnEscapes(expectedWarnings);
 
   for (const transport of transports) {
     describe(`${framework.name} over ${transport.name}`, () => {

@@ -1,7 +1,8 @@
 /** A gate in each framework, over real sockets: refusals become 503 with the Retry-After of the gate. */
 import type { IncomingMessage, RequestListener } from "node:http";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { serve, until } from "../../../test/raw-http.ts";
+import { failOnEscapes } from "../../../test/support/escapes.ts";
 import type { Work } from "../../../test/support/framework-suite.ts";
 import { express5, expressOld } from "../../../test/support/frameworks/express.ts";
 import { fastify5 } from "../../../test/support/frameworks/fastify.ts";
@@ -14,16 +15,7 @@ import { admission, handler, type Admission } from "../index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const escaped: unknown[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
-beforeEach(() => {
-  for (const event of events) process.on(event, onEscape);
-});
-afterEach(() => {
-  for (const event of events) process.off(event, onEscape);
-  expect(escaped.splice(0)).toEqual([]);
-});
+failOnEscapes();
 
 const nodeHttp = {
   name: "handler",

@@ -15,6 +15,7 @@ import { koaBody } from "koa-body";
 import multer from "multer";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { serve, until } from "../../../test/raw-http.ts";
+import { failOnEscapes } from "../../../test/support/escapes.ts";
 import { old as express4 } from "../../../test/support/frameworks/express.ts";
 import { contextErrors, contexts as expressContexts } from "../../express/index.ts";
 import { contexts as fastifyContexts } from "../../fastify/index.ts";
@@ -238,20 +239,13 @@ const subjects: [name: string, type: Type, build: Build, hasCurrent: boolean][] 
   ["fetch handlers", "text", withFetch, false],
 ] as never;
 
-const escaped: unknown[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-const events = ["unhandledRejection", "uncaughtException", "warning"] as const;
+const escapes = failOnEscapes();
 beforeEach(() => {
-  for (const event of events) process.on(event, onEscape);
   // @hono/node-server says there that the user has aborted a request.
   vi.spyOn(console, "info").mockReturnValue();
-  vi.spyOn(console, "error").mockImplementation((...args) => void escaped.push(args));
+  vi.spyOn(console, "error").mockImplementation((...args) => void escapes.errors.push(args));
 });
-afterEach(() => {
-  for (const event of events) process.off(event, onEscape);
-  vi.restoreAllMocks();
-  expect(escaped.splice(0)).toEqual([]);
-});
+afterEach(() => void vi.restoreAllMocks());
 
 /** The status of each response after its connection has closed, as a logger would print it. */
 async function start(build: Build, options: Options) {

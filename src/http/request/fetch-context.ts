@@ -45,12 +45,6 @@ const requestFinished = new RequestFinished();
 /** The context of one request, and the right to end it. */
 export class FetchContext {
   readonly ctx: Context;
-  /**
-   * Resolves if the context ends before there is a response. It resolves one turn of the event loop
-   * later, so that a handler that stops at once can respond by itself. While a shield of the request
-   * runs, it may wait (see shields.ts).
-   */
-  readonly ended: Promise<RequestEndedError>;
   readonly #scope: CancelableContext;
   #hasResponse = false;
 
@@ -63,8 +57,16 @@ export class FetchContext {
     rememberOrigin(request, this.ctx);
     if (signal?.aborted) this.#disconnect();
     else signal?.addEventListener("abort", this.#disconnect);
-    this.ended = this.endOf(this.ctx);
     afterFunc(scope, () => signal?.removeEventListener("abort", this.#disconnect));
+  }
+
+  /**
+   * Returns a new promise. It resolves if the context ends before there is a response, one turn of the
+   * event loop later, so that a handler that stops at once can respond by itself. While a shield of
+   * the request runs, it may wait (see shields.ts).
+   */
+  get ended(): Promise<RequestEndedError> {
+    return this.endOf(this.ctx);
   }
 
   /** Works like `ended`, for the end of another context of the request. */

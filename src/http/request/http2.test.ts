@@ -11,9 +11,10 @@ import {
 } from "node:http2";
 import { connect as connectTcp, type AddressInfo, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { until } from "../../../test/raw-http.ts";
 import { certificate } from "../../../test/support/certificate.ts";
+import { failOnEscapes } from "../../../test/support/escapes.ts";
 import { afterFunc, cause, sleep, withCancel, background, type Context } from "../../index.ts";
 import {
   ClientDisconnected,
@@ -30,17 +31,7 @@ vi.setConfig({ testTimeout: 30_000 });
 type Listener = (req: Http2ServerRequest, res: Http2ServerResponse) => void;
 
 // Node warns about HTTP/1 features that HTTP/2 lacks. This package must not cause such a warning.
-const escaped: unknown[] = [];
-const onEscape = (error: unknown): unknown => escaped.push(error);
-beforeEach(() => {
-  process.on("unhandledRejection", onEscape).on("uncaughtException", onEscape);
-  process.on("warning", onEscape);
-});
-afterEach(() => {
-  process.off("unhandledRejection", onEscape).off("uncaughtException", onEscape);
-  process.off("warning", onEscape);
-  expect(escaped.splice(0)).toEqual([]);
-});
+failOnEscapes();
 
 const tls = certificate();
 /** The real sockets. `session.socket` is a proxy that allows little. */

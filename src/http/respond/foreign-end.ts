@@ -4,7 +4,7 @@
  * that fails. Runs on every platform.
  */
 import { afterFunc, type Context } from "../../index.ts";
-import { isDevelopment, LONGEST_CHAIN, readProperty } from "../../internal.ts";
+import { isDevelopment, LONGEST_CHAIN, readProperty, warn } from "../../internal.ts";
 import { statusOfError } from "./status.ts";
 
 /** Where a request got its context. */
@@ -38,15 +38,10 @@ export function isForeignEnd(ctx: Context, error: unknown): boolean {
 export function warnOfForeignEnd(request: object, error: unknown): void {
   if (warned.has(request)) return;
   warned.add(request);
-  const { process } = globalThis as Processes;
-  process?.emitWarning?.(
+  warn(
     `${nameOf(request)} failed because it uses the context of another request, which has finished; do not keep a ctx beyond its request, for example in a class`,
     { type: "ContextWarning", code: "EIGHTYSIX_FOREIGN_CONTEXT", detail: detailOf(error) },
   );
-}
-
-interface Processes {
-  process?: { emitWarning?: (message: string, options: object) => void };
 }
 
 function detailOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /** Express with the middleware that people put beside `contexts()`. */
-import { Readable, Writable } from "node:stream";
+import { Writable } from "node:stream";
 import { inspect } from "node:util";
 import compression from "compression";
 import cors from "cors";
@@ -10,7 +10,7 @@ import morgan from "morgan";
 import multer from "multer";
 import { pinoHttp } from "pino-http";
 import { contextErrors, contexts, route } from "../../../src/express/index.ts";
-import { express5 } from "../frameworks/express.ts";
+import { express5, sendAnswer } from "../frameworks/express.ts";
 import { bug } from "./behavior.ts";
 import type { Subject } from "./stage.ts";
 
@@ -91,11 +91,7 @@ export function withUsualMiddleware(
         route(async (ctx, req, res) => {
           if (req.method === "POST" && req.body === undefined) complaints.push("a body is missing");
           const answer = await work(ctx, () => Promise.resolve([]), { res });
-          if (typeof answer === "string") res.send(answer);
-          else
-            Readable.from(answer)
-              .on("error", () => res.destroy())
-              .pipe(res);
+          sendAnswer(res, answer);
         }),
       );
       app.use(contextErrors());

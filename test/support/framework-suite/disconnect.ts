@@ -12,6 +12,7 @@ import { until } from "../../raw-http.ts";
 import type { Transport } from "../transports/index.ts";
 import {
   asker,
+  forever,
   gate,
   get,
   post,
@@ -74,7 +75,6 @@ export function disconnect(framework: FrameworkUnderTest, transport: Transport):
   });
 
   test('with "continue", the limit ends a request, whether or not its client stays', async () => {
-    const forever: Work = (ctx) => sleep(ctx, Infinity) as Promise<never>;
     await using server = await start(framework, transport, forever, { ...continues, timeout: 150 });
     const [stays, leaves] = [await server.visitor(), await server.visitor()];
     stays.get();
@@ -123,7 +123,6 @@ export function disconnect(framework: FrameworkUnderTest, transport: Transport):
     });
 
     test('with "continue", the end of the grace period ends a request whose client has left', async () => {
-      const forever: Work = (ctx) => sleep(ctx, Infinity) as Promise<never>;
       await using server = await start(framework, transport, forever, continues, {
         ...{ gracePeriod: 50, forceAfter: 60_000 },
       });
@@ -168,7 +167,6 @@ export function disconnect(framework: FrameworkUnderTest, transport: Transport):
     });
 
     test("a limit of the route ends its request", async () => {
-      const forever: Work = (ctx) => sleep(ctx, Infinity) as Promise<never>;
       const setting: Setting = { timeout: 60_000, replace, route: { ...continues, timeout: 30 } };
       await using server = await ask(forever, setting, post);
       expect((await server.asked.head()).status).toBe(503);

@@ -23,7 +23,7 @@ type Res = NonNullable<HandlerReply["res"]>;
 type Ending = { end: (...args: unknown[]) => unknown };
 
 /** express-session sends all but the last byte of an answer, and that one when its store has saved. */
-function slowSession(): Held {
+export function slowSession(): Held {
   const [begun, released] = [gate(), gate()];
   const store = new session.MemoryStore();
   const set = store.set.bind(store);

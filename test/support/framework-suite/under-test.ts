@@ -20,7 +20,7 @@ export type Work = (
   body: () => Promise<unknown>,
   reply: HandlerReply,
 ) => Promise<Answer> | Answer;
-type Answer = string | AsyncIterable<string>;
+export type Answer = string | AsyncIterable<string>;
 
 /** What a handler can reach of its response. Fetch handlers can reach nothing. */
 export interface HandlerReply {

@@ -7,7 +7,7 @@ import { contextErrors, contexts, route } from "../../../src/express/index.ts";
 import { serve } from "../../../src/http/index.ts";
 import type { Context } from "../../../src/index.ts";
 import type { FrameworkUnderTest } from "../framework-suite.ts";
-import type { HandlerReply } from "../framework-suite/under-test.ts";
+import type { Answer, HandlerReply } from "../framework-suite/under-test.ts";
 
 /** 4, with the types of 5. */
 export const old = express4 as typeof express;
@@ -39,6 +39,15 @@ export const replyOf = (res: express.Response): HandlerReply => ({
   res,
 });
 
+/** Sends the answer of a handler: a text, or a stream of its parts. */
+export function sendAnswer(res: express.Response, answer: Answer): void {
+  if (typeof answer === "string") res.send(answer);
+  else
+    Readable.from(answer)
+      .on("error", () => res.destroy())
+      .pipe(res);
+}
+
 type Build = (...app: Parameters<FrameworkUnderTest["app"]>) => express.Express;
 
 export const express5 = underTest("Express 5", (work, { replace, route: own, ...options }) => {
@@ -48,11 +57,7 @@ export const express5 = underTest("Express 5", (work, { replace, route: own, ...
   if (own) app.all("/", contexts(own));
   app.all("/", async (req, res) => {
     const answer = await work(req.ctx, () => req.resume().toArray(), replyOf(res));
-    if (typeof answer === "string") res.send(answer);
-    else
-      Readable.from(answer)
-        .on("error", () => res.destroy())
-        .pipe(res);
+    sendAnswer(res, answer);
   });
   app.use(contextErrors());
   return app;
@@ -67,11 +72,7 @@ export const expressOld = underTest("Express 4", (work, { replace, route: own, .
     "/",
     route(async (ctx, req, res) => {
       const answer = await work(ctx, () => req.resume().toArray(), replyOf(res));
-      if (typeof answer === "string") res.send(answer);
-      else
-        Readable.from(answer)
-          .on("error", () => res.destroy())
-          .pipe(res);
+      sendAnswer(res, answer);
     }),
   );
   app.use(contextErrors());
