@@ -83,10 +83,10 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
       const ended = continuing ? context.endOf(ctx) : context.ended;
       const first = await Promise.race([handling, ended]);
       if (!(first instanceof Error)) return await context.follow(first);
-      handling.then(
-        (late) => void late.body?.cancel().catch(() => undefined),
-        () => undefined,
-      );
+      // A handler in JavaScript may return anything. Nothing of it may end the process.
+      handling
+        .then((late: Response | null | undefined) => late?.body?.cancel())
+        .catch(() => undefined);
       return first.getResponse();
     } catch (error) {
       const end = asRequestEndedError(request, ctx, error);
