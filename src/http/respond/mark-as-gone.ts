@@ -12,16 +12,20 @@ type Marked = { [GONE]?: true };
  * `headersSent` is true while the disconnect is reported: morgan and pino-http print the status of a
  * response only if its headers were sent. Later it is false again. Otherwise, frameworks would close
  * the connection of a handler that goes on without its client, and would not end its response.
+ *
+ * `statusCode` stays 499 for such a handler, until it sets another status.
  */
 export function markAsGone(res: WritableResponseLike & Marked): void {
   if (res.headersSent || isTaken(res)) return;
   res[GONE] = true;
   res.statusCode = 499;
   const get = (): boolean => true;
+  const before = Reflect.getOwnPropertyDescriptor(res, "headersSent");
   Reflect.defineProperty(res, "headersSent", { get, configurable: true });
   const restore = (): void => {
     if (Reflect.getOwnPropertyDescriptor(res, "headersSent")?.get !== get) return;
-    Reflect.deleteProperty(res, "headersSent");
+    if (before) Reflect.defineProperty(res, "headersSent", before);
+    else Reflect.deleteProperty(res, "headersSent");
   };
   setImmediate(() => setImmediate(restore)); // a logger may wait for a turn
 }
