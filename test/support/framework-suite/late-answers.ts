@@ -18,12 +18,12 @@ import {
 } from "./under-test.ts";
 
 type Outside = NonNullable<Setting["outside"]>;
-type Held = { readonly outside: Outside; readonly begun: Gate; readonly release: () => void };
+export type Held = { readonly outside: Outside; readonly begun: Gate; readonly release: () => void };
 type Res = NonNullable<HandlerReply["res"]>;
 type Ending = { end: (...args: unknown[]) => unknown };
 
 /** express-session sends all but the last byte of an answer, and that one when its store has saved. */
-function slowSession(): Held {
+export function slowSession(): Held {
   const [begun, released] = [gate(), gate()];
   const store = new session.MemoryStore();
   const set = store.set.bind(store);
@@ -36,7 +36,7 @@ function slowSession(): Held {
 }
 
 /** Middleware that calls `end` later, as it was called. */
-function holdsAll(change = (args: unknown[]) => args): Held {
+export function holdsAll(change = (args: unknown[]) => args): Held {
   const [begun, released] = [gate(), gate()];
   const outside = (_req: unknown, res: Res, next: () => void) => {
     const ending = res as Ending;
