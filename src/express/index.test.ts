@@ -42,6 +42,32 @@ describe("Express", () => {
     },
   );
 
+  test.each(apps)("%s: a thrown object that is no JSON keeps its status", async (_, make) => {
+    const loop: Record<string, unknown> = { status: 404 };
+    loop["self"] = loop;
+    for (const thrown of [loop, { status: 404, id: 10n }]) {
+      const told: unknown[] = [];
+      const app = make();
+      app.use(contexts());
+      app.get(
+        "/",
+        route(() => {
+          throw thrown; // eslint-disable-line @typescript-eslint/only-throw-error -- it is the subject
+        }),
+      );
+      app.use(contextErrors());
+      app.use(((error, _req, _res, next) => {
+        told.push(error);
+        next(error);
+      }) as express.ErrorRequestHandler);
+      await using server = await serve(app);
+      const client = await server.client();
+      client.get();
+      expect(await client.answer()).toMatch(/^HTTP\/1.1 404 /);
+      expect(told[0]).toBe(thrown);
+    }
+  });
+
   test.each(apps)(
     "%s: slow error middleware responds, whenever the handler stops",
     async (_, make) => {

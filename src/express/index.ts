@@ -95,7 +95,8 @@ function seenBy(req: ExpressRequest): Context | undefined {
  * Retry-After is set.
  *
  * If the client has disconnected, the error is dropped, `res.statusCode` is 499, and nothing is
- * sent. Any other error is passed on unchanged.
+ * sent. Any other error is passed on unchanged, unless it is `undefined` or the like, or Express
+ * would throw when it reads it. An Error that says so replaces it.
  */
 export function contextErrors(
   ...none: []

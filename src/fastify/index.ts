@@ -71,8 +71,10 @@ const HELD = Symbol("eightysix.fastify.ctx");
  *
  * If a handler throws because a context has ended, the response has the `statusOf` that error.
  * Fastify's own error handler or yours sends it. `reply.statusCode` is set before the error handler
- * is called. Any other error is left to Fastify. If the client has disconnected, also in the middle of
- * an upload, no error handler is called and nothing is logged, because nothing can be sent.
+ * is called. Any other error is left to Fastify, unless Fastify would throw when it reads it or
+ * formats it as JSON: then the response is a plain 500, and the log says what was thrown. If the
+ * client has disconnected, also in the middle of an upload, no error handler is called and nothing is
+ * logged, because nothing can be sent.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, an error with that
  * `statusCode` is sent one turn of the event loop later, so that a handler that stops at once can
@@ -143,9 +145,9 @@ export function contexts(
       reply.send = () => reply; // it would throw, because this hook does not end
       return;
     }
-    if (!isReadable(error)) {
+    if (!isReadable(error, true)) {
       // Error handlers and loggers would throw when they read it, and no hook can replace it.
-      if (end === undefined) reply.log.error(readableError(error));
+      if (end === undefined) reply.log.error(readableError(error, true));
       reply.hijack();
       respond(reply.raw, end?.status ?? 500, error);
       return;

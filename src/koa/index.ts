@@ -49,7 +49,9 @@ export interface KoaLike {
  * If later middleware throws because a context has ended, this middleware throws an error whose
  * `status` is the `statusOf` that error and whose `cause` is the original, for a `catch` further out
  * and for Koa. If the client has disconnected, it throws nothing and sends nothing, and the status is
- * 499. Koa does not report the error of the broken connection then. Any other error passes as it is.
+ * 499. Koa does not report the error of the broken connection then. Any other error passes as it is,
+ * unless it is `undefined` or the like, or Koa would throw when it reads it or formats it as JSON. An
+ * Error that says so replaces it.
  *
  * If the context ends before a response has begun, by a limit or by `parent`, that error is thrown
  * one turn of the event loop later, so that middleware that stops at once can respond by itself.
@@ -84,7 +86,7 @@ export function contexts(
       await Promise.race([handling, ended]);
     } catch (error) {
       const end = asRequestEndedError(req, ctx, error);
-      if (end === undefined) throw readableError(error);
+      if (end === undefined) throw readableError(error, true);
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
         // Koa would leave the response half-sent for ever.

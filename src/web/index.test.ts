@@ -26,6 +26,11 @@ describe("a fetch handler without a server", () => {
         out.enqueue(new Uint8Array(3));
       },
     });
+  const locked = () => {
+    const response = new Response(pausing());
+    response.body?.getReader();
+    return response;
+  };
 
   test("passes other parameters on, such as Next's params, and their types are inferred", async () => {
     const GET = handler(async (own, request, { params }: { params: Promise<{ id: string }> }) => {
@@ -122,6 +127,27 @@ describe("a fetch handler without a server", () => {
     expect(answer.status).toBe(503);
     expect(answer.headers.get("retry-after")).toBe("1");
     await vi.waitUntil(() => canceled);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["returns nothing", () => undefined],
+    ["returns no response", () => 7],
+    ["returns a response whose body is in use", () => locked()],
+    ["throws", () => Promise.reject(new Error("a late bug"))],
+  ])("answers in place of a function that %s after the timeout, and goes on", async (_, end) => {
+    const rejected: unknown[] = [];
+    const note = (error: unknown) => rejected.push(error);
+    process.on("unhandledRejection", note);
+    try {
+      const late = handler(async () => (await sleep(background(), 30), end() as Response), {
+        timeout: 5,
+      });
+      expect((await late(new Request(url))).status).toBe(503);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      expect(rejected).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
   });
 
   test("does not call its function if the request was aborted before or the parent has ended", async () => {

@@ -33,10 +33,12 @@ export type { FetchRequest, HandlerOptions };
  * - `parent` ends.
  *
  * If `fn` throws because a context has ended, the response has the `statusOf` that error. Any other
- * error is thrown, for the platform. If the context ends by a limit or by `parent` before `fn` has
- * returned, the response is a 503 or 504, one turn of the event loop later. If `fn` returns a
- * response after that, the response is dropped and its body is canceled. If the context has ended
- * before the start, `fn` is not called.
+ * error is thrown, for the platform. If it is `undefined` or the like, or reading it throws, an Error
+ * that says so replaces it.
+ *
+ * If the context ends by a limit or by `parent` before `fn` has returned, the response is a 503 or
+ * 504, one turn of the event loop later. If `fn` returns a response after that, the response is
+ * dropped and its body is canceled. If the context has ended before the start, `fn` is not called.
  *
  * With `onDisconnect: "continue"`, the context does not end when the client disconnects. It ends as
  * finished when `fn` has settled and the request has ended.
@@ -83,10 +85,10 @@ export function handler<Req extends FetchRequest = WebRequest, Rest extends unkn
       const ended = continuing ? context.endOf(ctx) : context.ended;
       const first = await Promise.race([handling, ended]);
       if (!(first instanceof Error)) return await context.follow(first);
-      handling.then(
-        (late) => void late.body?.cancel().catch(() => undefined),
-        () => undefined,
-      );
+      // A handler in JavaScript may return anything. Nothing of it may end the process.
+      handling
+        .then((late: Response | null | undefined) => late?.body?.cancel())
+        .catch(() => undefined);
       return first.getResponse();
     } catch (error) {
       const end = asRequestEndedError(request, ctx, error);

@@ -1,7 +1,6 @@
 /** The option `current` of `contexts()` and `middleware()`. Runs on every platform. */
 import type { Context } from "../../index.ts";
 import { show } from "../../internal.ts";
-import { hasCutBody } from "./cut-body.ts";
 
 export interface CurrentOption {
   /**
@@ -60,10 +59,10 @@ export function currentState(request: object): CurrentState | undefined {
 
 /**
  * Returns the context under which the handler goes on without its client, or `undefined` if it has
- * none. A handler whose client left in the middle of an upload can't go on.
+ * none.
  */
 export function continuingContext(request: object): Context | undefined {
-  return hasCutBody(request) ? undefined : currentState(request)?.bounded;
+  return currentState(request)?.bounded;
 }
 
 export function setCurrentState(request: object, state: CurrentState): void {

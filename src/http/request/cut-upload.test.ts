@@ -23,8 +23,16 @@ import { contexts as honoContexts } from "../../hono/index.ts";
 import { cause, type Context } from "../../index.ts";
 import { contexts as koaContexts } from "../../koa/index.ts";
 import { handler as fetchHandler } from "../../web/index.ts";
-import { ClientDisconnected, handler, middleware, requestContext, statusOf } from "../index.ts";
+import {
+  ClientDisconnected,
+  handler,
+  middleware,
+  requestContext,
+  RequestFinished,
+  statusOf,
+} from "../index.ts";
 import type { CurrentOption } from "./current-option.ts";
+import type { DisconnectOption } from "./disconnect-option.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -37,7 +45,7 @@ interface Seen {
   readonly bodies: unknown[];
 }
 
-type Options = CurrentOption;
+type Options = CurrentOption & DisconnectOption;
 interface Application {
   readonly listener: (...args: Parameters<RequestListener>) => unknown;
   close?(): Promise<unknown>;
@@ -223,8 +231,8 @@ const withFetch: Build = (_options, seen) => ({
 });
 
 const all: Type[] = ["json", "text", "urlencoded", "raw", "multipart"];
-/** `hasCurrent`: whether the option `current` exists. */
-const subjects: [name: string, type: Type, build: Build, hasCurrent: boolean][] = [
+/** `hasOptions`: whether the options `current` and `onDisconnect` of `contexts()` exist. */
+const subjects: [name: string, type: Type, build: Build, hasOptions: boolean][] = [
   ...all.map((type) => ["Express 5", type, withExpress(express5, type), true] as const),
   ...all.map((type) => ["Express 4", type, withExpress(express4, type), true] as const),
   ...all.map((type) => ["Fastify 5", type, withFastify(type), true] as const),
@@ -273,23 +281,26 @@ const settled = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 4));
 };
 
-describe.each(subjects)("%s, %s", (name, type, build, hasCurrent) => {
+describe.each(subjects)("%s, %s", (name, type, build, hasOptions) => {
   const [, body] = types[type];
-  const modes: Options["current"][] = hasCurrent ? [undefined, true, "all"] : [undefined];
+  const modes: Options[] = [{}];
+  if (hasOptions) modes.push({ current: true }, { current: "all" });
+  // `middleware` has no option `onDisconnect`.
+  if (hasOptions && name !== "middleware") modes.push({ onDisconnect: "continue" });
   const parts = [
     ["before the first byte", 0],
     ["half way", body.length >> 1],
   ] as const;
-  const cases = modes.flatMap((current) =>
+  const cases = modes.flatMap((options) =>
     parts.flatMap(([when, sent]) =>
-      (["FIN", "RST"] as const).map((leave) => [leave, when, current, sent] as const),
+      (["FIN", "RST"] as const).map((leave) => [leave, when, options, sent] as const),
     ),
   );
 
   test.each(cases)(
-    "a client who leaves by %s %s of its upload is 499, and nothing else runs (current: %s)",
-    async (leave, _when, current, sent) => {
-      await using server = await start(build, current === undefined ? {} : { current });
+    "a client who leaves by %s %s of its upload is 499, and nothing else runs (%o)",
+    async (leave, _when, options, sent) => {
+      await using server = await start(build, options);
       const client = await server.client();
       client.socket.write(head(type, body.length) + body.slice(0, sent));
       const { seen, statuses } = server;
@@ -297,7 +308,8 @@ describe.each(subjects)("%s, %s", (name, type, build, hasCurrent) => {
       await settled(); // the parser reads
       client.leave(leave);
       await until(() => seen.contexts[0]?.err() !== undefined);
-      expect(cause(seen.contexts[0]!)).toBeInstanceOf(ClientDisconnected);
+      const ends = options.onDisconnect === "continue" ? RequestFinished : ClientDisconnected;
+      expect(cause(seen.contexts[0]!)).toBeInstanceOf(ends);
       await until(() => statuses.length === 1);
       await settled();
       expect([seen.told, seen.bodies]).toEqual([[], []]);

@@ -12,6 +12,12 @@ import { honoOnNode } from "../../../test/support/frameworks/hono.ts";
 import { bareHandler } from "../../../test/support/frameworks/http.ts";
 import { koa3 } from "../../../test/support/frameworks/koa.ts";
 import type { FrameworkUnderTest, Work } from "../../../test/support/framework-suite.ts";
+import {
+  holdsAll,
+  slowSession,
+  type Held,
+} from "../../../test/support/framework-suite/late-answers.ts";
+import { gate } from "../../../test/support/framework-suite/under-test.ts";
 import { transports } from "../../../test/support/transports/index.ts";
 import { contextErrors, contexts } from "../../express/index.ts";
 import { sleep, type Context } from "../../index.ts";
@@ -77,7 +83,11 @@ const cases = frameworks.flatMap((framework) =>
 );
 
 describe.each(cases)("%s over %s", (_name, _over, framework, transport) => {
-  const start = async (work: Work, options: { timeout?: number; current?: boolean } = {}) => {
+  const start = async (
+    work: Work,
+    options: { timeout?: number; current?: boolean } = {},
+    outside: Held["outside"] = (_req, _res, next) => next(),
+  ) => {
     const loggers = twoLoggers();
     const contexts: Context[] = [];
     const listener = await framework.app(
@@ -89,7 +99,11 @@ describe.each(cases)("%s over %s", (_name, _over, framework, transport) => {
       transport.http2,
     );
     const host = transport.server();
-    await host.listen((req, res) => loggers.log(req, res, () => void listener(req, res)));
+    await host.listen((req, res) =>
+      loggers.log(req, res, () =>
+        outside(req as never, res as never, () => void listener(req, res)),
+      ),
+    );
     return {
       ...{ ...loggers, contexts },
       visitor: () => host.visitor(),
@@ -142,6 +156,33 @@ describe.each(cases)("%s over %s", (_name, _over, framework, transport) => {
     await until(() => server.morgans.length === 1 && server.pinos.length === 1);
     expect([server.morgans, server.pinos]).toEqual([[503], [503]]);
   });
+
+  test.each(
+    transport.leaves.flatMap((leave) => [
+      // express-session calls `res._implicitHeader`, which HTTP/2 does not have.
+      ...(transport.http2 ? [] : [[leave, "the end of the 503", slowSession, true] as const]),
+      [leave, "the whole 503", () => holdsAll(), framework.writesHead === true] as const,
+    ]),
+  )(
+    "a client who leaves by %s while other middleware holds %s back is logged",
+    async (leave, _, hold, hasBegun) => {
+      const { outside, begun, release } = hold();
+      const gone = gate();
+      const work: Work = async () => (await gone.opened, "late");
+      await using server = await start(work, { timeout: 20 }, outside);
+      const visitor = await server.visitor();
+      visitor.get();
+      await begun.opened;
+      visitor.leave(leave);
+      await until(() => server.morgans.length === 1 && server.pinos.length === 1);
+      const status = hasBegun ? 503 : 499;
+      expect([server.morgans, server.pinos]).toEqual([[status], [status]]);
+      release();
+      gone.open();
+      await new Promise((resolve) => setTimeout(resolve, 10)); // nothing throws
+      expect([server.morgans, server.pinos]).toEqual([[status], [status]]);
+    },
+  );
 });
 
 test.each(["before", "after"])(

@@ -11,19 +11,24 @@ const READ = [
  * Returns `error` if a framework can read it, and otherwise an Error that says what was thrown. A
  * framework whose error handler throws leaves its request without a response, or ends the process.
  * Express and Koa take `undefined` and the like for no error.
+ *
+ * `isFormatted` is whether the framework formats what is no Error as JSON, as Koa and Fastify do.
+ * The others can read an object with a cycle or a bigint, and its status.
  */
-export function readableError(error: unknown): unknown {
+export function readableError(error: unknown, isFormatted = false): unknown {
   if (!error) return new Error(`a handler has thrown ${show(error)}, and no error`);
-  if (isReadable(error)) return error;
+  if (isReadable(error, isFormatted)) return error;
   return new Error(`a handler has thrown ${show(error)}, which cannot be read`);
 }
 
-/** Returns whether nothing throws while a framework reads `error` and the errors that caused it. */
-export function isReadable(error: unknown): boolean {
+/**
+ * Returns whether nothing throws while a framework reads `error` and the errors that caused it, and
+ * formats it as JSON if `isFormatted`.
+ */
+export function isReadable(error: unknown, isFormatted: boolean): boolean {
   let at: unknown = error;
   try {
-    // Koa and Fastify format what is no Error as JSON.
-    if (!isInstance(error, Error)) JSON.stringify(error);
+    if (isFormatted && !isInstance(error, Error)) JSON.stringify(error);
     for (let i = 0; i < LONGEST_CHAIN && typeof at === "object" && at !== null; i++) {
       read(at);
       at = Reflect.get(at, "cause");

@@ -6,6 +6,7 @@
 import type { Context } from "../../index.ts";
 import { ANSWER_HEADERS } from "./replaced-headers.ts";
 import { continuingContext } from "../request/current-option.ts";
+import { hasCutBody } from "../request/cut-body.ts";
 import { isForeignEnd, warnOfForeignEnd } from "./foreign-end.ts";
 import { brandWith } from "../request/causes.ts";
 import { statusAfterShields } from "./shields.ts";
@@ -84,7 +85,8 @@ function statusOfFailure(ctx: Context, error: unknown): number {
  * framework gets `error` itself. `ctx` is the context of the handler.
  *
  * While the handler goes on without its client, under a continuing context that is live, the
- * disconnect does not explain a failure of the handler.
+ * disconnect does not explain a failure of the handler. If the client left in the middle of an
+ * upload, the disconnect always explains it: the error has the status 499.
  */
 export function asRequestEndedError(
   request: object,
@@ -92,6 +94,7 @@ export function asRequestEndedError(
   error: unknown,
 ): RequestEndedError | undefined {
   if (RequestEndedError.is(error)) return error;
+  if (hasCutBody(request)) return new RequestEndedError(499, error);
   const continuing = continuingContext(request);
   if (continuing && statusOf(continuing) === 200 && statusOfError(error) === 500) return undefined;
   if (isForeignEnd(ctx, error)) {

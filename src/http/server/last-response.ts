@@ -76,6 +76,7 @@ function announceInBuffer(response: Partial<OpenResponse>): void {
   const first = response.outputData?.[0];
   if (typeof first?.data !== "string" || !first.data.startsWith("HTTP/1.1 ")) return;
   const end = first.data.indexOf("\r\n\r\n");
+  if (end < 0) return;
   const head = first.data.slice(0, end);
   const last = head.replace(/\r\nConnection: keep-alive(\r\nKeep-Alive: [^\r]*)?/, CLOSE);
   if (last === head) return;

@@ -29,10 +29,12 @@ import type { ServeOptions, ServerLike, Serving } from "./types.ts";
  * begun. `report.abandoned` counts those that had not ended.
  *
  * A phase starts only if something is left for it: when the last connection and the last such function
- * have ended, the server is closed. A second signal exits the process at once, with 128 plus the number of the signal. A
- * repeated signal within 250 ms, as npm sends it, does not count as a second one. When the server is
- * closed, signals have their default effect again, and the process ends when nothing else keeps it
- * running. Close connection pools after `await serving.done`.
+ * have ended, the server is closed.
+ *
+ * A second signal exits the process at once, with 128 plus the number of the signal. A repeated signal
+ * within 250 ms, as npm sends it, does not count as a second one. When the server is closed, signals
+ * have their default effect again, and the process ends when nothing else keeps it running. Close
+ * connection pools after `await serving.done`.
  *
  * Do not make the context of a *signal* the parent of requests. Those requests would fail in phase
  * 1, although nearly all of them would have finished in the grace period. `serve` makes a context

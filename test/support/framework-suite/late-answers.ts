@@ -18,7 +18,7 @@ import {
 } from "./under-test.ts";
 
 type Outside = NonNullable<Setting["outside"]>;
-type Held = { readonly outside: Outside; readonly begun: Gate; readonly release: () => void };
+export type Held = { readonly outside: Outside; readonly begun: Gate; readonly release: () => void };
 type Res = NonNullable<HandlerReply["res"]>;
 type Ending = { end: (...args: unknown[]) => unknown };
 
@@ -36,7 +36,7 @@ export function slowSession(): Held {
 }
 
 /** Middleware that calls `end` later, as it was called. */
-function holdsAll(change = (args: unknown[]) => args): Held {
+export function holdsAll(change = (args: unknown[]) => args): Held {
   const [begun, released] = [gate(), gate()];
   const outside = (_req: unknown, res: Res, next: () => void) => {
     const ending = res as Ending;
