@@ -43,7 +43,8 @@ export { startWork, stopped, withLedger, working } from "./work/ledger.ts";
 export type { Receipt, Work, WorkInfo } from "./work/types.ts";
 
 // Tasks
-export { all, type AllOptions, type Task } from "./tasks/all.ts";
+export type { Task, TaskResult, TaskResults } from "./tasks/task.ts";
+export { all, type AllOptions } from "./tasks/all.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";

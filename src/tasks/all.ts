@@ -1,12 +1,9 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkFunction, checkOptions } from "../core/check.ts";
+import { checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
 import { finish } from "../core/handle.ts";
-import { show } from "../core/show.ts";
-
-/** A function that takes a context as its first parameter and ends when the context ends. */
-export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
+import { checkLimit, checkTasks, type Task, type TaskResults } from "./task.ts";
 
 /** The options of `all`. */
 export interface AllOptions {
@@ -26,8 +23,8 @@ export interface AllOptions {
  * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns
  * their results.
  *
- * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is less
- * than 1.
+ * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is not
+ * a whole number of at least 1.
  *
  * @example
  * const [user, orders] = await all(ctx, [
@@ -39,20 +36,12 @@ export async function all<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
   options?: AllOptions,
-): Promise<{ -readonly [I in keyof T]: T[I] extends Task<infer R> ? Awaited<R> : never }> {
+): Promise<TaskResults<T>> {
   checkContext(ctx, "all");
   checkOptions(options, "all", ["limit"]);
   const { limit = Infinity } = options ?? {};
-  if (!Array.isArray(tasks))
-    throw new TypeError(
-      `all takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,
-    );
-  for (const task of tasks)
-    checkFunction(task, "all", "functions that start the tasks: (ctx) => …");
-  if (!(limit >= 1))
-    throw new RangeError(
-      `all takes a limit of at least 1, got ${show(limit)}; leave it out for no limit`,
-    );
+  checkTasks(tasks, "all");
+  checkLimit(limit, "all");
 
   const group = withCancel(ctx);
   const results: unknown[] = new Array(tasks.length);

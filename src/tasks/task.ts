@@ -1,0 +1,36 @@
+/** What the functions that run tasks share. */
+import { checkFunction } from "../core/check.ts";
+import type { Context } from "../core/context.ts";
+import { show } from "../core/show.ts";
+
+/** A function that takes a context as its first parameter and ends when the context ends. */
+export type Task<T> = (ctx: Context) => T | PromiseLike<T>;
+
+/** What a task returns, without its promise. */
+export type TaskResult<T> = T extends Task<infer R> ? Awaited<R> : never;
+
+/** The results of a tuple or an array of tasks, in their order. */
+export type TaskResults<T extends readonly Task<unknown>[]> = {
+  -readonly [I in keyof T]: TaskResult<T[I]>;
+};
+
+/** Throws a TypeError unless `tasks` is an array of functions. */
+export function checkTasks(tasks: unknown, caller: string): void {
+  if (!Array.isArray(tasks))
+    throw new TypeError(
+      `${caller} takes an array of functions, got ${show(tasks)}; pass [(ctx) => …, …]`,
+    );
+  // An index, because a hole of a sparse array must be found, too.
+  for (let i = 0; i < tasks.length; i++)
+    checkFunction(tasks[i], caller, "functions that start the tasks: (ctx) => …");
+}
+
+/** Throws unless `limit` is a whole number of at least 1, or Infinity. */
+export function checkLimit(limit: unknown, caller: string): asserts limit is number {
+  if (typeof limit !== "number")
+    throw new TypeError(`${caller} takes a number as its limit, got ${show(limit)}; pass a number`);
+  if (limit >= 1 && (Number.isInteger(limit) || limit === Infinity)) return;
+  throw new RangeError(
+    `${caller} takes a limit that is a whole number of at least 1, got ${show(limit)}; leave it out for no limit`,
+  );
+}
