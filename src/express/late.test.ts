@@ -9,6 +9,7 @@ import { serve, until, type Client } from "../../test/raw-http.ts";
 import { failOnEscapes } from "../../test/support/escapes.ts";
 import { slowSession } from "../../test/support/framework-suite/late-answers.ts";
 import { old } from "../../test/support/frameworks/express.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
 import { contextErrors, contexts, route } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -60,6 +61,9 @@ describe.each([
       test.each(Object.entries(deeds))(
         `with contexts() ${order} other middleware and ${path}, a late handler that %s changes nothing`,
         async (__, deed) => {
+          // The limit passes only after the handler has begun, and the second request has time.
+          const clock = new ManualClock();
+          using _ = useClock(clock);
           const { outside, begun, release } = slowSession();
           const app = make();
           if (order === "before") app.use(contexts({ timeout: 20 }));
@@ -69,6 +73,7 @@ describe.each([
           app.get(
             "/slow",
             route(async (_ctx, _req, res, next) => {
+              setImmediate(() => clock.advance(20));
               res.set({ trailer: "x-late", "cache-control": "public", etag: '"1"' });
               await begun.opened;
               setTimeout(release, 20);
