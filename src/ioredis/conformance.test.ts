@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import type { Context } from "../index.ts";
 import { holdAdapter } from "../../test/support/conformance.ts";
 import { describeOwnRedis } from "../../test/support/own-redis.ts";
-import { NO_LIST, onRedis, secondsOf, warmUp } from "../../test/support/redis-conformance.ts";
+import { NO_LIST, onRedis, secondsOf } from "../../test/support/redis-conformance.ts";
 import { withContext, type ContextClient } from "./index.ts";
 
 type Db = ContextClient<Redis>;
@@ -15,7 +15,7 @@ async function pop(db: Db, ctx: Context, key: string, ms: number, i: number): Pr
 }
 
 describeOwnRedis("on Redis", () => {
-  const { shared, urlAt } = onRedis();
+  const { shared, urlAt, warmUp } = onRedis();
   holdAdapter<Db>(describeOwnRedis, {
     ...shared,
     name: "eightysix/ioredis",

@@ -1,7 +1,8 @@
 /** What the descriptions of redis and ioredis share: a Redis of the test file's own. */
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll } from "vitest";
 import { startRedis, type RedisServer } from "../../servers/redis.ts";
-import { background, withTimeout, type Context } from "../../src/index.ts";
+import { background, withCancel, type Context } from "../../src/index.ts";
 import type { AdapterUnderTest } from "../../src/testing/conformance/index.ts";
 import { observeRedis } from "./own-redis.ts";
 
@@ -13,15 +14,6 @@ const HZ = 500;
 
 /** Returns the timeout of a BLPOP, in seconds. The timeout 0 would mean none. */
 export const secondsOf = (ms: number): number => Math.max(ms, 1) / 1000;
-
-/**
- * Stops a blocking command, so that the connection for CLIENT UNBLOCK is open. The kit takes the last
- * connection that sent something for the connection of its operation.
- */
-export async function warmUp(block: (ctx: Context) => Promise<unknown>): Promise<void> {
-  using ctx = withTimeout(background(), 50);
-  await block(ctx).catch(() => undefined);
-}
 
 /** Starts a server for this test file, and returns the parts that every driver shares. */
 export function onRedis() {
@@ -45,6 +37,17 @@ export function onRedis() {
   } satisfies Partial<AdapterUnderTest<unknown>>;
   return {
     shared,
+    /**
+     * Stops a blocking command, so that the connection for CLIENT UNBLOCK is open. The kit takes the
+     * last connection that sent something for the connection of its operation.
+     */
+    warmUp: async (block: (ctx: Context) => Promise<unknown>): Promise<void> => {
+      using ctx = withCancel(background());
+      const blocking = block(ctx).catch(() => undefined);
+      while ((await look.blocked()) === 0) await delay(2);
+      ctx.cancel();
+      await blocking;
+    },
     /** Returns the URL of the server behind another address. */
     urlAt: ({ host, port }: { host: string; port: number }): string => {
       const url = new URL(server.url);
