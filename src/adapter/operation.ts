@@ -62,6 +62,15 @@ export interface Operation<T> {
    */
   isStop(error: unknown): boolean | "unproven";
   /**
+   * Confirms that the answer of the operation proves its stop. Resolves with false if a stop can still
+   * arrive. Returns `undefined` if there is nothing to confirm, as without this method.
+   *
+   * Called at most once, if exactly one stop was sent, it was "unproven", and `isStop` has returned true.
+   * Nothing else runs on the resource meanwhile. If it throws, rejects, or takes longer than what is
+   * left of the stop timeout, the resource is destroyed.
+   */
+  confirmStop?(): PromiseLike<boolean> | undefined;
+  /**
    * Gives the resource back, unless `destroy` was called. Called once if `start` was called, also
    * after `destroy`, when neither the operation nor its stop can affect any other operation. Must
    * not throw.
@@ -101,8 +110,9 @@ export interface OperationEnd {
   readonly state: "stopped" | "abandoned";
   /**
    * Whether no stop request of this operation can arrive any more, whatever lies in between. True if
-   * no stop was sent, if every one was "proven", or if exactly one was sent and `isStop` returned
-   * true for the error that answered the operation. Never true after `destroy`.
+   * no stop was sent, if every one was "proven", or if exactly one was sent, `isStop` returned
+   * true for the error that answered the operation, and `confirmStop` did not deny it. Never true
+   * after `destroy`.
    */
   readonly proven: boolean;
 }

@@ -71,6 +71,7 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
   #isAnswered = true;
   #value: T | undefined;
   #error: unknown;
+  #judged: Failure | undefined;
   #stopping: Stopping | undefined;
 
   constructor(
@@ -147,6 +148,12 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
         pause = pause === undefined || isFirst ? first : 2 * pause;
         await Promise.race([stopping.settled, sleep(limit, pause)]);
       }
+      if (stopping.needsAnswer && this.#failure()?.provesStop === true) {
+        const confirming = this.#operation.confirmStop?.();
+        if (confirming !== undefined) {
+          stopping.isDenied = !(await Promise.race([confirming, timedOut]));
+        }
+      }
     } catch (reason) {
       // Rejects before `destroy`, because the error that the destruction causes is not the
       // operation's outcome.
@@ -159,7 +166,7 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
 
   #finish(): void {
     const operation = this.#operation;
-    const failure = this.#hasFailed ? this.#failure() : undefined;
+    const failure = this.#failure();
     const state = this.#isAnswered ? "stopped" : "abandoned";
     this.#work?.end(state);
     if (operation.release !== undefined) {
@@ -170,12 +177,17 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
     else this.#rejectCaller(failure.error);
   }
 
+  /** Returns how the operation has failed, or `undefined` if it has not. */
+  #failure(): Failure | undefined {
+    if (this.#hasFailed) this.#judged ??= this.#judge();
+    return this.#judged;
+  }
+
   /**
-   * Returns the error for the caller. Also checks errors of operations that `stop` was not called
-   * for, because a server that enforces the deadline itself can be faster than the timer here, for
-   * example after a pause of the process.
+   * Also checks errors of operations that `stop` was not called for, because a server that enforces
+   * the deadline itself can be faster than the timer here, for example after a pause of the process.
    */
-  #failure(): { readonly error: unknown; readonly provesStop: boolean } {
+  #judge(): Failure {
     const err = this.#ctx.err();
     const error = this.#error;
     if (err === undefined || err === error || !this.#isAnswered)
@@ -186,9 +198,18 @@ class RunningOperation<T> extends DoneListener implements Resolver<T> {
   }
 }
 
+interface Failure {
+  /** The error for the caller. */
+  readonly error: unknown;
+  /** Whether only a stop can have caused it. */
+  readonly provesStop: boolean;
+}
+
 /** The stop of one operation, from the end of its context to its own end. */
 class Stopping {
   wasDestroyed = false;
+  /** Whether `confirmStop` has said that the answer of the operation proves nothing. */
+  isDenied = false;
   /** How many stops were sent. */
   #sent = 0;
   /** How many of these were proven. */
@@ -217,10 +238,15 @@ class Stopping {
     return ++this.#sent;
   }
 
+  /** Whether nothing but the answer of the operation can prove the stop. */
+  get needsAnswer(): boolean {
+    return this.#sent === 1 && this.#proven === 0;
+  }
+
   /** `isAnswered` says whether the operation was answered as one stop is answered. */
   isProven(isAnswered: boolean): boolean {
     if (this.wasDestroyed) return false;
-    return this.#proven === this.#sent || (this.#sent === 1 && isAnswered);
+    return this.#proven === this.#sent || (this.#sent === 1 && isAnswered && !this.isDenied);
   }
 }
 

@@ -2,6 +2,7 @@
 import { startWork, type Context, type Work } from "../index.ts";
 import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
 import { CancelableQuery } from "../adapter/postgresql/cancelable-query.ts";
+import type { ClientSide } from "../adapter/postgresql/second-signal.ts";
 import { now } from "../internal.ts";
 import { syncAfterBadValues } from "./bad-values.ts";
 import { cancelRequestFor } from "./cancel-request.ts";
@@ -13,7 +14,10 @@ import {
   type Query,
   type Result,
 } from "./driver.ts";
+import { isOutsideTransaction } from "./transaction-status.ts";
 import type { QueryArguments } from "./types.ts";
+
+const BUSY = "the connection is busy, or inside a transaction";
 
 /**
  * A query that can be stopped. Subclasses say where its connection comes from, and what happens to
@@ -81,6 +85,31 @@ export abstract class RunningQuery extends CancelableQuery implements Operation<
     this.#client.connection.stream.cork();
   };
 
+  protected override clientSide(): ClientSide {
+    return {
+      pid: Number(this.#client?.processID),
+      port: this.#client?.connection.stream.localPort,
+    };
+  }
+
+  protected override ask(text: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const client = this.#client;
+      // A transaction that has failed answers nothing but its end.
+      if (client?.readyForQuery !== true || !isOutsideTransaction(client)) throw new Error(BUSY);
+      const query = newQuery(client, [text]);
+      query.callback = (error, result) => {
+        if (error) reject(error);
+        else resolve((result as { rowCount: number }).rowCount);
+      };
+      // Only this statement passes; see `#hold`.
+      const { stream } = client.connection;
+      stream.uncork();
+      client.query(query);
+      stream.cork();
+    });
+  }
+
   destroy(): void {
     this.#hasEnded = true;
     this.destroyConnection();
@@ -95,9 +124,7 @@ export abstract class RunningQuery extends CancelableQuery implements Operation<
 
   /** Creates the query with pg's own class, as `client.query` does. */
   protected createQuery(client: Client): Query {
-    const QueryClass = queryClassOf(client);
-    if (QueryClass === undefined) throw new TypeError("this client makes no queries of its own");
-    const query = new QueryClass(...this.args);
+    const query = newQuery(client, this.args);
     // pg reads this one option from the argument of `client.query` and not from the query.
     if (typeof this.args[0] === "object") query.query_timeout = this.args[0].query_timeout;
     query.callback = this.onResult;
@@ -180,6 +207,12 @@ export abstract class RunningQuery extends CancelableQuery implements Operation<
       connection.once("end", reject); // after a fatal error the server never becomes ready
     }
   }
+}
+
+function newQuery(client: Client, args: QueryArguments): Query {
+  const QueryClass = queryClassOf(client);
+  if (QueryClass === undefined) throw new TypeError("this client makes no queries of its own");
+  return new QueryClass(...args);
 }
 
 /** Returns the SQL without its values, which must not reach logs or receipts. */

@@ -1,7 +1,9 @@
 /** A query on a leased connection, as an operation that can be stopped. */
+import type { Socket } from "node:net";
 import type { Operation, OperationEnd, Resolver, Settings, StopProof } from "../adapter/index.ts";
 import { CancelableQuery } from "../adapter/postgresql/cancelable-query.ts";
 import { CLOSED_AFTER_STOP } from "../adapter/postgresql/canceled-query.ts";
+import type { ClientSide } from "../adapter/postgresql/second-signal.ts";
 import { now } from "../internal.ts";
 import { cancelRequestFor } from "./cancel-request.ts";
 import { isConnectionError } from "./connection-error.ts";
@@ -76,6 +78,19 @@ export class RunningQuery extends CancelableQuery implements Operation<unknown> 
     if (this.#isAnswered || backend == null) return "unsent";
     const { pool, socket } = this.connection;
     return await this.cancel(cancelRequestFor(backend, pool.options, socket), signal);
+  }
+
+  protected override clientSide(): ClientSide {
+    const { localPort } = Object(this.connection.socket) as Partial<Socket>;
+    return { pid: Number(this.sent?.state?.pid), port: localPort };
+  }
+
+  protected override ask(text: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const onResult = (result: unknown): void => resolve(Number((result as Result).count));
+      const query = this.connection.pool.unsafe(text);
+      this.connection.execute(copyQuery(query, { resolve: onResult, reject }));
+    });
   }
 
   destroy(): void {

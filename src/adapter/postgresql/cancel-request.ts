@@ -66,6 +66,12 @@ export class CancelRequest {
     this.#target = target;
   }
 
+  /** What stands for the server: a text that is the same for all requests to it, or an object. */
+  get server(): string | object {
+    const { to } = this.#target;
+    return "open" in to ? to.pool : JSON.stringify(to);
+  }
+
   /**
    * Sends the request, and resolves with "unproven" when the *server* has closed its connection. The
    * server does so only after it has signaled the backend, and a backend that runs nothing drops the
@@ -83,10 +89,8 @@ export class CancelRequest {
     signal.addEventListener("abort", drop);
     using wait = withSignal(background(), this.#dropped.signal);
     if (signal.aborted) drop();
-    const { to } = this.#target;
-    const server = "open" in to ? to.pool : JSON.stringify(to);
     try {
-      await withCancelPlace(server, wait, () => this.#connectAndSend());
+      await withCancelPlace(this.server, wait, () => this.#connectAndSend());
       return "unproven";
     } catch (error) {
       if (this.#isSent) throw error;

@@ -4,8 +4,9 @@ import type { OperationEnd, StopProof } from "../operation.ts";
 import { closesAfterStop, type Settings } from "../settings.ts";
 import { isCanceled, repeatAfter } from "./canceled-query.ts";
 import type { CancelRequest } from "./cancel-request.ts";
+import { sendsNoSecondSignal, type ClientSide } from "./second-signal.ts";
 
-/** Implements `isStop` and `repeatAfter` of `Operation`. */
+/** Implements `isStop`, `confirmStop` and `repeatAfter` of `Operation`. */
 export abstract class CancelableQuery {
   protected readonly settings: Settings;
   /** When the query was sent, or its last fetch. */
@@ -16,6 +17,8 @@ export abstract class CancelableQuery {
   protected readonly mustFinish: boolean = false;
   repeatAfter: number | undefined;
   #request: CancelRequest | undefined;
+  /** Whether the query was answered before the connection of its last request was closed. */
+  #wasAnsweredFirst = false;
 
   constructor(settings: Settings) {
     this.settings = settings;
@@ -38,7 +41,12 @@ export abstract class CancelableQuery {
     }
     this.wasStopped = true;
     const stoppedAt = now();
+    let wasAnswered = false;
+    // What one turn of the event loop delivers can have arrived in any order. So the answer counts as
+    // the first only if its turn ends before the close.
+    signal.addEventListener("abort", () => setImmediate(() => (wasAnswered = true)));
     const proof = await request.send(signal);
+    this.#wasAnsweredFirst = wasAnswered;
     if (proof !== "unsent") this.repeatAfter ??= repeatAfter(this.sentAt, stoppedAt);
     return proof;
   }
@@ -46,6 +54,22 @@ export abstract class CancelableQuery {
   isStop(error: unknown): boolean | "unproven" {
     return isCanceled(error);
   }
+
+  confirmStop(): Promise<boolean> | undefined {
+    const request = this.#request;
+    if (request === undefined || this.#wasAnsweredFirst) return undefined;
+    if (this.settings.onCancel !== "auto") return undefined;
+    return sendsNoSecondSignal(request.server, this.clientSide(), (text) => this.ask(text));
+  }
+
+  /** Returns where the client of the query's connection sees itself. */
+  protected abstract clientSide(): ClientSide;
+
+  /**
+   * Sends a statement after the query, before any other. Resolves with the number of its rows. Rejects
+   * if the connection cannot serve it.
+   */
+  protected abstract ask(text: string): Promise<number>;
 
   /** Gives the last request up. Call it after the connection was destroyed. */
   protected abandonRequest(): void {

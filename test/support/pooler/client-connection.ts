@@ -4,6 +4,7 @@ import {
   authenticationOk,
   backendKeyData,
   fatalError,
+  query,
   readyForQuery,
   sqlOf,
   startupParameters,
@@ -31,6 +32,7 @@ export class ClientConnection implements ServerOwner {
   readonly #socket: Socket;
   readonly #pooling: Pooling;
   readonly #key: Key | undefined;
+  readonly #version: number | undefined;
   #startup = new Map<string, string>();
   /** What waits for a server. */
   readonly #queue: Message[] = [];
@@ -40,8 +42,9 @@ export class ClientConnection implements ServerOwner {
   /** Whether the client has begun a sequence of messages, and not ended it with Sync. */
   #isOpen = false;
 
-  constructor(socket: Socket, pooling: Pooling, key: Key | undefined) {
+  constructor(socket: Socket, pooling: Pooling, key: Key | undefined, version: number | undefined) {
     this.#socket = socket;
+    this.#version = version;
     this.#pooling = pooling;
     this.#key = key;
     socket.on("close", () => this.#onClose());
@@ -65,9 +68,15 @@ export class ClientConnection implements ServerOwner {
     }
     const sql = sqlOf(message);
     if (sql !== undefined) this.statements.push(sql);
-    this.#queue.push(message);
+    this.#queue.push(sql === undefined ? message : this.#withVersion(message, sql));
     if (this.server !== undefined) this.#flush();
     else void this.#takeServer();
+  }
+
+  #withVersion(message: Message, sql: string): Message {
+    if (this.#version === undefined || message.type !== "Q") return message;
+    const version = `'${this.#version}'`;
+    return query(sql.replaceAll("current_setting('server_version_num')", version));
   }
 
   onServerMessage({ type, bytes }: Message): void {

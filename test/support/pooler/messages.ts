@@ -71,6 +71,10 @@ export function fatalError(text: string): Buffer {
   return message("E", Buffer.from(`SFATAL\0VFATAL\0C08006\0M${text}\0\0`));
 }
 
+export function query(sql: string): Message {
+  return { type: "Q", bytes: message("Q", Buffer.from(`${sql}\0`)) };
+}
+
 export function cancelRequest({ pid, secret }: Key): Buffer {
   return Buffer.concat([int32(16), int32(CANCEL_REQUEST), int32(pid), int32(secret)]);
 }

@@ -19,6 +19,13 @@ export interface PoolerOptions extends Behavior {
    * request when the promise resolves. Default: at once.
    */
   readonly hold?: (draw: () => number) => PromiseLike<unknown>;
+  /**
+   * Called when PostgreSQL has handled a cancel request. The pooler sends the request once more when the
+   * promise resolves. So does the second signal of PostgreSQL before 18 arrive. Default: never.
+   */
+  readonly again?: () => PromiseLike<unknown>;
+  /** The `server_version_num` that statements of clients find. Default: that of PostgreSQL. */
+  readonly version?: number;
 }
 
 export interface Pooler {
@@ -33,7 +40,7 @@ export interface Pooler {
 
 /** Starts a pooler that ends with the test. */
 export async function startPooler(options: PoolerOptions): Promise<Pooler> {
-  const { key, route, hold = () => Promise.resolve(), seed = 1, servers = 4 } = options;
+  const { key, route, hold = () => Promise.resolve(), again, seed = 1, servers = 4 } = options;
   const draw = random(seed);
   const clients: ClientConnection[] = [];
   const clientsByKey = new Map<string, ClientConnection>();
@@ -55,13 +62,18 @@ export async function startPooler(options: PoolerOptions): Promise<Pooler> {
     count.arrived++;
     const find = route({ client: clientsByKey.get(nameOf(keyOf(bytes))), busy, draw });
     await hold(draw);
-    await find()?.cancel();
+    const server = find();
+    await server?.cancel();
+    if (again !== undefined) {
+      await again();
+      if (server?.isClosed === false) await server.cancel();
+    }
     count.handled++;
   };
   const logIn = (socket: Socket, startupMessage: Buffer): ClientConnection => {
     const own = { pid: 100_000 + clients.length, secret: Math.floor(draw() * 2 ** 31) };
     const told = { own, zero: { pid: 0, secret: 0 }, none: undefined }[key];
-    const client = new ClientConnection(socket, pooling, told);
+    const client = new ClientConnection(socket, pooling, told, options.version);
     clients.push(client);
     if (key === "own") clientsByKey.set(nameOf(own), client);
     client.logIn(startupMessage).catch(() => socket.destroy());
