@@ -48,6 +48,11 @@ class TestOperation implements Operation<string> {
     this.events.push("isStop");
     return this.#overrides.isStop?.(error) ?? error === STOPPED;
   }
+  confirmStop(): PromiseLike<boolean> | undefined {
+    if (this.#overrides.confirmStop === undefined) return undefined;
+    this.events.push("confirmStop");
+    return this.#overrides.confirmStop();
+  }
   release(end: OperationEnd): void {
     this.events.push("release");
     this.end = end;
@@ -401,6 +406,25 @@ describe("the stop timeout", () => {
     }
   });
 
+  test("destroys the resource if the confirmation of a stop does not end", async () => {
+    vi.useFakeTimers();
+    try {
+      const operation = new TestOperation({ confirmStop: () => new Promise(() => undefined) });
+      const { ctx, settled } = run(operation, 1_000);
+      ctx.cancel();
+      await vi.advanceTimersByTimeAsync(0);
+      operation.resolver.reject(STOPPED);
+      await vi.advanceTimersByTimeAsync(999);
+      expect(operation.events.at(-1)).toBe("confirmStop");
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await settled).toEqual({ error: ctx.err() });
+      expect(operation.events.slice(-2)).toEqual(["destroy", "release"]);
+      expect(operation.end).toEqual({ state: "stopped", proven: false });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("leaves the stop without a proof if the resource was destroyed, whatever the other side has answered", async () => {
     vi.useFakeTimers();
     try {
@@ -505,6 +529,47 @@ describe("the proof of a stop", () => {
     expect(await endAfter(proofs, error)).toBe(proven);
   });
 
+  test.each([true, false])(
+    "if `confirmStop` resolves with %s, that is what `release` learns, and nothing ends before",
+    async (isConfirmed) => {
+      let confirm!: (value: boolean) => void;
+      const confirmStop = (): Promise<boolean> => new Promise((resolve) => (confirm = resolve));
+      const operation = new TestOperation({ confirmStop });
+      const { ctx, settled, state } = run(operation);
+      ctx.cancel();
+      await turn();
+      operation.resolver.reject(STOPPED);
+      await turn();
+      expect(operation.events.slice(-2)).toEqual(["isStop", "confirmStop"]);
+      expect(state.outcome).toBeUndefined();
+      confirm(isConfirmed);
+      expect(await settled).toEqual({ error: ctx.err() });
+      expect(operation.end).toEqual({ state: "stopped", proven: isConfirmed });
+      expect(operation.events).toEqual(["start", "stop", "isStop", "confirmStop", "release"]);
+    },
+  );
+
+  test.each<[why: string, proof: StopProof, error: Error | undefined]>([
+    ["no stop was sent", "unsent", STOPPED],
+    ["the stop is proven", "proven", STOPPED],
+    ["the operation has succeeded", "unproven", undefined],
+    ["the error is no stop", "unproven", new Error("own")],
+    ["the error can have another cause", "unproven", PERHAPS],
+  ])("nothing is confirmed if %s", async (_, proof, error) => {
+    const operation = new TestOperation({
+      stop: () => Promise.resolve(proof),
+      isStop: (error) => error === STOPPED || (error === PERHAPS && "unproven"),
+      confirmStop: () => Promise.resolve(false),
+    });
+    const { ctx, settled } = run(operation);
+    ctx.cancel();
+    await turn();
+    if (error === undefined) operation.resolver.resolve("result");
+    else operation.resolver.reject(error);
+    await settled;
+    expect(operation.events).not.toContain("confirmStop");
+  });
+
   test('the caller gets ctx.err() also if `isStop` returns "unproven"', async () => {
     const operation = new TestOperation({ isStop: () => "unproven" });
     const { ctx, settled } = run(operation);
@@ -519,6 +584,25 @@ describe("an adapter that throws", () => {
   const throwIt = (): never => {
     throw thrown;
   };
+
+  test.each<[how: string, confirmStop: () => PromiseLike<boolean>]>([
+    ["throws", throwIt],
+    ["rejects", () => Promise.reject(thrown)],
+  ])(
+    "in `confirmStop` that %s: the resource is destroyed with that error",
+    async (_, confirmStop) => {
+      let reason: unknown;
+      const destroy = (error: unknown): void => void (reason = error);
+      const operation = new TestOperation({ confirmStop, destroy });
+      const { ctx, settled } = run(operation);
+      ctx.cancel();
+      await turn();
+      operation.resolver.reject(STOPPED);
+      expect(await settled).toEqual({ error: ctx.err() });
+      expect(reason).toBe(thrown);
+      expect(operation.end).toEqual({ state: "stopped", proven: false });
+    },
+  );
 
   test.each<[how: string, stop: () => PromiseLike<"proven">]>([
     ["throws", throwIt],

@@ -27,6 +27,27 @@ export const group = {
       tests: ["src/pg/conformance.test.ts > late stops"],
     },
     {
+      name: "the close of a cancel request's connection proves that no second signal follows",
+      file: "src/adapter/postgresql/cancelable-query.ts",
+      find: "if (request === undefined || this.#wasAnsweredFirst) return undefined;",
+      replace: "if (request !== undefined) return undefined;",
+      tests: ["test/poolers/second-signal.test.ts > a second signal"],
+    },
+    {
+      name: "a close in the same turn counts as one after the answer",
+      file: "src/adapter/postgresql/cancelable-query.ts",
+      find: "setImmediate(() => (wasAnswered = true))",
+      replace: "void (wasAnswered = true)",
+      tests: ["src/adapter/postgresql/cancelable-query.test.ts > in the same turn"],
+    },
+    {
+      name: "the question for a second signal stays in a corked socket",
+      file: "src/pg/running-query.ts",
+      find: "      stream.uncork();\n",
+      replace: "",
+      tests: ["test/poolers/second-signal.test.ts > if the server signals once"],
+    },
+    {
       name: "no cancel request is sent",
       file: "src/adapter/postgresql/cancelable-query.ts",
       find: "const proof = await request.send(signal);",

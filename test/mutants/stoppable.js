@@ -104,14 +104,19 @@ export const group = {
     },
     {
       ...{ file, tests: unit, name: "two stops that nothing has confirmed count as one" },
-      find: "(this.#sent === 1 && isAnswered)",
-      replace: "isAnswered",
+      find: "(this.#sent === 1 && isAnswered && !this.isDenied)",
+      replace: "(isAnswered && !this.isDenied)",
     },
     {
       ...{ file, tests: unit, name: "an error that another cause can have proves a stop" },
       find: 'return { error: isStop === "unproven" ? err : error, provesStop: false };',
       replace:
         'return { error: isStop === "unproven" ? err : error, provesStop: isStop === "unproven" };',
+    },
+    {
+      ...{ file, tests: unit, name: "an answer proves a stop that the adapter has not confirmed" },
+      find: "isAnswered && !this.isDenied",
+      replace: "isAnswered",
     },
     {
       ...{
