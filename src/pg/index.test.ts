@@ -149,7 +149,7 @@ describe("a query from a pool", () => {
   test("stops even if its SQL catches the first cancel request, and its connection is closed", async () => {
     const pool = testPool({ max: 1 });
     const pid = await pidOf(pool);
-    // PostgreSQL before 17 can interrupt twice for one request.
+    // PostgreSQL before 18 can interrupt twice for one request.
     const text = `do $$ begin
       for i in 1..2 loop
         begin perform pg_sleep(60); exception when query_canceled then null; end;

@@ -187,7 +187,7 @@ describe("`query`", () => {
 
   test("repeats the cancel request if the SQL catches the first cancellations", async () => {
     const sql = testSql({ max: 1 });
-    // PostgreSQL before 17 can interrupt twice for one request.
+    // PostgreSQL before 18 can interrupt twice for one request.
     const text = `do $$ begin
       for i in 1..2 loop
         begin perform pg_sleep(60); exception when query_canceled then null; end;

@@ -42,11 +42,11 @@ test.each(forms)(
   async ({ driver, form }) => {
     const look = await observer();
     const lock = await advisoryLock();
-    let signal: (() => void) | undefined;
+    const signals: (() => void)[] = [];
     const pooler = await startPooler({
       ...behaviors["session mode"],
       version: 170_000,
-      again: () => new Promise<void>((resolve) => (signal = resolve)),
+      again: () => new Promise<void>((resolve) => signals.push(resolve)),
     });
     const db = drivers[driver]({ url: pooler.url, max: 1 });
     await stopOne(db[form]!);
@@ -54,9 +54,11 @@ test.each(forms)(
     const next = db.query(background(), `select 3 as i, ${lock.wait} ${tag}`);
     next.catch(() => undefined);
     await until(async () => (await look.running(tag)) === 1);
-    await until(() => signal !== undefined);
-    signal?.();
-    await until(() => pooler.handled === pooler.arrived);
+    // On a busy machine a second request may be sent.
+    await until(() => {
+      for (const signal of signals.splice(0)) signal();
+      return pooler.handled === pooler.arrived;
+    });
     await lock.release();
     expect(await next).toBe(3);
     expect(pooler.clients).toHaveLength(2);
