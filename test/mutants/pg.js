@@ -31,7 +31,7 @@ export const group = {
       file: "src/adapter/postgresql/cancelable-query.ts",
       find: "if (request === undefined || this.#wasAnsweredFirst) return undefined;",
       replace: "if (request !== undefined) return undefined;",
-      tests: ["test/poolers/second-signal.test.ts > a second signal"],
+      tests: ["test/poolers/second-signal.test.ts > follows a 'query' of 'pg'"],
     },
     {
       name: "a close in the same turn counts as one after the answer",
@@ -45,7 +45,7 @@ export const group = {
       file: "src/pg/running-query.ts",
       find: "      stream.uncork();\n",
       replace: "",
-      tests: ["test/poolers/second-signal.test.ts > if the server signals once"],
+      tests: ["test/poolers/second-signal.test.ts > again after a 'query' of 'pg'"],
     },
     {
       name: "no cancel request is sent",
