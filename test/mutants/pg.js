@@ -41,13 +41,6 @@ export const group = {
       tests: ["src/adapter/postgresql/cancelable-query.test.ts > in the same turn"],
     },
     {
-      name: "the question for a second signal stays in a corked socket",
-      file: "src/pg/running-query.ts",
-      find: "      stream.uncork();\n",
-      replace: "",
-      tests: ["test/poolers/second-signal.test.ts > again after a 'query' of 'pg'"],
-    },
-    {
       name: "no cancel request is sent",
       file: "src/adapter/postgresql/cancelable-query.ts",
       find: "const proof = await request.send(signal);",

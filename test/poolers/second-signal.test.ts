@@ -76,10 +76,12 @@ test.each(forms)(
     for (let attempt = 0; attempt < 10; attempt++) {
       await stopOne(db.query);
       const client = pooler.clients.at(-1);
+      const asked = questionsTo(pooler).length;
       await stopOne(db[form]!);
       expect(await db.query(background(), "select 3 as i")).toBe(3);
       if (client?.isClosed !== false || pooler.clients.at(-1) !== client) continue;
-      expect(questionsTo(pooler)).toHaveLength(1);
+      expect(asked).toBeGreaterThan(0);
+      expect(questionsTo(pooler)).toHaveLength(asked); // once was enough
       return;
     }
     expect.unreachable("no connection was used again");
