@@ -8,8 +8,8 @@ export interface WithContextOptions extends StopOptions {
    * - "auto", the default, uses it again if the server has proved that it consumed the cancel request:
    *   exactly one was sent, the query failed with the error of a cancel request, and no second signal
    *   of PostgreSQL before 18 can follow. It also does so if the query ended before one was sent.
-   *   Otherwise the connection is closed, and nothing more is
-   *   sent there, because a pooler in between may deliver the request late.
+   *   Otherwise the connection is closed, and nothing more is sent there, because a pooler in between
+   *   may deliver the request late.
    * - "reuse" uses it again. Choose it only if nothing stands between this process and the server, or
    *   a pooler for which docs/poolers.md allows it.
    * - "destroy" closes it.
