@@ -48,5 +48,6 @@ export { all, type AllOptions } from "./tasks/all.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";
+export { Semaphore, type Permit } from "./tasks/semaphore.ts";
 export { sleep } from "./tasks/sleep.ts";
 export { shield, within } from "./tasks/within.ts";

@@ -16,7 +16,7 @@ import { cancel, dependOn, endOf, signalOf } from "./tree.ts";
 export const SCOPE = key<Scope>("eightysix.scope");
 
 /** Safari and older engines have no `Symbol.dispose`. Compilers of `using` then use this symbol. */
-const DISPOSE: typeof Symbol.dispose =
+export const DISPOSE: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 
 export abstract class Handle implements Context {

@@ -80,7 +80,7 @@ export function checkBudget(budgetMs: unknown, caller: string): void {
  * Runs `fn` and ends its context. Does not use `using`, because some platforms have no
  * `Symbol.dispose`.
  */
-async function runAndEnd<T>(
+export async function runAndEnd<T>(
   inner: CancelableContext,
   fn: (ctx: Context) => T | PromiseLike<T>,
 ): Promise<T> {
