@@ -3,20 +3,22 @@ import { describe, expect, test } from "vitest";
 import {
   background,
   key,
+  Semaphore,
   stopped,
   withCancel,
   withLedger,
   withValue,
   type CancelableContext,
   type Context,
+  type Permit,
 } from "../index.ts";
 import { flush, turn } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
 import { HeldConnection, holderOf } from "./held-connection.ts";
 import { lease } from "./lease.ts";
-import { Places } from "./places.ts";
 import type { Session, Stream } from "./session.ts";
 import { sessionMethods } from "./sessions.ts";
+import { takePlace } from "./take-place.ts";
 
 const warnings = watchReports();
 
@@ -25,9 +27,11 @@ const warnings = watchReports();
  * wait in `lease`, or for a place of the pool.
  */
 function poolOfOne(waitsIn: "lease" | "places" = "lease") {
-  const pool = new Places(1);
+  const pool = new Semaphore(1);
   const runs = new Deferred();
-  const session: Session<never, { query(ctx: Context): Promise<void> }, [], number> = {
+  const sessionWith = (
+    place: Permit,
+  ): Session<never, { query(ctx: Context): Promise<void> }, [], number> => ({
     statements: { query: () => runs.promise },
     execute: () => Promise.resolve(),
     open: (): Stream<number> => ({
@@ -43,21 +47,20 @@ function poolOfOne(waitsIn: "lease" | "places" = "lease") {
     }),
     reset: () => Promise.resolve(),
     destroy: () => undefined,
-    end: () => pool.give(),
-  };
-  const takePlace = (ctx: Context): Promise<void> =>
+    end: () => place.release(),
+  });
+  const take = (ctx: Context): Promise<Permit> =>
     waitsIn === "places"
-      ? pool.take(ctx)
+      ? takePlace(pool, ctx)
       : lease(ctx, {
           kind: "test.wait",
           pool,
-          take: () => pool.take(background()),
-          giveBack: () => pool.give(),
+          take: () => pool.acquire(background()),
+          giveBack: (place) => place.release(),
         });
-  const db = sessionMethods({ pool, take: (ctx) => takePlace(ctx).then(() => session) });
+  const db = sessionMethods({ pool, take: (ctx) => take(ctx).then(sessionWith) });
   const query = async (ctx: Context): Promise<void> => {
-    await takePlace(ctx);
-    pool.give();
+    (await take(ctx)).release();
   };
   return { db, query, pool, runs };
 }
@@ -165,7 +168,7 @@ describe("a call that waits for a connection of its pool until its context ends"
 
   test("is recorded without such a call if its context holds no connection", async () => {
     const { query, pool } = poolOfOne();
-    await pool.take(background());
+    await pool.acquire(background());
     const ledger = withLedger(background());
     const ctx = withCancel(ledger);
     await cancelTheWait(ctx, () => query(ctx));
@@ -211,7 +214,7 @@ describe("a call that waits for a connection of its pool until its context ends"
     const { db, query, pool } = poolOfOne();
     const ctx = withCancel(background());
     await db.transaction(ctx, () => undefined);
-    await pool.take(background());
+    await pool.acquire(background());
     await cancelTheWait(ctx, () => query(ctx));
     expect(await found()).toEqual([]);
   });

@@ -12,7 +12,7 @@ export { runDetached, runUnstoppable, type UnstoppableOperation } from "./unstop
 
 // Connections
 export { lease, type LeaseOptions } from "./lease.ts";
-export { Places } from "./places.ts";
+export { takePlace } from "./take-place.ts";
 export { explainWait } from "./held-connection.ts";
 
 // Transactions, connections and streams

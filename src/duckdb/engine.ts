@@ -2,10 +2,9 @@
 import {
   type ConnectionSource,
   type InterruptibleOperation,
-  Places,
   runInterruptible,
 } from "../adapter/index.ts";
-import type { Context } from "../index.ts";
+import { Semaphore, type Context } from "../index.ts";
 import { threads } from "./threads.ts";
 import type { ConnectionLike, InstanceLike } from "./types.ts";
 
@@ -76,7 +75,7 @@ export function connectionPerCall<C extends ConnectionLike>(
   max: number,
 ): ConnectionSource<C> {
   return {
-    places: new Places(max),
+    places: new Semaphore(max),
     open: () => instance.connect(),
     close: (connection) => connection.closeSync(),
   };
@@ -86,12 +85,12 @@ export function connectionPerCall<C extends ConnectionLike>(
  * The place of each wrapped connection. Two wrappers of one connection share it, so that the
  * interrupt of one cannot hit an operation of the other.
  */
-const placesOfConnections = new WeakMap<ConnectionLike, Places>();
+const placesOfConnections = new WeakMap<ConnectionLike, Semaphore>();
 
 /** Runs all operations and sessions on this connection, one at a time. */
 export function sharedConnection<C extends ConnectionLike>(connection: C): ConnectionSource<C> {
   let places = placesOfConnections.get(connection);
-  if (places === undefined) placesOfConnections.set(connection, (places = new Places(1)));
+  if (places === undefined) placesOfConnections.set(connection, (places = new Semaphore(1)));
   return {
     places,
     open: () => connection,

@@ -166,9 +166,10 @@ describe("a wrapped instance", () => {
     expect((await result.getRowsJson()).length).toBe(100_000);
   });
 
-  test("throws a RangeError for a max that is not a number from 1 on", () => {
+  test("throws a RangeError for a max that is not a whole number from 1 on", () => {
     expect(() => withContext(instance, { max: 0 })).toThrow(RangeError);
     expect(() => withContext(instance, { max: NaN })).toThrow(RangeError);
+    expect(() => withContext(instance, { max: 1.5 })).toThrow(/a max that is a whole number/);
     expect(() => withContext(instance, { max: "3" as never })).toThrow(/got the string "3"/);
   });
 

@@ -47,7 +47,7 @@ export function withContext<C extends ConnectionLike>(connection: C): ContextCon
  * up to `max` operations run at once. `transaction` and `connection` use one connection from their
  * beginning to their end. Use `connection` for temporary tables and `SET`.
  *
- * Throws a RangeError if `max` is not a number from 1 on, and a TypeError for an unknown option.
+ * Throws a RangeError if `max` is not a whole number from 1 on (or Infinity), and a TypeError for an unknown option.
  *
  * @example
  * const db = withContext(await DuckDBInstance.create("orders.db"), { max: 2 });
@@ -69,8 +69,10 @@ export function withContext<C extends ConnectionLike>(
   }
   checkOptions(options, "withContext(instance, options)", ["max"]);
   const { max = 3 } = options;
-  if (!(typeof max === "number" && max >= 1)) {
-    throw new RangeError(`withContext takes a max from 1 on, got ${show(max)}`);
+  if (max !== Infinity && !(Number.isSafeInteger(max) && max >= 1)) {
+    throw new RangeError(
+      `withContext takes a max that is a whole number from 1 on, got ${show(max)}`,
+    );
   }
   const methods = contextMethods(connectionPerCall(target, max));
   delete methods["prepare"];

@@ -17,7 +17,10 @@ import type { ConnectionLike } from "./types.ts";
 export function sessionsOf<C extends ConnectionLike>(
   source: ConnectionSource<C>,
 ): SessionSource<never> {
-  return engineSessions(source, (connection) => new ConnectionSession(source, connection));
+  return engineSessions(
+    source,
+    (connection, place) => new ConnectionSession(source, connection, place),
+  );
 }
 
 class ConnectionSession<C extends ConnectionLike> extends EngineSession<C> {

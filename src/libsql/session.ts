@@ -8,7 +8,7 @@ import {
   type SessionSource,
   type Stream,
 } from "../adapter/index.ts";
-import type { Context } from "../index.ts";
+import type { Context, Permit } from "../index.ts";
 import { checkOptions, show } from "../internal.ts";
 import type { TransactionOptions } from "./database.ts";
 import { allRows, nextRows, startStatement, type RowIterator } from "./rows.ts";
@@ -18,14 +18,14 @@ import type { DatabaseLike } from "./types.ts";
 const MODES = ["deferred", "immediate", "exclusive"];
 
 export function sessionsOf(shared: SharedDatabase): SessionSource<TransactionOptions> {
-  return engineSessions(shared, () => new DatabaseSession(shared));
+  return engineSessions(shared, (_, place) => new DatabaseSession(shared, place));
 }
 
 class DatabaseSession extends EngineSession<DatabaseLike, TransactionOptions> {
   readonly #shared: SharedDatabase;
 
-  constructor(shared: SharedDatabase) {
-    super(shared, shared.db);
+  constructor(shared: SharedDatabase, place: Permit) {
+    super(shared, shared.db, place);
     this.#shared = shared;
   }
 
@@ -72,10 +72,10 @@ class DatabaseSession extends EngineSession<DatabaseLike, TransactionOptions> {
 
   /** Waits for the statement that runs. The rollback is not interrupted. */
   async reset(ctx: Context): Promise<void> {
-    await this.turns.places.take(ctx);
+    const turn = await this.turns.places.acquire(ctx);
     this.isInTransaction = false;
     await this.tidy(true);
-    this.turns.places.give();
+    turn.release();
   }
 
   protected override beginStatement(options?: TransactionOptions): string {

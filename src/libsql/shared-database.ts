@@ -2,10 +2,9 @@
 import {
   type ConnectionSource,
   type InterruptibleOperation,
-  Places,
   runInterruptible,
 } from "../adapter/index.ts";
-import type { Context } from "../index.ts";
+import { Semaphore, type Context } from "../index.ts";
 import { bindParameters } from "./binding.ts";
 import { PausedStatements } from "./paused-statements.ts";
 import { allRows, startStatement, type BoundStatement } from "./rows.ts";
@@ -31,7 +30,7 @@ export function sharedDatabase(db: DatabaseLike): SharedDatabase {
   const statements = new StatementCache(db);
   const shared: SharedDatabase = {
     db,
-    places: new Places(1),
+    places: new Semaphore(1),
     statements,
     paused: new PausedStatements(db, statements),
     open() {

@@ -1,14 +1,14 @@
 /** Sessions: one connection for several statements, such as those of a transaction. */
-import type { Context } from "../index.ts";
+import { Semaphore, type Context } from "../index.ts";
 import {
   NothingCommittedError,
-  Places,
   runStoppable,
   type Session,
   type SessionSource,
   type Settings,
   showCaller,
   type Stream,
+  takePlace,
   type TransactionSteps,
 } from "../adapter/index.ts";
 import { beginOf, type TransactionOptions } from "../adapter/postgresql/begin.ts";
@@ -41,28 +41,27 @@ export function sessionsOfPool(pool: Pool, settings: Settings): SessionSource<Tr
 }
 
 /** One place for each client. All `withContext` calls for the client share it. */
-const turns = new WeakMap<Client, Places>();
+const turnsOf = new WeakMap<Client, Semaphore>();
 
 /** Sessions on a caller's own client, one at a time. */
 export function sessionsOfClient(
   client: Client,
   settings: Settings,
 ): SessionSource<TransactionOptions> {
-  let places = turns.get(client);
-  if (places === undefined) turns.set(client, (places = new Places(1)));
-  const turn = places;
+  const turns = turnsOf.get(client) ?? new Semaphore(1);
+  turnsOf.set(client, turns);
   trackTransactionStatus(client);
   return {
     stopTimeout: settings.stopTimeout,
     isCallersOwn: true,
-    pool: turn,
+    pool: turns,
     async take(ctx) {
-      await turn.take(ctx);
+      const turn = await takePlace(turns, ctx);
       try {
         const isIdle = (await askTransactionStatus(ctx, client, settings)) === "I";
-        return new ClientSession(client, settings, () => turn.give(), !isIdle);
+        return new ClientSession(client, settings, () => turn.release(), !isIdle);
       } catch (error) {
-        turn.give();
+        turn.release();
         throw error;
       }
     },

@@ -1,8 +1,7 @@
 /** A session: one connection while it serves a transaction, a stream, a function or one query. */
-import { throwIfDone, type Context } from "../index.ts";
+import { Semaphore, throwIfDone, type Context } from "../index.ts";
 import {
   NothingCommittedError,
-  Places,
   rollBackLeftover,
   runStoppable,
   type Session,
@@ -70,7 +69,7 @@ async function startSession(
 class PostgresSession implements Session<TransactionOptions> {
   readonly #connection: LeasedConnection;
   readonly #settings: Settings;
-  readonly #turn = new Places(1);
+  readonly #turns = new Semaphore(1);
   /** Whether a query has failed, so that the driver may miscount the rows of the next one. */
   #mayMiscountRows = false;
   #isBroken = false;
@@ -90,7 +89,7 @@ class PostgresSession implements Session<TransactionOptions> {
 
   /** Runs queries one at a time. */
   async run(ctx: Context, query: Query, options?: QueryOptions): Promise<unknown> {
-    await this.#turn.take(ctx);
+    const turn = await this.#turns.acquire(ctx);
     try {
       if (this.#mayMiscountRows) await this.#resetRowCount(ctx);
       const running = new RunningQuery(query, this.#connection, this.#settings, options);
@@ -103,7 +102,7 @@ class PostgresSession implements Session<TransactionOptions> {
         this.#mayBeInTransaction = running.mayHaveBegunTransaction;
       }
     } finally {
-      this.#turn.give();
+      turn.release();
     }
   }
 
@@ -154,14 +153,14 @@ class PostgresSession implements Session<TransactionOptions> {
       );
     }
     return new StreamQuery(ctx, query, this.#connection, this.#settings, rows, async (running) => {
-      await this.#turn.take(ctx);
+      const turn = await this.#turns.acquire(ctx);
       try {
         return await runStoppable(ctx, running, this.#settings.stopTimeout);
       } catch (error) {
         this.#recordFailure(running, error);
         throw error;
       } finally {
-        this.#turn.give();
+        turn.release();
       }
     });
   }

@@ -216,8 +216,8 @@ export const group = {
     },
     {
       name: "no warning says that a call waited for a place of its own caller",
-      file: "src/adapter/places.ts",
-      find: "explainWait(this, ctx);",
+      file: "src/adapter/take-place.ts",
+      find: "explainWait(places, ctx);",
       replace: "void explainWait;",
       tests: ["src/adapter/held-connection.test.ts > in its places"],
     },

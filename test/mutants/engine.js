@@ -21,8 +21,8 @@ export const group = {
     {
       name: "the next operation begins before the stopped one has ended",
       file: "src/adapter/engine/interrupt.ts",
-      find: "void released.then(() => places.give());",
-      replace: "places.give();",
+      find: "void released.then(() => place.release());",
+      replace: "place.release();",
       tests: ["src/adapter/engine/interrupt.test.ts"],
     },
     {
@@ -49,8 +49,8 @@ export const group = {
     {
       name: "an engine's session keeps its place",
       file: "src/adapter/engine/session.ts",
-      find: "    this.#source.places.give();\n    this.turns.places.give();",
-      replace: "    this.turns.places.give();",
+      find: "    this.#place.release();\n    turn.release();",
+      replace: "    turn.release();",
       tests: ["src/adapter/engine/session.test.ts"],
     },
   ],

@@ -106,7 +106,7 @@ export const group = {
     {
       name: "clients that leave again and again get a cancel request each",
       file: "src/adapter/postgresql/cancel-places.ts",
-      find: "  await places.take(ctx);\n",
+      find: "    place = await places.acquire(ctx);\n",
       replace: "",
       tests: ["src/adapter/postgresql/cancel-request.test.ts > a server"],
     },

@@ -8,9 +8,9 @@ import {
   working,
   type CancelableContext,
   type Context,
+  Semaphore,
 } from "../../index.ts";
 import { Deferred, rejection, watchReports } from "../../../test/support/reports.ts";
-import { Places } from "../places.ts";
 import { runInterruptible, type InterruptibleOperation } from "./interrupt.ts";
 
 const warnings = watchReports();
@@ -26,7 +26,7 @@ const settle = () => vi.advanceTimersByTimeAsync(0);
 class TestOperation implements InterruptibleOperation<string, string> {
   readonly kind = "test.query";
   readonly what = "SELECT 1";
-  readonly places: Places;
+  readonly places: Semaphore;
   readonly events: string[] = [];
   readonly opened = new Deferred<string>();
   readonly used = new Deferred<string>();
@@ -34,7 +34,7 @@ class TestOperation implements InterruptibleOperation<string, string> {
   openCtx: Context | undefined;
   interrupts = 0;
 
-  constructor(places = new Places(1)) {
+  constructor(places = new Semaphore(1)) {
     this.places = places;
   }
   open(ctx: Context): Promise<string> {
@@ -103,26 +103,26 @@ describe("an operation of an engine", () => {
   });
 
   test("waits for a place, and is not in the ledger until it has one", async () => {
-    const places = new Places(1);
-    await places.take(background());
+    const places = new Semaphore(1);
+    const place = await places.acquire(background());
     const operation = new TestOperation(places);
     const { ctx } = await start(operation);
     expect(operation.events).toEqual([]);
     expect(working(ctx)).toEqual([]);
-    places.give();
+    place.release();
     await settle();
     expect(operation.events).toEqual(["open"]);
   });
 
   test("whose context ends while it waits for a place is never opened, and takes no place", async () => {
-    const places = new Places(1);
-    await places.take(background());
+    const places = new Semaphore(1);
+    const place = await places.acquire(background());
     const operation = new TestOperation(places);
     const { ctx, state } = await start(operation);
     ctx.cancel();
     await settle();
     expect(state.outcome).toEqual({ error: ctx.err() });
-    places.give();
+    place.release();
     expect(places.free).toBe(1);
     expect(operation.events).toEqual([]);
   });

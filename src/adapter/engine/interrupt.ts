@@ -7,9 +7,9 @@
  * - An engine ignores an interrupt that comes before the operation has begun. The interrupt is
  *   therefore repeated until the operation ends.
  */
-import { throwIfDone, type Context } from "../../index.ts";
-import type { Places } from "../places.ts";
+import { throwIfDone, type Context, type Semaphore } from "../../index.ts";
 import { runStoppable } from "../stoppable.ts";
+import { takePlace } from "../take-place.ts";
 
 /**
  * What an engine's adapter says about one operation. `R` is the resource that the operation uses,
@@ -21,7 +21,7 @@ export interface InterruptibleOperation<R, T> {
   /** The description of the work for the ledger: the SQL text. */
   readonly what: string;
   /** Where the operation waits for its turn. Operations on one connection share a single place. */
-  readonly places: Places;
+  readonly places: Semaphore;
   /**
    * Returns the resource when it is the operation's turn. It is never interrupted. If `ctx` ends
    * before it has returned, the caller gets `ctx.err()` at once, because the engine has not begun the
@@ -63,7 +63,7 @@ export async function runInterruptible<R, T>(
   operation: InterruptibleOperation<R, T>,
 ): Promise<T> {
   const { kind, what, places } = operation;
-  await places.take(ctx);
+  const place = await takePlace(places, ctx);
   let isOpening = true;
   let inUse: { resource: R } | undefined;
   let isStopping = false;
@@ -128,6 +128,6 @@ export async function runInterruptible<R, T>(
       },
     });
   } finally {
-    void released.then(() => places.give());
+    void released.then(() => place.release());
   }
 }

@@ -1,9 +1,8 @@
 /** The life of an engine's session, with connections that the tests control. */
 import { describe, expect, test } from "vitest";
-import { background, withCancel, type Context } from "../../index.ts";
+import { background, withCancel, type Context, Semaphore, type Permit } from "../../index.ts";
 import { flush, turn } from "../../../test/support.ts";
 import { adapterThrew, Deferred, rejection, watchReports } from "../../../test/support/reports.ts";
-import { Places } from "../places.ts";
 import type { Stream } from "../session.ts";
 import { engineSessions, EngineSession, type ConnectionSource } from "./session.ts";
 
@@ -11,7 +10,7 @@ const warnings = watchReports();
 
 /** A source of connections that are strings. `events` lists what it and its sessions did. */
 class TestSource implements ConnectionSource<string> {
-  readonly places = new Places(1);
+  readonly places = new Semaphore(1);
   readonly events: string[] = [];
   onOpen: () => string | Promise<string> = () => "connection";
   onClose: () => void | Promise<void> = () => undefined;
@@ -34,15 +33,15 @@ class TestSession extends EngineSession<string, { mode: string }> {
   onCheckCommit: () => void = () => undefined;
   readonly #events: string[];
 
-  constructor(source: TestSource, connection: string) {
-    super(source, connection);
+  constructor(source: TestSource, connection: string, place: Permit) {
+    super(source, connection, place);
     this.#events = source.events;
   }
   open(): Stream {
     throw new Error("no test opens a stream");
   }
   async execute(ctx: Context, sql: string): Promise<void> {
-    await this.turns.places.take(ctx);
+    const turn = await this.turns.places.acquire(ctx);
     let wasStopped = false;
     try {
       const connection = await this.turns.open();
@@ -54,7 +53,7 @@ class TestSession extends EngineSession<string, { mode: string }> {
       throw error;
     } finally {
       await this.turns.close("connection", wasStopped);
-      this.turns.places.give();
+      turn.release();
     }
   }
   async reset(ctx: Context): Promise<void> {
@@ -82,8 +81,8 @@ const STOPPED = new Error("stopped");
 
 async function take(source: TestSource, ctx = background()): Promise<TestSession> {
   let session!: TestSession;
-  const create = (connection: string): TestSession =>
-    (session = new TestSession(source, connection));
+  const create = (connection: string, place: Permit): TestSession =>
+    (session = new TestSession(source, connection, place));
   expect(await engineSessions(source, create).take(ctx)).toBe(session);
   return session;
 }
@@ -317,7 +316,7 @@ test("a session of an engine that ends transactions by itself can refuse each op
     }
   }
   const source = new TestSource();
-  const session = new Checked(source, "connection");
+  const session = new Checked(source, "connection", await source.places.acquire(background()));
   await session.transactionSteps(undefined).begin(background());
   expect(await rejection(session.execute(background(), "INSERT"))).toBe(ended);
   expect(source.events).toEqual(["connection: BEGIN"]);

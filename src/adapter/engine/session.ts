@@ -1,8 +1,8 @@
 /** A connection to an engine while it serves a transaction, a stream or a function. */
-import { background, throwIfDone, type Context } from "../../index.ts";
+import { background, Semaphore, throwIfDone, type Context, type Permit } from "../../index.ts";
 import { callAdapter } from "../call-adapter.ts";
-import { Places } from "../places.ts";
 import type { Session, SessionSource, Statement, Stream } from "../session.ts";
+import { takePlace } from "../take-place.ts";
 import type { TransactionSteps } from "../transaction.ts";
 
 /** The source of connections for operations and sessions. */
@@ -10,7 +10,7 @@ export interface ConnectionSource<C> {
   /**
    * One place for each operation or session that may run at once. Each takes a place before `open`.
    */
-  readonly places: Places;
+  readonly places: Semaphore;
   open(): C | PromiseLike<C>;
   /**
    * Takes the connection back, before the place is given back. Rolls back if `mustRollBack`. After
@@ -19,20 +19,23 @@ export interface ConnectionSource<C> {
   close(connection: C, mustRollBack: boolean): void | PromiseLike<void>;
 }
 
-/** Returns sessions that `create` makes, each of one connection of `source`. */
+/**
+ * Returns sessions that `create` makes, each of one connection of `source`. A session releases its
+ * place when it ends.
+ */
 export function engineSessions<C, O>(
   source: ConnectionSource<C>,
-  create: (connection: C) => EngineSession<C, O>,
+  create: (connection: C, place: Permit) => EngineSession<C, O>,
 ): SessionSource<O> {
   return {
     isCallersOwn: true,
     pool: source.places,
     async take(ctx) {
-      await source.places.take(ctx);
+      const place = await takePlace(source.places, ctx);
       try {
-        return create(await source.open());
+        return create(await source.open(), place);
       } catch (error) {
-        source.places.give();
+        place.release();
         throw error;
       }
     },
@@ -52,14 +55,17 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
   /** Whether a transaction that this session began is open. */
   protected isInTransaction = false;
   readonly #source: ConnectionSource<C>;
+  readonly #place: Permit;
   #isReturned = false;
   #isDestroyed = false;
 
-  constructor(source: ConnectionSource<C>, connection: C) {
+  /** `place` is the place of `source` that the session holds. */
+  constructor(source: ConnectionSource<C>, connection: C, place: Permit) {
     this.#source = source;
+    this.#place = place;
     this.connection = connection;
     this.turns = {
-      places: new Places(1),
+      places: new Semaphore(1),
       open: () => {
         if (this.#isReturned) {
           throw new TypeError(
@@ -130,7 +136,7 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
   }
 
   async #end(): Promise<void> {
-    await this.turns.places.take(background());
+    const turn = await this.turns.places.acquire(background());
     this.#isReturned = true;
     try {
       await this.#source.close(this.connection, this.#isDestroyed);
@@ -139,7 +145,7 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
         throw error;
       });
     }
-    this.#source.places.give();
-    this.turns.places.give();
+    this.#place.release();
+    turn.release();
   }
 }

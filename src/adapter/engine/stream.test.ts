@@ -1,8 +1,14 @@
 /** How a stream of an engine is read, left and stopped, with an engine that the tests control. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { background, stopped, withCancel, withLedger, type Context } from "../../index.ts";
+import {
+  background,
+  stopped,
+  withCancel,
+  withLedger,
+  type Context,
+  Semaphore,
+} from "../../index.ts";
 import { Deferred, rejection, watchReports } from "../../../test/support/reports.ts";
-import { Places } from "../places.ts";
 import { EngineStream, type StreamOperation } from "./stream.ts";
 
 watchReports();
@@ -18,7 +24,7 @@ const settle = () => vi.advanceTimersByTimeAsync(0);
 class TestOperation implements StreamOperation<string, number> {
   readonly kind = "test.stream";
   readonly what = "SELECT n";
-  readonly places = new Places(1);
+  readonly places = new Semaphore(1);
   readonly events: string[] = [];
   readonly finished = new Deferred();
   batch = new Deferred<readonly number[] | undefined>();
@@ -282,7 +288,7 @@ describe("a stream of an engine whose context ends", () => {
 
   test("while it waits for its turn is never opened, and throws that error", async () => {
     const operation = new TestOperation();
-    await operation.places.take(background());
+    await operation.places.acquire(background());
     const { ctx, stream, state } = await start(operation);
     ctx.cancel();
     expect(await rejection(stream.next())).toBe(ctx.err());

@@ -4,17 +4,16 @@
  * cannot be stopped, because an interrupt acts only after it has begun. So statements wait here, and
  * leave as soon as their context ends.
  */
-import type { Context } from "../../index.ts";
-import { Places } from "../places.ts";
+import { Semaphore, type Context } from "../../index.ts";
 
 export class EngineThreads {
-  readonly #all: Places;
-  readonly #allButOne: Places;
+  readonly #all: Semaphore;
+  readonly #allButOne: Semaphore;
 
   /** `count` is the number of threads of the engine, from 1. */
   constructor(count: number) {
-    this.#all = new Places(count);
-    this.#allButOne = new Places(Math.max(1, count - 1));
+    this.#all = new Semaphore(count);
+    this.#allButOne = new Semaphore(Math.max(1, count - 1));
   }
 
   /**
@@ -23,16 +22,15 @@ export class EngineThreads {
    * repeatedly. Rejects with `ctx.err()` as soon as `ctx` ends.
    */
   async take(ctx: Context): Promise<() => void> {
-    await this.#allButOne.take(ctx);
-    const give = once(() => this.#allButOne.give());
+    const turn = await this.#allButOne.acquire(ctx);
     try {
       const giveLast = await this.takeLast(ctx);
       return () => {
         giveLast();
-        give();
+        turn.release();
       };
     } catch (error) {
-      give();
+      turn.release();
       throw error;
     }
   }
@@ -42,17 +40,9 @@ export class EngineThreads {
    * that holds locks. The statements that hold the other threads may wait for these locks.
    */
   async takeLast(ctx: Context): Promise<() => void> {
-    await this.#all.take(ctx);
-    return once(() => this.#all.give());
+    const thread = await this.#all.acquire(ctx);
+    return () => thread.release();
   }
-}
-
-function once(fn: () => void): () => void {
-  let wasCalled = false;
-  return () => {
-    if (!wasCalled) fn();
-    wasCalled = true;
-  };
 }
 
 /** Returns the number of threads that an environment variable sets, or `fallback` if it sets none. */

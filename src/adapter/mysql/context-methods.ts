@@ -1,12 +1,12 @@
 /** The methods that `withContext` returns for a pool or a connection of any MySQL driver. */
-import type { Context } from "../../index.ts";
+import { Semaphore, type Context } from "../../index.ts";
 import { handOverAll } from "../hand-over.ts";
 import { lease } from "../lease.ts";
 import { needContext, showCaller } from "../misuse.ts";
-import { Places } from "../places.ts";
 import type { SessionSource } from "../session.ts";
 import { sessionMethods } from "../sessions.ts";
 import type { Settings } from "../settings.ts";
+import { takePlace } from "../take-place.ts";
 import type { MysqlDriver, MysqlPool } from "./driver.ts";
 import { KillConnections } from "./kill.ts";
 import { MysqlSession, type SessionOptions } from "./session.ts";
@@ -46,16 +46,16 @@ export function connectionMethods<C>(
   settings: Settings,
 ): object {
   const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
-  const turn = getOrCreate(turnOf, owner, () => new Places(1));
-  return contextMethods(driver, settings, { pool: turn, isCallersOwn: true }, async (ctx) => {
-    await turn.take(ctx);
-    const giveBack = (): void => turn.give();
+  const turns = getOrCreate(turnsOf, owner, () => new Semaphore(1));
+  return contextMethods(driver, settings, { pool: turns, isCallersOwn: true }, async (ctx) => {
+    const turn = await takePlace(turns, ctx);
+    const giveBack = (): void => turn.release();
     return openSession(driver, connection, { killConnections, settings, giveBack });
   });
 }
 
 const killConnectionsOf = new WeakMap<object, KillConnections>();
-const turnOf = new WeakMap<object, Places>();
+const turnsOf = new WeakMap<object, Semaphore>();
 
 function getOrCreate<T>(map: WeakMap<object, T>, key: object, create: () => T): T {
   let value = map.get(key);

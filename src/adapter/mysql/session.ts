@@ -1,8 +1,7 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
-import type { Context } from "../../index.ts";
+import { Semaphore, type Context } from "../../index.ts";
 import { rollBackLeftover } from "../leftover-transaction.ts";
 import type { StopProof } from "../operation.ts";
-import { Places } from "../places.ts";
 import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
@@ -37,7 +36,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   readonly statements: Readonly<Record<string, Statement>>;
   readonly #options: SessionOptions;
   readonly #settings: Settings;
-  readonly #turn = new Places(1);
+  readonly #turns = new Semaphore(1);
   readonly #preparation: Preparation;
   #wasKilled = false;
   #isDestroyed = false;
@@ -117,13 +116,13 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     statement: RunningStatement<T>,
     args?: StatementArguments,
   ): Promise<T> {
-    await this.#turn.take(ctx);
+    const turn = await this.#turns.acquire(ctx);
     try {
       this.transaction.check();
       if (args !== undefined) await this.#preparation.before(ctx, args);
       return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
-      this.#turn.give();
+      turn.release();
     }
   }
 

@@ -1,6 +1,5 @@
 /** How many connections for cancel requests a server gets at a time. */
-import type { Context } from "../../index.ts";
-import { Places } from "../places.ts";
+import { Semaphore, type Context, type Permit } from "../../index.ts";
 
 /**
  * Each connection for a cancel request costs the server a process, and over TLS a handshake. Clients
@@ -9,7 +8,7 @@ import { Places } from "../places.ts";
  */
 const AT_ONCE = 8;
 
-const placesByServer = new Map<unknown, Places>();
+const placesByServer = new Map<unknown, Semaphore>();
 
 /**
  * Calls `send` when `server`, a string or an object that stands for it, has a place for one more
@@ -20,13 +19,16 @@ export async function withCancelPlace<T>(
   ctx: Context,
   send: () => Promise<T>,
 ): Promise<T> {
-  const places = placesByServer.get(server) ?? new Places(AT_ONCE);
+  const places = placesByServer.get(server) ?? new Semaphore(AT_ONCE);
   placesByServer.set(server, places);
-  await places.take(ctx);
+  let place: Permit | undefined;
   try {
+    place = await places.acquire(ctx);
     return await send();
   } finally {
-    places.give();
-    if (places.free === AT_ONCE) placesByServer.delete(server);
+    place?.release();
+    // Also after a rejection, which can give back the last place. By then, the server may have others.
+    const isUnused = places.free === AT_ONCE && placesByServer.get(server) === places;
+    if (isUnused) placesByServer.delete(server);
   }
 }

@@ -8,8 +8,7 @@
  * A connection runs one command at a time. It is free again when the command has settled and no
  * UNBLOCK for it is on its way. It never reconnects, because a new connection has another CLIENT ID.
  */
-import { afterFunc, throwIfDone, type Context } from "../../index.ts";
-import { Places } from "../places.ts";
+import { afterFunc, Semaphore, throwIfDone, type Context } from "../../index.ts";
 import { runStoppable } from "../stoppable.ts";
 import { OwnConnection, type DriverConnection } from "./own-connection.ts";
 
@@ -27,7 +26,7 @@ const UNBLOCK_EVERY = 3;
 
 export class BlockingCommands<C extends DriverConnection> {
   readonly #options: BlockingOptions<C>;
-  readonly #places: Places;
+  readonly #places: Semaphore;
   readonly #connections = new Set<OwnConnection<C>>();
   #idle: OwnConnection<C>[] = [];
   /** The connection that sends UNBLOCK. */
@@ -36,7 +35,7 @@ export class BlockingCommands<C extends DriverConnection> {
 
   constructor(options: BlockingOptions<C>) {
     this.#options = options;
-    this.#places = new Places(options.max);
+    this.#places = new Semaphore(options.max);
   }
 
   /**
@@ -45,14 +44,14 @@ export class BlockingCommands<C extends DriverConnection> {
    */
   async run<T>(ctx: Context, what: string, use: (driver: C) => PromiseLike<T>): Promise<T> {
     throwIfDone(ctx);
-    await this.#places.take(ctx);
+    const place = await this.#places.acquire(ctx);
     let connection: OwnConnection<C> | undefined;
     try {
       connection = await this.#take(ctx);
       return await this.#runOn(connection, ctx, what, use);
     } finally {
       if (connection?.state === "ready") this.#idle.push(connection);
-      this.#places.give();
+      place.release();
     }
   }
 

@@ -1,7 +1,14 @@
 /** `admission`: refuses work that would probably miss its deadline, before the work starts. */
 import { needContext, needFunction } from "../../adapter/misuse.ts";
-import { Places } from "../../adapter/places.ts";
-import { isContextError, remaining, startWork, throwIfDone, type Context } from "../../index.ts";
+import {
+  isContextError,
+  remaining,
+  Semaphore,
+  startWork,
+  throwIfDone,
+  type Context,
+  type Permit,
+} from "../../index.ts";
 import { checkOptions, now, show } from "../../internal.ts";
 import { OverloadedError } from "../request/causes.ts";
 import { statusOf } from "../respond/status.ts";
@@ -97,7 +104,7 @@ class Gate implements Admission {
   readonly #concurrency: number;
   readonly #maxQueue: number;
   readonly #name: string | undefined;
-  readonly #places: Places;
+  readonly #places: Semaphore;
   readonly #cost = new Cost();
   #running = 0;
   /** When a run last started or ended. */
@@ -112,7 +119,7 @@ class Gate implements Admission {
     this.#concurrency = checkCount(concurrency, 1, "concurrency");
     this.#maxQueue = checkCount(maxQueue, 0, "maxQueue");
     this.#name = name;
-    this.#places = new Places(concurrency);
+    this.#places = new Semaphore(concurrency);
     if (cost !== undefined) this.#cost.replace(cost);
   }
 
@@ -132,7 +139,7 @@ class Gate implements Admission {
     needContext(ctx, "run(ctx, fn)");
     needFunction(fn, "run(ctx, fn)");
     throwIfDone(ctx);
-    await this.#takePlace(ctx);
+    const place = await this.#takePlace(ctx);
     this.#running++;
     const startedAt = (this.#lastActivity = now());
     const duration = (): number => now() - startedAt;
@@ -153,31 +160,32 @@ class Gate implements Admission {
       this.#cost.addHold(duration());
       this.#lastActivity = now();
       this.#running--;
-      this.#places.give();
+      place.release();
     }
   }
 
   /** Takes a place, perhaps after a wait. Throws if the run may not start. */
-  async #takePlace(ctx: Context): Promise<void> {
+  async #takePlace(ctx: Context): Promise<Permit> {
     if (this.#places.free > 0) {
       this.#checkTime(ctx, 0);
-      await this.#places.take(ctx);
-      return;
+      return await this.#places.acquire(ctx);
     }
     const { waiting } = this.#places;
     if (waiting >= this.#maxQueue) throw this.#overloaded(`the queue is full (${waiting} waiting)`);
     this.#checkTime(ctx, this.#predictedWait());
     const work = startWork(ctx, "admission.wait", this.#name);
+    let place: Permit;
     try {
-      await this.#places.take(ctx);
+      place = await this.#places.acquire(ctx);
     } finally {
       work.end();
     }
     try {
       throwIfDone(ctx);
       this.#checkTime(ctx, 0); // the wait may have been longer than predicted
+      return place;
     } catch (error) {
-      this.#places.give();
+      place.release();
       throw error;
     }
   }

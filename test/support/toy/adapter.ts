@@ -1,7 +1,6 @@
 /** An adapter for the toy driver, written with `eightysix/adapter` alone. It can be broken on purpose. */
 import {
   lease,
-  Places,
   RowBuffer,
   runStoppable,
   sessionMethods,
@@ -11,7 +10,14 @@ import {
   type StopProof,
   type Stream,
 } from "../../../src/adapter/index.ts";
-import { afterFunc, background, orDone, throwIfDone, type Context } from "../../../src/index.ts";
+import {
+  afterFunc,
+  background,
+  orDone,
+  Semaphore,
+  throwIfDone,
+  type Context,
+} from "../../../src/index.ts";
 import type { Breach } from "./breaches.ts";
 import { stopRequest, ToyError, type ToyConnection, type ToyPool } from "./driver.ts";
 
@@ -62,9 +68,9 @@ async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Pr
     pool.giveBack(connection);
   }
   const connection = await takeConnection(ctx, pool, breach);
-  const turn = new Places(1);
+  const turns = new Semaphore(1);
   const execute = async (ctx: Context, line: string): Promise<string> => {
-    await turn.take(ctx);
+    const turn = await turns.acquire(ctx);
     try {
       const statement = new Statement(ctx, line, connection, pool, breach);
       const answer = await runStoppable(
@@ -75,7 +81,7 @@ async function openSession(ctx: Context, pool: ToyPool, options: ToyOptions): Pr
       if (breach?.startsWith("drops a result")) throwIfDone(ctx);
       return answer;
     } finally {
-      turn.give();
+      turn.release();
     }
   };
   let isInTransaction = false;

@@ -1,0 +1,76 @@
+/** @type {import("./mutant.ts").Group} */
+export const group = {
+  needsServers: false,
+  mutants: [
+    {
+      name: "tokens that are given back are lost",
+      file: "src/tasks/semaphore.ts",
+      find: "    this.#free += weight;\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a permit gives its tokens back twice",
+      file: "src/tasks/semaphore.ts",
+      find: "    this.#weight = 0;\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller overtakes those that wait",
+      file: "src/tasks/semaphore.ts",
+      find: "if (this.#queue.first !== undefined || this.#free < weight) return undefined;",
+      replace: "if (this.#free < weight) return undefined;",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller whose context ended after the grant keeps its tokens",
+      file: "src/tasks/semaphore.ts",
+      find: "      granted.release();\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller whose context ended after the grant gets its tokens",
+      file: "src/tasks/semaphore.ts",
+      find: "      throwIfDone(ctx); // it may have ended since the tokens were granted\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "`use` starts its function after the end of the context",
+      file: "src/tasks/semaphore.ts",
+      find: "    try {\n      throwIfDone(ctx);\n      return await runAndEnd",
+      replace: "    try {\n      return await runAndEnd",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller that asks for more tokens than there are blocks the others",
+      file: "src/tasks/semaphore.ts",
+      find: "      if (weight > this.#size) return;\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "when the first caller leaves, those behind it are not served",
+      file: "src/tasks/wait-queue.ts",
+      find: "    if (this.#leave()) this.#queue.onLeave();",
+      replace: "    this.#leave();",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller stays in the queue after its context ended",
+      file: "src/tasks/wait-queue.ts",
+      find: "    if (this.#leave()) this.#queue.onLeave();",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+    {
+      name: "a caller that was served goes on watching its context",
+      file: "src/tasks/wait-queue.ts",
+      find: "    this.unregister();\n",
+      replace: "",
+      tests: ["src/tasks/semaphore.test.ts"],
+    },
+  ],
+};
