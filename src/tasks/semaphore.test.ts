@@ -428,10 +428,11 @@ describe("wrong arguments", () => {
 });
 
 describe("under a foreign context", () => {
-  /** A context of the program's own. `onAsk` runs in `err()`, and `onForget` when a listener goes. */
+  /** A context of the program's own, with code that runs in `err()`, and as a listener comes and goes. */
   class Own implements Context {
     readonly #ctx = withCancel(background());
     onAsk = (): void => undefined;
+    onListen = (): void => undefined;
     onForget = (): void => undefined;
     deadline = (): undefined => undefined;
     value<T, D>(key: Key<T, D>): T | D {
@@ -445,6 +446,7 @@ describe("under a foreign context", () => {
       return this.#ctx.err();
     }
     afterFunc(fn: () => void): () => unknown {
+      this.onListen();
       const stop = afterFunc(this.#ctx, fn);
       return () => {
         this.onForget();
@@ -493,6 +495,16 @@ describe("under a foreign context", () => {
     granted.onAsk = ctx.onAsk; // after the grant
     await expect(waiting).rejects.toBe(failure);
     expect(counts(semaphore)).toEqual([1, 0]);
+  });
+
+  test("a caller does not wait for a token that its code releases when the wait begins", async () => {
+    const semaphore = new Semaphore(1);
+    const held = semaphore.tryAcquire()!;
+    const ctx = new Own();
+    ctx.onListen = () => held.release();
+    const permit = await semaphore.acquire(ctx);
+    expect(counts(semaphore)).toEqual([0, 0]);
+    permit.release();
   });
 
   test("no token is granted twice if its code uses the semaphore", async () => {
