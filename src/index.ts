@@ -45,6 +45,7 @@ export type { Receipt, Work, WorkInfo } from "./work/types.ts";
 // Tasks
 export type { Task, TaskResult, TaskResults } from "./tasks/task.ts";
 export { all, type AllOptions } from "./tasks/all.ts";
+export { group, type Group, type GroupOptions } from "./tasks/group.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";

@@ -1,4 +1,4 @@
-import { describe, expect, expectTypeOf, test } from "vitest";
+import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { flush } from "../../test/support.ts";
 import {
   all,
@@ -66,6 +66,8 @@ describe("all", () => {
     const task = (i: number) => async () => {
       started.push(i);
       await flush();
+      if (i === 0) return;
+      await flush();
       if (i === 1) throw new Error("failed");
     };
     await expect(all(background(), [0, 1, 2, 3, 4].map(task), { limit: 2 })).rejects.toThrow(
@@ -105,6 +107,27 @@ describe("all", () => {
     const running = all(ctx, [async () => flush().then(() => 1)]);
     ctx.cancel();
     await expect(running).resolves.toEqual([1]);
+  });
+
+  test("starts nothing under a context that is done, and rejects with its error", async () => {
+    const ctx = withCancel(background());
+    ctx.cancel();
+    const task = vi.fn();
+    await expect(all(ctx, [task])).rejects.toBe(ctx.err());
+    await expect(all(ctx, [])).rejects.toBe(ctx.err());
+    expect(task).not.toHaveBeenCalled();
+  });
+
+  test("puts later failures into `suppressed` of the first one", async () => {
+    const failure = new Error("first");
+    const later = new Error("cleanup");
+    const running = all(background(), [
+      (ctx) => sleep(ctx, 1_000).catch(() => Promise.reject(later)),
+      (ctx) => sleep(ctx, 1_000),
+      () => Promise.reject(failure),
+    ]);
+    await expect(running).rejects.toBe(failure);
+    expect(failure).toHaveProperty("suppressed", [later]);
   });
 
   test("leaves no watch on its context", async () => {

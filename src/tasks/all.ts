@@ -1,8 +1,8 @@
 import { checkContext } from "../core/check-context.ts";
 import { checkOptions } from "../core/check.ts";
+import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
-import { withCancel } from "../core/derive.ts";
-import { finish } from "../core/handle.ts";
+import { RunningTasks } from "./running-tasks.ts";
 import { checkLimit, checkTasks, type Task, type TaskResults } from "./task.ts";
 
 /** The options of `all`. */
@@ -18,10 +18,11 @@ export interface AllOptions {
  *
  * If a task fails, `all` cancels the context of the others with that error as the cause, waits
  * until they have settled, and then rejects with that error. So no task outlives the call. A task
- * that has not started by then does not start.
+ * that has not started by then does not start. Later failures are in the error's `suppressed`, as
+ * in `group`.
  *
  * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns
- * their results.
+ * their results. If `ctx` is done already, no task starts.
  *
  * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is not
  * a whole number of at least 1.
@@ -42,30 +43,9 @@ export async function all<const T extends readonly Task<unknown>[]>(
   const { limit = Infinity } = options ?? {};
   checkTasks(tasks, "all");
   checkLimit(limit, "all");
+  throwIfDone(ctx);
 
-  const group = withCancel(ctx);
-  const results: unknown[] = new Array(tasks.length);
-  let failed = false;
-  let failure: unknown;
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < tasks.length && !failed) {
-      const index = next++;
-      try {
-        // A task that has not started when the group ends does not start.
-        const err = group.err();
-        if (err !== undefined) throw err;
-        results[index] = await (tasks[index] as Task<unknown>)(group);
-      } catch (error) {
-        if (failed) return;
-        failed = true;
-        failure = error;
-        group.cancel(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, lane));
-  finish(group);
-  if (failed) throw failure;
-  return results as never;
+  const running = new RunningTasks(ctx, limit);
+  const results = () => Promise.all(tasks.map((task) => running.go(task)));
+  return (await running.join(results)) as TaskResults<T>;
 }
