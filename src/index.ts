@@ -45,6 +45,11 @@ export type { Receipt, Work, WorkInfo } from "./work/types.ts";
 // Tasks
 export type { Task, TaskResult, TaskResults } from "./tasks/task.ts";
 export { all, type AllOptions } from "./tasks/all.ts";
+export {
+  allSettled,
+  type AllSettledOptions,
+  type TaskSettledResults,
+} from "./tasks/all-settled.ts";
 export { group, type Group, type GroupOptions } from "./tasks/group.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";

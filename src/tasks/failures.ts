@@ -69,7 +69,7 @@ export class Failures {
         "EIGHTYSIX_SUPPRESSED",
         "a task failed after the first failure, whose error cannot carry the later one; subscribe to the channel eightysix:task.suppressed",
         stack,
-        `${describe(suppressed)}\n${stack}`,
+        `${describe(suppressed)}\nThe call whose task failed:\n${stack}`,
       );
     }
   }

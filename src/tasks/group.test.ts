@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { flush } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
+import { foreignContext } from "../../test/support/foreign-context.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { isWatched } from "../core/tree.ts";
 import {
@@ -18,16 +19,6 @@ import {
   type Group,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
-
-/** A context that is no handle of this package. */
-const foreign = (inner: Context): Context => ({
-  deadline: () => inner.deadline(),
-  get signal() {
-    return inner.signal;
-  },
-  err: () => inner.err(),
-  value: (k) => inner.value(k),
-});
 
 describe("group", () => {
   watchReports();
@@ -316,10 +307,10 @@ describe("group", () => {
 
   test("runs under a foreign context", async () => {
     const ctx = withCancel(background());
-    const running = group(foreign(ctx), (g) => g.go((ctx) => sleep(ctx, 1e6)));
+    const running = group(foreignContext(ctx), (g) => g.go((ctx) => sleep(ctx, 1e6)));
     ctx.cancel("why");
     expect(await rejection(running)).toBe(ctx.err());
-    expect(await group(foreign(background()), (g) => g.go(() => 1))).toBe(1);
+    expect(await group(foreignContext(background()), (g) => g.go(() => 1))).toBe(1);
   });
 
   test("a task that waited for its turn runs in the AsyncLocalStorage context of its g.go", async () => {

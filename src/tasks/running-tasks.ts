@@ -15,15 +15,18 @@ export class RunningTasks {
   readonly ctx: CancelableContext;
   readonly failures: Failures;
   readonly #turns: Turns;
+  readonly #isFailFast: boolean;
   /** The call itself, and every task that runs or waits for its turn. */
   #open = 1;
   #resolve!: () => void;
   readonly #ended = new Promise<void>((resolve) => (this.#resolve = resolve));
 
-  constructor(ctx: Context, limit = Infinity) {
+  /** Unless the call is fail-fast, the failure of a task concerns its own promise only. */
+  constructor(ctx: Context, limit: number, isFailFast = true) {
     this.ctx = withCancel(ctx);
     this.failures = new Failures(this.ctx);
     this.#turns = new Turns(this.ctx, limit);
+    this.#isFailFast = isFailFast;
   }
 
   /** Whether the call and all tasks have ended, so that no task can start any more. */
@@ -61,7 +64,7 @@ export class RunningTasks {
         this.#turns.give();
       }
     } catch (error) {
-      this.fail(error);
+      if (this.#isFailFast) this.fail(error);
       throw error;
     } finally {
       this.#close();

@@ -1,0 +1,53 @@
+import { checkContext } from "../core/check-context.ts";
+import { checkOptions } from "../core/check.ts";
+import type { Context } from "../core/context.ts";
+import { RunningTasks } from "./running-tasks.ts";
+import { checkLimit, checkTasks, type Task, type TaskResult } from "./task.ts";
+
+/** The options of `allSettled`. */
+export interface AllSettledOptions {
+  /**
+   * The most tasks that run at the same time. The others start in order. The default is no limit.
+   */
+  limit?: number;
+}
+
+/** The outcomes of a tuple or an array of tasks, in their order. */
+export type TaskSettledResults<T extends readonly Task<unknown>[]> = {
+  -readonly [I in keyof T]: PromiseSettledResult<TaskResult<T[I]>>;
+};
+
+/**
+ * Runs the tasks at the same time, each under a child of `ctx`, and returns their outcomes in order,
+ * in the form of `Promise.allSettled`. It resolves when all tasks have ended. A failure does not
+ * cancel the other tasks.
+ *
+ * If `ctx` ends, the context of the tasks ends too. A task that returns a value nevertheless is
+ * fulfilled. A task that has not started by then does not start, and is rejected with `ctx.err()`. If
+ * `ctx` is done already, that is each of them.
+ *
+ * Rejects only if an argument is wrong: with a TypeError if a task is not a function, and with
+ * a RangeError if `limit` is not a whole number of at least 1.
+ *
+ * @example
+ * const [prices, stock] = await allSettled(ctx, [
+ *   (ctx) => fetchPrices(ctx),
+ *   (ctx) => fetchStock(ctx),
+ * ]);
+ * if (stock.status === "rejected") log(stock.reason);
+ */
+export async function allSettled<const T extends readonly Task<unknown>[]>(
+  ctx: Context,
+  tasks: T,
+  options?: AllSettledOptions,
+): Promise<TaskSettledResults<T>> {
+  checkContext(ctx, "allSettled");
+  checkOptions(options, "allSettled", ["limit"]);
+  const { limit = Infinity } = options ?? {};
+  checkTasks(tasks, "allSettled");
+  checkLimit(limit, "allSettled");
+
+  const running = new RunningTasks(ctx, limit, false);
+  const outcomes = () => Promise.allSettled(tasks.map((task) => running.go(task)));
+  return (await running.join(outcomes)) as TaskSettledResults<T>;
+}
