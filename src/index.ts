@@ -51,6 +51,7 @@ export {
   type TaskSettledResults,
 } from "./tasks/all-settled.ts";
 export { group, type Group, type GroupOptions } from "./tasks/group.ts";
+export { map, type MapOptions } from "./tasks/map.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";

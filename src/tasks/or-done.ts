@@ -1,9 +1,11 @@
-import { afterFunc } from "../core/after-func.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
-import { startWork } from "../work/ledger.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** The kind of work in the ledger. */
+const KIND = "orDone";
 
 /**
  * Waits for a promise, or iterates an async iterable, until `ctx` is done. Then the returned
@@ -28,7 +30,7 @@ export function orDone<T>(
 ): Promise<T> | AsyncIterableIterator<T> {
   checkContext(ctx, "orDone");
   const { then } = Object(source) as Partial<PromiseLike<T>>;
-  if (typeof then === "function") return waitFor(ctx, source as PromiseLike<T>);
+  if (typeof then === "function") return waitFor(ctx, source as PromiseLike<T>, KIND);
   if (
     typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function"
   ) {
@@ -37,22 +39,6 @@ export function orDone<T>(
   throw new TypeError(
     `orDone takes a promise or an async iterable, got ${show(source)}; call the function and pass what it returns`,
   );
-}
-
-function waitFor<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
-  const work = startWork(ctx, "orDone");
-  return new Promise((resolve, reject) => {
-    // The `then` of a thenable that is not a promise can throw or call back at once.
-    const settling = Promise.resolve(promise);
-    const onSettled = (): void => {
-      stop();
-      work.end();
-      resolve(settling);
-    };
-    // Registered before `afterFunc`, so that the result counts if both are ready.
-    settling.then(onSettled, onSettled);
-    const stop = afterFunc(ctx, reject);
-  });
 }
 
 async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGenerator<T> {
@@ -75,14 +61,14 @@ async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGener
   try {
     for (;;) {
       throwIfDone(ctx);
-      const step = await waitFor(ctx, next());
+      const step = await waitFor(ctx, next(), KIND);
       if (step.done === true) return;
       yield step.value;
     }
   } finally {
     if (!isFinished) {
       const returned = callReturn();
-      if (ctx.err() === undefined) await waitFor(ctx, returned);
+      if (ctx.err() === undefined) await waitFor(ctx, returned, KIND);
       else returned.catch(() => undefined);
     }
   }
