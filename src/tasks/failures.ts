@@ -28,10 +28,6 @@ export class Failures {
     this.#ctx = ctx;
   }
 
-  get hasAny(): boolean {
-    return this.#hasFirst;
-  }
-
   /** Records what a task threw. The same error counts once. */
   add(error: unknown): void {
     if (this.#expectsEnd && passesOn(error, this.#ctx.err())) return;
@@ -93,7 +89,6 @@ function passesOn(error: unknown, end: Error | undefined): boolean {
 function attach(error: unknown, later: Iterable<unknown>, ctx: CancelableContext): boolean {
   try {
     if (!isError(error) || findContextError(error) === error) return false;
-    if (!Object.isExtensible(error)) return false;
     const scope = scopeOf(ctx) as Scope;
     const before = written.get(error);
     if (before === undefined ? "suppressed" in error : !isAtOrBelow(before.scope, scope)) {
@@ -105,7 +100,7 @@ function attach(error: unknown, later: Iterable<unknown>, ctx: CancelableContext
     written.set(error, { list, scope });
     return true;
   } catch {
-    return false; // a proxy threw
+    return false; // the error is frozen, or a proxy that throws
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
-import { flush } from "../../test/support.ts";
+import { collected, flush } from "../../test/support.ts";
 import { foreignContext } from "../../test/support/foreign-context.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
 import { scopeOf } from "../core/foreign.ts";
@@ -538,6 +538,16 @@ describe("map", () => {
     await results.next();
     await flush();
     expect(isWatched(scopeOf(ctx)!)).toBe(false);
+  });
+
+  test("retains no result that the loop has taken", async () => {
+    const results = map(background(), source(), (): object => ({}), { limit: 1 });
+    const taken = async (): Promise<WeakRef<object>> =>
+      new WeakRef((await results.next()).value as object);
+    const first = await taken();
+    await taken();
+    expect(await collected(() => first.deref() === undefined)).toBe(true);
+    await results.return?.();
   });
 
   test.each([

@@ -67,7 +67,7 @@ export class Mapping<T, R> {
   }
 
   get #isComplete(): boolean {
-    return this.#source.isFinished && this.#inside === 0 && !this.#tasks.failures.hasAny;
+    return this.#source.isFinished && this.#inside === 0; // a failed item stays inside
   }
 
   get #isReady(): boolean {

@@ -64,7 +64,10 @@ function open<T>(items: Items<T>): AsyncIterator<T> {
   return typeof iterate === "function" ? iterate.call(items) : awaitEach(items as Iterable<T>);
 }
 
-/** Awaits each item, as a for-await loop does. If an item rejects, closes the iterable. */
+/**
+ * Awaits each item, as a for-await loop does. (An async generator awaits what it yields.) If an item
+ * rejects, closes the iterable.
+ */
 async function* awaitEach<T>(items: Iterable<T | PromiseLike<T>>): AsyncGenerator<T> {
-  for (const item of items) yield await item;
+  for (const item of items) yield item;
 }
