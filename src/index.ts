@@ -52,6 +52,9 @@ export {
 } from "./tasks/all-settled.ts";
 export { group, type Group, type GroupOptions } from "./tasks/group.ts";
 export { map, type MapOptions } from "./tasks/map.ts";
+export { any } from "./tasks/any.ts";
+export { race } from "./tasks/race.ts";
+export { Superseded } from "./tasks/superseded.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";
