@@ -20,9 +20,17 @@ export function sleep(ctx: Context, ms: number): Promise<void> {
   const err = ctx.err();
   if (err !== undefined) return Promise.reject(err);
   if (ms <= 0) return Promise.resolve();
+  return sleepUntil(ctx, now() + ms);
+}
+
+/**
+ * Resolves when the monotonic clock has reached `at`, after at least one turn of the event loop. If
+ * `ctx` ends first, it clears its timer and rejects with `ctx.err()`.
+ */
+export function sleepUntil(ctx: Context, at: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const clear = callAt(
-      now() + ms,
+      at,
       () => {
         // If `stop()` returns false, `ctx` ended first, and its callback is about to run.
         if (stop()) resolve();
