@@ -55,6 +55,7 @@ export { map, type MapOptions } from "./tasks/map.ts";
 export { any } from "./tasks/any.ts";
 export { race } from "./tasks/race.ts";
 export { Superseded } from "./tasks/superseded.ts";
+export { hedge, type HedgeOptions } from "./tasks/hedge.ts";
 export { interval } from "./tasks/interval.ts";
 export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
