@@ -8,13 +8,13 @@ export interface Options {
   nodes: string[];
 }
 
-const usage = `npm run bench -- [options]
+const usage = (command: string): string => `${command} -- [options]
   --quick          one short round, for development only
-  --only=<regex>   only the cases whose name matches, e.g. --only='derive|go/'
+  --only=<regex>   only the cases whose name matches, e.g. --only=derive
   --node=<path>    measure this Node as well (repeatable)
   --json           print all figures of all rounds as JSON`;
 
-export function parseOptions(args: string[]): Options {
+export function parseOptions(args: string[], command: string): Options {
   const { values } = parseArgs({
     args,
     options: {
@@ -26,7 +26,7 @@ export function parseOptions(args: string[]): Options {
     },
   });
   if (values.help) {
-    console.log(usage);
+    console.log(usage(command));
     process.exit(0);
   }
   return {

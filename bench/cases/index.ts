@@ -14,6 +14,14 @@ const groups: Record<string, () => Promise<{ cases: Cases }>> = {
   fanout: () => import("./fanout.ts"),
   bytes: () => import("./bytes.ts"),
   effect: () => import("./effect.ts"),
+
+  all: () => import("../tasks/cases/all.ts"),
+  any: () => import("../tasks/cases/any.ts"),
+  checkpoint: () => import("../tasks/cases/checkpoint.ts"),
+  group: () => import("../tasks/cases/group.ts"),
+  hedge: () => import("../tasks/cases/hedge.ts"),
+  map: () => import("../tasks/cases/map.ts"),
+  race: () => import("../tasks/cases/race.ts"),
 };
 
 export async function loadCase(id: string): Promise<Case> {

@@ -1,7 +1,6 @@
 import type { Results } from "../measure/results.ts";
-import { gates, type Gate } from "./gates.ts";
+import type { Gate } from "./gates.ts";
 import type { Table } from "./rows.ts";
-import { tables } from "./tables.ts";
 
 /** One column of results: the figures of one Node, and Go's. */
 export interface Column {
@@ -77,7 +76,7 @@ export function judge(
   return { value, verdict: met ? "met" : "NOT MET" };
 }
 
-function printGates(columns: Column[]): string | undefined {
+function printGates(columns: Column[], gates: Gate[]): string | undefined {
   const body = gates.flatMap((gate) => {
     const judged = columns.map(({ results }) => judge(gate, results));
     if (judged.every(({ verdict }) => verdict === "not measured")) return [];
@@ -93,13 +92,13 @@ function printGates(columns: Column[]): string | undefined {
   return markdown(["Promise", "", ...names], body);
 }
 
-export function report(columns: Column[]): string {
+export function report(columns: Column[], tables: Table[], gates: Gate[]): string {
   const failures = columns.flatMap(({ name, results }) =>
     [...results.failures].map(([id, reason]) => `${id} failed on ${name}: ${reason}`),
   );
   return [
     ...tables.map((table) => printTable(table, columns)),
-    printGates(columns),
+    printGates(columns, gates),
     failures.join("\n"),
   ]
     .filter((part) => part !== undefined && part !== "")

@@ -3,9 +3,20 @@ import { reasonOf } from "./measure/child.ts";
 import { go, node, type Runtime } from "./measure/runtimes.ts";
 import type { Options } from "./options.ts";
 import { aboutRun, heading, versionOf } from "./report/about.ts";
-import { gates } from "./report/gates.ts";
+import type { Gate } from "./report/gates.ts";
 import { judge, report, type Column } from "./report/print.ts";
-import { tables } from "./report/tables.ts";
+import type { Table } from "./report/rows.ts";
+
+/** What one command measures. */
+export interface Suite {
+  /** Such as "npm run bench". */
+  command: string;
+  /** Which case is in which row. Every case in them is measured. */
+  tables: Table[];
+  gates: Gate[];
+  /** The packages of the peers. The names of their cases contain the names of the packages. */
+  peers: string[];
+}
 
 /** One case on one runtime. */
 interface Job {
@@ -22,9 +33,10 @@ interface Job {
  * Runs every case in rounds, each in a process of its own, and prints the tables. Returns false if
  * a promise is not met.
  */
-export async function benchContexts(options: Options): Promise<boolean> {
+export async function runSuite(suite: Suite, options: Options): Promise<boolean> {
+  const { command, tables, gates, peers } = suite;
   const rounds = options.quick ? 1 : 5;
-  const ids = caseIds().filter((id) => options.only?.test(id) ?? true);
+  const ids = caseIds(tables).filter((id) => options.only?.test(id) ?? true);
   const nodes = options.nodes.map((path) => node(path, options.quick));
   const runtimes = [...nodes];
   if (ids.some((id) => id.startsWith("go/"))) runtimes.push(...go(options.quick));
@@ -41,23 +53,30 @@ export async function benchContexts(options: Options): Promise<boolean> {
   progress("");
 
   const names = runtimes.map(({ name }) => name);
-  if (ids.some((id) => id.startsWith("effect/"))) names.push(`Effect ${versionOf("effect")}`);
-  const about = aboutRun(names);
+  const measured = peers.filter((name) => ids.some((id) => id.includes(name)));
+  names.push(...measured.map((name) => `${name} ${versionOf(name)}`));
+  const about = aboutRun(names, command);
   if (options.json) {
-    console.log(JSON.stringify({ about, rounds, runtimes: columns.map(plain) }, null, 2));
+    console.log(
+      JSON.stringify(
+        { about, rounds, runtimes: columns.map((column) => plain(column, gates)) },
+        null,
+        2,
+      ),
+    );
   } else {
     console.log(`${heading(about)}
 CPU time, including the garbage collector; one process for each case${about.pinned ? ", pinned to one core" : ""}; ${rounds === 1 ? "one short round" : `medians of ${rounds} rounds`}.
 × is the row as a multiple of eightysix.
 `);
-    console.log(report(columns));
+    console.log(report(columns, tables, gates));
   }
   return columns.every(
     ({ gated, results }) => !gated || gates.every((g) => judge(g, results).verdict !== "NOT MET"),
   );
 }
 
-const caseIds = (): string[] => [
+const caseIds = (tables: Table[]): string[] => [
   ...new Set(tables.flatMap(({ rows }) => rows.map(({ of }) => of.split("#")[0] ?? ""))),
 ];
 
@@ -81,7 +100,7 @@ async function runJob({ id, runtime, into }: Job, round: number): Promise<void> 
   }
 }
 
-const plain = ({ name, results }: Column): object => ({
+const plain = ({ name, results }: Column, gates: Gate[]): object => ({
   name,
   cases: Object.fromEntries(results.rounds),
   failures: Object.fromEntries(results.failures),

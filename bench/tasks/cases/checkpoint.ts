@@ -1,0 +1,65 @@
+/** Measures how a loop that computes finds out that it should stop, for each turn of the loop. */
+import { setImmediate as immediate } from "node:timers/promises";
+import { background, checkpoint, withTimeout } from "eightysix";
+import type { Cases } from "../../cases/index.ts";
+import { perTurn } from "../../measure/per-op.ts";
+import { check } from "../measure.ts";
+
+export const cases: Cases = {
+  async ours() {
+    const ctx = withTimeout(background(), 3_600_000);
+    let turns = 0;
+    const value = await perTurn(async (n) => {
+      for (let i = 0; i < n; i++) {
+        const turn = checkpoint(ctx);
+        if (turn === undefined) continue;
+        turns++;
+        await turn;
+      }
+    });
+    check(turns > 0);
+    ctx.cancel();
+    return { value };
+  },
+
+  async "ours-await"() {
+    const ctx = withTimeout(background(), 3_600_000);
+    const value = await perTurn(async (n) => {
+      for (let i = 0; i < n; i++) await checkpoint(ctx);
+    });
+    ctx.cancel();
+    return { value };
+  },
+
+  /** Never lets the event loop turn, so nothing can abort the signal in the meantime. */
+  async plain() {
+    const { signal } = new AbortController();
+    const value = await perTurn((n) => {
+      for (let i = 0; i < n; i++) signal.throwIfAborted();
+      return Promise.resolve();
+    });
+    check(!signal.aborted);
+    return { value };
+  },
+
+  async immediate() {
+    const { signal } = new AbortController();
+    const value = await perTurn(async (n) => {
+      for (let i = 0; i < n; i++) {
+        signal.throwIfAborted();
+        await immediate();
+      }
+    });
+    return { value };
+  },
+
+  async effect() {
+    const { Effect } = await import("effect");
+    const loop = (n: number) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < n; i++) yield* Effect.yieldNow;
+      });
+    const value = await perTurn((n) => Effect.runPromise(loop(n)));
+    return { value };
+  },
+};
