@@ -61,5 +61,6 @@ export { detach } from "./tasks/detach.ts";
 export { checkpoint } from "./tasks/checkpoint.ts";
 export { orDone } from "./tasks/or-done.ts";
 export { Semaphore, type Permit } from "./tasks/semaphore.ts";
+export { SingleFlight } from "./tasks/single-flight.ts";
 export { sleep } from "./tasks/sleep.ts";
 export { shield, within } from "./tasks/within.ts";

@@ -25,6 +25,9 @@ import {
   type Key,
   type Stop,
 } from "../index.ts";
+import { scopeOf } from "./foreign.ts";
+import { ScopedContext } from "./handle.ts";
+import { JoinAllScope } from "./join-all.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
 // ------------------------------------------------------------------------------- the model
@@ -32,6 +35,7 @@ import { ManualClock, useClock } from "../testing/index.ts";
 interface ModelEnd {
   kind: "canceled" | "deadline";
   cause: unknown;
+  at: number;
   /** The node that ended first. All that ended with it share its error. */
   origin: number;
 }
@@ -41,61 +45,101 @@ class ModelNode {
   readonly children: ModelNode[] = [];
   readonly id: number;
   /** In the order in which they were given, which decides if two of them end at the same time. */
-  readonly parents: readonly (ModelNode | undefined)[];
+  readonly parents: (ModelNode | undefined)[];
   readonly deadline: number;
   readonly deadlineCause: unknown;
+  /** Whether the node ends with the last of its parents, and not with the first. */
+  readonly needsAll: boolean;
   constructor(
     id: number,
-    parents: readonly (ModelNode | undefined)[],
+    parents: (ModelNode | undefined)[],
     deadline: number,
     deadlineCause: unknown,
+    needsAll: boolean,
   ) {
     this.id = id;
     this.parents = parents;
     this.deadline = deadline;
     this.deadlineCause = deadlineCause;
+    this.needsAll = needsAll;
   }
+
+  /** The end that the node gets from its parents. */
+  get inherited(): ModelEnd | undefined {
+    const ends = this.parents.map((parent) => parent?.end);
+    if (!this.needsAll) return ends.find((end) => end !== undefined);
+    if (ends.length === 0 || ends.includes(undefined)) return undefined;
+    return (ends as ModelEnd[]).reduce((last, end) => (isBefore(end, last) ? last : end));
+  }
+
+  isAbove(other: ModelNode): boolean {
+    return this === other || this.children.some((child) => child.isAbove(other));
+  }
+}
+
+/** A deadline comes before a cancellation at the same time. */
+function isBefore(a: ModelEnd, b: ModelEnd): boolean {
+  return a.at === b.at ? a.kind === "deadline" && b.kind === "canceled" : a.at < b.at;
 }
 
 class Model {
   now = 0;
   readonly nodes: ModelNode[] = [];
 
-  add(parents: (ModelNode | undefined)[], deadline: number, cause: unknown): ModelNode {
-    const node = new ModelNode(this.nodes.length, parents, deadline, cause);
+  add(
+    parents: (ModelNode | undefined)[],
+    deadline: number,
+    cause: unknown,
+    needsAll: boolean,
+  ): ModelNode {
+    const node = new ModelNode(this.nodes.length, parents, deadline, cause, needsAll);
     this.nodes.push(node);
     for (const parent of parents) parent?.children.push(node);
-    node.end = parents.map((parent) => parent?.end).find((end) => end !== undefined);
+    node.end = node.inherited;
     if (node.end === undefined && deadline <= this.now) this.expire(node);
     return node;
   }
 
+  /** Adds a parent to a node that needs all of its parents. */
+  addParent(node: ModelNode, parent: ModelNode): void {
+    node.parents.push(parent);
+    parent.children.push(node);
+  }
+
   expire(node: ModelNode): void {
-    this.endAll(node, { kind: "deadline", cause: node.deadlineCause, origin: node.id });
+    this.endAll(node, this.expiry(node));
   }
 
   cancel(node: ModelNode, cause: unknown): void {
-    this.endAll(node, { kind: "canceled", cause, origin: node.id });
+    this.endAll(node, { kind: "canceled", cause, at: this.now, origin: node.id });
   }
 
-  private endAll(node: ModelNode, end: ModelEnd): void {
-    if (node.end !== undefined) return;
+  private expiry(node: ModelNode): ModelEnd {
+    const at = Math.min(node.deadline, this.now);
+    return { kind: "deadline", cause: node.deadlineCause, at, origin: node.id };
+  }
+
+  private endAll(node: ModelNode, end: ModelEnd | undefined): void {
+    if (node.end !== undefined || end === undefined) return;
     node.end = end;
-    for (const child of node.children) this.endAll(child, end);
+    for (const child of node.children) this.endAll(child, child.needsAll ? child.inherited : end);
   }
 
   /**
    * Ends what expires at `time`, and all below it. If several parents of a node end at that time, the
-   * first that was given counts, and a parent counts before the node's own deadline. A parent is older
-   * than its children, so it comes earlier in `nodes`.
+   * first that was given counts, and a parent counts before the node's own deadline. So the parents
+   * of a node are asked before the node.
    */
   expireAt(time: number): void {
-    for (const node of this.nodes) {
-      if (node.end !== undefined) continue;
-      node.end = node.parents.map((parent) => parent?.end).find((end) => end !== undefined);
-      if (node.end === undefined && node.deadline <= time)
-        node.end = { kind: "deadline", cause: node.deadlineCause, origin: node.id };
-    }
+    const asked = new Set<ModelNode>();
+    const ask = (node: ModelNode): void => {
+      if (node.end !== undefined || asked.has(node)) return;
+      asked.add(node);
+      for (const parent of node.parents) if (parent !== undefined) ask(parent);
+      node.end = node.inherited;
+      if (node.end === undefined && node.deadline <= time) node.end = this.expiry(node);
+    };
+    for (const node of this.nodes) ask(node);
   }
 
   advance(ms: number): void {
@@ -183,6 +227,8 @@ interface Node {
   model: ModelNode;
   ctx: Context;
   cancel?: (cause: unknown) => void;
+  /** If the context ends with the last of several. */
+  all?: JoinAllScope;
 }
 
 type Watcher = { node: Node; stop?: Stop; expected: boolean; calls: number };
@@ -215,14 +261,16 @@ class World {
     at?: number;
     cause?: unknown;
     cancel?: (cause: unknown) => void;
+    all?: JoinAllScope;
   }): Node {
-    const { ctx, parents, at = Infinity, cause, cancel } = options;
+    const { ctx, parents, at = Infinity, cause, cancel, all } = options;
     const model = this.model.add(
       parents.map((p) => p.model),
       at,
       cause,
+      all !== undefined,
     );
-    const node: Node = cancel ? { model, ctx, cancel } : { model, ctx };
+    const node: Node = { model, ctx, ...(cancel && { cancel }), ...(all && { all }) };
     this.nodes.push(node);
     return node;
   }
@@ -246,7 +294,7 @@ class World {
     const parent = this.pick(n);
     const other = this.pick(m);
     const cause = new Error(`deadline ${this.causes++}`);
-    switch (kind % 11) {
+    switch (kind % 12) {
       case 0:
       case 1:
         return void this.cancelable(parent, withCancel(parent.ctx));
@@ -305,10 +353,31 @@ class World {
         countListeners(ctx.controller, this.listeners);
         return void this.add({ ctx, parents: [], cancel: (c) => ctx.cancel(c) });
       }
+      case 10: {
+        const all = new JoinAllScope("JoinAll");
+        // What has ended is never added.
+        const parents = [parent, other].filter(({ model }) => model.end === undefined);
+        for (const { ctx } of parents) all.add(scopeOf(ctx));
+        const ctx = new ScopedContext(background(), all, undefined);
+        return void this.add({ ctx, parents, all, cancel: (c) => ctx.cancel(c) });
+      }
       default:
         return void this.add({ ctx: passThrough(parent.ctx), parents: [parent] });
     }
   }
+
+  /** Adds a source to a context that ends with the last of several. */
+  addSource(n: number, m: number): void {
+    const nodes = this.nodes.filter((node) => node.all !== undefined);
+    const node = nodes[n % Math.max(1, nodes.length)];
+    const source = this.pick(m);
+    if (node === undefined || source.model.end !== undefined || node.model.isAbove(source.model))
+      return;
+    const isLive = node.all?.add(scopeOf(source.ctx));
+    if (isLive !== (node.model.end === undefined)) this.problems.push("add() was wrong");
+    if (isLive) this.model.addParent(node.model, source.model);
+  }
+
   readonly signals: Node[] = [];
 
   cancel(node: Node, cause = new Error(`cancel ${this.causes++}`)): void {
@@ -465,6 +534,7 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.tuple(fc.constant("watch"), nat, nat, nat) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("unwatch"), nat) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant("add"), nat, nat) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("cancel"), nat) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("abort"), nat) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("advance"), fc.nat(15)) },
@@ -483,6 +553,7 @@ async function run(
     if (name === "derive") world.derive(a, b, c, d);
     else if (name === "watch") world.watch(a, b, c);
     else if (name === "unwatch") world.unwatch(a);
+    else if (name === "add") world.addSource(a, b);
     else if (name === "cancel") world.cancel(world.pick(a));
     else if (name === "abort") world.abortSignal(a);
     else if (name === "look") world.look(a);

@@ -143,7 +143,7 @@ export abstract class Callback extends Link {
 
 /**
  * An entry that passes an end on to `scope`, which is not a child of the watched scope. See
- * join.ts.
+ * join.ts and join-all.ts.
  */
 export class Tie extends Link {
   readonly scope: Scope;
