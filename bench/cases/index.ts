@@ -18,10 +18,12 @@ const groups: Record<string, () => Promise<{ cases: Cases }>> = {
   all: () => import("../tasks/cases/all.ts"),
   any: () => import("../tasks/cases/any.ts"),
   checkpoint: () => import("../tasks/cases/checkpoint.ts"),
+  flight: () => import("../tasks/cases/flight.ts"),
   group: () => import("../tasks/cases/group.ts"),
   hedge: () => import("../tasks/cases/hedge.ts"),
   map: () => import("../tasks/cases/map.ts"),
   race: () => import("../tasks/cases/race.ts"),
+  semaphore: () => import("../tasks/cases/semaphore.ts"),
 };
 
 export async function loadCase(id: string): Promise<Case> {

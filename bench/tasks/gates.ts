@@ -17,6 +17,19 @@ function beside(of: Ref, peers: Record<Ref, string>, effect?: Ref): Gate[] {
   return [...plain, { promise: `${of}, of Effect's`, of, over: effect, atMost: 1 }];
 }
 
+const semaphore = (suffix: string): Gate[] => [
+  ...beside(`semaphore/ours-${suffix}`, { [`semaphore/async-sema-${suffix}`]: "async-sema" }),
+  ...beside(`semaphore/ours-use-${suffix}`, { [`semaphore/p-limit-${suffix}`]: "p-limit" }),
+];
+
+/** Beside the packages that cannot take 100,000 callers. */
+const semaphoreToo = (suffix: string): Gate[] =>
+  beside(
+    `semaphore/ours-${suffix}`,
+    { [`semaphore/async-mutex-${suffix}`]: "async-mutex" },
+    `semaphore/effect-${suffix}`,
+  );
+
 export const gates: Gate[] = [
   ...beside("all/ours-10", { "all/plain-10": "Promise.all" }, "all/effect-10"),
   ...beside("all/ours-1k", { "all/plain-1k": "Promise.all" }, "all/effect-1k"),
@@ -26,6 +39,17 @@ export const gates: Gate[] = [
   ...beside("any/ours", {}, "any/effect"),
   ...beside("hedge/ours", { "hedge/hand-made": "that by hand" }, "hedge/effect"),
   ...beside("hedge/ours-share", { "hedge/hand-made": "that by hand" }),
+  ...semaphore("free"),
+  ...semaphoreToo("free"),
+  ...semaphore("10k"),
+  ...semaphoreToo("10k"),
+  ...semaphore("100k"),
+  {
+    promise: "100k waiters take, of 10k, per waiter",
+    ...{ of: "semaphore/ours-100k", over: "semaphore/ours-10k", atMost: 2 },
+  },
+  ...beside("flight/ours-1", { "flight/plain-1": "a Map of promises" }),
+  ...beside("flight/ours-100", { "flight/plain-100": "a Map of promises" }),
   ...beside("map/ours-ordered", { "map/p-map-iterable": "pMapIterable" }, "map/effect"),
   ...beside("checkpoint/ours", { "checkpoint/plain": "throwIfAborted" }, "checkpoint/effect"),
 ];

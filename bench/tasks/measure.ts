@@ -1,4 +1,6 @@
+import { cpuNow, median, turn } from "../measure/cpu.ts";
 import { perTurn } from "../measure/per-op.ts";
+import { quick } from "../measure/quick.ts";
 
 /**
  * Returns the CPU nanoseconds of one call of `op`. The calls come one after the other, each awaited.
@@ -13,6 +15,28 @@ export async function perCall<T>(
     for (let i = 0; i < n; i++) await op();
   });
   return { value };
+}
+
+/**
+ * Returns the CPU nanoseconds of one of the `n` calls of `op`, all of which wait at the same time.
+ * Each sample starts on an empty queue.
+ */
+export async function perWaiter(
+  n: number,
+  op: () => unknown,
+  isRight: () => boolean,
+): Promise<{ value: number }> {
+  const samples: number[] = [];
+  const rounds = quick ? 3 : 9;
+  for (let round = -2; round < rounds; round++) {
+    const start = cpuNow();
+    await Promise.all(Array.from({ length: n }, op));
+    await turn();
+    // The first rounds let the compiler finish.
+    if (round >= 0) samples.push((cpuNow() - start) / n);
+  }
+  check(isRight());
+  return { value: median(samples) };
 }
 
 /** Throws unless the case did its work. */

@@ -22,6 +22,31 @@ const group = (suffix: string, words: string): Table => ({
   }),
 });
 
+const semaphore = (suffix: string, title: string, slow = true): Table => ({
+  title,
+  unit: "ns",
+  rows: rows(`semaphore/ours-${suffix}`, {
+    [`semaphore/ours-${suffix}`]: "**acquire, release**",
+    [`semaphore/ours-use-${suffix}`]: "**use**",
+    [`semaphore/async-sema-${suffix}`]: "async-sema acquire, release",
+    [`semaphore/p-limit-${suffix}`]: "p-limit",
+    // Their time grows with the square of the callers: a sample of 100k takes minutes.
+    ...(slow && {
+      [`semaphore/async-mutex-${suffix}`]: "async-mutex acquire, release",
+      [`semaphore/effect-${suffix}`]: "Effect Semaphore.withPermit",
+    }),
+  }),
+});
+
+const flight = (n: number, words: string): Table => ({
+  title: `Share one run of a task, ${words}`,
+  unit: "ns",
+  rows: rows(`flight/ours-${n}`, {
+    [`flight/ours-${n}`]: "**SingleFlight**",
+    [`flight/plain-${n}`]: "a Map of promises, by hand",
+  }),
+});
+
 export const tables: Table[] = [
   all("10", "10"),
   all("1k", "1,000"),
@@ -56,6 +81,11 @@ export const tables: Table[] = [
       "hedge/effect": "Effect.raceAll, Effect.delay",
     }),
   },
+  semaphore("free", "Take a token that is free, and give it back"),
+  semaphore("10k", "10k callers wait for one token, per caller"),
+  semaphore("100k", "100k callers wait for one token, per caller", false),
+  flight(1, "by one call"),
+  flight(100, "by 100 calls at the same time"),
   {
     title: "Call a function for each of 1,000 items, 10 at a time",
     unit: "ns",
