@@ -174,8 +174,8 @@ test.each([
     TypeError,
     "all takes a function, got an object of class Promise; pass functions that start the tasks: (ctx) => …",
   ],
-  ["all", [bg, [], { limit: 0 }], RangeError, "all takes a limit of at least 1, got number 0"],
-  ["all", [bg, [], { limit: NaN }], RangeError, "all takes a limit of at least 1, got number NaN"],
+  ["all", [bg, [], { limit: 0 }], RangeError, "all takes a limit that is a whole number of at least 1, got number 0"],
+  ["all", [bg, [], { limit: NaN }], RangeError, "all takes a limit that is a whole number of at least 1, got number NaN"],
   [
     "orDone",
     [bg, () => task],
