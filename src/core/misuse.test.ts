@@ -18,7 +18,18 @@ const needContext = [
   ...["withCancel", "withTimeout", "withDeadline", "withValue", "withoutCancel", "withSignal"],
   ...["merge", "cause", "throwIfDone", "remaining", "hasBudget", "endedHere", "afterFunc"],
   ...["startWork", "stopped", "withLedger", "working", "all", "checkpoint", "orDone", "sleep"],
-  ...["shield", "within"],
+  ...[
+    "shield",
+    "within",
+    "detach",
+    "group",
+    "allSettled",
+    "map",
+    "race",
+    "any",
+    "hedge",
+    "interval",
+  ],
 ];
 
 describe.each(needContext)("%s", (name) => {
@@ -174,8 +185,18 @@ test.each([
     TypeError,
     "all takes a function, got an object of class Promise; pass functions that start the tasks: (ctx) => …",
   ],
-  ["all", [bg, [], { limit: 0 }], RangeError, "all takes a limit that is a whole number of at least 1, got number 0"],
-  ["all", [bg, [], { limit: NaN }], RangeError, "all takes a limit that is a whole number of at least 1, got number NaN"],
+  [
+    "all",
+    [bg, [], { limit: 0 }],
+    RangeError,
+    "all takes a limit that is a whole number of at least 1, got number 0",
+  ],
+  [
+    "all",
+    [bg, [], { limit: NaN }],
+    RangeError,
+    "all takes a limit that is a whole number of at least 1, got number NaN",
+  ],
   [
     "orDone",
     [bg, () => task],
