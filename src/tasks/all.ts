@@ -46,6 +46,9 @@ export async function all<const T extends readonly Task<unknown>[]>(
   throwIfDone(ctx);
 
   const running = new RunningTasks(ctx, limit);
-  const results = () => Promise.all(tasks.map((task) => running.go(task)));
-  return (await running.join(results)) as TaskResults<T>;
+  const results = new Array<unknown>(tasks.length);
+  await running.join(() => {
+    tasks.forEach((task, i) => void running.run(task, (result) => (results[i] = result)));
+  });
+  return results as TaskResults<T>;
 }

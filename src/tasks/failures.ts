@@ -18,7 +18,8 @@ const written = new WeakMap<object, { list: readonly unknown[]; scope: Scope }>(
 export class Failures {
   readonly #ctx: CancelableContext;
   readonly #site = isDevelopment() ? recordStack() : undefined;
-  readonly #later = new Set<unknown>();
+  /** Created when it is needed, because most calls have no failures. */
+  #later: Set<unknown> | undefined;
   #first: unknown;
   #hasFirst = false;
   #expectsEnd = false;
@@ -32,7 +33,7 @@ export class Failures {
   add(error: unknown): void {
     if (this.#expectsEnd && passesOn(error, this.#ctx.err())) return;
     if (this.#hasFirst) {
-      if (error !== this.#first) this.#later.add(error);
+      if (error !== this.#first) (this.#later ??= new Set()).add(error);
       return;
     }
     this.#hasFirst = true;
@@ -52,13 +53,14 @@ export class Failures {
    */
   throwFirst(): void {
     if (!this.#hasFirst) return;
-    if (this.#later.size > 0 && !attach(this.#first, this.#later, this.#ctx)) this.#publish();
+    const later = this.#later;
+    if (later !== undefined && !attach(this.#first, later, this.#ctx)) this.#publish(later);
     throw this.#first;
   }
 
-  #publish(): void {
+  #publish(later: Iterable<unknown>): void {
     const stack = this.#site && (userStack(this.#site) ?? "");
-    for (const suppressed of this.#later) {
+    for (const suppressed of later) {
       unattached.publish({ error: this.#first, suppressed });
       if (stack === undefined) continue;
       warnOnce(

@@ -6,6 +6,8 @@ import { Failures } from "./failures.ts";
 import type { Task } from "./task.ts";
 import { Turns } from "./turns.ts";
 
+const ignore = (): void => undefined;
+
 /**
  * The tasks of one call of `group`, `all`, `allSettled` or `map`: the context that they share, how
  * many run at once, how many have not ended, and what failed.
@@ -44,28 +46,33 @@ export class RunningTasks {
    * whose turn has not come by the end of the context does not begin, and fails with that end.
    */
   go<T>(task: Task<T>): Promise<T> {
-    const result = this.#run(task);
+    const result = new Promise<T>((resolve, reject) => void this.run(task, resolve, reject));
     // The call throws the failure, so a promise that nothing awaits is no unhandled rejection.
-    result.catch(() => undefined);
+    result.catch(ignore);
     return result;
   }
 
+  /** Works like `go`, and calls a function in place of settling a promise. Never rejects. */
   // An async function, because each one continues in its own AsyncLocalStorage context after an
   // await. So a task that waited runs in the context of its `go`, not of the task before it.
-  async #run<T>(task: Task<T>): Promise<T> {
+  async run<T>(
+    task: Task<T>,
+    onResult: (result: T) => void,
+    onFailure: (error: unknown) => void = ignore,
+  ): Promise<void> {
     this.#open++;
     try {
       const turn = this.#turns.take();
       if (turn !== undefined) await turn;
       try {
         throwIfDone(this.ctx);
-        return await task(this.ctx);
+        onResult(await task(this.ctx));
       } finally {
         this.#turns.give();
       }
     } catch (error) {
       if (this.#isFailFast) this.fail(error);
-      throw error;
+      onFailure(error);
     } finally {
       this.#close();
     }
