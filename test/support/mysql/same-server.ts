@@ -21,6 +21,13 @@ const ACCOUNT = { user: "o'b\"r\\i`e", password: "o'b\"r" };
 /** Milliseconds. */
 const STOP_TIMEOUT = 400;
 
+/**
+ * The message with which a client of `caching_sha2_password` asks for the server's key: one byte. mariadb
+ * has begun with another plugin, so it is the sixth message of the connection, and not the fourth.
+ * https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html
+ */
+const ASKS_FOR_KEY = { mysql2: "\x01\0\0\x03\x02", mariadb: "\x01\0\0\x05\x02" };
+
 export function describeSameServer(driver: TestDriver): void {
   describe.skipIf(driver.server.missing() !== undefined)(
     `the KILL of eightysix/${driver.name} on ${driver.server.title}`,
@@ -75,6 +82,21 @@ export function describeSameServer(driver: TestDriver): void {
         expect(await cancelStatement(db, here)).toEqual(["stopped"]);
         expect(await query("select connection_id() as id")).toEqual(before);
       });
+
+      // Without TLS, the client then asks for the server's key, and encrypts the password with it.
+      test.skipIf(driver.server.name !== "mysql")(
+        "stops a statement although the server has forgotten the password, so that it wants it again",
+        async () => {
+          const { relay, db } = await open({ target: () => here });
+          const root = await observer(here.url);
+          const before = relay.sent(ASKS_FOR_KEY[driver.name]);
+          const states = await cancelStatement(db, here, async () => {
+            await root.query("flush privileges");
+          });
+          expect(states).toEqual(["stopped"]);
+          expect(relay.sent(ASKS_FOR_KEY[driver.name])).toBe(before + 1);
+        },
+      );
 
       test("hits nothing on another server behind the same address", async () => {
         const { relay, db, innocent } = await openAlike({});
