@@ -1,19 +1,13 @@
 /** The parts that all frameworks on node:http share. */
 import { afterFunc, type Context } from "../index.ts";
 import { queueRespondWhenDone, trackWithLimits } from "./open-request.ts";
-import {
-  continueHandlers,
-  withValuesOf,
-  type ContinuingHandlers,
-  type ContinuingRequestOptions,
-} from "./request/continuing-request.ts";
+import { continueOnNode, continuingOptions } from "./request/continue-on-node.ts";
+import { withValuesOf } from "./request/continuing-request.ts";
 import { currentMode, type CurrentOption } from "./request/current-option.ts";
 import { CurrentRequest } from "./request/current.ts";
 import type { DisconnectOption } from "./request/disconnect-option.ts";
-import { withDeadlineOf, withLimits } from "./request/limits.ts";
 import type { RequestContextOptions } from "./request/options.ts";
-import { trackerOf } from "./request/request-tracker.ts";
-import { track, type TrackedRequest } from "./request/tracked-request.ts";
+import { track } from "./request/tracked-request.ts";
 import { hasBegun, markAsGone } from "./respond/mark-as-gone.ts";
 import { requestEndedError, type RequestEndedError } from "./respond/request-ended-error.ts";
 import { removeFraming, replaceHeaders } from "./respond/replaced-headers.ts";
@@ -67,34 +61,6 @@ export function openRequest(
     late(requestEndedError(ended));
   });
   return { ctx, responded: created && (() => created.responded()) };
-}
-
-function continueOnNode(
-  req: RequestLike,
-  tracked: TrackedRequest,
-  options: ContextsOptions,
-): ContinuingHandlers | undefined {
-  // The client has been told that this request is not processed.
-  if (trackerOf(req)?.isUnanswerable?.(req) === true) return undefined;
-  return continueHandlers(req, options, () => continuingOptions(req, tracked, options));
-}
-
-function continuingOptions(
-  req: RequestLike,
-  tracked: TrackedRequest,
-  options: ContextsOptions,
-): ContinuingRequestOptions {
-  const tracker = trackerOf(req);
-  const outer = tracked.options as RequestContextOptions<never>;
-  return {
-    own: tracked.ctx,
-    parents: [outer.parent, tracker?.requests],
-    limit(ctx) {
-      const limited = withLimits(ctx, req, options) ?? ctx;
-      return outer === options ? limited : withDeadlineOf(tracked.ctx, limited, req, outer);
-    },
-    continues: tracker && (() => tracker.continues()),
-  };
 }
 
 /**

@@ -4,13 +4,12 @@ import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
 import { describe } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
-import { continueAfterDisconnect } from "./request/continue-after-disconnect.ts";
+import { continueOnNode } from "./request/continue-on-node.ts";
 import { hasCutBody } from "./request/cut-body.ts";
 import { checkOnDisconnect, type DisconnectOption } from "./request/disconnect-option.ts";
 import { checkLimits } from "./request/limits.ts";
 import type { NodeRequest, NodeResponse } from "./request/node-types.ts";
 import type { RequestContextOptions } from "./request/options.ts";
-import { trackerOf } from "./request/request-tracker.ts";
 import type { TrackedRequest } from "./request/tracked-request.ts";
 import { hasBegun } from "./respond/mark-as-gone.ts";
 import { isForeignEnd, warnOfForeignEnd } from "./respond/foreign-end.ts";
@@ -68,8 +67,8 @@ export function handler<
 ): (req: Req, res: Res) => void {
   needFunction(fn, "handler((ctx, req, res) => …, options)");
   checkLimits(options, "handler(fn, options)", ["onError", "onDisconnect"]);
-  const { onError = warn, onDisconnect = "cancel" } = options;
-  checkOnDisconnect(onDisconnect);
+  const { onError = warn } = options;
+  checkOnDisconnect(options.onDisconnect);
 
   const fail = async (
     tracked: TrackedRequest,
@@ -93,13 +92,11 @@ export function handler<
 
   // This is not an async function, because its promises would cost more than the context.
   return (req, res) => {
-    const limited = trackWithLimits(req, res, options);
-    const { tracked } = limited;
-    let { ctx } = limited;
-    let settled: (() => void) | undefined;
-    if (onDisconnect === "continue" && trackerOf(req)?.isUnanswerable?.(req) !== true) {
-      ({ ctx, settled } = continueAfterDisconnect(tracked.ctx, req, options));
-    }
+    const { tracked, ctx: own } = trackWithLimits(req, res, options);
+    const continuing = continueOnNode(req, tracked, options);
+    const ctx = continuing?.ctx ?? own;
+    const created = continuing?.created;
+    const settled = created && (() => created.responded());
     if (ctx.err() !== undefined) {
       settled?.();
       respondWithEnd(res, ctx);

@@ -2,8 +2,19 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { expect, test, vi } from "vitest";
-import { Client, until } from "../../../test/raw-http.ts";
-import { background, cause, key, sleep, withCancel, withValue, type Context } from "../../index.ts";
+import express from "express";
+import { Client, serve as serveHttp, until } from "../../../test/raw-http.ts";
+import { contexts } from "../../express/index.ts";
+import {
+  background,
+  cause,
+  key,
+  sleep,
+  startWork,
+  withCancel,
+  withValue,
+  type Context,
+} from "../../index.ts";
 import {
   ClientDisconnected,
   handler,
@@ -105,6 +116,41 @@ test("a request that continues without its client has the values of `parent` and
   expect([run.ctx.value(Name), run.ctx.err()]).toEqual(["reports", undefined]);
   parent.cancel(new LocalTimeout());
   expect(cause(run.ctx)).toBeInstanceOf(LocalTimeout);
+});
+
+test("a request that continues without its client ends when the recorded work under it has ended", async () => {
+  await using run = await start();
+  await run.leave();
+  const work = startWork(run.ctx, "test.work");
+  run.go();
+  await sleep(background(), 50); // time for a mistake
+  expect(run.ctx.err()).toBeUndefined();
+  work.end();
+  await until(() => run.ctx.err() !== undefined);
+  expect(cause(run.ctx)).toBeInstanceOf(RequestFinished);
+});
+
+test("a handler behind `contexts` keeps its `onDisconnect`, and its own counts more", async () => {
+  const seen: Context[] = [];
+  const app = express();
+  app.use(contexts({ onDisconnect: "continue" }));
+  const wait = async (ctx: Context, _req: object, res: ServerResponse) => {
+    seen.push(ctx);
+    await sleep(ctx, 400);
+    res.end();
+  };
+  app.post("/", handler(wait));
+  app.get("/", handler(wait, { onDisconnect: "cancel" }));
+  await using server = await serveHttp(app);
+  for (const [i, ask] of (["post", "get"] as const).entries()) {
+    const client = await server.client();
+    if (ask === "post") client.post("body");
+    else client.get();
+    await until(() => seen.length === i + 1);
+    client.leave("RST");
+  }
+  await until(() => seen.every((ctx) => ctx.err() !== undefined));
+  expect(seen.map(cause)).toEqual([expect.any(RequestFinished), expect.any(ClientDisconnected)]);
 });
 
 test("a shutdown waits for a request that continues without its client", async () => {
