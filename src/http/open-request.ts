@@ -44,7 +44,7 @@ export function respondWhenDone<Res extends WritableResponseLike>(
   send: Send<Res>,
 ): void {
   if (!tracked.canEndEarly(ctx) || hasResponded(res)) return;
-  tracked.doneResponse = new DoneResponse(ctx, res, send);
+  tracked.doneResponse = new DoneResponse(ctx, res, send, tracked.doneResponse);
 }
 
 /**

@@ -1,10 +1,11 @@
 import { getRequestListener } from "@hono/node-server";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
 import { serve } from "../../test/raw-http.ts";
+import { collected } from "../../test/support.ts";
 import { frameworkSuite } from "../../test/support/framework-suite.ts";
 import { fetchHandlers } from "../../test/support/frameworks/web.ts";
 import { ClientDisconnected, RequestFinished } from "../http/index.ts";
-import { background, cause, sleep, withTimeout, type Context } from "../index.ts";
+import { background, cause, sleep, withCancel, withTimeout, type Context } from "../index.ts";
 import { handler } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -40,6 +41,23 @@ describe("a fetch handler without a server", () => {
     });
     const answer = await GET(new Request(url), { params: Promise.resolve({ id: "7" }) });
     expect(await answer.text()).toBe("7");
+  });
+
+  test('with "continue", a handler that never settles is forgotten after its client has left', async () => {
+    const parent = withCancel(background());
+    const client = new AbortController();
+    let seen: WeakRef<Context> | undefined;
+    const GET = handler(
+      (own) => {
+        seen = new WeakRef(own);
+        return new Promise<Response>(() => undefined);
+      },
+      { parent, onDisconnect: "continue" },
+    );
+    void GET(new Request(url, { signal: client.signal }));
+    client.abort();
+    expect(await collected(() => seen?.deref() === undefined)).toBe(true);
+    parent.cancel();
   });
 
   test("ignores an abort after the response is complete, such as Deno's", async () => {

@@ -20,6 +20,7 @@ import { ClientDisconnected, RequestFinished } from "./causes.ts";
 import { rememberOrigin } from "../respond/foreign-end.ts";
 import { afterShields } from "../respond/shields.ts";
 import { requestEndedError, type RequestEndedError } from "../respond/request-ended-error.ts";
+import { statusOf } from "../respond/status.ts";
 import type { DisconnectOption } from "./disconnect-option.ts";
 import { withLimits, type RequestLimits } from "./limits.ts";
 
@@ -72,11 +73,13 @@ export class FetchContext {
   /** Works like `ended`, for the end of another context of the request. */
   endOf(ctx: Context): Promise<RequestEndedError> {
     return new Promise((resolve) => {
-      afterFunc(ctx, () => {
+      const forget = afterFunc(ctx, () => {
         if (this.#hasResponse) return;
         const answer = (): void => resolve(requestEndedError(ctx));
         setTimeout(() => afterShields(ctx, nextTurn, answer));
       });
+      // No client gets an answer then, and a context that is watched would never be collected.
+      if (ctx !== this.ctx) afterFunc(this.ctx, (err) => statusOf(err) === 499 && forget());
     });
   }
 

@@ -22,7 +22,7 @@ export class TrackedRequest implements RequestEndListener {
   readonly ctx: Context;
   /** The options whose limits apply to `ctx`. */
   readonly options: object;
-  /** The response that is sent if the context ends first. It is forgotten when the request finishes. */
+  /** The response that is sent if the context ends first. It is forgotten when the request ends. */
   doneResponse: { forget(): void } | undefined = undefined;
   /** The response that is marked for logs if the client disconnects before it starts. */
   loggedResponse: WritableResponseLike | undefined = undefined;
@@ -63,8 +63,8 @@ export class TrackedRequest implements RequestEndListener {
   }
 
   onEnd(isDisconnected: boolean): void {
-    if (!isDisconnected) this.doneResponse?.forget();
-    else {
+    this.doneResponse?.forget();
+    if (isDisconnected) {
       recordCutBody(this.#req);
       if (this.loggedResponse) markAsGone(this.loggedResponse);
     }

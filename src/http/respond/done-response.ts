@@ -24,9 +24,12 @@ export class DoneResponse<Res extends WritableResponseLike> extends DoneListener
   readonly #ctx: Context;
   readonly #res: Res;
   readonly #send: Send<Res>;
+  readonly #before: { forget(): void } | undefined;
 
-  constructor(ctx: Context, res: Res, send: Send<Res>) {
+  /** `before` is the one that an outer handler or middleware has registered for the same request. */
+  constructor(ctx: Context, res: Res, send: Send<Res>, before: { forget(): void } | undefined) {
     super();
+    this.#before = before;
     this.#ctx = ctx;
     this.#res = res;
     this.#send = send;
@@ -42,9 +45,14 @@ export class DoneResponse<Res extends WritableResponseLike> extends DoneListener
     if (!hasResponded(this.#res)) this.#send(this.#res, this.#ctx);
   }
 
-  /** Forgets the response. Call this when the handler's own response is finished. */
+  /**
+   * Forgets the response, and those before it. Call this when the handler's own response is finished,
+   * or when the client has disconnected: a continuing context (see continuing-request.ts) that is
+   * watched would never be collected.
+   */
   forget(): void {
     this.unregister();
+    this.#before?.forget();
   }
 }
 

@@ -5,10 +5,13 @@ import {
   ClientDisconnected,
   LocalTimeout,
   RequestFinished,
+  serve,
   Shutdown,
+  type ShutdownReport,
 } from "../../../src/http/index.ts";
 import { background, cause, key, sleep, withValue, type Context } from "../../../src/index.ts";
 import { until } from "../../raw-http.ts";
+import { collected } from "../../support.ts";
 import type { Transport } from "../transports/index.ts";
 import {
   asker,
@@ -134,6 +137,32 @@ export function disconnect(framework: FrameworkUnderTest, transport: Transport):
       expect(await server.serving.close()).toMatchObject({ canceled: 1, destroyed: 0 });
       expect(cause(server.ctx)).toBeInstanceOf(Shutdown);
     });
+
+    const behind: Setting = { ...continues, timeout: 60_000, route: { timeout: 50_000 } };
+    const settings: [string, Setting][] = [["", continues]];
+    if (framework.hasRouteOptions ?? true) settings.push([" behind two limits", behind]);
+    test.each(settings)(
+      'with "continue", a handler%s that never settles is forgotten',
+      async (_, setting) => {
+        let started = 0;
+        const work: Work = () => {
+          started++;
+          return new Promise(() => undefined);
+        };
+        const host = transport.server();
+        const serving = serve(host.server, { signals: [], gracePeriod: 60_000 });
+        await host.listen(await framework.app(work, setting, transport.http2));
+        const visitor = await host.visitor();
+        visitor.post("body");
+        await until(() => started === 1);
+        visitor.leave(transport.leaves[0] as string);
+        let report: ShutdownReport | undefined;
+        void serving.close().then((made) => (report = made)); // waits for what is not forgotten
+        await collected(() => report !== undefined);
+        await host[Symbol.asyncDispose]();
+        expect(report).toMatchObject({ canceled: 0, destroyed: 0 });
+      },
+    );
   }
 
   if (framework.hasRouteOptions ?? true) {

@@ -18,7 +18,11 @@ import {
 } from "./under-test.ts";
 
 type Outside = NonNullable<Setting["outside"]>;
-export type Held = { readonly outside: Outside; readonly begun: Gate; readonly release: () => void };
+export type Held = {
+  readonly outside: Outside;
+  readonly begun: Gate;
+  readonly release: () => void;
+};
 type Res = NonNullable<HandlerReply["res"]>;
 type Ending = { end: (...args: unknown[]) => unknown };
 
