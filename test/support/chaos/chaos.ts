@@ -27,6 +27,8 @@ class Chaos {
   readonly #plans = new Map<number, RequestPlan>();
   readonly #started = new Map<number, StartedRequest>();
   readonly #current = new AsyncLocalStorage<StartedRequest>();
+  /** How many handlers are running. Those that ignore their context run longer than their request. */
+  #running = 0;
 
   constructor(subject: Subject) {
     this.#subject = subject;
@@ -35,13 +37,18 @@ class Chaos {
 
   async serve(): Promise<Stage> {
     const listener = await this.#subject.framework.app(
-      (ctx, body) => {
+      async (ctx, body, reply) => {
         const request = this.#current.getStore();
         if (request === undefined) throw new Error("a handler runs without a request");
         request.ctx = ctx;
         this.held.add(ctx);
         if (request.plan.watched === "by signal") this.held.add(ctx.signal);
-        return behave(request.plan, ctx, body);
+        this.#running++;
+        try {
+          return await behave(request.plan, ctx, body, reply);
+        } finally {
+          this.#running--;
+        }
       },
       { timeout: TIMEOUT },
     );
@@ -84,6 +91,7 @@ class Chaos {
     await Promise.all([stay(), ...visitors]);
     await untilOrTimeout(() => server.sockets.size === 1);
     await untilOrTimeout(() => [...this.#started.values()].every(hasEnded));
+    await untilOrTimeout(() => this.#running === 0);
     // A response can arrive before middleware has removed its listeners, also the very first one.
     await untilOrTimeout(() => resident.addedListeners <= 0);
     account.socketsOpen += server.sockets.size - 1;

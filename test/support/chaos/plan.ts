@@ -17,6 +17,8 @@ export const BEHAVIORS = {
   "fails half way": 4,
   "waits for ever": 12,
   "sends for ever": 7,
+  "ignores its context": 8, // until after its timeout, perhaps, and then writes
+  "ignores its context in parts": 4,
 } as const;
 export type Behavior = keyof typeof BEHAVIORS;
 

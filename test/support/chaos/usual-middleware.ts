@@ -10,7 +10,7 @@ import morgan from "morgan";
 import multer from "multer";
 import { pinoHttp } from "pino-http";
 import { contextErrors, contexts, route } from "../../../src/express/index.ts";
-import { express5, sendAnswer } from "../frameworks/express.ts";
+import { express5, replyOf, sendAnswer } from "../frameworks/express.ts";
 import { bug } from "./behavior.ts";
 import type { Subject } from "./stage.ts";
 
@@ -90,7 +90,7 @@ export function withUsualMiddleware(
         "/",
         route(async (ctx, req, res) => {
           if (req.method === "POST" && req.body === undefined) complaints.push("a body is missing");
-          const answer = await work(ctx, () => Promise.resolve([]), { res });
+          const answer = await work(ctx, () => Promise.resolve([]), replyOf(res));
           sendAnswer(res, answer);
         }),
       );
