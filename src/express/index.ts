@@ -11,7 +11,7 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { readableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/readable-error.ts";
 import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { isTaken } from "../http/respond/take-over.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";
@@ -107,7 +107,7 @@ export function contextErrors(
     const { ctx } = req as Partial<ExpressRequest>;
     const end = ctx && asRequestEndedError(req, ctx, error);
     if (end === undefined) {
-      next(readableError(error));
+      next(sendableError(error));
       return;
     }
     const first = (req[ENDING] ??= end);
@@ -138,7 +138,7 @@ export function route<Req = AppRequest, Res = AppResponse>(
   return (req, res, next) => {
     // Express takes an error such as `undefined` for none, and would call the next route.
     const fail = (error: unknown): void => {
-      next(readableError(error));
+      next(sendableError(error));
     };
     try {
       const { ctx } = req as Partial<ExpressRequest>;

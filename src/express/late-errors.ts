@@ -2,7 +2,7 @@
 import type { WritableResponseLike } from "../http/types.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
-import { readableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/readable-error.ts";
 import { statusOfError } from "../http/respond/status.ts";
 
 /** The parts of Express' application that are used. */
@@ -41,9 +41,9 @@ export function endEarly(req: object & Early, next: Next, end: RequestEndedError
 
 const lastInLine: ErrorMiddleware = (error, req: Early, res, next) => {
   const early = req[EARLY];
-  if (early === undefined) next(readableError(error));
+  if (early === undefined) next(sendableError(error));
   // No other error middleware has responded.
   else if (error === early) respond(res, early.status, early);
   // The error of a bug is never hidden, however late it is thrown.
-  else if (statusOfError(error) === 500) next(readableError(error));
+  else if (statusOfError(error) === 500) next(sendableError(error));
 };

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { isReadable, readableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/readable-error.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {
@@ -145,9 +145,10 @@ export function contexts(
       reply.send = () => reply; // it would throw, because this hook does not end
       return;
     }
-    if (!isReadable(error, true)) {
+    const sendable = sendableError(error, true);
+    if (sendable !== error) {
       // Error handlers and loggers would throw when they read it, and no hook can replace it.
-      if (end === undefined) reply.log.error(readableError(error, true));
+      if (end === undefined) reply.log.error(sendable);
       reply.hijack();
       respond(reply.raw, end?.status ?? 500, error);
       return;

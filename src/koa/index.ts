@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { readableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/readable-error.ts";
 import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { cutOff } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
@@ -86,7 +86,7 @@ export function contexts(
       await Promise.race([handling, ended]);
     } catch (error) {
       const end = asRequestEndedError(req, ctx, error);
-      if (end === undefined) throw readableError(error, true);
+      if (end === undefined) throw sendableError(error, true);
       if (isGone(end, res)) koa.respond = false;
       else if (res.headersSent) {
         // Koa would leave the response half-sent for ever.

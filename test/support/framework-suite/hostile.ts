@@ -23,6 +23,24 @@ export function hostile(framework: FrameworkUnderTest, transport: Transport): vo
     }
   });
 
+  describe("a handler that throws an error with", () => {
+    const busy = { status: 503, statusCode: 503 };
+    test.each<[string, object]>([
+      ["a header name that Node refuses", { ...busy, headers: { "x\ny": "z" } }],
+      ["a header value that Node refuses", { ...busy, headers: { x: "a\r\nb" } }],
+      ["a header without a value", { ...busy, headers: { x: undefined } }],
+      ["a header whose value throws", { ...busy, headers: { x: Object.create(null) as unknown } }],
+      ["a status that is no response", { status: 101, statusCode: 101 }],
+    ])("%s is answered with an error", async (_, properties) => {
+      await using server = await ask(() => {
+        throw Object.assign(new Error("x"), properties);
+      });
+      expect([500, 503]).toContain((await server.asked.head()).status);
+      server.asked.get();
+      expect([500, 503]).toContain((await server.asked.head(2)).status);
+    });
+  });
+
   describe("a request whose parent is canceled with", () => {
     for (const [name, make] of hostileValues) {
       test(`${name} is answered with an error`, async () => {
