@@ -16,6 +16,9 @@ import { brandOf } from "../request/causes.ts";
  * | the context ended otherwise, such as by a timeout of the handler or by `cancel()` | 503: the server gave up, and a second try may succeed |
  * | any other error | 500 |
  * | the context is live, or the request is finished | 200: nothing went wrong |
+ *
+ * It does not know whether a function of `shield` has begun, in which case the response has 500 in place
+ * of 503. Express and Koa pass an error on for which it returns 500 then.
  */
 export function statusOf(of: unknown): number {
   const error = errorOf(of);

@@ -1,6 +1,6 @@
 /** What a request gets whose handler runs a `shield` while its context ends. */
 import { expect, test } from "vitest";
-import { background, shield, sleep } from "../../../src/index.ts";
+import { background, detach, shield, sleep } from "../../../src/index.ts";
 import { until } from "../../raw-http.ts";
 import type { Transport, Visitor } from "../transports/index.ts";
 import {
@@ -93,6 +93,18 @@ export function shields(framework: FrameworkUnderTest, transport: Transport): vo
     await using server = await askLimited(work);
     const { status, headers } = await server.asked.head();
     expect([status, headers["retry-after"]]).toEqual([500, undefined]);
+    held.open();
+  });
+
+  test("is no function of `detach`, which neither delays a 503 nor keeps Retry-After away", async () => {
+    const held = gate();
+    const work: Work = (ctx) => {
+      detach(ctx, long, () => held.opened);
+      return forever(ctx, unread, {});
+    };
+    await using server = await askLimited(work);
+    const { status, headers } = await server.asked.head();
+    expect([status, headers["retry-after"]]).toEqual([503, "1"]);
     held.open();
   });
 
