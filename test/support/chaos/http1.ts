@@ -83,7 +83,8 @@ async function visit(client: Client, plan: VisitPlan): Promise<Visited> {
     await until(() => left !== undefined || parser.complete.length >= sent, PATIENCE);
     leave("stays");
   }
-  await until(() => socket.closed, PATIENCE);
+  // A socket is `closed` some time before it says so by an event.
+  await until(() => socket.closed && left !== undefined, PATIENCE);
   if (left === undefined) throw new Error("the connection has closed without `leave`");
   return { plan, responses: parser.complete, left, sent };
 }

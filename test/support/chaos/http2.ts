@@ -135,7 +135,8 @@ async function visit(
     await until(areClosed, PATIENCE);
     leave("stays");
   }
-  await until(() => socket.closed, PATIENCE);
+  // A socket is `closed` some time before it says so by an event.
+  await until(() => socket.closed && left !== undefined, PATIENCE);
   if (left === undefined) throw new Error("the session has closed without `leave`");
   return { plan, responses, left, sent };
 }
