@@ -11,7 +11,7 @@ import {
   requestEndedError,
   type RequestEndedError,
 } from "../http/respond/request-ended-error.ts";
-import { sendableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/sendable-error.ts";
 import { replaceHeaders } from "../http/respond/replaced-headers.ts";
 import { isTaken } from "../http/respond/take-over.ts";
 import { callNext, openRequest, isGone } from "../http/framework.ts";

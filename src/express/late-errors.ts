@@ -2,7 +2,7 @@
 import type { WritableResponseLike } from "../http/types.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { RequestEndedError } from "../http/respond/request-ended-error.ts";
-import { sendableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/sendable-error.ts";
 import { statusOfError } from "../http/respond/status.ts";
 
 /** The parts of Express' application that are used. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { Context } from "../index.ts";
-import { sendableError } from "../http/respond/readable-error.ts";
+import { sendableError } from "../http/respond/sendable-error.ts";
 import { respond } from "../http/respond/respond.ts";
 import type { WritableResponseLike } from "../http/types.ts";
 import {

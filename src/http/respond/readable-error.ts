@@ -22,44 +22,6 @@ export function readableError(error: unknown, isFormatted = false): unknown {
 }
 
 /**
- * Works like `readableError`, for frameworks that send the status and the headers of an error. A header
- * that Node refuses ends the process: Koa and Express set it where no code catches,
- * and Fastify sends no response over HTTP/2. A status from 100
- * to 199 is no response, and the client would wait for one.
- */
-export function sendableError(error: unknown, isFormatted = false): unknown {
-  const readable = readableError(error, isFormatted);
-  if (readable !== error || typeof error !== "object" || error === null) return readable;
-  const { status, statusCode, headers } = error as Record<string, unknown>;
-  const isNone = (n: unknown): n is number => typeof n === "number" && n >= 100 && n < 200;
-  const wrong = [status, statusCode].find(isNone);
-  const what = wrong === undefined ? unsendable(headers) : `status ${wrong}`;
-  if (what === undefined) return error;
-  const message = `a handler has thrown ${show(error)}, whose ${what} cannot be sent`;
-  return new Error(message, { cause: error });
-}
-
-/** The characters of a name, and what no value has: those of Node. */
-const NAME = /^[\^_`a-zA-Z\-0-9!#$%&'*+.|~]+$/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** Returns which of the headers Node refuses, or `undefined` if it refuses none. */
-function unsendable(headers: unknown): string | undefined {
-  if (typeof headers !== "object" || headers === null) return undefined;
-  try {
-    for (const [name, value] of Object.entries(headers) as [string, unknown][]) {
-      const isRefused = (one: unknown): boolean =>
-        one === undefined || NOT_IN_VALUE.test(toText(one));
-      const values: unknown[] = Array.isArray(value) ? value : [value];
-      if (!NAME.test(name) || values.some(isRefused)) return `header ${JSON.stringify(name)}`;
-    }
-    return undefined;
-  } catch {
-    return "headers";
-  }
-}
-
-/**
  * Returns whether nothing throws while a framework reads `error` and the errors that caused it, and
  * formats it as JSON if `isFormatted`.
  */
