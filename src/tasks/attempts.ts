@@ -101,7 +101,7 @@ export class Attempts<T> {
 
   #startAnother(): void {
     this.#clearTimer();
-    if (this.#started >= this.#plan.max || this.#ctx.err() !== undefined) return;
+    if (this.#started >= this.#plan.max || this.#parent.err() !== undefined) return;
     if (this.#plan.mayStartExtra()) void this.#attempt();
     this.#setTimer();
   }
