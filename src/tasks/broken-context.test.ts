@@ -14,7 +14,6 @@ import {
   Semaphore,
   SingleFlight,
   sleep,
-  withCancel,
   type Context,
   type Key,
 } from "../index.ts";
@@ -22,9 +21,9 @@ import { ManualClock, useClock } from "../testing/index.ts";
 
 const broken = new Error("broken");
 
-/** A foreign context whose `err()` or `signal` can break. */
+/** A foreign context of which a member can break. */
 class Theirs implements Context {
-  breaks: "err" | "signal" | undefined;
+  breaks: "err" | "signal" | "value" | undefined;
   readonly #signal = new AbortController().signal;
   deadline(): undefined {}
   get signal(): AbortSignal {
@@ -35,6 +34,7 @@ class Theirs implements Context {
     if (this.breaks === "err") throw broken;
   }
   value<T, D>(k: Key<T, D>): T | D {
+    if (this.breaks === "value") throw broken;
     return k.default;
   }
 }
@@ -58,13 +58,13 @@ const verbs: Record<string, Verb> = {
   map: (ctx, slow, fail) => consume(map(ctx, [slow, fail], (_, task) => task(), { limit: 2 })),
   hedge: (ctx, slow, fail) => {
     const tasks = [slow, fail];
-    return hedge(ctx, () => (tasks.shift() ?? slow)(), { after: 1, max: 3 });
+    return hedge(ctx, () => (tasks.shift() ?? slow)(), { after: 10, max: 3 });
   },
   use: (ctx, slow, fail) => new Semaphore(1).use(ctx, () => Promise.all([slow(), fail()])),
   do: (ctx, slow, fail) => new SingleFlight().do(ctx, 1, () => Promise.all([slow(), fail()])),
 };
 
-describe.each(["err", "signal"] as const)("under a context whose %s breaks,", (member) => {
+describe.each(["err", "signal", "value"] as const)("under a context whose %s breaks,", (member) => {
   test.each(Object.entries(verbs))("%s settles when its tasks have ended", async (name, verb) => {
     const clock = new ManualClock();
     using _ = useClock(clock);
@@ -124,9 +124,7 @@ test.each<[string, (ctx: Context, settles: Promise<void>) => Promise<void>]>([
     const waiting = wait(ctx, Promise.resolve());
     ctx.breaks = "err";
     clock.advance(10);
-    await expect(waiting).rejects.toSatisfy(
-      (error) => isCanceled(error) && (error as Error).cause === broken,
-    );
+    await expect(waiting).rejects.toSatisfy((error) => isCanceled(error) && error.cause === broken);
   });
   expect(errors).toEqual([]);
 });

@@ -12,7 +12,7 @@ export function waitFor<T>(ctx: Context, promise: PromiseLike<T>, kind: string):
   return new Promise((resolve, reject) => {
     // The `then` of a thenable that is not a promise can throw or call back at once.
     const settling = Promise.resolve(promise);
-    let stop: Stop | undefined; // remains undefined if a foreign context cannot be watched
+    let stop: Stop | undefined = undefined; // remains so if a foreign context cannot be watched
     const onSettled = (): void => {
       stop?.();
       work.end();
