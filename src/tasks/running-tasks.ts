@@ -7,6 +7,13 @@ import type { Task } from "./task.ts";
 import { Turns } from "./turns.ts";
 
 /**
+ * How deep tasks may start tasks without a pause. A deeper one starts in a microtask, so that a chain
+ * of tasks, each of which starts the next, does not exhaust the stack.
+ */
+const DEEPEST = 64;
+let depth = 0;
+
+/**
  * The tasks of one call of `group`, `all`, `allSettled` or `map`: the context that they share, how
  * many run at once, how many have not ended, and what failed.
  */
@@ -58,8 +65,9 @@ export class RunningTasks {
       const turn = this.#turns.take();
       if (turn !== undefined) await turn;
       try {
+        if (depth >= DEEPEST) await Promise.resolve();
         throwIfDone(this.ctx);
-        return await task(this.ctx);
+        return await this.#start(task);
       } finally {
         this.#turns.give();
       }
@@ -68,6 +76,15 @@ export class RunningTasks {
       throw error;
     } finally {
       this.#close();
+    }
+  }
+
+  #start<T>(task: Task<T>): T | PromiseLike<T> {
+    depth++;
+    try {
+      return task(this.ctx);
+    } finally {
+      depth--;
     }
   }
 
