@@ -10,7 +10,7 @@ import type { Key } from "./values.ts";
  * Any object with the four members may be used as a context. If you implement one, `err()` must
  * return an error from the moment at which `signal` aborts, because a child asks `err()`. An
  * aborted signal ends a child by itself only while the child is watched, because nothing reads the
- * signal for an unwatched child.
+ * signal for an unwatched child. If `err()` throws, the children end, with what it threw as the cause.
  */
 export interface Context {
   /**

@@ -456,3 +456,52 @@ describe("two copies of the package", () => {
     });
   });
 });
+
+describe.each(watchings)("a foreign context whose err() throws, %s,", (_how, watch) => {
+  test.each([
+    ["an error", new Error("broken")],
+    ["undefined", undefined],
+  ])("ends its children, with %s as the cause", (_what, thrown) => {
+    const parent = new Theirs();
+    const child = withCancel(parent);
+    watch(child);
+    parent.err = () => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- any value can be thrown
+      throw thrown;
+    };
+    expect(isCanceled(child.err())).toBe(true);
+    if (thrown === undefined) expect(String(cause(child))).toContain("threw undefined");
+    else expect(cause(child)).toBe(thrown);
+    expect(withCancel(parent).err()).toBe(child.err());
+  });
+
+  test("does not hinder the cancellation of its children", async () => {
+    const parent = new Theirs();
+    const child = withCancel(parent);
+    const below = withCancel(child);
+    watch(below);
+    parent.err = () => {
+      throw new Error("broken");
+    };
+    const errors = await reported(() => {
+      child.cancel();
+      expect(below.err()).toBeDefined();
+      parent.controller.abort();
+    });
+    expect(errors).toEqual([]);
+  });
+
+  test("ends its children when its signal aborts", async () => {
+    const parent = new Theirs();
+    const child = withCancel(parent);
+    watch(child);
+    parent.err = () => {
+      throw new Error("broken");
+    };
+    const errors = await reported(() => {
+      parent.controller.abort();
+    });
+    expect(errors).toEqual([]);
+    expect(child.err()).toBeDefined();
+  });
+});

@@ -52,14 +52,26 @@ class ForeignScope extends Scope implements Limit {
   }
 
   override probe(): End | undefined {
-    const err: unknown = this.#context.err();
+    const err = this.#err();
     return err === undefined || err === null ? this.#endOfSignal?.() : endFrom(err, now());
+  }
+
+  /**
+   * A context whose `err()` throws has ended, with what it threw as the cause. If the error went on
+   * from here, a `cancel()` below could not end anything, and a timer would end the process.
+   */
+  #err(): unknown {
+    try {
+      return this.#context.err();
+    } catch (error) {
+      return error ?? new TypeError(`the err() of a foreign context threw ${String(error)}`);
+    }
   }
 
   override arm(): () => void {
     const context = this.#context;
     const ended = (): void => {
-      conclude(this, endFrom(context.err() ?? context.signal.reason, now()));
+      conclude(this, endFrom(this.#err() ?? context.signal.reason, now()));
     };
     const { afterFunc } = context as Partial<OffersAfterFunc>;
     if (typeof afterFunc === "function") {

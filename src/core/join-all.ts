@@ -126,7 +126,7 @@ export class JoinAllScope extends Scope {
 
   /** Forgets a source if it has ended, and keeps its end if that is the last one. */
   #forgetIfEnded(source: Scope, { position, tie }: Source): boolean {
-    const end = endOfSource(source);
+    const end = endOf(source);
     if (end === undefined) return false;
     this.#sources.delete(source);
     if (tie !== undefined) unlink(tie);
@@ -138,17 +138,5 @@ export class JoinAllScope extends Scope {
         : earlier(last.end, end) === last.end);
     if (isLast) this.#last = { end, position };
     return true;
-  }
-}
-
-/**
- * Returns the end of a source. The `err()` of a foreign context may throw, and the error must not
- * reach the users of the other sources.
- */
-function endOfSource(source: Scope): End | undefined {
-  try {
-    return endOf(source);
-  } catch {
-    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { CancelableContext, Context } from "../core/context.ts";
 import { withCancel } from "../core/derive.ts";
 import { finish } from "../core/handle.ts";
 import { startWork } from "../work/ledger.ts";
+import type { Work } from "../work/types.ts";
 import { Failures } from "./failures.ts";
 import { superseded } from "./superseded.ts";
 import type { Task } from "./task.ts";
@@ -53,14 +54,16 @@ export class Attempts<T> {
   /** Never rejects. */
   async #attempt(): Promise<void> {
     const ctx = withCancel(this.#parent);
-    const work = startWork(ctx, "hedge", `attempt ${++this.#started}`);
+    const what = `attempt ${++this.#started}`;
     this.#running++;
+    let work: Work | undefined;
     const ended = (): void => {
       this.#running--;
-      work.end();
+      work?.end();
       finish(ctx);
     };
     try {
+      work = startWork(ctx, "hedge", what); // calls the `value()` of a foreign context
       // In a promise, so that attempts that throw at once do not nest.
       const result = await new Promise<T>((resolve) => resolve(this.#task(ctx)));
       ended();
@@ -101,7 +104,7 @@ export class Attempts<T> {
 
   #startAnother(): void {
     this.#clearTimer();
-    if (this.#started >= this.#plan.max || this.#ctx.err() !== undefined) return;
+    if (this.#started >= this.#plan.max || this.#parent.err() !== undefined) return;
     if (this.#plan.mayStartExtra()) void this.#attempt();
     this.#setTimer();
   }

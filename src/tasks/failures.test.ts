@@ -5,7 +5,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { turn } from "../../test/support.ts";
 import { inUserCode } from "../../test/support/user-code.ts";
 import { rejection, watchReports } from "../../test/support/reports.ts";
-import { background, developmentMode, group, sleep, withCancel, type Context } from "../index.ts";
+import {
+  background,
+  developmentMode,
+  group,
+  SingleFlight,
+  sleep,
+  withCancel,
+  type Context,
+} from "../index.ts";
 
 interface Message {
   error: unknown;
@@ -169,6 +177,57 @@ describe("a later failure", () => {
     await fail(shared, [yours]);
     expect(suppressedOf(shared)).toEqual([mine]);
     expect(messages).toEqual([{ error: shared, suppressed: yours }]);
+  });
+
+  test("is published if the first failure is that of a flight of several calls", async () => {
+    const flights = new SingleFlight<string, never>();
+    const failure = new Error("the query failed");
+    const task = async (ctx: Context): Promise<never> => {
+      await sleep(ctx, 1);
+      throw failure;
+    };
+    const request = (later: Error): Promise<unknown> =>
+      rejection(
+        group(background(), (g) => {
+          void g.go((ctx) => flights.do(ctx, "key", task));
+          void g.go(async (ctx) => {
+            await sleep(ctx, 1e6).catch(() => 0);
+            throw later;
+          });
+        }),
+      );
+    const [mine, yours] = [new Error("mine"), new Error("yours")];
+    expect(await Promise.all([request(mine), request(yours)])).toEqual([failure, failure]);
+    expect(suppressedOf(failure)).toBeUndefined();
+    expect(messages.map(({ suppressed }) => suppressed)).toEqual([mine, yours]);
+
+    await request(new Error("alone"));
+    expect(suppressedOf(failure)).toBeUndefined(); // it remains shared
+  });
+
+  test("is in the `suppressed` of the error of a flight that had one call", async () => {
+    const failure = new Error("the query failed");
+    const later = new Error("later");
+    const flights = new SingleFlight<string, never>();
+    await rejection(
+      group(background(), (g) => {
+        void g.go(async (ctx) => {
+          await sleep(ctx, 1e6).catch(() => 0);
+          throw later;
+        });
+        void g.go((ctx) =>
+          flights.do(ctx, "key", () => {
+            throw failure;
+          }),
+        );
+      }),
+    );
+    expect(suppressedOf(failure)).toEqual([later]);
+  });
+
+  test("is not the first one again, which may be NaN", async () => {
+    expect(await fail(Number.NaN, [Number.NaN])).toBeNaN();
+    expect(messages).toEqual([]);
   });
 
   test("is published if a group inside this one had its `suppressed` replaced", async () => {

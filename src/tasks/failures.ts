@@ -15,6 +15,14 @@ const unattached = channel("task.suppressed");
 /** The `suppressed` arrays that this file wrote, and the scope of the call that wrote each. */
 const written = new WeakMap<object, { list: readonly unknown[]; scope: Scope }>();
 
+/** Errors that several calls got. */
+const shared = new WeakSet<object>();
+
+/** Says that several calls get `error`, so that none of them may write on it. */
+export function markShared(error: unknown): void {
+  if (typeof error === "object" && error !== null) shared.add(error);
+}
+
 export class Failures {
   readonly #ctx: CancelableContext;
   readonly #site = isDevelopment() ? recordStack() : undefined;
@@ -33,7 +41,7 @@ export class Failures {
   add(error: unknown): void {
     if (this.#expectsEnd && passesOn(error, this.#ctx.err())) return;
     if (this.#hasFirst) {
-      if (error !== this.#first) (this.#later ??= new Set()).add(error);
+      if (!Object.is(error, this.#first)) (this.#later ??= new Set()).add(error);
       return;
     }
     this.#hasFirst = true;
@@ -86,11 +94,12 @@ function passesOn(error: unknown, end: Error | undefined): boolean {
 /**
  * Adds `later` to the `suppressed` array of `error`. Returns false, and changes nothing, if `error`
  * cannot hold the array or may belong to others: it is a context error, which all contexts that
- * ended together share, or it has a `suppressed` that no call below this one wrote.
+ * ended together share, the error of a flight of several calls, or it has a `suppressed` that no call
+ * below this one wrote.
  */
 function attach(error: unknown, later: Iterable<unknown>, ctx: CancelableContext): boolean {
   try {
-    if (!isError(error) || findContextError(error) === error) return false;
+    if (!isError(error) || findContextError(error) === error || shared.has(error)) return false;
     const scope = scopeOf(ctx) as Scope;
     const before = written.get(error);
     if (before === undefined ? "suppressed" in error : !isAtOrBelow(before.scope, scope)) {

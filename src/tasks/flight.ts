@@ -8,6 +8,7 @@ import { finish, ScopedContext } from "../core/handle.ts";
 import { JoinAllScope } from "../core/join-all.ts";
 import { key } from "../core/values.ts";
 import { startWork, withLedger } from "../work/ledger.ts";
+import { markShared } from "./failures.ts";
 import type { Task } from "./task.ts";
 
 /** A flight, as the search for circles sees it. */
@@ -94,6 +95,7 @@ export class Flight<V> implements AnyFlight {
   async run(task: Task<V>, onEnd: () => void): Promise<void> {
     const outcome = await outcomeOf(task, withLedger(withValue(this.#handle, FlightKey, this)));
     onEnd();
+    if (outcome.status === "rejected" && this.#waits.size > 1) markShared(outcome.reason);
     for (const end of this.#waits) end(outcome);
     finish(this.#handle);
   }

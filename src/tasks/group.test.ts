@@ -390,3 +390,45 @@ describe("group", () => {
     keep();
   });
 });
+
+describe("a chain of 20,000 tasks that start each other without a pause", () => {
+  const reports = watchReports();
+
+  test("runs to its end, each task in the async context of its `go`", async () => {
+    const storage = new AsyncLocalStorage<number>();
+    let isRight = true;
+    let count = 0;
+    await group(background(), (g) => {
+      const start = (n: number): void => {
+        storage.run(n, () => {
+          void g.go(() => {
+            isRight &&= storage.getStore() === n;
+            count++;
+            if (n < 20_000) start(n + 1);
+          });
+        });
+      };
+      start(1);
+    });
+    expect([count, isRight, reports]).toEqual([20_000, true, []]);
+  });
+
+  test("does not go on after the end of the context", async () => {
+    const ctx = withCancel(background());
+    let count = 0;
+    const running = group(ctx, (g) => {
+      const start = (): void => {
+        void g.go(() => {
+          if (++count < 20_000) start();
+        });
+      };
+      start();
+    });
+    ctx.cancel();
+    await expect(running).rejects.toBe(ctx.err());
+    const before = count;
+    await flush();
+    expect(count).toBe(before);
+    expect(count).toBeLessThan(20_000);
+  });
+});

@@ -47,10 +47,10 @@ export interface Group {
  *
  * Later failures are in the non-enumerable array `suppressed` of the first one. A task that merely
  * passes on the end of its context does not count as a failure then. An error that others may
- * share is not written on: a context error, one that is frozen or no Error, and one that has a
- * `suppressed` from elsewhere. The later failures are then published on the channel
- * `eightysix:task.suppressed` of `node:diagnostics_channel`, each as `{ error, suppressed }`, and
- * development mode warns of them.
+ * share is not written on: a context error, that of a `SingleFlight` with several calls, one that is
+ * frozen or no Error, and one that has a `suppressed` from elsewhere. The later failures are then
+ * published on the channel `eightysix:task.suppressed` of `node:diagnostics_channel`, each as
+ * `{ error, suppressed }`, and development mode warns of them.
  *
  * If `ctx` ends, `g.ctx` ends too. If nothing fails because of that, `group` returns the result. If
  * `ctx` is done already, the body does not run, and `group` rejects with `ctx.err()`.

@@ -575,3 +575,12 @@ describe("map", () => {
     expect(call).toThrow(message);
   });
 });
+
+test("rejects if next() of the source returns no object, as a for-await loop does", async () => {
+  const items = { [Symbol.asyncIterator]: () => ({ next: async () => 5 as never }) };
+  await expect(map(background(), items, (_, item) => item, { limit: 2 }).next()).rejects.toThrow(
+    new TypeError(
+      "map got number 5 from the next() of its iterator; return an object { done, value }",
+    ),
+  );
+});

@@ -173,3 +173,12 @@ describe("orDone with an async iterable", () => {
     expect(errors).toEqual([]);
   });
 });
+
+test("rejects if next() of the source returns no object, as a for-await loop does", async () => {
+  const items = { [Symbol.asyncIterator]: () => ({ next: async () => 5 as never }) };
+  await expect(orDone(background(), items).next()).rejects.toThrow(
+    new TypeError(
+      "orDone got number 5 from the next() of its iterator; return an object { done, value }",
+    ),
+  );
+});

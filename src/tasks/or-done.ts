@@ -2,6 +2,7 @@ import { throwIfDone } from "../core/context-state.ts";
 import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
+import { checkStep } from "./source.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** The kind of work in the ledger. */
@@ -50,6 +51,7 @@ async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGener
   const next = async (): Promise<IteratorResult<T, unknown>> => {
     try {
       const step = await iterator.next();
+      checkStep(step, "orDone");
       isFinished = step.done === true;
       return step;
     } catch (error) {

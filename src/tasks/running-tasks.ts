@@ -9,6 +9,13 @@ import { Turns } from "./turns.ts";
 const ignore = (): void => undefined;
 
 /**
+ * How deep tasks may start tasks without a pause. A deeper one starts in a microtask, so that a chain
+ * of tasks, each of which starts the next, does not exhaust the stack.
+ */
+const DEEPEST = 64;
+let depth = 0;
+
+/**
  * The tasks of one call of `group`, `all`, `allSettled` or `map`: the context that they share, how
  * many run at once, how many have not ended, and what failed.
  */
@@ -65,8 +72,9 @@ export class RunningTasks {
       const turn = this.#turns.take();
       if (turn !== undefined) await turn;
       try {
+        if (depth >= DEEPEST) await Promise.resolve();
         throwIfDone(this.ctx);
-        onResult(await task(this.ctx));
+        onResult(await this.#start(task));
       } finally {
         this.#turns.give();
       }
@@ -75,6 +83,15 @@ export class RunningTasks {
       onFailure(error);
     } finally {
       this.#close();
+    }
+  }
+
+  #start<T>(task: Task<T>): T | PromiseLike<T> {
+    depth++;
+    try {
+      return task(this.ctx);
+    } finally {
+      depth--;
     }
   }
 

@@ -29,6 +29,11 @@ export function sleep(ctx: Context, ms: number): Promise<void> {
  */
 export function sleepUntil(ctx: Context, at: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    // Before the timer, because a foreign context that cannot be watched throws here.
+    const stop = afterFunc(ctx, (err) => {
+      clear();
+      reject(err);
+    });
     const clear = callAt(
       at,
       () => {
@@ -37,9 +42,5 @@ export function sleepUntil(ctx: Context, at: number): Promise<void> {
       },
       true,
     );
-    const stop = afterFunc(ctx, (err) => {
-      clear();
-      reject(err);
-    });
   });
 }

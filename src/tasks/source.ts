@@ -1,4 +1,5 @@
 import type { Context } from "../core/context.ts";
+import { show } from "../core/show.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** What `map` reads: a sync iterable, whose items may be promises, or an async iterable. */
@@ -10,6 +11,17 @@ export function isIterable(x: unknown): x is Items<unknown> {
     Iterable<unknown> & AsyncIterable<unknown>
   >;
   return typeof sync === "function" || typeof async === "function";
+}
+
+/**
+ * Throws a TypeError unless `step` is an object, as a for-await loop does. Any other value has no
+ * `done`, so the loop would never end.
+ */
+export function checkStep(step: unknown, caller: string): void {
+  if (Object(step) === step) return;
+  throw new TypeError(
+    `${caller} got ${show(step)} from the next() of its iterator; return an object { done, value }`,
+  );
 }
 
 /** An iterator that is read ahead of its consumer. It is opened by the first read. */
@@ -33,6 +45,7 @@ export class Source<T> {
     try {
       this.#iterator ??= open(this.#items);
       const step = await this.#iterator.next();
+      checkStep(step, "map");
       this.#isFinished = step.done === true;
       return step;
     } catch (error) {

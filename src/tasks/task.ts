@@ -31,6 +31,6 @@ export function checkLimit(limit: unknown, caller: string): asserts limit is num
     throw new TypeError(`${caller} takes a number as its limit, got ${show(limit)}; pass a number`);
   if (limit >= 1 && (Number.isInteger(limit) || limit === Infinity)) return;
   throw new RangeError(
-    `${caller} takes a limit that is a whole number of at least 1, got ${show(limit)}; leave it out for no limit`,
+    `${caller} takes a limit that is a whole number of at least 1, got ${show(limit)}; pass Infinity for no limit`,
   );
 }

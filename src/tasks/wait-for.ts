@@ -1,4 +1,4 @@
-import { afterFunc } from "../core/after-func.ts";
+import { afterFunc, type Stop } from "../core/after-func.ts";
 import type { Context } from "../core/context.ts";
 import { startWork } from "../work/ledger.ts";
 
@@ -12,13 +12,14 @@ export function waitFor<T>(ctx: Context, promise: PromiseLike<T>, kind: string):
   return new Promise((resolve, reject) => {
     // The `then` of a thenable that is not a promise can throw or call back at once.
     const settling = Promise.resolve(promise);
+    let stop: Stop | undefined = undefined; // remains so if a foreign context cannot be watched
     const onSettled = (): void => {
-      stop();
+      stop?.();
       work.end();
       resolve(settling);
     };
     // Registered before `afterFunc`, so that the result counts if both are ready.
     settling.then(onSettled, onSettled);
-    const stop = afterFunc(ctx, reject);
+    stop = afterFunc(ctx, reject);
   });
 }
