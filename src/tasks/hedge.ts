@@ -1,5 +1,5 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkDuration, checkFunction, checkOptions } from "../core/check.ts";
+import { checkCount, checkDuration, checkFunction, checkOptions } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
@@ -59,7 +59,7 @@ export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOption
   checkOptions(options, "hedge", ["after", "max", "extraShare"]);
   const { after, max, extraShare } = (options as Partial<HedgeOptions> | undefined) ?? {};
   checkDuration(after, "hedge");
-  checkMax(max);
+  checkCount(max, "hedge", "max", "pass 2 for one extra attempt");
   checkShare(extraShare);
   throwIfDone(ctx);
 
@@ -70,15 +70,6 @@ export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOption
     mayStartExtra = () => recent.tryExtra(extraShare);
   }
   return await new Attempts(ctx, task, { after, max, mayStartExtra }).run();
-}
-
-function checkMax(max: unknown): asserts max is number {
-  if (typeof max !== "number")
-    throw new TypeError(`hedge takes a number as max, got ${show(max)}; pass a number`);
-  if (max >= 1 && Number.isInteger(max)) return;
-  throw new RangeError(
-    `hedge takes as max a whole number of at least 1, got ${show(max)}; pass 2 for one extra attempt`,
-  );
 }
 
 function checkShare(share: unknown): asserts share is number | undefined {

@@ -238,7 +238,7 @@ test.each([
   [
     "1s",
     TypeError,
-    'interval takes its length in milliseconds, got the string "1s"; pass a number',
+    'interval takes a duration in milliseconds, got the string "1s"; pass a number',
   ],
   [undefined, TypeError, "got undefined"],
 ])("an interval of %o is refused at the call", (ms, type, message) => {

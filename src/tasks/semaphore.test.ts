@@ -380,12 +380,12 @@ describe("use", () => {
 
 describe("wrong arguments", () => {
   test.each([
-    [0, "Semaphore takes a number of tokens that is a whole number of at least 1, got number 0"],
+    [0, "Semaphore takes as its size a whole number of at least 1, got number 0"],
     [1.5, "got number 1.5; pass Infinity for no limit"],
     [Number.NaN, "got number NaN"],
     [2 ** 53, "got number 9007199254740992"],
-    ["2", 'Semaphore takes a number of tokens, got the string "2"; pass a number'],
-    [undefined, "Semaphore takes a number of tokens, got undefined"],
+    ["2", 'Semaphore takes a number as its size, got the string "2"; pass a number'],
+    [undefined, "Semaphore takes a number as its size, got undefined"],
   ])("new Semaphore(%o) throws an error that says what was passed", (size, message) => {
     const make = (): unknown => new Semaphore(size as number);
     expect(make).toThrow(typeof size === "number" ? RangeError : TypeError);
@@ -393,7 +393,7 @@ describe("wrong arguments", () => {
   });
 
   test.each([
-    [0, "takes a weight that is a whole number of at least 1, got number 0; leave it out for 1"],
+    [0, "takes as its weight a whole number of at least 1, got number 0; leave it out for 1"],
     [-1, "got number -1"],
     [Infinity, "got number Infinity"],
     [2 ** 53, "got number 9007199254740992"],
@@ -406,11 +406,13 @@ describe("wrong arguments", () => {
     let starts = 0;
     expect(() => semaphore.tryAcquire(weight)).toThrow(error);
     expect(() => semaphore.tryAcquire(weight)).toThrow(message);
-    expect(() => semaphore.tryAcquire(weight)).toThrow(/^tryAcquire takes a /);
+    expect(() => semaphore.tryAcquire(weight)).toThrow(/^Semaphore.tryAcquire takes a/);
     await expect(semaphore.acquire(background(), weight)).rejects.toThrow(error);
-    await expect(semaphore.acquire(background(), weight)).rejects.toThrow(/^acquire takes a /);
+    await expect(semaphore.acquire(background(), weight)).rejects.toThrow(
+      /^Semaphore.acquire takes a/,
+    );
     await expect(semaphore.use(background(), () => starts++, weight)).rejects.toThrow(
-      /^use takes a /,
+      /^Semaphore.use takes a/,
     );
     expect([starts, semaphore.free]).toEqual([0, 1]);
   });
@@ -418,10 +420,14 @@ describe("wrong arguments", () => {
   test("a missing context or function is refused before anything begins", async () => {
     const semaphore = new Semaphore(1);
     const none = undefined as never;
-    await expect(semaphore.acquire(none)).rejects.toThrow(/acquire got undefined where a Context/);
-    await expect(semaphore.use(none, () => 1)).rejects.toThrow(/use got undefined where a Context/);
+    await expect(semaphore.acquire(none)).rejects.toThrow(
+      /Semaphore.acquire got undefined where a Context/,
+    );
+    await expect(semaphore.use(none, () => 1)).rejects.toThrow(
+      /Semaphore.use got undefined where a Context/,
+    );
     await expect(semaphore.use(background(), none)).rejects.toThrow(
-      "use takes a function, got undefined; pass a function to run: (ctx) => …",
+      "Semaphore.use takes a function, got undefined; pass a function to run: (ctx) => …",
     );
     expect(semaphore.free).toBe(1);
   });
