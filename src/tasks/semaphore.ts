@@ -95,9 +95,9 @@ export class Semaphore {
 
   /**
    * Takes `weight` tokens, runs `fn` under a child of `ctx`, and gives the tokens back when `fn` has
-   * settled. Settles as `fn` does. The child ends at that moment, too.
+   * ended. Settles as `fn` does. The child ends at that moment, too.
    *
-   * Rejects as `acquire` does. `fn` does not start once `ctx` is done.
+   * Rejects as `acquire` does. If `ctx` ends before `fn` begins, `fn` never begins.
    */
   async use<T>(ctx: Context, fn: Task<T>, weight = 1): Promise<T> {
     checkContext(ctx, "Semaphore.use");
@@ -113,7 +113,7 @@ export class Semaphore {
   }
 
   #take(weight: number): Permit | undefined {
-    // A caller whose deadline has passed may still be in the queue.
+    // The first caller may be in the queue although its deadline has passed.
     if (this.#queue.first !== undefined) this.#serve();
     if (this.#queue.first !== undefined || this.#free < weight) return undefined;
     this.#free -= weight;
