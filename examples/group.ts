@@ -1,5 +1,5 @@
 /**
- * Walks a site with at most two downloads at a time. A page that fails cancels the others, which
+ * Walks a site with at most two downloads at a time. A download that fails cancels the others, which
  * clean up before `group` throws.
  *
  * prints: visited: / /docs /blog /docs/start /docs/errors

@@ -1,5 +1,6 @@
 /**
- * Reports every 20 ms until the job ends. A report that takes too long misses ticks, and moves none.
+ * Reports every 20 ms until the job ends. During a report that takes too long, ticks are missed. The
+ * ticks after it come when they would have come without it.
  *
  * prints: report 1, missed 0
  * prints: report …, missed …

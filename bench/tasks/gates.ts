@@ -50,6 +50,6 @@ export const gates: Gate[] = [
   },
   ...beside("flight/ours-1", { "flight/plain-1": "a Map of promises" }),
   ...beside("flight/ours-100", { "flight/plain-100": "a Map of promises" }),
-  ...beside("map/ours-ordered", { "map/p-map-iterable": "pMapIterable" }, "map/effect"),
+  ...beside("map/ours", { "map/p-map-iterable": "pMapIterable" }, "map/effect"),
   ...beside("checkpoint/ours", { "checkpoint/plain": "throwIfAborted" }, "checkpoint/effect"),
 ];

@@ -91,7 +91,7 @@ export const tables: Table[] = [
     unit: "ns",
     rows: rows("map/ours", {
       "map/ours": "**map**",
-      "map/ours-ordered": "**map, ordered**",
+      "map/ours-unordered": "**map, ordered: false**",
       "map/p-map-iterable": "pMapIterable",
       "map/p-map": "pMap, which returns an array",
       "map/effect": "Effect Stream.mapEffect",

@@ -1,4 +1,4 @@
-/** The wait for a place on a connection that several callers share. */
+/** The wait for a place: a turn on a connection that several callers share, or a thread of an engine. */
 import { throwIfDone, type Context, type Permit, type Semaphore } from "../index.ts";
 import { explainWait } from "./held-connection.ts";
 

@@ -38,6 +38,25 @@ export function checkInstant(at: unknown, caller: string): number {
   return wall;
 }
 
+/**
+ * Throws unless `count` is a whole number of at least 1. `what` names the argument, and `instead` says
+ * what to do: "pass Infinity for no limit".
+ */
+export function checkCount(
+  count: unknown,
+  caller: string,
+  what: string,
+  instead: string,
+): asserts count is number {
+  if (typeof count !== "number") {
+    throw new TypeError(`${caller} takes a number as ${what}, got ${show(count)}; pass a number`);
+  }
+  if (Number.isSafeInteger(count) && count >= 1) return;
+  throw new RangeError(
+    `${caller} takes as ${what} a whole number of at least 1, got ${show(count)}; ${instead}`,
+  );
+}
+
 /** Throws a TypeError unless `fn` is a function. `instead` says what to pass. */
 export function checkFunction(fn: unknown, caller: string, instead: string): void {
   if (typeof fn !== "function") {

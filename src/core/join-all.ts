@@ -17,7 +17,7 @@ const FEW = 8;
 
 /** What the scope knows of a source. */
 interface Source {
-  /** How many sources had been added when this one was added last. */
+  /** The number of earlier additions when this source was added. A later addition renews it. */
   position: number;
   /** Exists while the scope is watched. */
   tie: Tie | undefined;
@@ -35,7 +35,7 @@ export class JoinAllScope extends Scope {
   readonly #name: string;
   /** The sources that may be live, in the order in which they were added. */
   readonly #sources = new Map<Scope, Source>();
-  /** How many sources have been added. */
+  /** The number of additions. */
   #added = 0;
   /** The size of `#sources` at which those that have ended are searched for. */
   #searchAt = FEW;
@@ -131,6 +131,7 @@ export class JoinAllScope extends Scope {
     this.#sources.delete(source);
     if (tie !== undefined) unlink(tie);
     const last = this.#last;
+    // `earlier` prefers its first argument, so the first is the end of the source that was added first.
     const isLast =
       last === undefined ||
       (position < last.position

@@ -7,7 +7,7 @@ import { checkLimit, checkTasks, type Task, type TaskResult } from "./task.ts";
 /** The options of `allSettled`. */
 export interface AllSettledOptions {
   /**
-   * The most tasks that run at the same time. The others start in order. The default is no limit.
+   * The most tasks that run at the same time. The others begin in order. The default is no limit.
    */
   limit?: number;
 }
@@ -23,8 +23,8 @@ export type TaskSettledResults<T extends readonly Task<unknown>[]> = {
  * cancel the other tasks.
  *
  * If `ctx` ends, the context of the tasks ends too. A task that returns a value nevertheless is
- * fulfilled. A task that has not started by then does not start, and is rejected with `ctx.err()`. If
- * `ctx` is done already, that is each of them.
+ * fulfilled. A task that has not begun by then never begins, and is rejected with `ctx.err()`. If
+ * `ctx` is done already, every task is.
  *
  * Rejects only if an argument is wrong: with a TypeError if a task is not a function, and with
  * a RangeError if `limit` is not a whole number of at least 1.

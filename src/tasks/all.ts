@@ -8,7 +8,7 @@ import { checkLimit, checkTasks, type Task, type TaskResults } from "./task.ts";
 /** The options of `all`. */
 export interface AllOptions {
   /**
-   * The most tasks that run at the same time. The others start in order. The default is no limit.
+   * The most tasks that run at the same time. The others begin in order. The default is no limit.
    */
   limit?: number;
 }
@@ -17,12 +17,13 @@ export interface AllOptions {
  * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
  *
  * If a task fails, `all` cancels the context of the others with that error as the cause, waits
- * until they have settled, and then rejects with that error. So no task outlives the call. A task
- * that has not started by then does not start. Later failures are in the error's `suppressed`, as
+ * until they have ended, and then rejects with that error. So no task outlives the call. A task
+ * that has not begun by then never begins. Later failures are in the error's `suppressed`, as
  * in `group`.
  *
- * If `ctx` ends, the context of the tasks ends too. If no task fails because of that, `all` returns
- * their results. If `ctx` is done already, no task starts.
+ * If `ctx` ends, the context of the tasks ends too. A task that has not begun by then never begins,
+ * which is a failure. If no task fails because of the end, `all` returns their results. If `ctx` is
+ * done already, no task begins, and `all` rejects with `ctx.err()`.
  *
  * Rejects with a TypeError if a task is not a function, and with a RangeError if `limit` is not
  * a whole number of at least 1.

@@ -9,12 +9,13 @@ import { checkTasks, type Task, type TaskResult } from "./task.ts";
  * task that succeeds.
  *
  * `any` cancels the contexts of the other tasks with a `Superseded` as the cause, and waits until
- * they have settled. What they return or throw then is dropped. So no task outlives the call, and a
+ * they have ended. What they return or throw then is dropped. So no task outlives the call, and a
  * task that is slow to stop delays it.
  *
- * The tasks start in order. A task that has not started when `ctx` ends does not start.
+ * The tasks begin in order. A task that has not begun when `ctx` ends never begins. If `ctx` is done
+ * already, no task begins, and `any` rejects with `ctx.err()`.
  *
- * If no task succeeds, rejects when all have settled: with `ctx.err()` if `ctx` is done, and
+ * If no task succeeds, rejects when all have ended: with `ctx.err()` if `ctx` is done, and
  * otherwise with an AggregateError, whose `errors` are in the order of the tasks. Without tasks,
  * `errors` is empty, as with `Promise.any`.
  *

@@ -12,17 +12,16 @@ export type Outcome = PromiseSettledResult<unknown>;
 export interface Result {
   /** The first outcome that won, if one did. */
   winner: Outcome | undefined;
-  /** The outcomes of the tasks, in the order of the tasks. Tasks that did not start have none. */
+  /** The outcomes of the tasks, in the order of the tasks. Those behind an early winner have none. */
   outcomes: Outcome[];
 }
 
 /**
- * Starts the tasks in order, each under a child of `ctx` of its own. The first outcome for which
- * `wins` returns true wins: the other tasks are canceled, and those that have not started do not
- * start. Resolves when all tasks have settled, and never rejects.
+ * Begins the tasks in order, each under a child of `ctx` of its own. The first outcome for which
+ * `wins` returns true wins: the other tasks are canceled, and those that have not begun never begin.
+ * Resolves when all tasks have ended, and never rejects.
  *
- * A task that has not started when `ctx` ends does not start. It counts as rejected with
- * `ctx.err()`.
+ * A task that has not begun when `ctx` ends never begins. It counts as rejected with `ctx.err()`.
  */
 export async function contest(
   ctx: Context,
@@ -32,7 +31,7 @@ export async function contest(
   const result: Result = { winner: undefined, outcomes: [] };
   const children: CancelableContext[] = [];
   const run = async (task: Task<unknown>, index: number): Promise<void> => {
-    // A task before this one has won without a pause.
+    // A task before this one has thrown before its first `await`, and has won.
     if (result.winner !== undefined) return;
     const child = withCancel(ctx);
     children.push(child);

@@ -94,18 +94,20 @@ function passesOn(error: unknown, end: Error | undefined): boolean {
 /**
  * Adds `later` to the `suppressed` array of `error`. Returns false, and changes nothing, if `error`
  * cannot hold the array or may belong to others: it is a context error, which all contexts that
- * ended together share, the error of a flight of several calls, or it has a `suppressed` that no call
- * below this one wrote.
+ * ended together share, the error of a flight of several calls, or it has a `suppressed` that neither
+ * this call nor one below it wrote.
  */
 function attach(error: unknown, later: Iterable<unknown>, ctx: CancelableContext): boolean {
   try {
     if (!isError(error) || findContextError(error) === error || shared.has(error)) return false;
     const scope = scopeOf(ctx) as Scope;
     const before = written.get(error);
-    if (before === undefined ? "suppressed" in error : !isAtOrBelow(before.scope, scope)) {
-      return false;
+    if (before === undefined) {
+      if ("suppressed" in error) return false;
+    } else {
+      const isBelow = isAtOrBelow(before.scope, scope);
+      if (!isBelow || before.list !== readProperty(error, "suppressed")) return false;
     }
-    if (before !== undefined && before.list !== readProperty(error, "suppressed")) return false;
     const list = [...new Set([...(before?.list ?? []), ...later])];
     Object.defineProperty(error, "suppressed", { value: list, writable: true, configurable: true });
     written.set(error, { list, scope });

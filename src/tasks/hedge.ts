@@ -1,5 +1,5 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkDuration, checkFunction, checkOptions } from "../core/check.ts";
+import { checkCount, checkDuration, checkFunction, checkOptions } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
@@ -18,12 +18,12 @@ export interface HedgeOptions {
   max: number;
   /**
    * Bounds the extra attempts, so that they do not double the load of a service that is slow for
-   * everyone. It is a share, from 0 to 1: the calls with this options object may start at most so
-   * many extra attempts in a second, for each call in that second.
+   * everyone. It is a share, from 0 to 1: with 0.1, the calls of a second may start one extra
+   * attempt for every ten of them. The default is no bound.
    *
-   * The options object is what counts, so keep one for each service, and pass it to every call. A
-   * new object for each call counts one call, and never starts an extra attempt. The default is no
-   * bound.
+   * Only calls with the same options object are counted together, so keep one object for each service,
+   * and pass it to every call. If each call has a new object, each object counts one call, and no extra
+   * attempt starts.
    */
   extraShare?: number;
 }
@@ -43,11 +43,15 @@ export interface HedgeOptions {
  * `stopped(ctx)` waits for it. What the other attempts return or throw is dropped.
  *
  * If all attempts fail, rejects with the error of the first failure. So a call fails with the same
- * errors as the task alone. The later failures are in the error's `suppressed`, as in `group`. If
- * `ctx` ends, no further attempt starts. When all attempts have ended and none has succeeded, rejects
- * with `ctx.err()`.
+ * errors as the task alone. The later failures are in the error's `suppressed`, as in `group`.
  *
- * Rejects with a TypeError or a RangeError if an option is not a number of its kind.
+ * If `ctx` ends, no further attempt starts. `hedge` waits until all attempts have ended. Then it
+ * returns the result of one that has succeeded, or rejects with `ctx.err()`. If `ctx` is done already,
+ * no attempt starts.
+ *
+ * Rejects with a TypeError if `task` is not a function or an option is not a number, and with
+ * a RangeError if `after` is NaN, `max` is not a whole number of at least 1, or `extraShare` is not
+ * from 0 to 1.
  *
  * @example
  * const policy = { after: 50, max: 2, extraShare: 0.1 }; // one object for all calls
@@ -59,7 +63,7 @@ export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOption
   checkOptions(options, "hedge", ["after", "max", "extraShare"]);
   const { after, max, extraShare } = (options as Partial<HedgeOptions> | undefined) ?? {};
   checkDuration(after, "hedge");
-  checkMax(max);
+  checkCount(max, "hedge", "max", "pass 2 for one extra attempt");
   checkShare(extraShare);
   throwIfDone(ctx);
 
@@ -70,15 +74,6 @@ export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOption
     mayStartExtra = () => recent.tryExtra(extraShare);
   }
   return await new Attempts(ctx, task, { after, max, mayStartExtra }).run();
-}
-
-function checkMax(max: unknown): asserts max is number {
-  if (typeof max !== "number")
-    throw new TypeError(`hedge takes a number as max, got ${show(max)}; pass a number`);
-  if (max >= 1 && Number.isInteger(max)) return;
-  throw new RangeError(
-    `hedge takes as max a whole number of at least 1, got ${show(max)}; pass 2 for one extra attempt`,
-  );
 }
 
 function checkShare(share: unknown): asserts share is number | undefined {

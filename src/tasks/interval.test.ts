@@ -1,5 +1,7 @@
 import { expect, expectTypeOf, test } from "vitest";
 import { flush, runProgram } from "../../test/support.ts";
+import { foreignContext } from "../../test/support/foreign-context.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   background,
   interval,
@@ -7,10 +9,8 @@ import {
   sleep,
   withCancel,
   withTimeout,
-  type Context,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
-import type { Clock } from "../core/clock.ts";
 
 /** Records each tick of `ticks` with the time at which it came, and how the loop ended. */
 function record(clock: Clock, ticks: AsyncIterable<number>, body?: () => unknown): unknown[] {
@@ -202,15 +202,7 @@ test("an interval works with a foreign context", async () => {
   const clock = new ManualClock();
   using _ = useClock(clock);
   const ctx = withCancel(background());
-  const foreign: Context = {
-    deadline: () => ctx.deadline(),
-    err: () => ctx.err(),
-    value: (key) => ctx.value(key),
-    get signal(): AbortSignal {
-      return ctx.signal;
-    },
-  };
-  const log = record(clock, interval(foreign, 100));
+  const log = record(clock, interval(foreignContext(ctx), 100));
   await pass(clock, 100);
   ctx.cancel();
   await flush();
@@ -238,7 +230,7 @@ test.each([
   [
     "1s",
     TypeError,
-    'interval takes its length in milliseconds, got the string "1s"; pass a number',
+    'interval takes a duration in milliseconds, got the string "1s"; pass a number',
   ],
   [undefined, TypeError, "got undefined"],
 ])("an interval of %o is refused at the call", (ms, type, message) => {

@@ -15,8 +15,8 @@ const SHORTEST = 0.001;
  * The loop gets the index of each tick. Tick `n` is due at `n * ms` after the first `next()`, so the
  * first tick is 1, and comes after `ms` milliseconds. However long the body of the loop takes, the
  * ticks stay on that grid. Ticks that fall due while the body runs are missed, and do not pile up:
- * the next tick is the next point of the grid, from now on. The index minus that of the tick before, minus 1, is
- * the number of missed ticks. No tick comes early, and none comes twice.
+ * after the body, the next point of the grid is the next tick. The number of missed ticks is the index
+ * minus that of the tick before, minus 1. No tick comes early, and none comes twice.
  *
  * A timer is set only while the loop waits for a tick. It keeps the process running. A platform
  * timer takes at least 1 ms, so shorter intervals miss ticks.
@@ -31,7 +31,7 @@ export function interval(ctx: Context, ms: number): AsyncIterableIterator<number
   checkContext(ctx, "interval");
   if (typeof ms !== "number")
     throw new TypeError(
-      `interval takes its length in milliseconds, got ${show(ms)}; pass a number`,
+      `interval takes a duration in milliseconds, got ${show(ms)}; pass a number`,
     );
   if (!(ms >= SHORTEST && ms < Infinity))
     throw new RangeError(

@@ -204,7 +204,6 @@ describe("map", () => {
         await flush();
         await flush();
         log.push(`${item} cleaned up`);
-        ctx.err();
         throw ctx.err() as Error;
       },
       { limit: 3 },
@@ -564,7 +563,11 @@ describe("map", () => {
     ["null", () => map(background(), null as never, double, { limit: 1 }), "got null"],
     ["no fn", () => map(background(), [], 1 as never, { limit: 1 }), "map takes a function"],
     ["no options", () => map(background(), [], double, undefined as never), "limit, got undefined"],
-    ["a limit of 0", () => map(background(), [], double, { limit: 0 }), "got number 0"],
+    [
+      "a limit of 0",
+      () => map(background(), [], double, { limit: 0 }),
+      "pass Infinity for no limit",
+    ],
     ["an option", () => map(background(), [], double, { limit: 1, x: 1 } as never), 'option "x"'],
     [
       "an order",

@@ -61,7 +61,7 @@ export function map<T, R>(
   }
   checkFunction(fn, "map", "a function to call for each item: (ctx, item) => …");
   checkOptions(options, "map", ["limit", "ordered"]);
-  const { limit, ordered = true } = (options as MapOptions | undefined) ?? { limit: undefined };
+  const { limit, ordered = true } = (options as Partial<MapOptions> | undefined) ?? {};
   checkLimit(limit, "map");
   if (typeof ordered !== "boolean") {
     throw new TypeError(

@@ -6,7 +6,7 @@ import { waitFor } from "./wait-for.ts";
 
 export type MapFunction<T, R> = (ctx: Context, item: T) => R | PromiseLike<R>;
 
-/** One iteration of `map`. */
+/** One iteration over the results of `map`. */
 export class Mapping<T, R> {
   readonly #ctx: Context;
   readonly #source: Source<T>;
@@ -19,10 +19,10 @@ export class Mapping<T, R> {
   /** The next position to give away: to an item that begins or, unordered, to one that has ended. */
   #nextPosition = 0;
   #taken = 0;
-  /** The items between source and consumer: being read, running, or finished and not taken. */
+  /** The items between source and loop: being read, running, or finished and not taken. */
   #inside = 0;
   #isReading = false;
-  /** Wakes the consumer, which waits for a change. */
+  /** Wakes the loop, which waits for a change. */
   #wake: (() => void) | undefined;
 
   constructor(
@@ -47,11 +47,11 @@ export class Mapping<T, R> {
         void this.#read();
         while (!this.#isReady) await new Promise<void>((resolve) => (this.#wake = resolve));
         if (this.#isComplete) break;
-        throwIfDone(this.#tasks.ctx); // after a failure, too
+        throwIfDone(this.#tasks.ctx); // a failure has canceled it, too
         const result = this.#results.get(this.#taken) as R;
         this.#results.delete(this.#taken++);
         this.#inside--;
-        void this.#read(); // while the consumer is busy with this result
+        void this.#read(); // while the loop is busy with this result
         yield result;
       }
     } catch (error) {
@@ -101,7 +101,7 @@ export class Mapping<T, R> {
       const result = await this.#tasks.go((ctx) => this.#fn(ctx, item));
       this.#results.set(position ?? this.#nextPosition++, result);
     } catch {
-      // The failure is recorded, and the consumer's next call throws it.
+      // The failure is recorded, and the next call of `next()` throws it.
     }
     this.#wake?.();
   }

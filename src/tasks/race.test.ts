@@ -1,6 +1,8 @@
 /** race and any. */
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { flush, reported } from "../../test/support.ts";
+import { foreignContext } from "../../test/support/foreign-context.ts";
+import { Deferred } from "../../test/support/reports.ts";
 import {
   afterFunc,
   any,
@@ -18,33 +20,13 @@ import {
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
-/** Returns a promise and the functions that settle it. */
-function deferred<T>() {
-  let resolve!: (value: T) => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
-  return { promise, resolve, reject };
-}
-
-/** Returns a foreign context, which has the four members of `ctx` only. */
-function foreign(ctx: Context): Context {
-  return {
-    deadline: () => ctx.deadline(),
-    err: () => ctx.err(),
-    value: (k) => ctx.value(k),
-    get signal(): AbortSignal {
-      return ctx.signal;
-    },
-  };
-}
-
 const verbs = { race, any };
 
 describe.each(["race", "any"] as const)("%s", (name) => {
   const verb = verbs[name];
 
   test("returns the result of the first task that succeeds", async () => {
-    const slow = deferred<string>();
+    const slow = new Deferred<string>();
     const running = verb(background(), [() => slow.promise, async () => flush().then(() => 2)]);
     await flush();
     await flush();
@@ -52,8 +34,8 @@ describe.each(["race", "any"] as const)("%s", (name) => {
     await expect(running).resolves.toBe(2);
   });
 
-  test("cancels the other tasks with a Superseded as the cause, and waits until they have settled", async () => {
-    const cleanup = deferred<undefined>();
+  test("cancels the other tasks with a Superseded as the cause, and waits until they have ended", async () => {
+    const cleanup = new Deferred<undefined>();
     const log: unknown[] = [];
     const loser: Task<never> = async (ctx) => {
       await sleep(ctx, 60_000).catch((err: unknown) => log.push((err as Error).cause));
@@ -78,7 +60,7 @@ describe.each(["race", "any"] as const)("%s", (name) => {
   });
 
   test("drops what the other tasks throw, and reports no unhandled rejection", async () => {
-    const late = deferred<never>();
+    const late = new Deferred<never>();
     expect(
       await reported(async () => {
         const running = verb(background(), [() => late.promise, async () => "won"]);
@@ -147,7 +129,7 @@ describe.each(["race", "any"] as const)("%s", (name) => {
 
   test("returns the result of a task that succeeds although the context has ended", async () => {
     const ctx = withCancel(background());
-    const task = deferred<number>();
+    const task = new Deferred<number>();
     const running = verb(ctx, [() => task.promise]);
     ctx.cancel();
     task.resolve(1);
@@ -156,8 +138,8 @@ describe.each(["race", "any"] as const)("%s", (name) => {
 
   test("works with a foreign context", async () => {
     const ctx = withCancel(background());
-    expect(await verb(foreign(ctx), [async () => 1])).toBe(1);
-    const running = verb(foreign(ctx), [(ctx) => sleep(ctx, 60_000)]);
+    expect(await verb(foreignContext(ctx), [async () => 1])).toBe(1);
+    const running = verb(foreignContext(ctx), [(ctx) => sleep(ctx, 60_000)]);
     ctx.cancel();
     await expect(running).rejects.toBe(ctx.err());
   });
@@ -194,9 +176,9 @@ describe.each(["race", "any"] as const)("%s", (name) => {
 });
 
 describe("race", () => {
-  test("rejects with the error of the first task that settles, when the others have settled", async () => {
+  test("rejects with the error of the first task that settles, when the others have ended", async () => {
     const failure = new Error("first");
-    const cleanup = deferred<undefined>();
+    const cleanup = new Deferred<undefined>();
     let settled = false;
     const running = race(background(), [
       async () => Promise.reject(failure),

@@ -8,12 +8,12 @@ import { checkTasks, type Task, type TaskResult } from "./task.ts";
  * settles: with its result, or with its error.
  *
  * `race` cancels the contexts of the other tasks with a `Superseded` as the cause, and waits until
- * they have settled. What they return or throw then is dropped. So no task outlives the call, and a
+ * they have ended. What they return or throw then is dropped. So no task outlives the call, and a
  * task that is slow to stop delays it.
  *
- * The tasks start in order. If a task throws before its first `await`, the tasks behind it do not
- * start. A task that has not started when `ctx` ends does not start, and counts as one that rejects
- * with `ctx.err()`.
+ * The tasks begin in order. If a task throws before its first `await`, the tasks behind it never
+ * begin. A task that has not begun when `ctx` ends never begins, and counts as one that rejects with
+ * `ctx.err()`. If `ctx` is done already, no task begins, and `race` rejects with `ctx.err()`.
  *
  * Rejects with a TypeError if a task is not a function, and with a RangeError if there is no task.
  *

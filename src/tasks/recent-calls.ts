@@ -1,14 +1,14 @@
 /** Counts the calls and the extra attempts of `hedge` in the last second, for `extraShare`. */
 import { now } from "../core/clock.ts";
 import { isDevelopment } from "../core/development.ts";
-import { userStack, recordStack } from "../core/user-stack.ts";
+import { recordStack, userStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
 
 /** The second is counted in this many slots, so that a count needs no list of times. */
 const SLOTS = 10;
 /** The length of a slot, in milliseconds. */
 const SLOT = 1_000 / SLOTS;
-/** Development mode warns when this many options objects have counted. No program needs so many. */
+/** Development mode warns if so many options objects have counts. No program has so many services. */
 const TOO_MANY = 100;
 
 export class RecentCalls {
@@ -62,7 +62,7 @@ export function recentCallsOf(options: object): RecentCalls {
 function warnOfTooMany(): void {
   warnOnce(
     "EIGHTYSIX_HEDGE_OPTIONS",
-    "hedge got 100 options objects with extraShare; each object counts its own calls, so keep one object for each service, and pass it to every call",
+    `hedge got ${TOO_MANY} options objects with extraShare; each object counts its own calls, so keep one object for each service, and pass it to every call`,
     userStack(recordStack()) ?? "",
   );
 }

@@ -25,12 +25,12 @@ export class RunningTasks {
   readonly failures: Failures;
   readonly #turns: Turns;
   readonly #isFailFast: boolean;
-  /** The call itself, and every task that runs or waits for its turn. */
+  /** Counts the call itself, and every task that runs or waits for its turn. */
   #open = 1;
   #resolve!: () => void;
   readonly #ended = new Promise<void>((resolve) => (this.#resolve = resolve));
 
-  /** Unless the call is fail-fast, the failure of a task concerns its own promise only. */
+  /** If `isFailFast` is false, a failure rejects the promise of its task, and nothing else. */
   constructor(ctx: Context, limit: number, isFailFast = true) {
     this.ctx = withCancel(ctx);
     this.failures = new Failures(this.ctx);

@@ -3,7 +3,6 @@ import { flush, reported, runProgram } from "../../test/support.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { isWatched } from "../core/tree.ts";
 import {
-  afterFunc,
   background,
   DeadlineExceededError,
   Semaphore,
@@ -13,8 +12,6 @@ import {
   key,
   type CancelableContext,
   type Context,
-  type ContextError,
-  type Key,
   type Permit,
 } from "../index.ts";
 import { isFinished } from "../internal.ts";
@@ -380,12 +377,12 @@ describe("use", () => {
 
 describe("wrong arguments", () => {
   test.each([
-    [0, "Semaphore takes a number of tokens that is a whole number of at least 1, got number 0"],
+    [0, "Semaphore takes as its size a whole number of at least 1, got number 0"],
     [1.5, "got number 1.5; pass Infinity for no limit"],
     [Number.NaN, "got number NaN"],
     [2 ** 53, "got number 9007199254740992"],
-    ["2", 'Semaphore takes a number of tokens, got the string "2"; pass a number'],
-    [undefined, "Semaphore takes a number of tokens, got undefined"],
+    ["2", 'Semaphore takes a number as its size, got the string "2"; pass a number'],
+    [undefined, "Semaphore takes a number as its size, got undefined"],
   ])("new Semaphore(%o) throws an error that says what was passed", (size, message) => {
     const make = (): unknown => new Semaphore(size as number);
     expect(make).toThrow(typeof size === "number" ? RangeError : TypeError);
@@ -393,7 +390,7 @@ describe("wrong arguments", () => {
   });
 
   test.each([
-    [0, "takes a weight that is a whole number of at least 1, got number 0; leave it out for 1"],
+    [0, "takes as its weight a whole number of at least 1, got number 0; leave it out for 1"],
     [-1, "got number -1"],
     [Infinity, "got number Infinity"],
     [2 ** 53, "got number 9007199254740992"],
@@ -406,11 +403,13 @@ describe("wrong arguments", () => {
     let starts = 0;
     expect(() => semaphore.tryAcquire(weight)).toThrow(error);
     expect(() => semaphore.tryAcquire(weight)).toThrow(message);
-    expect(() => semaphore.tryAcquire(weight)).toThrow(/^tryAcquire takes a /);
+    expect(() => semaphore.tryAcquire(weight)).toThrow(/^Semaphore.tryAcquire takes a/);
     await expect(semaphore.acquire(background(), weight)).rejects.toThrow(error);
-    await expect(semaphore.acquire(background(), weight)).rejects.toThrow(/^acquire takes a /);
+    await expect(semaphore.acquire(background(), weight)).rejects.toThrow(
+      /^Semaphore.acquire takes a/,
+    );
     await expect(semaphore.use(background(), () => starts++, weight)).rejects.toThrow(
-      /^use takes a /,
+      /^Semaphore.use takes a/,
     );
     expect([starts, semaphore.free]).toEqual([0, 1]);
   });
@@ -418,118 +417,15 @@ describe("wrong arguments", () => {
   test("a missing context or function is refused before anything begins", async () => {
     const semaphore = new Semaphore(1);
     const none = undefined as never;
-    await expect(semaphore.acquire(none)).rejects.toThrow(/acquire got undefined where a Context/);
-    await expect(semaphore.use(none, () => 1)).rejects.toThrow(/use got undefined where a Context/);
-    await expect(semaphore.use(background(), none)).rejects.toThrow(
-      "use takes a function, got undefined; pass a function to run: (ctx) => …",
+    await expect(semaphore.acquire(none)).rejects.toThrow(
+      /Semaphore.acquire got undefined where a Context/,
     );
-    expect(semaphore.free).toBe(1);
-  });
-});
-
-describe("under a foreign context", () => {
-  /** A context of the program's own, with code that runs in `err()`, and as a listener comes and goes. */
-  class Own implements Context {
-    readonly #ctx = withCancel(background());
-    onAsk = (): void => undefined;
-    onListen = (): void => undefined;
-    onForget = (): void => undefined;
-    deadline = (): undefined => undefined;
-    value<T, D>(key: Key<T, D>): T | D {
-      return background().value(key);
-    }
-    get signal(): AbortSignal {
-      throw new Error("the signal is not read");
-    }
-    err(): ContextError | undefined {
-      this.onAsk();
-      return this.#ctx.err();
-    }
-    afterFunc(fn: () => void): () => unknown {
-      this.onListen();
-      const stop = afterFunc(this.#ctx, fn);
-      return () => {
-        this.onForget();
-        return stop();
-      };
-    }
-    cancel(): void {
-      this.#ctx.cancel();
-    }
-  }
-
-  test("a caller gets its tokens in turn, and leaves if the context ends", async () => {
-    const semaphore = new Semaphore(1);
-    const [a, b, c] = [new Own(), new Own(), new Own()];
-    const held = await semaphore.acquire(a);
-    const leaving = semaphore.acquire(b);
-    const waiting = semaphore.use(c, (ctx) => ctx.err());
-    await flush();
-    b.cancel();
-    await expect(leaving).rejects.toBe(b.err());
-    held.release();
-    await expect(waiting).resolves.toBeUndefined();
-    expect(counts(semaphore)).toEqual([1, 0]);
-  });
-
-  test("an error of its err() reaches its own caller only, and no token is lost", async () => {
-    const semaphore = new Semaphore(1);
-    const ctx = new Own();
-    const held = await semaphore.acquire(background());
-    const failing = semaphore.acquire(ctx);
-    const next = semaphore.acquire(background());
-    await flush();
-    const failure = new Error("err() failed");
-    ctx.onAsk = () => {
-      throw failure;
-    };
-    expect(() => held.release()).not.toThrow();
-    await expect(failing).rejects.toBe(failure);
-    (await next).release();
-
-    const granted = new Own();
-    const last = await semaphore.acquire(background());
-    const waiting = semaphore.acquire(granted);
-    await flush();
-    last.release();
-    granted.onAsk = ctx.onAsk; // after the grant
-    await expect(waiting).rejects.toBe(failure);
-    expect(counts(semaphore)).toEqual([1, 0]);
-  });
-
-  test("a caller does not wait for a token that its code releases when the wait begins", async () => {
-    const semaphore = new Semaphore(1);
-    const held = semaphore.tryAcquire()!;
-    const ctx = new Own();
-    ctx.onListen = () => held.release();
-    const permit = await semaphore.acquire(ctx);
-    expect(counts(semaphore)).toEqual([0, 0]);
-    permit.release();
-  });
-
-  test("no token is granted twice if its code uses the semaphore", async () => {
-    const semaphore = new Semaphore(2);
-    const ctx = new Own();
-    const [one, two] = [semaphore.tryAcquire()!, semaphore.tryAcquire()!];
-    const waiting = semaphore.acquire(ctx);
-    await flush();
-    ctx.onAsk = ctx.onForget = () => {
-      ctx.onAsk = () => undefined;
-      two.release();
-    };
-    one.release();
-    const permit = await waiting;
-    expect(semaphore.free).toBe(1);
-    permit.release();
-    expect(counts(semaphore)).toEqual([2, 0]);
-
-    const [three, four] = [semaphore.tryAcquire()!, semaphore.tryAcquire()!];
-    const other = new Own();
-    const again = semaphore.acquire(other);
-    await flush();
-    other.onForget = () => four.release();
-    three.release();
-    await again;
+    await expect(semaphore.use(none, () => 1)).rejects.toThrow(
+      /Semaphore.use got undefined where a Context/,
+    );
+    await expect(semaphore.use(background(), none)).rejects.toThrow(
+      "Semaphore.use takes a function, got undefined; pass a function to run: (ctx) => …",
+    );
     expect(semaphore.free).toBe(1);
   });
 });

@@ -1,11 +1,10 @@
 /** A limited number of tokens, which callers take in the order in which they asked. */
 import { checkContext } from "../core/check-context.ts";
-import { checkFunction } from "../core/check.ts";
+import { checkCount, checkFunction } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import { withCancel } from "../core/derive.ts";
 import { DISPOSE } from "../core/handle.ts";
-import { show } from "../core/show.ts";
 import type { Task } from "./task.ts";
 import { Waiter, WaitQueue } from "./wait-queue.ts";
 import { runAndEnd } from "./within.ts";
@@ -41,7 +40,7 @@ export class Semaphore {
   };
 
   constructor(size: number) {
-    checkSize(size);
+    if (size !== Infinity) checkCount(size, "Semaphore", "its size", "pass Infinity for no limit");
     this.#size = this.#free = size;
   }
 
@@ -69,8 +68,8 @@ export class Semaphore {
    * await work(ctx);
    */
   async acquire(ctx: Context, weight = 1): Promise<Permit> {
-    checkContext(ctx, "acquire");
-    checkWeight(weight, "acquire");
+    checkContext(ctx, "Semaphore.acquire");
+    checkWeight(weight, "Semaphore.acquire");
     throwIfDone(ctx);
     const permit = this.#take(weight);
     if (permit !== undefined) return permit;
@@ -90,20 +89,20 @@ export class Semaphore {
    * Throws a TypeError or a RangeError unless `weight` is a whole number of at least 1.
    */
   tryAcquire(weight = 1): Permit | undefined {
-    checkWeight(weight, "tryAcquire");
+    checkWeight(weight, "Semaphore.tryAcquire");
     return this.#take(weight);
   }
 
   /**
    * Takes `weight` tokens, runs `fn` under a child of `ctx`, and gives the tokens back when `fn` has
-   * settled. Settles as `fn` does. The child ends at that moment, too.
+   * ended. Settles as `fn` does. The child ends at that moment, too.
    *
-   * Rejects as `acquire` does. `fn` does not start once `ctx` is done.
+   * Rejects as `acquire` does. If `ctx` ends before `fn` begins, `fn` never begins.
    */
   async use<T>(ctx: Context, fn: Task<T>, weight = 1): Promise<T> {
-    checkContext(ctx, "use");
-    checkFunction(fn, "use", "a function to run: (ctx) => …");
-    checkWeight(weight, "use");
+    checkContext(ctx, "Semaphore.use");
+    checkFunction(fn, "Semaphore.use", "a function to run: (ctx) => …");
+    checkWeight(weight, "Semaphore.use");
     const permit = await this.acquire(ctx, weight);
     try {
       throwIfDone(ctx);
@@ -114,7 +113,7 @@ export class Semaphore {
   }
 
   #take(weight: number): Permit | undefined {
-    // A caller whose deadline has passed may still be in the queue.
+    // The first caller may be in the queue although its deadline has passed.
     if (this.#queue.first !== undefined) this.#serve();
     if (this.#queue.first !== undefined || this.#free < weight) return undefined;
     this.#free -= weight;
@@ -166,24 +165,6 @@ class Tokens implements Permit {
   }
 }
 
-function checkSize(size: unknown): void {
-  if (typeof size !== "number") {
-    throw new TypeError(`Semaphore takes a number of tokens, got ${show(size)}; pass a number`);
-  }
-  if (size === Infinity || (Number.isSafeInteger(size) && size >= 1)) return;
-  throw new RangeError(
-    `Semaphore takes a number of tokens that is a whole number of at least 1, got ${show(size)}; pass Infinity for no limit`,
-  );
-}
-
 function checkWeight(weight: unknown, caller: string): void {
-  if (typeof weight !== "number") {
-    throw new TypeError(
-      `${caller} takes a number as its weight, got ${show(weight)}; pass a number`,
-    );
-  }
-  if (Number.isSafeInteger(weight) && weight >= 1) return;
-  throw new RangeError(
-    `${caller} takes a weight that is a whole number of at least 1, got ${show(weight)}; leave it out for 1`,
-  );
+  checkCount(weight, caller, "its weight", "leave it out for 1");
 }

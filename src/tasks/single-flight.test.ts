@@ -1,19 +1,15 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { collected, flush, reported, runProgram } from "../../test/support.ts";
+import { controlled, outcome } from "../../test/support/controlled.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { isWatched } from "../core/tree.ts";
 import {
   background,
-  CanceledError,
-  cause,
-  detach,
   isDeadlineExceeded,
   key,
   remaining,
-  shield,
   SingleFlight,
-  sleep,
   startWork,
   stopped,
   withCancel,
@@ -21,31 +17,9 @@ import {
   withTimeout,
   withValue,
   working,
-  type CancelableContext,
-  type Context,
   type ContextError,
-  type Key,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
-
-/** A task that ends when the test says so. It records the context of each run. */
-function controlled() {
-  const runs: { ctx: Context; succeed: (value: string) => void; fail: (error: unknown) => void }[] =
-    [];
-  const task = (ctx: Context): Promise<string> =>
-    new Promise((succeed, fail) => runs.push({ ctx, succeed, fail }));
-  return { runs, task };
-}
-
-/** Records how a promise settles, and that it does not settle before. */
-function outcome(promise: Promise<unknown>): { value?: unknown; error?: unknown } {
-  const seen: { value?: unknown; error?: unknown } = {};
-  promise.then(
-    (value) => (seen.value = value),
-    (error: unknown) => (seen.error = error),
-  );
-  return seen;
-}
 
 describe("SingleFlight", () => {
   test("runs the task once for all calls of the same key at the same time, and caches nothing", async () => {
@@ -317,99 +291,6 @@ describe("SingleFlight", () => {
   });
 });
 
-describe("a flight that would wait for itself", () => {
-  test.each<[string, (ctx: Context) => Context]>([
-    ["its own context", (ctx) => ctx],
-    ["a context far below", (ctx) => withLedger(withTimeout(withCancel(ctx), 1_000))],
-  ])("is refused with a TypeError (%s)", async (_where, derive) => {
-    const flights = new SingleFlight<string, string>();
-    const task = (ctx: Context): Promise<string> => flights.do(derive(ctx), "a", () => "inner");
-    await expect(flights.do(background(), "a", task)).rejects.toThrow(
-      new TypeError(
-        'SingleFlight.do would wait for itself: the flight of "a" was asked for by its own task, or by a task that it waits for; call the function directly, or use another key',
-      ),
-    );
-    await expect(flights.do(background(), "a", () => "next")).resolves.toBe("next");
-  });
-
-  test("is refused if other flights are in between, also those of another SingleFlight", async () => {
-    const one = new SingleFlight<string, string>();
-    const two = new SingleFlight<object, string>();
-    const object = {};
-    const again = (ctx: Context): Promise<string> => one.do(ctx, "a", () => "inner");
-    const b = (ctx: Context): Promise<string> => one.do(ctx, "b", again);
-    await expect(one.do(background(), "a", (ctx) => two.do(ctx, object, b))).rejects.toBeInstanceOf(
-      TypeError,
-    );
-  });
-
-  test("is refused if two flights that run already ask for each other", async () => {
-    const flights = new SingleFlight<string, string>();
-    const ask = (other: string) => async (ctx: Context) => {
-      await flush();
-      return flights.do(ctx, other, () => "inner");
-    };
-    const calls = [
-      flights.do(background(), "a", ask("b")),
-      flights.do(background(), "b", ask("a")),
-    ];
-    for (const call of calls) await expect(call).rejects.toBeInstanceOf(TypeError);
-  });
-
-  test("is refused if it has been canceled and its cleanup asks for it", async () => {
-    const flights = new SingleFlight<string, string>();
-    const ctx = withCancel(background());
-    let error: unknown;
-    const task = async (ctx: Context): Promise<string> => {
-      await sleep(ctx, 1e6).catch(() => undefined);
-      error = await shield(ctx, 1_000, (ctx) => flights.do(ctx, "a", () => "inner")).catch(
-        (err: unknown) => err,
-      );
-      return "";
-    };
-    void flights.do(ctx, "a", task).catch(() => undefined);
-    ctx.cancel();
-    await flush();
-    expect(error).toBeInstanceOf(TypeError);
-  });
-
-  test("may wait for a flight that no longer waits for it", async () => {
-    const flights = new SingleFlight<string, string>();
-    const { runs, task } = controlled();
-    let own: CancelableContext | undefined;
-    const outer = outcome(
-      flights.do(background(), "outer", async (ctx) => {
-        own = withCancel(ctx);
-        await flights.do(own, "inner", task).catch(() => undefined);
-        return task(ctx);
-      }),
-    );
-    void flights.do(background(), "inner", task);
-    own!.cancel();
-    await flush();
-    const asked = outcome(flights.do(runs[0]!.ctx, "outer", task));
-    runs[1]!.succeed("outer");
-    await flush();
-    expect([outer, asked]).toEqual([{ value: "outer" }, { value: "outer" }]);
-  });
-
-  test("may start itself again when it has ended, in work that it detached", async () => {
-    const flights = new SingleFlight<string, string>();
-    const { runs, task } = controlled();
-    let later: Promise<string> | undefined;
-    await flights.do(background(), "a", (ctx) => {
-      detach(ctx, 1_000, async (ctx) => {
-        await flush();
-        await (later = flights.do(ctx, "a", task));
-      });
-      return "first";
-    });
-    await flush();
-    runs[0]!.succeed("second");
-    await expect(later).resolves.toBe("second");
-  });
-});
-
 describe("a SingleFlight leaves nothing behind:", () => {
   test("a flight that fails after all calls have left is no unhandled rejection", async () => {
     const errors = await reported(async () => {
@@ -525,92 +406,5 @@ describe("a SingleFlight leaves nothing behind:", () => {
     `);
     expect([code, stdout]).toEqual([0, "last line\n"]);
     expect(took).toBeLessThan(50_000);
-  });
-});
-
-/** A class of a program, with the four members of a context and no others. */
-class Theirs implements Context {
-  readonly controller = new AbortController();
-  error: ContextError | undefined;
-  listeners = 0;
-  isBroken = false;
-  constructor() {
-    const { signal } = this.controller;
-    const add = signal.addEventListener.bind(signal);
-    const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      this.listeners++;
-      add(...args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      this.listeners--;
-      remove(...args);
-    };
-  }
-  deadline(): undefined {}
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-  err(): ContextError | undefined {
-    if (this.isBroken) throw new Error("broken");
-    return this.error;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    return k.default;
-  }
-  end(): void {
-    this.error = new CanceledError({ cause: "theirs" });
-    this.controller.abort(this.error);
-  }
-}
-
-describe("a foreign context", () => {
-  test("works as the context of a call: it leaves, cancels the flight, and keeps no listener", async () => {
-    const flights = new SingleFlight<string, string>();
-    const { runs, task } = controlled();
-    const theirs = [new Theirs(), new Theirs()];
-    const calls = theirs.map((ctx) => outcome(flights.do(ctx, "a", task)));
-    theirs[0]!.end();
-    await flush();
-    expect(calls).toEqual([{ error: theirs[0]!.error }, {}]);
-    expect(runs[0]!.ctx.err()).toBeUndefined();
-    theirs[1]!.end();
-    expect(runs[0]!.ctx.err()).toBe(theirs[1]!.error);
-    expect(cause(runs[0]!.ctx)).toBe("theirs");
-    await flush();
-    expect(calls[1]).toEqual({ error: theirs[1]!.error });
-    runs[0]!.succeed("");
-    const last = new Theirs();
-    await flush();
-    const call = flights.do(last, "a", task);
-    runs[1]!.succeed("result");
-    expect(await call).toBe("result");
-    expect(last.listeners).toBe(0);
-  });
-
-  test("that ends while its call joins starts no task", async () => {
-    const flights = new SingleFlight<string, string>();
-    const { runs, task } = controlled();
-    const ctx = new Theirs();
-    const error = new CanceledError();
-    let asked = 0;
-    ctx.err = () => (++asked > 1 ? error : undefined);
-    await expect(flights.do(ctx, "a", task)).rejects.toBe(error);
-    expect(runs).toHaveLength(0);
-    await expect(flights.do(background(), "a", () => "next")).resolves.toBe("next");
-  });
-
-  test("whose err() throws fails its own call alone", async () => {
-    const flights = new SingleFlight<string, string>();
-    const { runs, task } = controlled();
-    const broken = new Theirs();
-    const calls = [broken, background(), withCancel(background())].map((ctx) =>
-      outcome(flights.do(ctx, "a", task)),
-    );
-    broken.isBroken = true;
-    runs[0]!.succeed("result");
-    await flush();
-    expect(calls.slice(1)).toEqual([{ value: "result" }, { value: "result" }]);
-    expect(runs[0]!.ctx.err()).toBeDefined();
   });
 });

@@ -2,8 +2,8 @@ import { isLimitWritable, limits } from "../core/errors.ts";
 
 /**
  * The cause with which `race`, `any` and `hedge` cancel the tasks that another task made
- * unnecessary. It is only carried as the `cause` of a context's error, and never thrown. It has no
- * stack, because it would blame the wrong code.
+ * unnecessary. It is the `cause` of a context's error, and is never thrown itself. Its `stack` names no
+ * code, because the code that created it is not at fault.
  */
 export class Superseded extends Error {
   /** A stable code, for programs that compare strings. */

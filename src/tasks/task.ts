@@ -1,5 +1,5 @@
 /** What the functions that run tasks share. */
-import { checkFunction } from "../core/check.ts";
+import { checkCount, checkFunction } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 
@@ -27,10 +27,5 @@ export function checkTasks(tasks: unknown, caller: string): void {
 
 /** Throws unless `limit` is a whole number of at least 1, or Infinity. */
 export function checkLimit(limit: unknown, caller: string): asserts limit is number {
-  if (typeof limit !== "number")
-    throw new TypeError(`${caller} takes a number as its limit, got ${show(limit)}; pass a number`);
-  if (limit >= 1 && (Number.isInteger(limit) || limit === Infinity)) return;
-  throw new RangeError(
-    `${caller} takes a limit that is a whole number of at least 1, got ${show(limit)}; pass Infinity for no limit`,
-  );
+  if (limit !== Infinity) checkCount(limit, caller, "its limit", "pass Infinity for no limit");
 }

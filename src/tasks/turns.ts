@@ -7,13 +7,16 @@ interface Waiter {
   next: Waiter | undefined;
 }
 
-/** Lets at most `limit` tasks of one call run at once. Those that wait get their turn in order. */
+/**
+ * Lets at most `limit` tasks of one call run at once. Those that wait get their turn in order. It is
+ * no `Semaphore`, because all callers share one context: one registration ends all waits.
+ */
 export class Turns {
   readonly #ctx: Context;
   #free: number;
   #first: Waiter | undefined;
   #last: Waiter | undefined;
-  /** Set while tasks wait. One registration serves them all. */
+  /** Set while tasks wait. */
   #unregister: Stop | undefined;
 
   constructor(ctx: Context, limit: number) {

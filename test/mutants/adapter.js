@@ -21,7 +21,7 @@ export const group = {
     {
       name: "a transaction whose function fails is not rolled back",
       file: "src/adapter/transaction.ts",
-      find: "await shield(ctx, stopTimeout, (detached) => steps.rollback(detached));",
+      find: "await cleanUp(ctx, stopTimeout, (detached) => steps.rollback(detached));",
       replace: "",
       tests: ["src/testing/conformance/toy.test.ts"],
     },

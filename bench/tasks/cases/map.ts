@@ -20,9 +20,9 @@ export const cases: Cases = {
     return perCall(() => sumOf(map(ctx, items, (_, i) => work(i), { limit })), isRight);
   },
 
-  async "ours-ordered"() {
+  async "ours-unordered"() {
     const ctx = withCancel(background());
-    const options = { limit, ordered: true };
+    const options = { limit, ordered: false };
     return perCall(() => sumOf(map(ctx, items, (_, i) => work(i), options)), isRight);
   },
 

@@ -5,15 +5,15 @@
  * group (`signal_child` in postmaster.c). The first signal ends the query. If the second one is late, it
  * hits the next query of the connection. PostgreSQL closes the connection of the request after both.
  *
- * So an answer that arrives before the close is a proof. A pooler that waits for PostgreSQL closes after
- * both signals. One that does not wait closes before the first signal, and so before the answer. If the
- * close arrives first, it may come from such a pooler, or the server was slow to answer. Then the server
- * is asked which it is.
+ * So if the answer of the query arrives before that close, both signals have been sent. A pooler that
+ * waits for PostgreSQL closes after both signals. A pooler that does not wait closes before the first
+ * signal, and so before the answer. If the close arrives first, either such a pooler has closed, or the
+ * server was slow to answer. Then the server is asked whether a second signal is possible.
  * https://github.com/postgres/postgres/blob/REL_17_STABLE/src/backend/postmaster/postmaster.c
  * https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/storage/ipc/procsignal.c
  */
 
-/** Where the client sees itself: the process that serves it, and the port of its own socket. */
+/** What the client knows of its connection: the process that serves it, and the port of its socket. */
 export interface ClientSide {
   readonly pid: number;
   readonly port: number | undefined;
@@ -23,9 +23,9 @@ export interface ClientSide {
 export const answers = new Map<unknown, boolean>();
 
 /**
- * Resolves with whether no second signal can follow an answer of `server`, whatever closes the
- * connections of cancel requests there. `ask` asks one of its backends, and resolves with the number of
- * rows, or rejects if that is not possible now. Each address is asked until it has answered once.
+ * Resolves with true if the server says that no second signal can follow its answer, and with false if
+ * one can, or if the server cannot be asked now. `ask` sends a statement on the connection of the query,
+ * and resolves with the number of its rows. Each address is asked until it has answered once.
  */
 export async function sendsNoSecondSignal(
   server: string | object,
@@ -43,8 +43,8 @@ export async function sendsNoSecondSignal(
 }
 
 /**
- * Returns a statement with one row if the server signals once, or if nothing between closes connections
- * in its place: the server sees the client where the client sees itself. Otherwise it has no row.
+ * Returns a statement that has one row if the server signals once, or if no pooler stands between: the
+ * process and the port that the server sees are those that the client knows. Otherwise it has no row.
  */
 function questionOf({ pid, port }: ClientSide): string {
   const signalsOnce = "current_setting('server_version_num')::int >= 180000";
