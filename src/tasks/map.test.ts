@@ -296,7 +296,11 @@ describe("map", () => {
 
   test("drops the results that were not taken when fn fails", async () => {
     const failure = new Error("failed");
-    const fn = (_ctx: Context, item: number) => (item === 2 ? Promise.reject(failure) : item);
+    const fn = async (_ctx: Context, item: number) => {
+      if (item < 2) return item;
+      await flush();
+      throw failure;
+    };
     const results = map(background(), [0, 1, 2], fn, { limit: 3 });
     expect((await results.next()).value).toBe(0);
     await flush();
@@ -500,7 +504,11 @@ describe("map", () => {
 
   test("a failure while the loop is busy is no unhandled rejection, and is thrown next", async () => {
     const failure = new Error("failed");
-    const fn = (_ctx: Context, item: number) => (item > 0 ? Promise.reject(failure) : item);
+    const fn = async (_ctx: Context, item: number) => {
+      if (item === 0) return item;
+      await flush();
+      throw failure;
+    };
     const results = map(background(), [0, 1], fn, { limit: 2 });
     await results.next();
     await new Promise((resolve) => setTimeout(resolve, 1)); // unhandled rejections are reported now

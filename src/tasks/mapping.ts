@@ -84,9 +84,10 @@ export class Mapping<T, R> {
     try {
       while (this.#inside < this.#limit && !this.#source.isFinished && ctx.err() === undefined) {
         this.#inside++;
-        const step = await waitFor(ctx, this.#source.next(), "map");
+        const next = this.#source.next();
+        const step = next instanceof Promise ? await waitFor(ctx, next, "map") : next;
         if (step.done === true) this.#inside--;
-        else void this.#start(step.value);
+        else this.#start(step.value);
       }
     } catch (error) {
       this.#tasks.fail(error);
@@ -95,14 +96,14 @@ export class Mapping<T, R> {
     this.#wake?.();
   }
 
-  async #start(item: T): Promise<void> {
+  #start(item: T): void {
     const position = this.#isOrdered ? this.#nextPosition++ : undefined;
-    try {
-      const result = await this.#tasks.go((ctx) => this.#fn(ctx, item));
+    const onResult = (result: R): void => {
       this.#results.set(position ?? this.#nextPosition++, result);
-    } catch {
-      // The failure is recorded, and the next call of `next()` throws it.
-    }
-    this.#wake?.();
+      this.#wake?.();
+    };
+    // The failure is recorded, and the next call of `next()` throws it.
+    const onFailure = (): void => this.#wake?.();
+    void this.#tasks.run((ctx) => this.#fn(ctx, item), onResult, onFailure);
   }
 }

@@ -27,27 +27,49 @@ export function checkStep(step: unknown, caller: string): void {
 /** An iterator that is read ahead of its consumer. It is opened by the first read. */
 export class Source<T> {
   readonly #items: Items<T>;
-  #iterator: AsyncIterator<T> | undefined;
+  #iterator: Iterator<T | PromiseLike<T>> | AsyncIterator<T> | undefined;
+  readonly #isAsync: boolean;
+  /** Whether `next()` of an async iterator has not answered. */
   #isPending = false;
   #isFinished = false;
 
   constructor(items: Items<T>) {
     this.#items = items;
+    this.#isAsync =
+      typeof (items as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === "function";
   }
 
-  /** Whether the iterator has finished or failed by itself. It then needs no `return()`. */
+  /** Whether the iterator has finished or failed by itself, or was closed. It needs no `return()`. */
   get isFinished(): boolean {
     return this.#isFinished;
   }
 
-  async next(): Promise<IteratorResult<T, unknown>> {
+  /**
+   * Reads the next item. Returns a promise if the item has to be waited for: that of an async iterable,
+   * and an item that is a promise. Throws, or rejects, if the iterator fails or the item rejects.
+   */
+  next(): IteratorResult<T, unknown> | Promise<IteratorResult<T, unknown>> {
+    if (this.#isAsync) return this.#nextAsync();
+    try {
+      const iterator = (this.#iterator ??= (this.#items as Iterable<T>)[Symbol.iterator]());
+      const step = iterator.next() as IteratorResult<T, unknown>;
+      checkStep(step, "map");
+      this.#isFinished = step.done === true;
+      return !this.#isFinished && isThenable(step.value) ? this.#settle(step.value) : step;
+    } catch (error) {
+      this.#isFinished = true;
+      throw error;
+    }
+  }
+
+  async #nextAsync(): Promise<IteratorResult<T, unknown>> {
     this.#isPending = true;
     try {
-      this.#iterator ??= open(this.#items);
+      this.#iterator ??= (this.#items as AsyncIterable<T>)[Symbol.asyncIterator]();
       const step = await this.#iterator.next();
       checkStep(step, "map");
       this.#isFinished = step.done === true;
-      return step;
+      return step as IteratorResult<T, unknown>;
     } catch (error) {
       this.#isFinished = true;
       throw error;
@@ -56,31 +78,38 @@ export class Source<T> {
     }
   }
 
+  /** Awaits an item of a sync iterable. If it rejects, closes the iterable, as a for-await loop does. */
+  async #settle(item: PromiseLike<T>): Promise<IteratorResult<T, unknown>> {
+    try {
+      return { done: false, value: await item };
+    } catch (error) {
+      await this.#return().catch(() => undefined);
+      throw error;
+    }
+  }
+
   /**
-   * Calls the iterator's `return()` and waits for it. Many iterators, such as generators, answer it
+   * Calls the iterator's `return()` and waits for it. Many async iterators, such as generators, answer it
    * only after their `next()`. So if a `next()` is pending, the wait ends at the latest with `ctx`.
    */
   async close(ctx: Context): Promise<void> {
-    if (this.#isFinished || this.#iterator === undefined) return;
     const isPending = this.#isPending;
-    const returned = (async () => await this.#iterator?.return?.())();
+    const returned = this.#return();
     try {
       await (isPending ? waitFor(ctx, returned, "map") : returned);
     } catch (error) {
       if (!isPending || error !== ctx.err()) throw error;
     }
   }
+
+  /** Calls `return()` once, unless the iterator needs none. */
+  async #return(): Promise<void> {
+    if (this.#isFinished || this.#iterator === undefined) return;
+    this.#isFinished = true;
+    await this.#iterator.return?.();
+  }
 }
 
-function open<T>(items: Items<T>): AsyncIterator<T> {
-  const { [Symbol.asyncIterator]: iterate } = items as Partial<AsyncIterable<T>>;
-  return typeof iterate === "function" ? iterate.call(items) : awaitEach(items as Iterable<T>);
-}
-
-/**
- * Awaits each item, as a for-await loop does. (An async generator awaits what it yields.) If an item
- * rejects, closes the iterable.
- */
-async function* awaitEach<T>(items: Iterable<T | PromiseLike<T>>): AsyncGenerator<T> {
-  for (const item of items) yield item;
+function isThenable(x: unknown): x is PromiseLike<never> {
+  return typeof (Object(x) as Partial<PromiseLike<never>>).then === "function";
 }
