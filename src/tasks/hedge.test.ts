@@ -278,7 +278,11 @@ describe("hedge", () => {
   });
 
   test.each<[unknown, typeof TypeError, string]>([
-    [{ after: "1", max: 2 }, TypeError, 'takes a duration in milliseconds, got the string "1"'],
+    [
+      { after: "1", max: 2 },
+      TypeError,
+      'the option after of hedge takes a duration in milliseconds, got the string "1"',
+    ],
     [{ after: Number.NaN, max: 2 }, RangeError, "got NaN for a duration"],
     [undefined, TypeError, "got undefined"],
     [{ after: 1 }, TypeError, "hedge takes a number as max, got undefined; pass a number"],

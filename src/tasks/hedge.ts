@@ -62,7 +62,7 @@ export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOption
   checkFunction(task, "hedge", "a function that starts an attempt: (ctx) => …");
   checkOptions(options, "hedge", ["after", "max", "extraShare"]);
   const { after, max, extraShare } = (options as Partial<HedgeOptions> | undefined) ?? {};
-  checkDuration(after, "hedge");
+  checkDuration(after, "the option after of hedge");
   checkCount(max, "hedge", "max", "pass 2 for one extra attempt");
   checkShare(extraShare);
   throwIfDone(ctx);
