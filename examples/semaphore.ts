@@ -26,7 +26,7 @@ using impatient = withCancel(app);
 const small = resize(app, "small", 60);
 const given = resize(impatient, "huge", 100).catch((err: unknown) => {
   if (!isCanceled(err)) throw err;
-  console.log(`given up: ${(err as Error).message} (${String((err as Error).cause)})`);
+  console.log(`given up: ${err.message} (${String(err.cause)})`);
 });
 const large = resize(app, "large", 90);
 const later = resize(app, "later", 60);

@@ -189,13 +189,13 @@ test.each([
     "all",
     [bg, [], { limit: 0 }],
     RangeError,
-    "all takes a limit that is a whole number of at least 1, got number 0",
+    "all takes as its limit a whole number of at least 1, got number 0",
   ],
   [
     "all",
     [bg, [], { limit: NaN }],
     RangeError,
-    "all takes a limit that is a whole number of at least 1, got number NaN",
+    "all takes as its limit a whole number of at least 1, got number NaN",
   ],
   [
     "orDone",

@@ -94,8 +94,8 @@ function passesOn(error: unknown, end: Error | undefined): boolean {
 /**
  * Adds `later` to the `suppressed` array of `error`. Returns false, and changes nothing, if `error`
  * cannot hold the array or may belong to others: it is a context error, which all contexts that
- * ended together share, the error of a flight of several calls, or it has a `suppressed` that neither
- * this call nor one below it wrote.
+ * ended together share, it is the error of a flight of several calls, or it has a `suppressed` that
+ * neither this call nor one below it wrote.
  */
 function attach(error: unknown, later: Iterable<unknown>, ctx: CancelableContext): boolean {
   try {
