@@ -43,14 +43,10 @@ export { startWork, stopped, withLedger, working } from "./work/ledger.ts";
 export type { Receipt, Work, WorkInfo } from "./work/types.ts";
 
 // Tasks
-export type { Task, TaskResult, TaskResults } from "./tasks/task.ts";
-export { all, type AllOptions } from "./tasks/all.ts";
-export {
-  allSettled,
-  type AllSettledOptions,
-  type TaskSettledResults,
-} from "./tasks/all-settled.ts";
-export { group, type Group, type GroupOptions } from "./tasks/group.ts";
+export type { LimitOptions, Task, TaskResult, TaskResults } from "./tasks/task.ts";
+export { all } from "./tasks/all.ts";
+export { allSettled, type TaskSettledResults } from "./tasks/all-settled.ts";
+export { group, type Group } from "./tasks/group.ts";
 export { map, type MapOptions } from "./tasks/map.ts";
 export { any } from "./tasks/any.ts";
 export { race } from "./tasks/race.ts";

@@ -1,16 +1,7 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
-import { checkLimit, checkTasks, type Task, type TaskResult } from "./task.ts";
-
-/** The options of `allSettled`. */
-export interface AllSettledOptions {
-  /**
-   * The most tasks that run at the same time. The others begin in order. The default is no limit.
-   */
-  limit?: number;
-}
+import { checkTasks, limitOf, type LimitOptions, type Task, type TaskResult } from "./task.ts";
 
 /** The outcomes of a tuple or an array of tasks, in their order. */
 export type TaskSettledResults<T extends readonly Task<unknown>[]> = {
@@ -39,13 +30,11 @@ export type TaskSettledResults<T extends readonly Task<unknown>[]> = {
 export async function allSettled<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
-  options?: AllSettledOptions,
+  options?: LimitOptions,
 ): Promise<TaskSettledResults<T>> {
   checkContext(ctx, "allSettled");
-  checkOptions(options, "allSettled", ["limit"]);
-  const { limit = Infinity } = options ?? {};
   checkTasks(tasks, "allSettled");
-  checkLimit(limit, "allSettled");
+  const limit = limitOf(options, "allSettled");
 
   const running = new RunningTasks(ctx, limit, false);
   const outcomes = () => Promise.allSettled(tasks.map((task) => running.go(task)));

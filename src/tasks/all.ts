@@ -1,17 +1,8 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkOptions } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
-import { checkLimit, checkTasks, type Task, type TaskResults } from "./task.ts";
-
-/** The options of `all`. */
-export interface AllOptions {
-  /**
-   * The most tasks that run at the same time. The others begin in order. The default is no limit.
-   */
-  limit?: number;
-}
+import { checkTasks, limitOf, type LimitOptions, type Task, type TaskResults } from "./task.ts";
 
 /**
  * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
@@ -37,13 +28,11 @@ export interface AllOptions {
 export async function all<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
-  options?: AllOptions,
+  options?: LimitOptions,
 ): Promise<TaskResults<T>> {
   checkContext(ctx, "all");
-  checkOptions(options, "all", ["limit"]);
-  const { limit = Infinity } = options ?? {};
   checkTasks(tasks, "all");
-  checkLimit(limit, "all");
+  const limit = limitOf(options, "all");
   throwIfDone(ctx);
 
   const running = new RunningTasks(ctx, limit);

@@ -1,17 +1,9 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkFunction, checkOptions } from "../core/check.ts";
+import { checkFunction } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
-import { checkLimit, type Task } from "./task.ts";
-
-/** The options of `group`. */
-export interface GroupOptions {
-  /**
-   * The most tasks that run at the same time. The body does not count. The default is no limit.
-   */
-  limit?: number;
-}
+import { limitOf, type LimitOptions, type Task } from "./task.ts";
 
 /** Starts the tasks of one call of `group`. Its functions need no `this`. */
 export interface Group {
@@ -66,13 +58,11 @@ export interface Group {
 export async function group<T>(
   ctx: Context,
   body: (g: Group) => T | PromiseLike<T>,
-  options?: GroupOptions,
+  options?: LimitOptions,
 ): Promise<T> {
   checkContext(ctx, "group");
   checkFunction(body, "group", "a function that starts tasks: async (g) => …");
-  checkOptions(options, "group", ["limit"]);
-  const { limit = Infinity } = options ?? {};
-  checkLimit(limit, "group");
+  const limit = limitOf(options, "group");
   throwIfDone(ctx);
 
   const running = new RunningTasks(ctx, limit);

@@ -1,5 +1,5 @@
 /** What the functions that run tasks share. */
-import { checkCount, checkFunction } from "../core/check.ts";
+import { checkCount, checkFunction, checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 
@@ -13,6 +13,23 @@ export type TaskResult<T> = T extends Task<infer R> ? Awaited<R> : never;
 export type TaskResults<T extends readonly Task<unknown>[]> = {
   -readonly [I in keyof T]: TaskResult<T[I]>;
 };
+
+/** The options of `group`, `all` and `allSettled`. */
+export interface LimitOptions {
+  /**
+   * The most tasks that run at the same time. The others begin in order. The body of a `group` does
+   * not count. The default is no limit.
+   */
+  limit?: number;
+}
+
+/** Returns the limit of `options`, or Infinity. Throws if the options or the limit are wrong. */
+export function limitOf(options: LimitOptions | undefined, caller: string): number {
+  checkOptions(options, caller, ["limit"]);
+  const { limit = Infinity } = options ?? {};
+  checkLimit(limit, caller);
+  return limit;
+}
 
 /** Throws a TypeError unless `tasks` is an array of functions. */
 export function checkTasks(tasks: unknown, caller: string): void {
