@@ -6,16 +6,18 @@ const WINDOW = 30;
 
 /**
  * Resolves with whether an engine computes. No engine says what it runs, so this asks for the CPU time
- * of the process, whose other threads do nothing in the meantime. Two windows in a row must agree:
- * garbage collection looks like an engine in one window, and a busy machine may stop an engine for one.
+ * of the process, whose other threads do nothing in the meantime. Three windows in a row must agree:
+ * garbage collection looks like an engine in one or two, and a busy machine may stop an engine for one.
  */
 export async function isComputing(): Promise<boolean> {
-  for (let last: boolean | undefined; ;) {
+  let last: boolean | undefined;
+  for (let agreeing = 0; agreeing < 3;) {
     const before = cpu();
     const then = performance.now();
     await delay(WINDOW);
     const isBusy = cpu() - before > (performance.now() - then) / 10;
-    if (isBusy === last) return isBusy;
+    agreeing = isBusy === last ? agreeing + 1 : 1;
     last = isBusy;
   }
+  return last === true;
 }
