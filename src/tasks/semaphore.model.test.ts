@@ -71,7 +71,9 @@ class Run {
       },
     );
     if (this.isDone(caller)) caller.state = "rejected";
-    else if (weight <= this.size) {
+    else if (weight > this.size)
+      this.serve(); // the call still finds those whose deadline has passed
+    else {
       this.queue.push(caller);
       const isFast = this.serve() && this.queue.length === 0 && caller.state === "granted";
       if (isFast && this.queue.length === 0) this.#fast.add(caller);
@@ -141,7 +143,8 @@ class Run {
     const left = this.callers.filter((c) => c.state === "waiting" && this.#pushed.has(c));
     for (const caller of left) caller.state = "rejected";
     this.queue = this.queue.filter(({ state }) => state === "waiting");
-    if (left.length > 0) this.serve();
+    // One whose weight exceeds the size is not in the queue, so nobody moves up when it leaves.
+    if (left.some((caller) => caller.weight <= this.size)) this.serve();
     for (let granted; (granted = this.callers.find(({ state }) => state === "granted"));) {
       const isLost = this.isDone(granted) && !this.#fast.has(granted);
       granted.state = isLost ? "rejected" : "holding";
