@@ -14,16 +14,14 @@ import { afterFunc, background, sleep, startWork, throwIfDone, withTimeout } fro
 import type { Context, Work } from "../index.ts";
 import { DoneListener } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
-import type { Operation, Resolver, StopProof } from "./operation.ts";
+import type { Operation, Resolver } from "./operation.ts";
+import { Stopping } from "./stopping.ts";
 
 /** The default stop timeout, in milliseconds. */
 export const STOP_TIMEOUT = 2_000;
 
 /** The default of `Operation.repeatAfter`. */
 const REPEAT_AFTER = 50;
-
-/** The reason of a stop's signal. It is shared, because the platform's own reason captures a stack. */
-const SETTLED = new Error("the operation has settled, or its stop timeout has passed");
 
 /**
  * Runs an operation, and stops it when `ctx` ends. `stopTimeout` is in milliseconds.
@@ -203,51 +201,6 @@ interface Failure {
   readonly error: unknown;
   /** Whether only a stop can have caused it. */
   readonly provesStop: boolean;
-}
-
-/** The stop of one operation, from the end of its context to its own end. */
-class Stopping {
-  wasDestroyed = false;
-  /** Whether `confirmStop` has said that the answer of the operation proves nothing. */
-  isDenied = false;
-  /** How many stops were sent. */
-  #sent = 0;
-  /** How many of these were proven. */
-  #proven = 0;
-  readonly settled: Promise<void>;
-  readonly #controller = new AbortController();
-  #resolve: (() => void) | undefined;
-
-  constructor() {
-    this.settled = new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  onSettled(): void {
-    this.#controller.abort(SETTLED);
-    this.#resolve?.();
-  }
-
-  /** Returns the number of this stop among those that were sent, or 0 if it was not sent. */
-  record(proof: StopProof): number {
-    if (proof === "unsent") return 0;
-    if (proof === "proven") this.#proven++;
-    return ++this.#sent;
-  }
-
-  /** Whether nothing but the answer of the operation can prove the stop. */
-  get needsAnswer(): boolean {
-    return this.#sent === 1 && this.#proven === 0;
-  }
-
-  /** `isAnswered` says whether the operation was answered as one stop is answered. */
-  isProven(isAnswered: boolean): boolean {
-    if (this.wasDestroyed) return false;
-    return this.#proven === this.#sent || (this.#sent === 1 && isAnswered && !this.isDenied);
-  }
 }
 
 function ignore(): void {

@@ -1,6 +1,7 @@
-// One operation, from its start to the return of its resource: src/adapter/stoppable.ts.
+// One operation, from its start to the return of its resource: src/adapter/stoppable.ts and stopping.ts.
 
 const file = "src/adapter/stoppable.ts";
+const stopping = "src/adapter/stopping.ts";
 /** Breaches that an adapter shows to its callers. */
 const tests = ["src/testing/conformance/toy.test.ts"];
 /** Breaches that only the adapter sees. */
@@ -93,17 +94,25 @@ export const group = {
       replace: "await Promise.race([stopping.settled, timedOut]);",
     },
     {
-      ...{ file, tests: unit, name: "the stop is not told that the operation has settled" },
+      ...{
+        file: stopping,
+        tests: unit,
+        name: "the stop is not told that the operation has settled",
+      },
       find: "    this.#controller.abort(SETTLED);\n",
       replace: "",
     },
     {
-      ...{ file, tests: unit, name: "a stop that nothing has confirmed counts as proven" },
+      ...{
+        file: stopping,
+        tests: unit,
+        name: "a stop that nothing has confirmed counts as proven",
+      },
       find: 'if (proof === "proven") this.#proven++;',
       replace: "this.#proven++;",
     },
     {
-      ...{ file, tests: unit, name: "two stops that nothing has confirmed count as one" },
+      ...{ file: stopping, tests: unit, name: "two stops that nothing has confirmed count as one" },
       find: "(this.#sent === 1 && isAnswered && !this.isDenied)",
       replace: "(isAnswered && !this.isDenied)",
     },
@@ -114,13 +123,17 @@ export const group = {
         'return { error: isStop === "unproven" ? err : error, provesStop: isStop === "unproven" };',
     },
     {
-      ...{ file, tests: unit, name: "an answer proves a stop that the adapter has not confirmed" },
+      ...{
+        file: stopping,
+        tests: unit,
+        name: "an answer proves a stop that the adapter has not confirmed",
+      },
       find: "isAnswered && !this.isDenied",
       replace: "isAnswered",
     },
     {
       ...{
-        file,
+        file: stopping,
         tests: unit,
         name: "a resource that was destroyed counts as free of stop requests",
       },
