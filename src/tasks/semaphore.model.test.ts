@@ -143,7 +143,7 @@ class Run {
     const left = this.callers.filter((c) => c.state === "waiting" && this.#pushed.has(c));
     for (const caller of left) caller.state = "rejected";
     this.queue = this.queue.filter(({ state }) => state === "waiting");
-    // One whose weight exceeds the size is not in the queue, so nobody moves up when it leaves.
+    // A caller whose weight exceeds the size is not in the queue, so its end serves no other caller.
     if (left.some((caller) => caller.weight <= this.size)) this.serve();
     for (let granted; (granted = this.callers.find(({ state }) => state === "granted"));) {
       const isLost = this.isDone(granted) && !this.#fast.has(granted);
