@@ -26,9 +26,17 @@ class TestOperation implements Operation<string> {
   end: OperationEnd | undefined;
   signals: AbortSignal[] = [];
   readonly #overrides: Partial<Operation<string>>;
+  /** Missing, as in most adapters, unless the test has one. */
+  readonly confirmStop?: () => PromiseLike<boolean> | undefined;
 
   constructor(overrides: Partial<Operation<string>> = {}) {
     this.#overrides = overrides;
+    const { confirmStop } = overrides;
+    if (confirmStop === undefined) return;
+    this.confirmStop = () => {
+      this.events.push("confirmStop");
+      return confirmStop();
+    };
   }
   start(resolver: Resolver<string>): PromiseLike<string> | undefined {
     this.events.push("start");
@@ -47,11 +55,6 @@ class TestOperation implements Operation<string> {
   isStop(error: unknown): boolean | "unproven" {
     this.events.push("isStop");
     return this.#overrides.isStop?.(error) ?? error === STOPPED;
-  }
-  confirmStop(): PromiseLike<boolean> | undefined {
-    if (this.#overrides.confirmStop === undefined) return undefined;
-    this.events.push("confirmStop");
-    return this.#overrides.confirmStop();
   }
   release(end: OperationEnd): void {
     this.events.push("release");
@@ -506,6 +509,7 @@ describe("the proof of a stop", () => {
       await vi.advanceTimersByTimeAsync(0);
       await settled;
       expect(calls).toBe(proofs.length);
+      expect(operation.events).not.toContain("destroy");
       return operation.end?.proven;
     } finally {
       vi.useRealTimers();
