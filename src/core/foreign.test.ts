@@ -1,6 +1,7 @@
 /** Foreign contexts, and two copies of the package. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { flush, reported, secondCopy, watchings } from "../../test/support.ts";
+import { foreignContext, Offering, Theirs } from "../../test/support/foreign-context.ts";
 import * as here from "../index.ts";
 import {
   afterFunc,
@@ -17,79 +18,17 @@ import {
   withValue,
   type Context,
   type ContextError,
-  type Key,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 
 const K = key<string>("k");
-
-/** A class of a program, with the four members of a context and no others. */
-class Theirs implements Context {
-  readonly controller = new AbortController();
-  listeners = 0;
-  error: ContextError | undefined;
-  date: Date | undefined;
-  constructor() {
-    const { signal } = this.controller;
-    const add = signal.addEventListener.bind(signal);
-    const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      this.listeners++;
-      add(...args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      this.listeners--;
-      remove(...args);
-    };
-  }
-  deadline(): Date | undefined {
-    return this.date;
-  }
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-  err(): ContextError | undefined {
-    return this.error;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    return (k as unknown) === K ? ("theirs" as T) : k.default;
-  }
-  end(error: ContextError = new CanceledError({ cause: "theirs" })): void {
-    this.error = error;
-    this.controller.abort(error);
-  }
-}
-
-/** A foreign context that has an `afterFunc`, as Go's optional interface. */
-class Offering extends Theirs {
-  readonly registered = new Set<() => void>();
-  afterFunc(fn: () => void): () => boolean {
-    this.registered.add(fn);
-    return () => this.registered.delete(fn);
-  }
-  override end(error?: ContextError): void {
-    super.end(error);
-    for (const fn of this.registered) fn();
-    this.registered.clear();
-  }
-}
-
-/** Wraps a context and passes everything on, as a logging middleware does. */
-const passThrough = (ctx: Context): Context => ({
-  deadline: () => ctx.deadline(),
-  err: () => ctx.err(),
-  value: (k) => ctx.value(k),
-  get signal() {
-    return ctx.signal;
-  },
-});
 
 describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
   test.each([
     ["the four members", Theirs],
     ["afterFunc", Offering],
   ])("ends with the error and cause of the parent (%s)", (_name, Class) => {
-    const parent = new Class();
+    const parent = new Class(withValue(background(), K, "theirs"));
     const child = withCancel(withValue(withTimeout(parent, 1e6), key("x"), 1));
     watch(child);
     expect(child.err()).toBeUndefined();
@@ -170,7 +109,7 @@ describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
     using _ = useClock(clock);
     const root = withTimeout(background(), 10, { cause: "slow" });
     let ctx: Context = withValue(root, K, "v");
-    for (let i = 0; i < 20; i++) ctx = passThrough(i % 2 ? withCancel(ctx) : ctx);
+    for (let i = 0; i < 20; i++) ctx = foreignContext(i % 2 ? withCancel(ctx) : ctx);
     const child = withTimeout(ctx, 100);
     watch(child);
     expect(child.value(K)).toBe("v");
@@ -183,7 +122,7 @@ describe.each(watchings)("a child of a foreign context, %s,", (_how, watch) => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const root = withCancel(background());
-    const child = withTimeout(passThrough(root), 10, { cause: "slow" });
+    const child = withTimeout(foreignContext(root), 10, { cause: "slow" });
     watch(child);
     clock.block(11);
     root.cancel();
@@ -225,7 +164,7 @@ describe("listeners on foreign contexts", () => {
     const { signal } = root;
     let listeners = 0;
     signal.addEventListener = () => void listeners++;
-    const child = withCancel(passThrough(passThrough(withValue(root, K, ""))));
+    const child = withCancel(foreignContext(foreignContext(withValue(root, K, ""))));
     let aborted = false;
     child.signal.addEventListener("abort", () => (aborted = true));
     expect(listeners).toBe(0);
@@ -237,8 +176,7 @@ describe("listeners on foreign contexts", () => {
     const clock = new ManualClock();
     using _ = useClock(clock);
     const root = withTimeout(background(), 10);
-    const own = new Theirs();
-    own.value = (k) => root.value(k);
+    const own = new Theirs(root);
     const stop = afterFunc(withCancel(own), () => undefined);
     expect(clock.timers).toBe(0); // `root` is not watched
     stop();
@@ -310,7 +248,7 @@ describe("listeners on foreign contexts", () => {
 
   test("may remove callbacks during a push, and all others are still called", async () => {
     const root = withCancel(background());
-    const wrapper = passThrough(root);
+    const wrapper = foreignContext(root);
     const told: string[] = [];
     const below = withCancel(wrapper);
     void below.signal;
@@ -374,7 +312,11 @@ describe("a foreign context whose signal aborts while its err() returns undefine
     "ends a child that is %s if it wraps a context of this package",
     async (_how, watch) => {
       const root = withCancel(background());
-      const child = withCancel({ ...passThrough(root), signal: root.signal, err: () => undefined });
+      const child = withCancel({
+        ...foreignContext(root),
+        signal: root.signal,
+        err: () => undefined,
+      });
       watch(child);
       let told = 0;
       afterFunc(child, () => told++);

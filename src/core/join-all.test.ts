@@ -1,6 +1,7 @@
 /** The scope that ends with the last of several. The model test derives it at random, too. */
 import { describe, expect, test } from "vitest";
 import { collected, flush, watchings } from "../../test/support.ts";
+import { Theirs } from "../../test/support/foreign-context.ts";
 import {
   afterFunc,
   background,
@@ -13,8 +14,6 @@ import {
   withCancel,
   withTimeout,
   type Context,
-  type ContextError,
-  type Key,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
 import { scopeOf } from "./foreign.ts";
@@ -28,24 +27,6 @@ function joinAll(...sources: Context[]) {
   const add = (source: Context): boolean => scope.add(scopeOf(source));
   for (const source of sources) add(source);
   return { ctx, add };
-}
-
-/** A foreign context. Its `err()` and its listeners can fail. */
-class Theirs implements Context {
-  readonly controller = new AbortController();
-  error: ContextError | undefined;
-  isBroken = false;
-  deadline(): undefined {}
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-  err(): ContextError | undefined {
-    if (this.isBroken) throw new Error("broken");
-    return this.error;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    return k.default;
-  }
 }
 
 describe.each(watchings)("a context that ends with the last of its sources, %s,", (_how, watch) => {
@@ -223,7 +204,7 @@ describe.each(watchings)("a context that ends with the last of its sources, %s,"
     const good = withCancel(background());
     const { ctx } = joinAll(theirs, good);
     watch(ctx);
-    theirs.isBroken = true;
+    theirs.breaks = "err";
     expect(ctx.err()).toBeUndefined();
     good.cancel();
     expect(ctx.err()).toBeDefined();

@@ -6,6 +6,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  countListeners,
+  foreignContext,
+  Offering,
+  Theirs,
+} from "../../test/support/foreign-context.ts";
+import {
   afterFunc,
   background,
   CanceledError,
@@ -22,7 +28,6 @@ import {
   type CancelableContext,
   type Context,
   type ContextError,
-  type Key,
   type Stop,
 } from "../index.ts";
 import { scopeOf } from "./foreign.ts";
@@ -152,47 +157,6 @@ class Model {
 
 // ------------------------------------------------------------------------------- the world
 
-/** A foreign context with its own end and signal, and the values of its parent. */
-class ForeignContext implements Context {
-  readonly controller = new AbortController();
-  error: ContextError | undefined;
-  readonly parent: Context;
-  constructor(parent: Context) {
-    this.parent = parent;
-  }
-  deadline(): Date | undefined {
-    return undefined;
-  }
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-  err(): ContextError | undefined {
-    return this.error;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    return this.parent.value(k);
-  }
-  cancel(cause: unknown): void {
-    if (this.error !== undefined) return;
-    this.error = new CanceledError({ cause });
-    this.controller.abort(this.error);
-  }
-}
-
-/** A foreign context that has an `afterFunc`. */
-class OfferingContext extends ForeignContext {
-  readonly registered = new Set<() => void>();
-  afterFunc(fn: () => void): () => boolean {
-    this.registered.add(fn);
-    return () => this.registered.delete(fn);
-  }
-  override cancel(cause: unknown): void {
-    super.cancel(cause);
-    for (const fn of this.registered) fn();
-    this.registered.clear();
-  }
-}
-
 /** A signal that is no EventTarget and has no reason until it aborts. */
 class PolyfilledSignal implements AbortSignalLike {
   aborted = false;
@@ -209,18 +173,6 @@ class PolyfilledSignal implements AbortSignalLike {
     this.reason = reason;
     for (const listener of this.listeners) listener();
   }
-}
-
-/** Wraps a context and passes everything on, as a logging middleware does. */
-function passThrough(ctx: Context): Context {
-  return {
-    deadline: () => ctx.deadline(),
-    err: () => ctx.err(),
-    value: (k) => ctx.value(k),
-    get signal() {
-      return ctx.signal;
-    },
-  };
 }
 
 interface Node {
@@ -241,7 +193,8 @@ class World {
   readonly nodes: Node[] = [];
   readonly watchers: Watcher[] = [];
   readonly problems: string[] = [];
-  readonly listeners = new Map<AbortSignal, number>();
+  /** The listeners on each foreign signal. */
+  readonly counters: { readonly count: number }[] = [];
   readonly registries: Set<() => void>[] = [];
   /** The error of each end. All that ended with it must share the error. */
   readonly errors = new Map<ModelEnd, ContextError>();
@@ -327,7 +280,8 @@ class World {
         let signal: AbortSignalLike;
         let abort: (cause: unknown) => void;
         if (m % 2 === 0) {
-          const controller = countListeners(new AbortController(), this.listeners);
+          const controller = new AbortController();
+          this.counters.push(countListeners(controller.signal));
           signal = controller.signal;
           abort = (c) => controller.abort(c);
         } else {
@@ -348,10 +302,11 @@ class World {
         return void this.add({ ctx, parents: [parent, source], cancel: (c) => ctx.cancel(c) });
       }
       case 9: {
-        const ctx = m % 2 === 0 ? new ForeignContext(parent.ctx) : new OfferingContext(parent.ctx);
-        if (ctx instanceof OfferingContext) this.registries.push(ctx.registered);
-        countListeners(ctx.controller, this.listeners);
-        return void this.add({ ctx, parents: [], cancel: (c) => ctx.cancel(c) });
+        const ctx = m % 2 === 0 ? new Theirs(parent.ctx) : new Offering(parent.ctx);
+        if (ctx instanceof Offering) this.registries.push(ctx.registered);
+        this.counters.push(ctx.counter);
+        const cancel = (cause: unknown) => ctx.end(new CanceledError({ cause }));
+        return void this.add({ ctx, parents: [], cancel });
       }
       case 10: {
         const all = new JoinAllScope("JoinAll");
@@ -362,7 +317,7 @@ class World {
         return void this.add({ ctx, parents, all, cancel: (c) => ctx.cancel(c) });
       }
       default:
-        return void this.add({ ctx: passThrough(parent.ctx), parents: [parent] });
+        return void this.add({ ctx: foreignContext(parent.ctx), parents: [parent] });
     }
   }
 
@@ -486,8 +441,8 @@ class World {
       if (registry.size > 0) this.problems.push("a foreign registration is left");
     }
     if (this.clock.timers > 0) this.problems.push(`${this.clock.timers} timers left behind`);
-    for (const n of this.listeners.values())
-      if (n > 0) this.problems.push(`${n} listeners left on a foreign signal`);
+    for (const { count } of this.counters)
+      if (count > 0) this.problems.push(`${count} listeners left on a foreign signal`);
     for (const { ctx } of this.nodes) {
       if (ctx.err() !== undefined && !ctx.signal.aborted)
         this.problems.push("a done context's signal is not aborted");
@@ -498,26 +453,6 @@ class World {
 /** Returns whether the numbers rise. */
 function rises(numbers: number[]): boolean {
   return numbers.every((n, i) => i === 0 || n > (numbers[i - 1] as number));
-}
-
-function countListeners(
-  controller: AbortController,
-  counts: Map<AbortSignal, number>,
-): AbortController {
-  const { signal } = controller;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  counts.set(signal, 0);
-  const change = (by: number): void => void counts.set(signal, (counts.get(signal) ?? 0) + by);
-  signal.addEventListener = (type: string, listener: () => void, options?: { once?: boolean }) => {
-    if (options?.once !== true) change(1);
-    add(type, listener, options);
-  };
-  signal.removeEventListener = (type: string, listener: () => void) => {
-    change(-1);
-    remove(type, listener);
-  };
-  return controller;
 }
 
 async function flush(): Promise<void> {

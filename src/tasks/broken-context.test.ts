@@ -1,6 +1,7 @@
 /** What the functions that run tasks do under a foreign context that breaks while they run. */
 import { describe, expect, test } from "vitest";
 import { flush, reported } from "../../test/support.ts";
+import { broken, Theirs } from "../../test/support/foreign-context.ts";
 import {
   all,
   any,
@@ -15,29 +16,8 @@ import {
   SingleFlight,
   sleep,
   type Context,
-  type Key,
 } from "../index.ts";
 import { ManualClock, useClock } from "../testing/index.ts";
-
-const broken = new Error("broken");
-
-/** A foreign context of which a member can break. */
-class Theirs implements Context {
-  breaks: "err" | "signal" | "value" | undefined;
-  readonly #signal = new AbortController().signal;
-  deadline(): undefined {}
-  get signal(): AbortSignal {
-    if (this.breaks === "signal") throw broken;
-    return this.#signal;
-  }
-  err(): undefined {
-    if (this.breaks === "err") throw broken;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    if (this.breaks === "value") throw broken;
-    return k.default;
-  }
-}
 
 async function consume(iterable: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of iterable);

@@ -1,52 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { flush } from "../../test/support.ts";
 import { controlled, outcome } from "../../test/support/controlled.ts";
-import {
-  background,
-  CanceledError,
-  cause,
-  SingleFlight,
-  withCancel,
-  type Context,
-  type ContextError,
-  type Key,
-} from "../index.ts";
-
-/** A class of a program, with the four members of a context and no others. */
-class Theirs implements Context {
-  readonly controller = new AbortController();
-  error: ContextError | undefined;
-  listeners = 0;
-  isBroken = false;
-  constructor() {
-    const { signal } = this.controller;
-    const add = signal.addEventListener.bind(signal);
-    const remove = signal.removeEventListener.bind(signal);
-    signal.addEventListener = (...args: Parameters<typeof add>) => {
-      this.listeners++;
-      add(...args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-      this.listeners--;
-      remove(...args);
-    };
-  }
-  deadline(): undefined {}
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-  err(): ContextError | undefined {
-    if (this.isBroken) throw new Error("broken");
-    return this.error;
-  }
-  value<T, D>(k: Key<T, D>): T | D {
-    return k.default;
-  }
-  end(): void {
-    this.error = new CanceledError({ cause: "theirs" });
-    this.controller.abort(this.error);
-  }
-}
+import { Theirs } from "../../test/support/foreign-context.ts";
+import { background, CanceledError, cause, SingleFlight, withCancel } from "../index.ts";
 
 describe("SingleFlight: a foreign context", () => {
   test("works as the context of a call: it leaves, cancels the flight, and keeps no listener", async () => {
@@ -91,7 +47,7 @@ describe("SingleFlight: a foreign context", () => {
     const calls = [broken, background(), withCancel(background())].map((ctx) =>
       outcome(flights.do(ctx, "a", task)),
     );
-    broken.isBroken = true;
+    broken.breaks = "err";
     runs[0]!.succeed("result");
     await flush();
     expect(calls.slice(1)).toEqual([{ value: "result" }, { value: "result" }]);
