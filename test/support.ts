@@ -50,6 +50,12 @@ export async function reported(fn: () => unknown): Promise<unknown[]> {
   return errors;
 }
 
+/** Collects garbage, and returns the bytes of heap in use. */
+export function heap(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
 /** Collects garbage until the condition holds, or gives up. */
 export async function collected(isTrue: () => boolean, rounds = 50): Promise<boolean> {
   for (let i = 0; i < rounds; i++) {

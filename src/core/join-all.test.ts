@@ -1,6 +1,6 @@
 /** The scope that ends with the last of several. The model test derives it at random, too. */
 import { describe, expect, test } from "vitest";
-import { collected, flush, watchings } from "../../test/support.ts";
+import { collected, flush, heap, watchings } from "../../test/support.ts";
 import { Theirs } from "../../test/support/foreign-context.ts";
 import {
   afterFunc,
@@ -308,10 +308,6 @@ test.each(["unwatched", "watched"])(
         add(source);
         source.cancel();
       }
-    };
-    const heap = (): number => {
-      globalThis.gc?.();
-      return process.memoryUsage().heapUsed;
     };
     use(1_000);
     const before = heap();

@@ -1,6 +1,6 @@
 /** Invariants 5 and 7: what the garbage collector finds. */
 import { describe, expect, test } from "vitest";
-import { collected } from "../../test/support.ts";
+import { collected, heap } from "../../test/support.ts";
 import { scopeOf } from "./foreign.ts";
 import { isWatched } from "./tree.ts";
 import {
@@ -122,10 +122,6 @@ describe("a long-lived parent", () => {
         withTimeout(parent, 1e6).err();
         afterFunc(withCancel(parent), () => parent)();
       }
-    };
-    const heap = (): number => {
-      globalThis.gc?.();
-      return process.memoryUsage().heapUsed;
     };
     use(1_000);
     const before = heap();

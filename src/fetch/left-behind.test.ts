@@ -1,6 +1,6 @@
 /** Requests leave nothing on a long-lived context, even if the caller drops the response. */
 import { expect, test } from "vitest";
-import { collected } from "../../test/support.ts";
+import { collected, heap } from "../../test/support.ts";
 import { until } from "../../test/support/wait.ts";
 import { serve } from "../../test/support/web.ts";
 import { scopeOf } from "../core/foreign.ts";
@@ -64,10 +64,6 @@ test("two thousand requests that were read or canceled leave nothing behind", as
       await Promise.all(Array.from({ length: 20 }, (_, j) => once(i + j)));
     }
     web.seen.length = 0;
-  };
-  const heap = (): number => {
-    globalThis.gc?.();
-    return process.memoryUsage().heapUsed;
   };
   await use(400);
   await collected(() => false, 5);

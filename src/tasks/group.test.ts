@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, expectTypeOf, test, vi } from "vitest";
-import { flush } from "../../test/support.ts";
+import { flush, heap } from "../../test/support.ts";
 import { Deferred, rejection, watchReports } from "../../test/support/reports.ts";
 import { foreignContext } from "../../test/support/foreign-context.ts";
 import { scopeOf } from "../core/foreign.ts";
@@ -377,10 +377,6 @@ describe("group", () => {
         for (let j = 0; j < 3; j++) void g.go(() => undefined);
       };
       for (let i = 0; i < n; i++) await group(ctx, body, { limit: 1 });
-    };
-    const heap = (): number => {
-      globalThis.gc?.();
-      return process.memoryUsage().heapUsed;
     };
     await use(1_000);
     const before = heap();

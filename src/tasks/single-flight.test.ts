@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { collected, flush, reported, runProgram } from "../../test/support.ts";
+import { collected, flush, heap, reported, runProgram } from "../../test/support.ts";
 import { controlled, outcome } from "../../test/support/controlled.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { isWatched } from "../core/tree.ts";
@@ -353,11 +353,6 @@ describe("a SingleFlight leaves nothing behind:", () => {
       for (const ctx of [own, parent]) expect(isWatched(scopeOf(ctx)!)).toBe(false);
     },
   );
-
-  const heap = (): number => {
-    globalThis.gc?.();
-    return process.memoryUsage().heapUsed;
-  };
 
   test("a context and a SingleFlight do not grow with 20,000 uses", async () => {
     const flights = new SingleFlight<number, number>();
