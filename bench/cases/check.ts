@@ -2,14 +2,14 @@
 import {
   afterFunc,
   background,
-  checkpoint,
   key,
   withCancel,
   withTimeout,
   withValue,
   type Context,
 } from "eightysix";
-import { perOp, perTurn } from "../measure/per-op.ts";
+import { perAwaitedCheckpoint, perCheckpoint } from "../measure/checkpoints.ts";
+import { perOp } from "../measure/per-op.ts";
 import type { Case, Cases } from "./index.ts";
 
 /**
@@ -67,30 +67,9 @@ export const cases: Cases = {
   "ours-err-watched-5": err(5, { watched: true }),
   "ours-err-deadline-watched-5": err(5, { deadline: true, watched: true }),
 
-  /** In the loop of one task with a deadline, which awaits only the promises. */
-  async "ours-checkpoint"() {
-    const ctx = chain(5, true);
-    let turns = 0;
-    const value = await perTurn(async (n) => {
-      for (let i = 0; i < n; i++) {
-        const turn = checkpoint(ctx);
-        if (turn === undefined) continue;
-        turns++;
-        await turn;
-      }
-    });
-    if (turns === 0) throw new Error("it never let others in");
-    return { value, turns };
-  },
-
-  /** The same with `await` on every call, for which the language creates a promise each time. */
-  async "ours-await-checkpoint"() {
-    const ctx = chain(5, true);
-    const value = await perTurn(async (n) => {
-      for (let i = 0; i < n; i++) await checkpoint(ctx);
-    });
-    return { value };
-  },
+  // In the loop of one task with a deadline.
+  "ours-checkpoint": () => perCheckpoint(chain(5, true)),
+  "ours-await-checkpoint": () => perAwaitedCheckpoint(chain(5, true)),
 
   async aborted() {
     const make = () => new AbortController().signal;

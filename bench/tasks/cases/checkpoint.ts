@@ -1,35 +1,20 @@
 /** Measures how a loop that computes finds out that it should stop, for each turn of the loop. */
 import { setImmediate as immediate } from "node:timers/promises";
-import { background, checkpoint, withTimeout } from "eightysix";
+import { background, withTimeout, type Context } from "eightysix";
 import type { Cases } from "../../cases/index.ts";
+import { perAwaitedCheckpoint, perCheckpoint } from "../../measure/checkpoints.ts";
 import { perTurn } from "../../measure/per-op.ts";
 import { check } from "../measure.ts";
 
-export const cases: Cases = {
-  async ours() {
-    const ctx = withTimeout(background(), 3_600_000);
-    let turns = 0;
-    const value = await perTurn(async (n) => {
-      for (let i = 0; i < n; i++) {
-        const turn = checkpoint(ctx);
-        if (turn === undefined) continue;
-        turns++;
-        await turn;
-      }
-    });
-    check(turns > 0);
-    ctx.cancel();
-    return { value };
-  },
+/** Measures under a context that has a deadline. */
+async function underDeadline<T>(measure: (ctx: Context) => Promise<T>): Promise<T> {
+  using ctx = withTimeout(background(), 3_600_000);
+  return await measure(ctx);
+}
 
-  async "ours-await"() {
-    const ctx = withTimeout(background(), 3_600_000);
-    const value = await perTurn(async (n) => {
-      for (let i = 0; i < n; i++) await checkpoint(ctx);
-    });
-    ctx.cancel();
-    return { value };
-  },
+export const cases: Cases = {
+  ours: () => underDeadline(perCheckpoint),
+  "ours-await": () => underDeadline(perAwaitedCheckpoint),
 
   /** Never lets the event loop turn, so nothing can abort the signal in the meantime. */
   async plain() {
