@@ -12,6 +12,35 @@ frameworkSuite(express5);
 
 frameworkSuite(expressOld);
 
+/**
+ * Returns the response to a request whose route throws `thrown`, and the errors that `middleware`,
+ * which is behind `contextErrors()`, got.
+ */
+async function answerTo(
+  make: typeof express,
+  thrown: unknown,
+  middleware: express.ErrorRequestHandler,
+): Promise<{ told: unknown[]; answer: string; statuses: number[] }> {
+  const told: unknown[] = [];
+  const app = make();
+  app.use(contexts());
+  app.get(
+    "/",
+    route(() => {
+      throw thrown;
+    }),
+  );
+  app.use(contextErrors());
+  app.use(((error, req, res, next) => {
+    told.push(error);
+    return middleware(error, req, res, next);
+  }) as express.ErrorRequestHandler);
+  await using server = await serve(app);
+  const client = await server.client();
+  client.get();
+  return { told, answer: await client.answer(), statuses: client.statuses };
+}
+
 describe("Express", () => {
   const apps: [string, typeof express][] = [
     ["5", express],
@@ -46,24 +75,10 @@ describe("Express", () => {
     const loop: Record<string, unknown> = { status: 404 };
     loop["self"] = loop;
     for (const thrown of [loop, { status: 404, id: 10n }]) {
-      const told: unknown[] = [];
-      const app = make();
-      app.use(contexts());
-      app.get(
-        "/",
-        route(() => {
-          throw thrown; // eslint-disable-line @typescript-eslint/only-throw-error -- it is the subject
-        }),
-      );
-      app.use(contextErrors());
-      app.use(((error, _req, _res, next) => {
-        told.push(error);
+      const { told, answer } = await answerTo(make, thrown, (error, _req, _res, next) => {
         next(error);
-      }) as express.ErrorRequestHandler);
-      await using server = await serve(app);
-      const client = await server.client();
-      client.get();
-      expect(await client.answer()).toMatch(/^HTTP\/1.1 404 /);
+      });
+      expect(answer).toMatch(/^HTTP\/1.1 404 /);
       expect(told[0]).toBe(thrown);
     }
   });
@@ -147,25 +162,10 @@ describe("Express", () => {
     "%s: an error that is no context error is passed on as it is",
     async (_, make) => {
       const bug = new Error("a bug");
-      const told: unknown[] = [];
-      const app = make();
-      app.use(contexts());
-      app.get(
-        "/",
-        route(() => {
-          throw bug;
-        }),
-      );
-      app.use(contextErrors());
-      app.use(((error, _req, res, _next) => {
-        told.push(error);
+      const { told, statuses } = await answerTo(make, bug, (_error, _req, res, _next) => {
         res.sendStatus(418);
-      }) as express.ErrorRequestHandler);
-      await using server = await serve(app);
-      const client = await server.client();
-      client.get();
-      await client.answer();
-      expect(client.statuses).toEqual([418]);
+      });
+      expect(statuses).toEqual([418]);
       expect(told).toEqual([bug]);
     },
   );
