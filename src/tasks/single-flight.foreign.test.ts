@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { flush } from "../../test/support.ts";
 import { controlled, outcome } from "../../test/support/controlled.ts";
-import { Theirs } from "../../test/support/foreign-context.ts";
+import { broken, Theirs } from "../../test/support/foreign-context.ts";
 import { background, CanceledError, cause, SingleFlight, withCancel } from "../index.ts";
 
 describe("SingleFlight: a foreign context", () => {
@@ -40,17 +40,26 @@ describe("SingleFlight: a foreign context", () => {
     await expect(flights.do(background(), "a", () => "next")).resolves.toBe("next");
   });
 
-  test("whose err() throws fails its own call alone", async () => {
+  test("whose err() throws gets the result, and of a failure its own error alone", async () => {
     const flights = new SingleFlight<string, string>();
     const { runs, task } = controlled();
-    const broken = new Theirs();
-    const calls = [broken, background(), withCancel(background())].map((ctx) =>
-      outcome(flights.do(ctx, "a", task)),
-    );
-    broken.breaks = "err";
+    const start = () => {
+      const theirs = new Theirs();
+      const calls = [theirs, background(), withCancel(background())].map((ctx) =>
+        outcome(flights.do(ctx, "a", task)),
+      );
+      theirs.breaks = "err";
+      return calls;
+    };
+    const calls = start();
     runs[0]!.succeed("result");
     await flush();
-    expect(calls.slice(1)).toEqual([{ value: "result" }, { value: "result" }]);
+    expect(calls).toEqual([{ value: "result" }, { value: "result" }, { value: "result" }]);
     expect(runs[0]!.ctx.err()).toBeDefined();
+    const failing = start();
+    const failure = new Error("failed");
+    runs[1]!.fail(failure);
+    await flush();
+    expect(failing).toEqual([{ error: broken }, { error: failure }, { error: failure }]);
   });
 });
