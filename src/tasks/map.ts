@@ -68,5 +68,5 @@ export function map<T, R>(
       `map takes a boolean for the option ordered, got ${show(ordered)}; pass true or false`,
     );
   }
-  return new Mapping(ctx, new Source(source), fn, limit, ordered).run();
+  return new Mapping(ctx, new Source(source, "map"), fn, limit, ordered).run();
 }
