@@ -4,7 +4,7 @@
  */
 export { checkContext, contextHint } from "./core/check-context.ts";
 export { canEnd, isFinished } from "./core/context-state.ts";
-export { checkDuration, checkFunction, checkOptions } from "./core/check.ts";
+export { checkDuration, checkFunction, checkLimit, checkOptions } from "./core/check.ts";
 export { now } from "./core/clock.ts";
 export { descendsFrom } from "./core/descends-from.ts";
 export { isDevelopment } from "./core/development.ts";

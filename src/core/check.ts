@@ -39,22 +39,33 @@ export function checkInstant(at: unknown, caller: string): number {
 }
 
 /**
- * Throws unless `count` is a whole number of at least 1. `what` names the argument, and `instead` says
- * what to do: "pass Infinity for no limit".
+ * Throws unless `count` is a whole number of at least `least`. `what` names the argument, and `instead`
+ * says what to do: "pass 2 for one extra attempt".
  */
 export function checkCount(
   count: unknown,
   caller: string,
   what: string,
   instead: string,
+  least = 1,
 ): asserts count is number {
   if (typeof count !== "number") {
     throw new TypeError(`${caller} takes a number as ${what}, got ${show(count)}; pass a number`);
   }
-  if (Number.isSafeInteger(count) && count >= 1) return;
+  if (Number.isSafeInteger(count) && count >= least) return;
   throw new RangeError(
-    `${caller} takes as ${what} a whole number of at least 1, got ${show(count)}; ${instead}`,
+    `${caller} takes as ${what} a whole number of at least ${least}, got ${show(count)}; ${instead}`,
   );
+}
+
+/** Works like `checkCount`, and also takes Infinity, for no limit. */
+export function checkLimit(
+  limit: unknown,
+  caller: string,
+  what = "its limit",
+  least = 1,
+): asserts limit is number {
+  if (limit !== Infinity) checkCount(limit, caller, what, "pass Infinity for no limit", least);
 }
 
 /** Throws a TypeError unless `fn` is a function. `instead` says what to pass. */

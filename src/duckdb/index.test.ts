@@ -166,11 +166,17 @@ describe("a wrapped instance", () => {
     expect((await result.getRowsJson()).length).toBe(100_000);
   });
 
-  test("throws a RangeError for a max that is not a whole number from 1 on", () => {
+  test("throws an error for a max that is not a whole number of at least 1", () => {
     expect(() => withContext(instance, { max: 0 })).toThrow(RangeError);
     expect(() => withContext(instance, { max: NaN })).toThrow(RangeError);
-    expect(() => withContext(instance, { max: 1.5 })).toThrow(/a max that is a whole number/);
-    expect(() => withContext(instance, { max: "3" as never })).toThrow(/got the string "3"/);
+    expect(() => withContext(instance, { max: 1.5 })).toThrow(
+      /takes as max a whole number of at least 1, got number 1.5/,
+    );
+    expect(() => withContext(instance, { max: "3" as never })).toThrow(
+      new TypeError(
+        'withContext(instance, options) takes a number as max, got the string "3"; pass a number',
+      ),
+    );
   });
 
   test("throws a TypeError for an unknown option", () => {

@@ -6,7 +6,7 @@
  */
 import type { ContextConnection, ContextInstance, InstanceOptions } from "./database.ts";
 import { type ConnectionSource, handOverAll, sessionMethods } from "../adapter/index.ts";
-import { checkOptions, show } from "../internal.ts";
+import { checkLimit, checkOptions, show } from "../internal.ts";
 import { connectionPerCall, sharedConnection } from "./engine.ts";
 import { sessionsOf } from "./session.ts";
 import { driverMethods } from "./statements.ts";
@@ -47,7 +47,8 @@ export function withContext<C extends ConnectionLike>(connection: C): ContextCon
  * up to `max` operations run at once. `transaction` and `connection` use one connection from their
  * beginning to their end. Use `connection` for temporary tables and `SET`.
  *
- * Throws a RangeError if `max` is not a whole number from 1 on (or Infinity), and a TypeError for an unknown option.
+ * Throws a TypeError for an unknown option or if `max` is not a number, and a RangeError if `max` is
+ * neither Infinity nor a whole number of at least 1.
  *
  * @example
  * const db = withContext(await DuckDBInstance.create("orders.db"), { max: 2 });
@@ -69,11 +70,7 @@ export function withContext<C extends ConnectionLike>(
   }
   checkOptions(options, "withContext(instance, options)", ["max"]);
   const { max = 3 } = options;
-  if (max !== Infinity && !(Number.isSafeInteger(max) && max >= 1)) {
-    throw new RangeError(
-      `withContext takes a max that is a whole number from 1 on, got ${show(max)}`,
-    );
-  }
+  checkLimit(max, "withContext(instance, options)", "max");
   const methods = contextMethods(connectionPerCall(target, max));
   delete methods["prepare"];
   return methods as unknown as ContextInstance<C>;

@@ -1,20 +1,32 @@
 /** What becomes of a handler's reply when the request has been answered in its place. */
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
-import { describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { until } from "../../test/raw-http.ts";
 import { failOnEscapes } from "../../test/support/escapes.ts";
 import { sleep, type Context } from "../index.ts";
+import { ManualClock, useClock } from "../testing/index.ts";
 import { contexts } from "./index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
 failOnEscapes();
 
+// A limit passes only when a handler or hook says so, however slow the machine is.
+const clock = new ManualClock();
+const LIMIT = 20;
+const passLimit = () => setImmediate(() => clock.advance(LIMIT));
+
+beforeEach(() => {
+  const used = useClock(clock);
+  return () => used[Symbol.dispose]();
+});
+
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits for the end of the context, and for some time in which Fastify works on the answer. */
+/** Lets the limit pass, and waits for some time in which Fastify works on the answer. */
 async function ignoreLimit(ctx: Context): Promise<void> {
+  passLimit();
   await sleep(ctx, Infinity).catch(() => undefined);
   await pause(20);
 }
@@ -80,7 +92,7 @@ describe.each(Object.entries(paths))("with %s", (path, addTo) => {
     "a handler that later %s gets its 503, and changes nothing of it",
     async (__, deed) => {
       await using app = fastify();
-      await app.register(contexts, { timeout: 20 });
+      await app.register(contexts, { timeout: LIMIT });
       addTo(app);
       let done = 0;
       app.get("/", async (request, reply) => {
@@ -107,7 +119,7 @@ describe.each(Object.entries(paths))("with %s", (path, addTo) => {
 
   test("a handler whose value is on its way when the limit passes is answered once", async () => {
     await using app = fastify();
-    await app.register(contexts, { timeout: 20 });
+    await app.register(contexts, { timeout: LIMIT });
     addTo(app);
     app.addHook("preSerialization", async (request, _reply, payload: object) => {
       if ("mine" in payload) await ignoreLimit(request.ctx);
@@ -129,7 +141,7 @@ test("an answer keeps what plugins have stored on the reply, and drops the handl
   const Cookies = Symbol("fastify.reply.setCookies"); // as @fastify/cookie names it
   app.decorateReply(Cookies as never, null as never);
   app.decorateReply("startedBy", "");
-  await app.register(contexts, { timeout: 20 });
+  await app.register(contexts, { timeout: LIMIT });
   app.addHook("onRequest", async (_request, reply) => {
     Object.assign(reply, { [Cookies]: new Map([["a", "b"]]), startedBy: "ann", more: 1 });
     reply.header("access-control-allow-origin", "*");
@@ -143,6 +155,7 @@ test("an answer keeps what plugins have stored on the reply, and drops the handl
   app.get("/", (_request, reply) => {
     reply.trailer("x-checksum", (_reply, _payload, done) => done(null, "1"));
     reply.serializer(() => "not the handler's");
+    passLimit();
     return new Promise(() => undefined);
   });
   const [answer] = await ask(app);
@@ -156,7 +169,7 @@ test("an answer keeps what plugins have stored on the reply, and drops the handl
 test("a hook that is still running when the limit passes starts no handler", async () => {
   await using app = fastify();
   let started = 0;
-  await app.register(contexts, { timeout: 20 });
+  await app.register(contexts, { timeout: LIMIT });
   app.addHook("onError", () => pause(60));
   app.addHook("preHandler", (request) => ignoreLimit(request.ctx));
   app.get("/", () => `started ${++started}`);

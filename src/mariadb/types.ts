@@ -36,12 +36,13 @@ export interface ContextQueries<D extends DriverLike> {
    * the statement has stopped: with `ctx.err()`, or with the result if the statement was faster than
    * the KILL. Once the KILL was sent, rows are no result any more, because the KILL can change them:
    * MySQL's SLEEP() then returns 1, and MariaDB's information_schema too few rows. The promise then
-   * rejects with `ctx.err()`. A success without rows is still reported, except of DO, and so are the rows of INSERT …
-   * RETURNING, because the statement has had its effect.
+   * rejects with `ctx.err()`. A success without rows is still reported, and so are the rows of INSERT …
+   * RETURNING, because the statement has had its effect. DO has no effect, so its success is dropped.
    *
-   * A general error (SQLSTATE HY000 or 02000) after the KILL also counts as its effect. It rejects with
-   * the driver's own error in every other case, such as an interruption by the option
-   * `timeout`. If `ctx` is done already, no connection is taken.
+   * The promise also rejects with `ctx.err()` if the statement fails with a general error (SQLSTATE
+   * HY000 or 02000) after the KILL was sent. It rejects with the driver's own error in every other
+   * case, such as an interruption by the option `timeout`. If `ctx` is done already, no connection is
+   * taken.
    *
    * On a pool, the call waits for a connection, and leaves the queue at once when `ctx` ends. The
    * connection is returned afterwards, and an open transaction on it is rolled back.

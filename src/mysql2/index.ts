@@ -43,8 +43,8 @@ const mysql2: MysqlDriver<CoreConnection> = { name: "mysql2", methods: ["query",
  * that can be stopped, the adapter asks the server which thread the connection is: one round trip for
  * each connection to the server. It sends the KILL together with a comparison. After a failover or a
  * restart, nothing is killed. The adapter tries again over new connections, up to eight times or until
- * the stop timeout, and so may reach the right server behind a balancer. Then
- * the connection is destroyed, and the receipt says "abandoned".
+ * the stop timeout, and so may reach the right server behind a balancer. Then the connection is
+ * destroyed, and the receipt says "abandoned".
  *
  * No KILL is sent, and the connection is destroyed at once, if the server does not say which thread it
  * is, or if a proxy numbers the connections itself, as ProxySQL and MaxScale do.

@@ -1,10 +1,9 @@
 import { checkContext } from "../core/check-context.ts";
-import { checkFunction, checkOptions } from "../core/check.ts";
+import { checkFunction, checkLimit, checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { Mapping } from "./mapping.ts";
 import { isIterable, Source } from "./source.ts";
-import { checkLimit } from "./task.ts";
 
 /** The options of `map`. */
 export interface MapOptions {
@@ -68,5 +67,5 @@ export function map<T, R>(
       `map takes a boolean for the option ordered, got ${show(ordered)}; pass true or false`,
     );
   }
-  return new Mapping(ctx, new Source(source), fn, limit, ordered).run();
+  return new Mapping(ctx, new Source(source, "map"), fn, limit, ordered).run();
 }

@@ -124,6 +124,14 @@ describe("orDone with an async iterable", () => {
     expect(calls).toEqual({ next: 3, return: 1 });
   });
 
+  test("calls return() without a next() if the context is done already, so that a stream is closed", async () => {
+    const ctx = withCancel(background());
+    ctx.cancel();
+    const { calls, iterable } = source(one);
+    await expect(orDone(ctx, iterable).next()).rejects.toBe(ctx.err());
+    expect(calls).toEqual({ next: 0, return: 1 });
+  });
+
   test.each([
     ["rejects", () => Promise.reject(new Error("next"))],
     [

@@ -2,7 +2,7 @@ import { throwIfDone } from "../core/context-state.ts";
 import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
-import { checkStep } from "./source.ts";
+import { isThenable, Source } from "./source.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** The kind of work in the ledger. */
@@ -30,12 +30,11 @@ export function orDone<T>(
   source: PromiseLike<T> | AsyncIterable<T>,
 ): Promise<T> | AsyncIterableIterator<T> {
   checkContext(ctx, "orDone");
-  const { then } = Object(source) as Partial<PromiseLike<T>>;
-  if (typeof then === "function") return waitFor(ctx, source as PromiseLike<T>, KIND);
+  if (isThenable<T>(source)) return waitFor(ctx, source, KIND);
   if (
     typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function"
   ) {
-    return iterate(ctx, source as AsyncIterable<T>);
+    return iterate(ctx, source);
   }
   throw new TypeError(
     `orDone takes a promise or an async iterable, got ${show(source)}; call the function and pass what it returns`,
@@ -43,33 +42,18 @@ export function orDone<T>(
 }
 
 async function* iterate<T>(ctx: Context, iterable: AsyncIterable<T>): AsyncGenerator<T> {
-  const iterator = iterable[Symbol.asyncIterator]();
-  /**
-   * As in a for-await loop, an iterator that has finished or failed by itself needs no return().
-   */
-  let isFinished = false;
-  const next = async (): Promise<IteratorResult<T, unknown>> => {
-    try {
-      const step = await iterator.next();
-      checkStep(step, "orDone");
-      isFinished = step.done === true;
-      return step;
-    } catch (error) {
-      isFinished = true;
-      throw error;
-    }
-  };
-  const callReturn = async (): Promise<unknown> => await iterator.return?.();
+  const source = new Source(iterable, KIND);
+  source.open(); // so that it is closed even if `ctx` is done already, as a stream needs
   try {
     for (;;) {
       throwIfDone(ctx);
-      const step = await waitFor(ctx, next(), KIND);
+      const step = await waitFor(ctx, Promise.resolve(source.next()), KIND);
       if (step.done === true) return;
       yield step.value;
     }
   } finally {
-    if (!isFinished) {
-      const returned = callReturn();
+    if (!source.isFinished) {
+      const returned = source.return();
       if (ctx.err() === undefined) await waitFor(ctx, returned, KIND);
       else returned.catch(() => undefined);
     }

@@ -1,6 +1,6 @@
 /** A limited number of tokens, which callers take in the order in which they asked. */
 import { checkContext } from "../core/check-context.ts";
-import { checkCount, checkFunction } from "../core/check.ts";
+import { checkCount, checkFunction, checkLimit } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import { withCancel } from "../core/derive.ts";
@@ -40,7 +40,7 @@ export class Semaphore {
   };
 
   constructor(size: number) {
-    if (size !== Infinity) checkCount(size, "Semaphore", "its size", "pass Infinity for no limit");
+    checkLimit(size, "Semaphore", "its size");
     this.#size = this.#free = size;
   }
 

@@ -2,7 +2,7 @@ import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { waitFor } from "./wait-for.ts";
 
-/** What `map` reads: a sync iterable, whose items may be promises, or an async iterable. */
+/** What can be read: a sync iterable, whose items may be promises, or an async iterable. */
 export type Items<T> = Iterable<T | PromiseLike<T>> | AsyncIterable<T>;
 
 /** Returns whether `x` can be iterated. */
@@ -13,28 +13,20 @@ export function isIterable(x: unknown): x is Items<unknown> {
   return typeof sync === "function" || typeof async === "function";
 }
 
-/**
- * Throws a TypeError unless `step` is an object, as a for-await loop does. Any other value has no
- * `done`, so the loop would never end.
- */
-export function checkStep(step: unknown, caller: string): void {
-  if (Object(step) === step) return;
-  throw new TypeError(
-    `${caller} got ${show(step)} from the next() of its iterator; return an object { done, value }`,
-  );
-}
-
-/** An iterator that is read ahead of its consumer. It is opened by the first read. */
+/** The iterator that `map` or `orDone` reads. It is opened by the first read, or by `open`. */
 export class Source<T> {
   readonly #items: Items<T>;
+  readonly #caller: string;
   #iterator: Iterator<T | PromiseLike<T>> | AsyncIterator<T> | undefined;
   readonly #isAsync: boolean;
   /** Whether `next()` of an async iterator has not answered. */
   #isPending = false;
   #isFinished = false;
 
-  constructor(items: Items<T>) {
+  /** `caller` is the function that reads, for messages and as the kind of work. */
+  constructor(items: Items<T>, caller: string) {
     this.#items = items;
+    this.#caller = caller;
     this.#isAsync =
       typeof (items as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === "function";
   }
@@ -44,6 +36,13 @@ export class Source<T> {
     return this.#isFinished;
   }
 
+  /** Returns the iterator. Opens it if no read has done so. */
+  open(): Iterator<T | PromiseLike<T>> | AsyncIterator<T> {
+    return (this.#iterator ??= this.#isAsync
+      ? (this.#items as AsyncIterable<T>)[Symbol.asyncIterator]()
+      : (this.#items as Iterable<T | PromiseLike<T>>)[Symbol.iterator]());
+  }
+
   /**
    * Reads the next item. Returns a promise if the item has to be waited for: that of an async iterable,
    * and an item that is a promise. Throws, or rejects, if the iterator fails or the item rejects.
@@ -51,11 +50,10 @@ export class Source<T> {
   next(): IteratorResult<T, unknown> | Promise<IteratorResult<T, unknown>> {
     if (this.#isAsync) return this.#nextAsync();
     try {
-      const iterator = (this.#iterator ??= (this.#items as Iterable<T>)[Symbol.iterator]());
-      const step = iterator.next() as IteratorResult<T, unknown>;
-      checkStep(step, "map");
+      const step = this.open().next() as IteratorResult<T, unknown>;
+      this.#checkStep(step);
       this.#isFinished = step.done === true;
-      return !this.#isFinished && isThenable(step.value) ? this.#settle(step.value) : step;
+      return !this.#isFinished && isThenable<T>(step.value) ? this.#settle(step.value) : step;
     } catch (error) {
       this.#isFinished = true;
       throw error;
@@ -65,9 +63,8 @@ export class Source<T> {
   async #nextAsync(): Promise<IteratorResult<T, unknown>> {
     this.#isPending = true;
     try {
-      this.#iterator ??= (this.#items as AsyncIterable<T>)[Symbol.asyncIterator]();
-      const step = await this.#iterator.next();
-      checkStep(step, "map");
+      const step = await this.open().next();
+      this.#checkStep(step);
       this.#isFinished = step.done === true;
       return step as IteratorResult<T, unknown>;
     } catch (error) {
@@ -83,7 +80,7 @@ export class Source<T> {
     try {
       return { done: false, value: await item };
     } catch (error) {
-      await this.#return().catch(() => undefined);
+      await this.return().catch(() => undefined);
       throw error;
     }
   }
@@ -94,22 +91,34 @@ export class Source<T> {
    */
   async close(ctx: Context): Promise<void> {
     const isPending = this.#isPending;
-    const returned = this.#return();
+    const returned = this.return();
     try {
-      await (isPending ? waitFor(ctx, returned, "map") : returned);
+      await (isPending ? waitFor(ctx, returned, this.#caller) : returned);
     } catch (error) {
       if (!isPending || error !== ctx.err()) throw error;
     }
   }
 
-  /** Calls `return()` once, unless the iterator needs none. */
-  async #return(): Promise<void> {
+  /** Calls the iterator's `return()` once, unless the iterator needs none. */
+  async return(): Promise<void> {
     if (this.#isFinished || this.#iterator === undefined) return;
     this.#isFinished = true;
     await this.#iterator.return?.();
   }
+
+  /**
+   * Throws a TypeError unless `step` is an object, as a for-await loop does. Any other value has no
+   * `done`, so the loop would never end.
+   */
+  #checkStep(step: unknown): void {
+    if (Object(step) === step) return;
+    throw new TypeError(
+      `${this.#caller} got ${show(step)} from the next() of its iterator; return an object { done, value }`,
+    );
+  }
 }
 
-function isThenable(x: unknown): x is PromiseLike<never> {
-  return typeof (Object(x) as Partial<PromiseLike<never>>).then === "function";
+/** Returns whether `x` is a promise, or can be awaited like one. */
+export function isThenable<T>(x: unknown): x is PromiseLike<T> {
+  return typeof (Object(x) as Partial<PromiseLike<T>>).then === "function";
 }

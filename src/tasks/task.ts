@@ -1,5 +1,5 @@
 /** What the functions that run tasks share. */
-import { checkCount, checkFunction, checkOptions } from "../core/check.ts";
+import { checkFunction, checkLimit, checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 
@@ -40,9 +40,4 @@ export function checkTasks(tasks: unknown, caller: string): void {
   // An index, because a hole of a sparse array must be found, too.
   for (let i = 0; i < tasks.length; i++)
     checkFunction(tasks[i], caller, "functions that start the tasks: (ctx) => …");
-}
-
-/** Throws unless `limit` is a whole number of at least 1, or Infinity. */
-export function checkLimit(limit: unknown, caller: string): asserts limit is number {
-  if (limit !== Infinity) checkCount(limit, caller, "its limit", "pass Infinity for no limit");
 }

@@ -372,16 +372,22 @@ test("an OverloadedError has the status 503, by itself and as a cause", () => {
 });
 
 test.each([
-  [{ concurrency: 0 }, "concurrency is a whole number from 1 on, or Infinity, got number 0"],
+  [{ concurrency: 0 }, "takes as concurrency a whole number of at least 1, got number 0"],
   [{ concurrency: 1.5 }, "got number 1.5"],
-  [{ concurrency: "4" }, 'got the string "4"'],
-  [{ maxQueue: -1 }, "maxQueue is a whole number from 0 on, or Infinity, got number -1"],
+  [{ concurrency: 2 ** 53 }, "admission(options) takes as concurrency a whole number"],
+  [{ maxQueue: -1 }, "takes as maxQueue a whole number of at least 0, got number -1"],
   [{ maxQueue: Number.NaN }, "got number NaN"],
   [{ cost: -1 }, "cost is a finite number of milliseconds from 0 on, got number -1"],
   [{ cost: Infinity }, "leave it out if it is not known"],
 ])("`admission` rejects %j with a RangeError that says what to pass", (options, words) => {
   expect(() => admission(options as never)).toThrow(RangeError);
   expect(() => admission(options as never)).toThrow(words);
+});
+
+test("`admission` rejects a concurrency that is not a number with a TypeError", () => {
+  const message =
+    'admission(options) takes a number as concurrency, got the string "4"; pass a number';
+  expect(() => admission({ concurrency: "4" } as never)).toThrow(new TypeError(message));
 });
 
 test("`admission` rejects an unknown option and names the known ones", () => {

@@ -9,7 +9,7 @@ import {
   type Context,
   type Permit,
 } from "../../index.ts";
-import { checkOptions, now, show } from "../../internal.ts";
+import { checkLimit, checkOptions, now, show } from "../../internal.ts";
 import { OverloadedError } from "../request/causes.ts";
 import { statusOf } from "../respond/status.ts";
 import { Cost } from "./cost.ts";
@@ -71,8 +71,8 @@ export interface Admission {
  * A context without a deadline always has enough time. `concurrency` and `maxQueue` limit those
  * callers.
  *
- * Throws a TypeError if an option is unknown, and a RangeError if an option is not a number of its
- * kind.
+ * Throws a TypeError if an option is unknown, or if `concurrency` or `maxQueue` is not a number, and
+ * a RangeError if an option is not a number of its kind.
  *
  * @example
  * const reports = admission({ concurrency: 4, name: "GET /report" });
@@ -116,8 +116,10 @@ class Gate implements Admission {
         `cost is a finite number of milliseconds from 0 on, got ${show(cost)}; leave it out if it is not known`,
       );
     }
-    this.#concurrency = checkCount(concurrency, 1, "concurrency");
-    this.#maxQueue = checkCount(maxQueue, 0, "maxQueue");
+    checkLimit(concurrency, "admission(options)", "concurrency");
+    checkLimit(maxQueue, "admission(options)", "maxQueue", 0);
+    this.#concurrency = concurrency;
+    this.#maxQueue = maxQueue;
     this.#name = name;
     this.#places = new Semaphore(concurrency);
     if (cost !== undefined) this.#cost.replace(cost);
@@ -222,10 +224,3 @@ class Gate implements Admission {
  * Returns whether the context ended the run early. The end of a finished request does not count.
  */
 const isCutShort = (ctx: Context): boolean => statusOf(ctx) !== 200;
-
-function checkCount(x: unknown, least: number, name: string): number {
-  if (typeof x === "number" && x >= least && (Number.isInteger(x) || x === Infinity)) return x;
-  throw new RangeError(
-    `${name} is a whole number from ${least} on, or Infinity, got ${show(x)}; leave it out for no limit`,
-  );
-}
