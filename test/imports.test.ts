@@ -31,9 +31,13 @@ const layers: Record<string, readonly string[]> = {
   adapter: ["index.ts", "internal.ts", "current"],
   // Time is not part of the public API: replacing it is for tests alone.
   testing: ["index.ts", "core/clock.ts"],
+  // Runs in the linter, not in the program.
+  eslint: [],
 };
 /** Files that take a package's types if the user has the package, and do without if not. */
 const types: Record<string, string> = { "express/types.ts": "express", "hono/types.ts": "hono" };
+/** Packages whose types the rules for ESLint are written with. Their values stay out. */
+const typesOfRules = ["@typescript-eslint/utils", "typescript"];
 const everyPlatform = ["core", "work", "tasks", "index.ts", "wire"];
 
 /** What a driver's integration may take from the folder adapter. */
@@ -47,6 +51,7 @@ for (const framework of ["express", "fastify", "koa", "hono", "web"]) {
 
 // `import … from "x"`, `export … from "x"`, `import "x"`; and `import("x")` of values and types.
 const atTopLevel = /^[ \t]*(?:import|export)\s(?:[^"';]*?\sfrom\s*)?["']([^"']+)["']/gm;
+const typeOnly = /^import type\s[^"';]*?\sfrom\s*["']([^"']+)["']/gm;
 const inside = /\bimport\(\s*["']([^"']+)["']/g;
 
 const matches = (text: string, pattern: RegExp): string[] =>
@@ -65,6 +70,8 @@ function violations(files: Files): string[] {
     const allowed = layers[home] ?? integration;
     const isBad = (specifier: string, topLevel: boolean): boolean => {
       if (specifier.startsWith("node:")) return everyPlatform.includes(home) && topLevel;
+      if (home === "eslint" && typesOfRules.includes(specifier))
+        return !matches(text, typeOnly).includes(specifier);
       if (!specifier.startsWith(".")) return !(types[file] === specifier && !topLevel);
       const path = target(file, specifier);
       const [folder = ""] = path.split("/");

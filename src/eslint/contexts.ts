@@ -1,0 +1,93 @@
+/** Whether an expression is a context: by its type, or by its origin if there are no types. */
+import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
+import { CANCELABLE, GIVES_CONTEXT, PLAIN } from "./api.ts";
+import type { RuleContext } from "./create-rule.ts";
+import {
+  apiName,
+  calledApi,
+  importsEightysix,
+  isReassigned,
+  propertyName,
+  referenceOf,
+  variableOf,
+} from "./references.ts";
+import { typesOf } from "./types.ts";
+
+/** Whether an expression is a context. */
+export function isContext(node: TSESTree.Node, context: RuleContext): boolean {
+  return typesOf(context.sourceCode)?.isContext(node) ?? originOf(node, context) !== undefined;
+}
+
+/** Whether an expression is a context that its owner must end. */
+export function isCancelable(node: TSESTree.Node, context: RuleContext): boolean {
+  return (
+    typesOf(context.sourceCode)?.isCancelable(node) ?? originOf(node, context) === "cancelable"
+  );
+}
+
+/** Whether a variable, or the parameter of a function, holds a context. */
+export function holdsContext(variable: TSESLint.Scope.Variable, context: RuleContext): boolean {
+  const [name] = variable.identifiers;
+  if (name === undefined) return false;
+  return (
+    typesOf(context.sourceCode)?.isContext(name) ??
+    originOfVariable(variable, context) !== undefined
+  );
+}
+
+type Origin = "context" | "cancelable";
+
+/** Where a context comes from, as far as the source of the file tells. */
+function originOf(node: TSESTree.Node, context: RuleContext): Origin | undefined {
+  const api = calledApi(node, context);
+  if (api !== undefined && CANCELABLE.has(api)) return "cancelable";
+  if (api !== undefined && PLAIN.has(api)) return "context";
+  if (node.type === "TSAsExpression" || node.type === "TSNonNullExpression")
+    return originOf(node.expression, context);
+  if (node.type === "MemberExpression") {
+    // Where frameworks keep the context of a request, and a group its own.
+    return propertyName(node) === "ctx" && importsEightysix(context) ? "context" : undefined;
+  }
+  if (node.type !== "Identifier") return undefined;
+  const variable = variableOf(node, context.sourceCode);
+  return variable && originOfVariable(variable, context);
+}
+
+function originOfVariable(
+  variable: TSESLint.Scope.Variable,
+  context: RuleContext,
+): Origin | undefined {
+  const [definition] = variable.defs;
+  if (definition === undefined) return undefined;
+  const { node, name } = definition;
+  const annotation = name.type === "Identifier" ? name.typeAnnotation?.typeAnnotation : undefined;
+  if (annotation?.type === "TSTypeReference" && annotation.typeName.type === "Identifier") {
+    const type = referenceOf(annotation.typeName, context.sourceCode);
+    if (type?.module.split("/")[0] !== "eightysix") return undefined;
+    if (type.name === "CancelableContext") return "cancelable";
+    return type.name === "Context" ? "context" : undefined;
+  }
+  if (node.type === "VariableDeclarator") {
+    if (node.id.type !== "Identifier" || node.init === null) return undefined;
+    const origin = originOf(node.init, context);
+    return origin === "cancelable" && isReassigned(variable) ? "context" : origin;
+  }
+  if (definition.type !== "Parameter" || annotation !== undefined) return undefined;
+  return isGivenContext(node, name, context) ||
+    (name.type === "Identifier" && name.name === "ctx" && importsEightysix(context))
+    ? "context"
+    : undefined;
+}
+
+/** Whether `parameter` is the first of a function that is passed to `handler`, `shield` or the like. */
+function isGivenContext(
+  fn: TSESTree.Node,
+  parameter: TSESTree.Node,
+  context: RuleContext,
+): boolean {
+  if (!("params" in fn) || !Array.isArray(fn.params) || fn.params[0] !== parameter) return false;
+  const call = fn.parent?.type === "ArrayExpression" ? fn.parent.parent : fn.parent;
+  if (call?.type !== "CallExpression") return false;
+  const api = apiName(call.callee, context);
+  return api !== undefined && GIVES_CONTEXT.has(api);
+}

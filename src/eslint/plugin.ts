@@ -1,0 +1,37 @@
+/** The public types of the plugin. ESLint's own types take them, and they name no other package. */
+
+/** A rule, as ESLint takes it. */
+export interface RuleLike {
+  meta: object;
+  // The parameter of ESLint's own type: rules may ask for any part of it.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  create(context: any): Record<string, any>;
+}
+
+/** One element of a flat configuration. */
+export interface ConfigLike {
+  name: string;
+  files: string[];
+  plugins: Record<string, object>;
+  languageOptions?: { parser?: object; parserOptions?: Record<string, unknown> };
+  rules: Record<string, "error">;
+}
+
+/** The configurations of the plugin. */
+export interface Configs {
+  /** For programs that use eightysix. Without types, so it is fast. */
+  readonly recommended: ConfigLike;
+  /** The same rules, for TypeScript files, with types. It finds more. */
+  readonly "recommended-type-checked": ConfigLike;
+  /** All rules, also those that are a matter of style. Put it behind one of the other configurations. */
+  readonly strict: ConfigLike;
+  /** For programs that have no contexts: the rules about signals. */
+  readonly signals: ConfigLike;
+}
+
+/** The plugin, as ESLint takes it. */
+export interface Plugin {
+  meta: { name: string; namespace: string };
+  rules: Record<string, RuleLike>;
+  configs: Configs;
+}

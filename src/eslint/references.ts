@@ -1,0 +1,190 @@
+/** Finds out which export of eightysix an expression names, through aliases, namespaces and `require`. */
+import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
+import { API } from "./api.ts";
+import { typesOf } from "./types.ts";
+
+type SourceCode = Readonly<TSESLint.SourceCode>;
+type Variable = TSESLint.Scope.Variable;
+
+/** An export of a module: `{ module: "eightysix", name: "withCancel" }`. */
+export interface Reference {
+  module: string;
+  /** `undefined` for the module itself, as `import * as e` names it. */
+  name: string | undefined;
+}
+
+/** The settings that a user may give: `settings: { eightysix: { modules: ["#context"] } }`. */
+interface Settings {
+  eightysix?: {
+    /** Modules of the user's own that export functions of eightysix by the same names. */
+    modules?: readonly string[];
+  };
+}
+
+/** How many steps of `const a = b` are followed. */
+const LONGEST_CHAIN = 8;
+
+/**
+ * Returns the name of the export of eightysix that `node` is, such as "withCancel", and `undefined` if
+ * it is none. With types, it also follows exports of the user's own modules.
+ */
+export function apiName(
+  node: TSESTree.Node,
+  context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+): string | undefined {
+  const { sourceCode } = context;
+  const reference = referenceOf(node, sourceCode);
+  if (reference?.name !== undefined && isOurs(reference.module, context.settings))
+    return reference.name;
+  if (node.type !== "Identifier" && node.type !== "MemberExpression") return undefined;
+  const name = typesOf(sourceCode)?.exportName(node);
+  return name !== undefined && ALL_NAMES.has(name) ? name : undefined;
+}
+
+const ALL_NAMES: ReadonlySet<string> = new Set<string>(Object.values(API).flat());
+
+/** Returns the name of the export of eightysix that `node`, a call, calls. */
+export function calledApi(
+  node: TSESTree.Node | null | undefined,
+  context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+): string | undefined {
+  return node?.type === "CallExpression" ? apiName(node.callee, context) : undefined;
+}
+
+/** Whether the file imports from eightysix, or from one of the modules in the settings. */
+export function importsEightysix(
+  context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+): boolean {
+  return context.sourceCode.ast.body.some(
+    (node) =>
+      node.type === "ImportDeclaration" && isOurs(node.source.value, context.settings),
+  );
+}
+
+function isOurs(module: string, { eightysix }: Settings): boolean {
+  if (module === "eightysix" || module.startsWith("eightysix/")) return true;
+  return (eightysix?.modules ?? []).some((own) => module === own || module.endsWith(`/${own}`));
+}
+
+/** Returns the export of a module, any module, that `node` names. Works without types. */
+export function referenceOf(node: TSESTree.Node, sourceCode: SourceCode): Reference | undefined {
+  return follow(node, sourceCode, LONGEST_CHAIN);
+}
+
+function follow(node: TSESTree.Node, sourceCode: SourceCode, left: number): Reference | undefined {
+  if (left === 0) return undefined;
+  switch (node.type) {
+    case "Identifier": {
+      const variable = variableOf(node, sourceCode);
+      return variable && ofVariable(variable, sourceCode, left - 1);
+    }
+    case "MemberExpression": {
+      const property = propertyName(node);
+      const object = follow(node.object, sourceCode, left - 1);
+      return property === undefined ? undefined : member(object, property);
+    }
+    case "AwaitExpression":
+    case "ChainExpression":
+    case "TSAsExpression":
+    case "TSNonNullExpression":
+      return follow(
+        node.type === "AwaitExpression" ? node.argument : node.expression,
+        sourceCode,
+        left - 1,
+      );
+    case "ImportExpression":
+      return ofModule(node.source);
+    case "CallExpression":
+      if (node.callee.type !== "Identifier" || node.callee.name !== "require") return undefined;
+      return ofModule(node.arguments[0]);
+    default:
+      return undefined;
+  }
+}
+
+function ofModule(source: TSESTree.Node | undefined): Reference | undefined {
+  if (source?.type !== "Literal" || typeof source.value !== "string") return undefined;
+  return { module: source.value, name: undefined };
+}
+
+/** The member of a module, or of its default export, which CommonJS modules have. */
+function member(object: Reference | undefined, name: string): Reference | undefined {
+  if (object === undefined || (object.name !== undefined && object.name !== "default"))
+    return undefined;
+  return { module: object.module, name };
+}
+
+function ofVariable(
+  variable: Variable,
+  sourceCode: SourceCode,
+  left: number,
+): Reference | undefined {
+  const [definition] = variable.defs;
+  if (definition === undefined || variable.defs.length > 1) return undefined;
+  const { node, parent } = definition;
+  switch (node.type) {
+    case "ImportSpecifier": {
+      const { imported } = node;
+      return {
+        module: (parent as TSESTree.ImportDeclaration).source.value,
+        name: imported.type === "Identifier" ? imported.name : imported.value,
+      };
+    }
+    case "ImportDefaultSpecifier":
+      return { module: (parent as TSESTree.ImportDeclaration).source.value, name: "default" };
+    case "ImportNamespaceSpecifier":
+      return { module: (parent as TSESTree.ImportDeclaration).source.value, name: undefined };
+    case "TSImportEqualsDeclaration":
+      return node.moduleReference.type === "TSExternalModuleReference"
+        ? ofModule(node.moduleReference.expression)
+        : undefined;
+    case "VariableDeclarator": {
+      if (node.init === null || isReassigned(variable)) return undefined;
+      const init = follow(node.init, sourceCode, left);
+      if (node.id.type === "Identifier") return init;
+      if (node.id.type !== "ObjectPattern") return undefined;
+      const bound = node.id.properties.find(
+        (property) =>
+          property.type === "Property" &&
+          (property.value === definition.name ||
+            (property.value.type === "AssignmentPattern" &&
+              property.value.left === definition.name)),
+      );
+      if (bound?.type !== "Property") return undefined;
+      const name = keyName(bound.key, bound.computed);
+      return name === undefined ? undefined : member(init, name);
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Whether anything but the declaration writes the variable. */
+export function isReassigned(variable: Variable): boolean {
+  return variable.references.some((reference) => reference.isWrite() && !reference.init);
+}
+
+/** Returns the variable that an identifier refers to, if the file declares it. */
+export function variableOf(
+  node: TSESTree.Identifier | TSESTree.JSXIdentifier,
+  sourceCode: SourceCode,
+): Variable | undefined {
+  let scope: TSESLint.Scope.Scope | null = sourceCode.getScope(node);
+  while (scope !== null) {
+    const variable = scope.set.get(node.name);
+    if (variable !== undefined) return variable;
+    scope = scope.upper;
+  }
+  return undefined;
+}
+
+/** Returns the name of the property that `a.b`, `a["b"]` and `a?.b` read. */
+export function propertyName(node: TSESTree.MemberExpression): string | undefined {
+  return keyName(node.property, node.computed);
+}
+
+/** Returns the name of a key of an object or a class, if it can be read from the source. */
+export function keyName(key: TSESTree.Node, computed: boolean): string | undefined {
+  if (!computed && key.type === "Identifier") return key.name;
+  return key.type === "Literal" && typeof key.value === "string" ? key.value : undefined;
+}

@@ -1,0 +1,6 @@
+/** All rules, by name. A rule begins here, with its file, its test and its page in docs/eslint. */
+import { noTodo } from "./no-todo.ts";
+
+export const rules = {
+  "no-todo": noTodo,
+};

@@ -1,0 +1,119 @@
+/** What the rules ask the TypeScript compiler, if the lint is typed. */
+import type { ParserServices, TSESLint, TSESTree } from "@typescript-eslint/utils";
+import type * as ts from "typescript";
+import { packageOf } from "./package-of.ts";
+
+type SourceCode = Readonly<TSESLint.SourceCode>;
+
+/** The flags of `ts.TypeFlags` for `any` and `unknown`. The values have not changed since TypeScript 3. */
+const ANY_OR_UNKNOWN = 1 | 2;
+/** `ts.SymbolFlags.Alias` */
+const ALIAS = 2097152;
+
+const CONTEXT_MEMBERS = ["deadline", "err", "signal", "value"];
+const SIGNAL_MEMBERS = ["aborted", "reason", "throwIfAborted", "addEventListener"];
+
+const known = new WeakMap<SourceCode, Types | undefined>();
+
+/** Returns the types of a file, or `undefined` if the lint is not typed. */
+export function typesOf(sourceCode: SourceCode): Types | undefined {
+  if (!known.has(sourceCode)) {
+    const services = sourceCode.parserServices;
+    known.set(sourceCode, services?.program ? new Types(services as Typed) : undefined);
+  }
+  return known.get(sourceCode);
+}
+
+type Typed = Extract<ParserServices, { program: ts.Program }>;
+
+/**
+ * The types of the expressions of one file. An answer of `undefined` means that the compiler does not
+ * know: the type is `any` or `unknown`.
+ */
+export class Types {
+  readonly #services: Typed;
+  readonly checker: ts.TypeChecker;
+
+  constructor(services: Typed) {
+    this.#services = services;
+    this.checker = services.program.getTypeChecker();
+  }
+
+  /** Returns the type of an expression, without `null` and `undefined`. */
+  typeAt(node: TSESTree.Node): ts.Type {
+    const type = this.checker.getTypeAtLocation(this.nodeOf(node));
+    return this.checker.getNonNullableType(type);
+  }
+
+  nodeOf(node: TSESTree.Node): ts.Node {
+    return this.#services.esTreeNodeToTSNodeMap.get(node);
+  }
+
+  /** Whether an expression is a context: an object with the four members of `Context`. */
+  isContext(node: TSESTree.Node): boolean | undefined {
+    return this.#has(node, CONTEXT_MEMBERS);
+  }
+
+  /** Whether an expression is a context that can be canceled. */
+  isCancelable(node: TSESTree.Node): boolean | undefined {
+    return this.#has(node, [...CONTEXT_MEMBERS, "cancel"]);
+  }
+
+  /** Whether an expression is an `AbortSignal`. */
+  isSignal(node: TSESTree.Node): boolean | undefined {
+    return this.#has(node, SIGNAL_MEMBERS);
+  }
+
+  /** Whether an expression is a promise or another thenable. */
+  isThenable(node: TSESTree.Node): boolean | undefined {
+    return this.#has(node, ["then"]);
+  }
+
+  #has(node: TSESTree.Node, members: readonly string[]): boolean | undefined {
+    return hasMembers(this.typeAt(node), members);
+  }
+
+  /** Whether a type is that of a context. */
+  isContextType(type: ts.Type): boolean | undefined {
+    return hasMembers(this.checker.getNonNullableType(type), CONTEXT_MEMBERS);
+  }
+
+  /** Returns the signature that a call uses. */
+  signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
+    return this.checker.getResolvedSignature(this.nodeOf(call) as ts.CallExpression);
+  }
+
+  /** Returns the type of the parameter at `index` of what a call calls, without `null` and `undefined`. */
+  parameterType(
+    call: TSESTree.CallExpression | TSESTree.NewExpression,
+    index: number,
+  ): ts.Type | undefined {
+    const parameter = this.signatureOf(call)?.getParameters()[index];
+    if (parameter === undefined) return undefined;
+    const type = this.checker.getTypeOfSymbolAtLocation(parameter, this.nodeOf(call));
+    return this.checker.getNonNullableType(type);
+  }
+
+  /** Returns the name under which the package eightysix exports what an expression names. */
+  exportName(node: TSESTree.Node): string | undefined {
+    const last = node.type === "MemberExpression" ? node.property : node;
+    let symbol = this.checker.getSymbolAtLocation(this.nodeOf(last));
+    if (symbol && (symbol.flags & ALIAS) !== 0) symbol = this.checker.getAliasedSymbol(symbol);
+    const file = symbol?.declarations?.[0]?.getSourceFile();
+    if (symbol === undefined || file === undefined || !isOurs(file.fileName)) return undefined;
+    const exported = this.checker.getSymbolAtLocation(file)?.exports?.get(symbol.escapedName);
+    return exported === symbol ? symbol.name : undefined;
+  }
+}
+
+/** Whether every type of a union has the members. `undefined` if the type is `any` or `unknown`. */
+function hasMembers(type: ts.Type, members: readonly string[]): boolean | undefined {
+  if ((type.flags & ANY_OR_UNKNOWN) !== 0) return undefined;
+  const parts = type.isUnion() ? type.types : [type];
+  return parts.every((part) => members.every((name) => part.getProperty(name) !== undefined));
+}
+
+/** Whether a file belongs to the package eightysix, wherever it is installed or linked. */
+function isOurs(file: string): boolean {
+  return /\/(?:dist|src)\/(?!.*\/node_modules\/)/.test(file) && packageOf(file) === "eightysix";
+}
