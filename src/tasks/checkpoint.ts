@@ -37,7 +37,7 @@ let sliceEnds = 0;
  * - If the loop has held the event loop for 10 ms, returns a promise. Await the promise, so that
  *   timers and connections get their turn. It rejects with `ctx.err()` if `ctx` has ended in the
  *   meantime.
- * - Otherwise, returns `undefined`. That takes about a nanosecond.
+ * - Otherwise, returns `undefined`. That takes a few nanoseconds.
  *
  * @example
  * for (const row of rows) {
