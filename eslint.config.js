@@ -1,9 +1,12 @@
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
+// The rules that this package gives to its users. `npm run lint` builds them.
+import eightysix from "./dist/eslint/index.js";
 
 export default defineConfig(
   globalIgnores(["dist/", "build/", "coverage/", "test/fixtures/"]),
   tseslint.configs.strictTypeChecked,
+  eightysix.configs.recommended,
   {
     languageOptions: { parserOptions: { projectService: true } },
     rules: {

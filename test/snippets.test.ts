@@ -21,6 +21,7 @@ const read = async (name: string, docs: string[]) =>
   (await Promise.all(docs.map((doc) => blocksOf(doc, join(dir, name))))).flat();
 
 const docs = await read("docs", [...markdown(root), ...markdown(join(root, "docs"))]);
+await read("docs/eslint", markdown(join(root, "docs/eslint"))); // only compiled
 const good = await read("good", [join(fixtures, "good.md")]);
 const bad = await read("bad", [join(fixtures, "bad.md")]);
 

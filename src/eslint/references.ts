@@ -56,8 +56,7 @@ export function importsEightysix(
   context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
 ): boolean {
   return context.sourceCode.ast.body.some(
-    (node) =>
-      node.type === "ImportDeclaration" && isOurs(node.source.value, context.settings),
+    (node) => node.type === "ImportDeclaration" && isOurs(node.source.value, context.settings),
   );
 }
 

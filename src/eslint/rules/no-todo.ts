@@ -7,7 +7,7 @@ export const noTodo = createRule({
   meta: {
     type: "suggestion",
     docs: {
-      description: "Refuse `todo()`, the context of code that is not finished.",
+      description: "Refuses `todo()`, the context of code that is not finished.",
       configs: ["strict"],
     },
     messages: {
