@@ -66,18 +66,21 @@ function addLinks(into, from) {
  *
  * @type {Record<string, string>}
  */
-const folders = { "@nats-io/transport-node": "nats" };
+const folders = { "@nats-io/transport-node": "nats", "typescript-eslint": "eslint" };
 
 for (const name of names) {
   const version = versions.get(name);
   const folder = join(home, "build/lowest", name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  // The tests import Express 4 by another name, beside Express 5.
-  const dependencies =
-    name === "express"
-      ? { express: "5.0.0", express4: `npm:express@${version}` }
-      : { [name]: version };
+  /** @type {Record<string, Record<string, string>>} */
+  const special = {
+    // The tests import Express 4 by another name, beside Express 5.
+    express: { express: "5.0.0", express4: `npm:express@${version}` },
+    // Of the same time.
+    "typescript-eslint": { "typescript-eslint": version ?? "", typescript: "5.5.4", eslint: "9.0.0" },
+  };
+  const dependencies = special[name] ?? { [name]: version };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }));
   execFileSync("npm", ["install", "--no-audit", "--no-fund", "--silent"], { cwd: folder });
   addLinks(join(folder, "node_modules"), join(home, "node_modules"));
