@@ -7,7 +7,7 @@ import { runWithContext } from "../current/index.ts";
 import type { Context } from "../index.ts";
 import { AFTER_A_STOP, holdAdapter, onlyGroups } from "../../test/support/conformance.ts";
 import { FAILING, onPostgres } from "../../test/support/postgres-conformance.ts";
-import { postgresUrl } from "../../test/support/postgres.ts";
+import { postgresUrl, trustAddress } from "../../test/support/postgres.ts";
 import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
 import {
   bind,
@@ -71,6 +71,7 @@ for (const onCancel of ["auto", "reuse"] as const) {
     name: `eightysix/pg with onCancel "${onCancel}"`,
     documented: { afterStop: onCancel },
     open({ host, port, connections, stopTimeout }) {
+      trustAddress({ host, port }); // the relay closes a connection when the server does
       const application_name = `conformance ${process.pid} ${port}`;
       // Without a current context, a pool of this class is like any other.
       const pool = new (contextPool(pg.Pool, { stopTimeout, onCancel }))({

@@ -4,7 +4,7 @@ import { describe } from "vitest";
 import type { Context } from "../index.ts";
 import { AFTER_A_STOP, holdAdapter, onlyGroups } from "../../test/support/conformance.ts";
 import { FAILING, onPostgres } from "../../test/support/postgres-conformance.ts";
-import { postgresUrl } from "../../test/support/postgres.ts";
+import { postgresUrl, trustAddress } from "../../test/support/postgres.ts";
 import { CANCELS } from "../../test/support/race.ts";
 import type { Task, TransactionUnderTest } from "../testing/conformance/index.ts";
 import { withContext, type ContextDatabase } from "./index.ts";
@@ -44,6 +44,7 @@ for (const onCancel of ["auto", "reuse"] as const) {
       name: `eightysix/postgres with onCancel "${onCancel}"`,
       documented: { afterStop: onCancel },
       open({ host, port, connections, stopTimeout }) {
+        trustAddress({ host, port }); // the relay closes a connection when the server does
         const application_name = `conformance ${process.pid} ${port}`;
         const sql = postgres(postgresUrl({ host, port }), {
           max: connections,
