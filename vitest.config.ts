@@ -18,7 +18,7 @@ export default defineConfig({
     exclude: ["test/fixtures/**", "test/runtimes/**"], // npm run runtimes runs these
     globalSetup: ["./test/support/temporary-directory.ts", "./test/support/services.ts"],
     reporters: ["default", "./test/reporter.ts"],
-    maxWorkers: Math.max(2, availableParallelism() - 1), // most tests wait
+    maxWorkers: availableParallelism() + 1, // most tests wait
     pool: "forks", // the only pool that takes execArgv
     execArgv: ["--expose-gc"], // tests that count what is left behind collect garbage first
     coverage: { include: ["src/**"], exclude: ["**/*.test.ts"] },
