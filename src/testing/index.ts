@@ -6,6 +6,17 @@
  * @packageDocumentation
  */
 
+// Contexts for tests
+export {
+  inTestContext,
+  testContext,
+  type TestContextOptions,
+  type TestLike,
+} from "./test-context.ts";
+
+// Proof that everything has stopped
+export { expectStopped } from "./expect-stopped.ts";
+
 // Time
 export type { Clock } from "../core/clock.ts";
 export { followTimers } from "./follow-timers.ts";
