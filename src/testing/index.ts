@@ -17,6 +17,10 @@ export {
 // Proof that everything has stopped
 export { expectStopped } from "./expect-stopped.ts";
 
+// Cancellation at every step
+export { cancelEverywhere, type CancelEverywhereOptions } from "./cancel-everywhere.ts";
+export type { SteppedOutcome } from "./conformance/steps.ts";
+
 // Time
 export type { Clock } from "../core/clock.ts";
 export { followTimers } from "./follow-timers.ts";

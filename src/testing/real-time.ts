@@ -44,3 +44,18 @@ export async function poll(condition: () => boolean, within: number): Promise<bo
   }
   return true;
 }
+
+/** Resolves with whether `promise` settles within `ms` milliseconds. Never rejects. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<boolean>((resolve) => {
+    if (ms < Infinity) timer = setTimeout(resolve, ms, false);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const isSettled = await Promise.race([settled, limit]);
+  clearTimeout(timer);
+  return isSettled;
+}
