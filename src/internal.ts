@@ -13,7 +13,7 @@ export { LONGEST_CHAIN } from "./core/errors.ts";
 export { describe, isInstance, readProperty } from "./core/foreign-value.ts";
 export { classOf, show } from "./core/show.ts";
 export { cleanUp } from "./tasks/within.ts";
-export { recordStack, userStack } from "./core/user-stack.ts";
+export { isUserFrame, recordStack, userStack } from "./core/user-stack.ts";
 export { warn } from "./core/warn.ts";
 export { warnOnce } from "./core/warn-once.ts";
 export { withCallSite } from "./work/call-site.ts";

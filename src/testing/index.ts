@@ -7,15 +7,17 @@
  */
 
 // Contexts for tests
-export {
-  inTestContext,
-  testContext,
-  type TestContextOptions,
-  type TestLike,
-} from "./test-context.ts";
+export { inTestContext, testContext, type TestContextOptions } from "./test-context.ts";
+export type { TestLike } from "./runner.ts";
 
 // Proof that everything has stopped
 export { expectStopped } from "./expect-stopped.ts";
+export {
+  expectNothingLeft,
+  expectNothingLeftAfter,
+  type NothingLeftOptions,
+} from "./nothing-left/expect-nothing-left.ts";
+export type { Leftover, LeftoverKind } from "./nothing-left/leftover.ts";
 
 // Cancellation at every step
 export { cancelEverywhere, type CancelEverywhereOptions } from "./cancel-everywhere.ts";

@@ -16,8 +16,9 @@ const noticingClock: Clock = {
       if (early > TOO_EARLY) {
         warnOnce(
           "EIGHTYSIX_FAKE_TIMERS",
-          `a timer of a context fired ${early} ms before its time: setTimeout is fake and performance.now is real, so no deadline passes; after the fake timers are installed, call followTimers() of eightysix/testing`,
+          "a timer of a context fired before its time: setTimeout is fake and performance.now is real, so no deadline passes; after the fake timers are installed, call followTimers() of eightysix/testing",
           "",
+          `The timer fired ${early} ms too early.`,
         );
       }
       fn();

@@ -134,6 +134,15 @@ describe.each([
     expect(result.output).toContain("never.stops (in a wrapped test)");
   });
 
+  test("expectNothingLeftAfter(t) looks when all cleanup has run", () => {
+    expect([passed("clean: "), passed("unclean: ")]).toEqual([true, false]);
+    expect(lines("left")).toEqual(["left: clean", "left: unclean"]);
+    expect(result.output).toMatch(
+      /the test has left this behind, 50 ms after its end:\s+- a timer of 54321 ms/,
+    );
+    expect(result.output).not.toContain("a context that has not ended");
+  });
+
   if (isNode) {
     test("works in a subtest", () => {
       expect(result.output).toContain("never.stops (of a subtest)");

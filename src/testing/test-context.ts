@@ -1,16 +1,9 @@
 /** The context of one test, as Go's `testing.T.Context`. */
-import {
-  background,
-  withLedger,
-  withSignal,
-  type AbortSignalLike,
-  type Context,
-} from "../index.ts";
+import { background, withLedger, withSignal, type Context } from "../index.ts";
 import {
   checkDuration,
   checkFunction,
   checkOptions,
-  classOf,
   ledgerOf,
   recordStack,
   type Ledger,
@@ -20,16 +13,7 @@ import { WITHIN } from "./expect-stopped.ts";
 import { developmentHint, failure, list, type Culprit } from "./failure.ts";
 import { noticeFakeTimers } from "./notice-fake-timers.ts";
 import { later, poll } from "./real-time.ts";
-
-/** What a runner that has cleanup functions hands to a test: `onTestFinished` of vitest, `after` of node:test. */
-export interface TestLike {
-  onTestFinished?(fn: () => Promise<void>, timeout?: number): unknown;
-  after?(fn: () => Promise<void>): unknown;
-  /** Aborts when the runner gives the test up. */
-  readonly signal?: AbortSignalLike;
-  /** vitest's description of the test. `timeout` is in milliseconds, and 0 means none. */
-  readonly task?: { readonly timeout?: number };
-}
+import { beforeCleanup, checkTest, isTest, ownSignal, type TestLike } from "./runner.ts";
 
 export interface TestContextOptions {
   /**
@@ -116,14 +100,6 @@ export class RunningTest {
   }
 }
 
-/**
- * Returns the signal of a test. A test that vitest runs again after a timeout gets the signal of the first
- * run, which has aborted.
- */
-function ownSignal(t: TestLike | undefined): AbortSignalLike | undefined {
-  return t?.onTestFinished !== undefined && t.signal?.aborted === true ? undefined : t?.signal;
-}
-
 const contexts = new WeakMap<object, Context>();
 
 /**
@@ -152,57 +128,20 @@ const contexts = new WeakMap<object, Context>();
  * });
  */
 export function testContext(t: TestLike, options?: TestContextOptions): Context {
-  if (!isTest(t)) throw new TypeError(hint(t));
+  checkTest(t, "testContext", 'test("…", inTestContext(async (ctx) => { … }))');
   const known = contexts.get(t);
   if (known !== undefined) return known;
   const running = new RunningTest(t, "testContext", options);
-  const end = async (): Promise<Error | undefined> => {
-    contexts.delete(t); // vitest uses the same object when it runs the test again
-    return await running.end();
-  };
-  if (t.onTestFinished === undefined) endAfter(t, end);
-  else endOnFinished(t, end, running.within);
+  beforeCleanup(
+    t,
+    async () => {
+      contexts.delete(t); // vitest uses the same object when it runs the test again
+      return await running.end();
+    },
+    running.within,
+  );
   contexts.set(t, running.ctx);
   return running.ctx;
-}
-
-/** How much longer than the wait itself the runner's hook may take, in milliseconds. */
-const RESERVE = 5_000;
-
-/** Ends the context of a vitest test. */
-function endOnFinished(t: TestLike, end: () => Promise<Error | undefined>, within: number): void {
-  t.onTestFinished?.(async () => {
-    const error = await end();
-    if (error !== undefined) throw error;
-  }, within + RESERVE);
-  // vitest runs the last function of this list first. The context must end before all others run.
-  const functions: unknown = (t.task as { onFinished?: unknown } | undefined)?.onFinished;
-  if (!Array.isArray(functions)) return;
-  functions.push = (...added: unknown[]) => {
-    functions.splice(-1, 0, ...added);
-    return functions.length;
-  };
-}
-
-/** Ends the context of a test of node:test, which runs the functions of `after` in their order. */
-function endAfter(t: TestLike, end: () => Promise<Error | undefined>): void {
-  t.after?.(async () => {
-    const error = await end();
-    // node:test skips all functions after one that throws, so this one must be the last.
-    if (error !== undefined) t.after?.(() => Promise.reject(error));
-  });
-}
-
-/** Returns whether `t` is what `testContext` takes. */
-function isTest(t: unknown): t is TestLike & object {
-  if ((typeof t !== "object" && typeof t !== "function") || t === null) return false;
-  const { onTestFinished, after } = t as Record<keyof TestLike, unknown>;
-  return typeof onTestFinished === "function" || typeof after === "function";
-}
-
-function hint(t: unknown): string {
-  const got = t === undefined || t === null ? String(t) : `a ${classOf(t) ?? typeof t}`;
-  return `testContext takes what vitest or node:test hands to a test, got ${got}; write test("…", (t) => { const ctx = testContext(t); … }), and for another runner test("…", inTestContext(async (ctx) => { … }))`;
 }
 
 /**

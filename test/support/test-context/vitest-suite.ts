@@ -9,7 +9,7 @@ import {
   working,
   type Context,
 } from "../../../src/index.ts";
-import { inTestContext, testContext } from "../../../src/testing/index.ts";
+import { expectNothingLeftAfter, inTestContext, testContext } from "../../../src/testing/index.ts";
 import { log, logState } from "./log.ts";
 
 describe("order", () => {
@@ -109,3 +109,24 @@ test(
     { within: 50 },
   ),
 );
+
+describe("nothing left", () => {
+  beforeEach((t) => {
+    expectNothingLeftAfter(t, { within: 50 });
+  });
+
+  test("clean: the cleanup ends what the test has started", (t) => {
+    const ctx = testContext(t);
+    ctx.signal.throwIfAborted(); // a read of the signal watches the context
+    const timer = setTimeout(() => undefined, 60_000);
+    t.onTestFinished(() => clearTimeout(timer));
+    t.onTestFinished(() => log("left: clean"));
+  });
+
+  test("unclean: a timer is left", (t) => {
+    const ctx = testContext(t);
+    ctx.signal.throwIfAborted(); // a read of the signal watches the context
+    setTimeout(() => undefined, 54_321).unref();
+    t.onTestFinished(() => log("left: unclean"));
+  });
+});
