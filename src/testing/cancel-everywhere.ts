@@ -7,12 +7,11 @@ import {
   readProperty,
   recordStack,
   show,
-  userStack,
 } from "../internal.ts";
 import { CanceledRun, type RunEnd } from "./canceled-run.ts";
 import type { SteppedOutcome } from "./conformance/steps.ts";
 import { expectStopped, WITHIN } from "./expect-stopped.ts";
-import { failure } from "./failure.ts";
+import { failure, programStack } from "./failure.ts";
 import type { ManualClock } from "./manual-clock.ts";
 import { useClock } from "./use-clock.ts";
 
@@ -146,7 +145,7 @@ function whereOf<T>({ isCanceled, steps }: CanceledRun<T>): string {
 
 /** The lines of a failure that show the code that took the step. */
 function stepOf<T>({ site }: CanceledRun<T>): string {
-  const stack = site && userStack(site);
+  const stack = programStack(site);
   return stack === undefined ? "" : `\nThe step was taken here:\n${stack}`;
 }
 

@@ -1,5 +1,5 @@
 /** The errors with which the test kit fails a test. */
-import { isDevelopment, userStack } from "../internal.ts";
+import { isDevelopment, isUserFrame, userStack } from "../internal.ts";
 
 /**
  * Returns an error that fails a test. Its stack leads to the call in the test that `site` was recorded
@@ -12,6 +12,20 @@ export function failure(message: string, site: Error, cause?: unknown): Error {
   return error;
 }
 
+/** The most frames of a stack that a failure shows. */
+const MOST_FRAMES = 12;
+
+/** The functions of the test kit that run the program. What lies below them is the test runner. */
+const RUNS_THE_PROGRAM = /\b(?:Recorder\.run|CanceledRun\.(?:#settle|run))\b/;
+
+/** Returns the frames of the program, or `undefined` if the stack does not lead to it. */
+export function programStack(site: Error | undefined): string | undefined {
+  const frames = ((site && userStack(site)) ?? "").split("\n");
+  const end = frames.findIndex((frame) => RUNS_THE_PROGRAM.test(frame));
+  const shown = (end < 0 ? frames : frames.slice(0, end)).filter(isUserFrame);
+  return shown.slice(0, MOST_FRAMES).join("\n") || undefined;
+}
+
 /** One line of a failure, and the call that is to blame, if that is known. */
 export interface Culprit {
   readonly text: string;
@@ -21,7 +35,7 @@ export interface Culprit {
 /** Returns the lines of a list, each with the stack that leads to its culprit. */
 export function list(culprits: readonly Culprit[]): string {
   return culprits
-    .map(({ text, site }) => [`- ${text}`, site && userStack(site)].filter(Boolean).join("\n"))
+    .map(({ text, site }) => [`- ${text}`, programStack(site)].filter(Boolean).join("\n"))
     .join("\n");
 }
 

@@ -37,38 +37,6 @@ async function leftBy(fn: () => unknown, within = 20): Promise<string> {
 const outer = withLedger(withCancel(background()));
 
 describe("expectNothingLeft finds", () => {
-  test("a timer", async () => {
-    expect(await leftBy(() => cleanup.push(clearTimeout.bind(null, leaks.leakTimer())))).toMatch(
-      /^the function has left this behind, 20 ms after its end:\n- a timer of 54321 ms\n +at .*leakTimer .*leaks\.ts/,
-    );
-  });
-
-  test("a timer that another timer has set", async () => {
-    const found = await leftBy(async () => {
-      await new Promise((resolve) => {
-        setTimeout(() => {
-          cleanup.push(clearTimeout.bind(null, leaks.leakTimer()));
-          resolve(undefined);
-        }, 1);
-      });
-    });
-    expect(found).toMatch(/- a timer of 54321 ms\n +at .*leakTimer/);
-  });
-
-  test("an interval, and a sleep of node:timers/promises", async () => {
-    const found = await leftBy(() => {
-      const timer = setInterval(() => undefined, 5);
-      const controller = new AbortController();
-      delay(7_000, undefined, controller).catch(() => undefined);
-      cleanup.push(
-        () => clearInterval(timer),
-        () => controller.abort(),
-      );
-    });
-    expect(found).toContain("a timer of 5 ms");
-    expect(found).toContain("a timer of 7000 ms");
-  });
-
   test("a context that is watched and has not ended, once for its signal and its deadline", async () => {
     let ctx: { cancel(): void } | undefined;
     const found = await leftBy(() => void (ctx = leaks.leakContext(outer)));
@@ -103,7 +71,58 @@ describe("expectNothingLeft finds", () => {
     );
   });
 
-  test("a sleep, as one thing", async () => {
+  test("what an inner call leaves behind, also for an outer one", async () => {
+    const found = await leftBy(async () => {
+      const inner = await leftBy(() => cleanup.push(leaks.leakCallback(outer)));
+      expect(inner).toContain("a callback");
+    });
+    expect(found).toContain("a callback");
+  });
+});
+
+describe("expectNothingLeft finds, on Node,", () => {
+  let server: Awaited<ReturnType<typeof leaks.leakServer>>;
+  beforeAll(async () => {
+    server = await leaks.leakServer();
+  });
+  afterAll(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+
+  test("a timer", async () => {
+    expect(await leftBy(() => cleanup.push(clearTimeout.bind(null, leaks.leakTimer())))).toMatch(
+      /^the function has left this behind, 20 ms after its end:\n- a timer of 54321 ms\n +at .*leakTimer .*leaks\.ts/,
+    );
+  });
+
+  test("a timer that another timer has set", async () => {
+    const found = await leftBy(async () => {
+      await new Promise((resolve) => {
+        setTimeout(() => {
+          cleanup.push(clearTimeout.bind(null, leaks.leakTimer()));
+          resolve(undefined);
+        }, 1);
+      });
+    });
+    expect(found).toMatch(/- a timer of 54321 ms\n +at .*leakTimer/);
+  });
+
+  test("an interval, and a sleep of node:timers/promises", async () => {
+    const found = await leftBy(() => {
+      const timer = setInterval(() => undefined, 5);
+      const controller = new AbortController();
+      delay(7_000, undefined, controller).catch(() => undefined);
+      cleanup.push(
+        () => clearInterval(timer),
+        () => controller.abort(),
+      );
+    });
+    expect(found).toContain("a timer of 5 ms");
+    expect(found).toContain("a timer of 7000 ms");
+  });
+
+  test("a sleep: its timer and its context", async () => {
     const found = await leftBy(() => {
       const ctx = leaks.leakSleep(outer);
       cleanup.push(() => ctx.cancel());
@@ -139,12 +158,11 @@ describe("expectNothingLeft finds", () => {
     expect(found).toContain("a worker thread");
   });
 
-  test("what an inner call leaves behind, also for an outer one", async () => {
-    const found = await leftBy(async () => {
-      const inner = await leftBy(() => cleanup.push(clearTimeout.bind(null, leaks.leakTimer())));
-      expect(inner).toContain("54321");
-    });
-    expect(found).toContain("a timer of 54321 ms");
+  test("names the connection that fetch keeps for a server from outside", async () => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const found = await leftBy(async () => (await fetch(url)).text());
+    expect(found).toContain(`a connection to 127.0.0.1:`);
+    expect(found).not.toContain("a timer");
   });
 });
 
@@ -215,31 +233,15 @@ describe("expectNothingLeft does not blame", () => {
 
   test("what the option ignore lets stay", async () => {
     const seen: Leftover[] = [];
-    await expectNothingLeft(() => cleanup.push(clearTimeout.bind(null, leaks.leakTimer())), {
-      ignore: (leftover) => seen.push(leftover) > 0 && leftover.kind === "timer",
+    await expectNothingLeft(() => cleanup.push(leaks.leakCallback(outer)), {
+      ignore: (leftover) => seen.push(leftover) > 0 && leftover.kind === "callback",
     });
-    expect(seen[0]).toMatchObject({ kind: "timer", description: "a timer of 54321 ms" });
-    expect(seen[0]?.stack).toContain("leakTimer");
+    expect(seen[0]?.description).toBe("a callback for the end of a live context");
+    expect(seen[0]?.stack).toContain("leakCallback");
   });
 });
 
 describe("expectNothingLeft", () => {
-  let server: Awaited<ReturnType<typeof leaks.leakServer>>;
-  beforeAll(async () => {
-    server = await leaks.leakServer();
-  });
-  afterAll(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-
-  test("names the connection that fetch keeps for a server from outside", async () => {
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const found = await leftBy(async () => (await fetch(url)).text());
-    expect(found).toContain(`a connection to 127.0.0.1:`);
-    expect(found).not.toContain("a timer");
-  });
-
   test("rejects as the function does", async () => {
     const own = new Error("broken");
     const failed = expectNothingLeft(() => {

@@ -1,5 +1,5 @@
 /** What a function has left behind. */
-import { isUserFrame, userStack } from "../../internal.ts";
+import { programStack } from "../failure.ts";
 
 /** One thing that was left behind. */
 export interface Leftover {
@@ -23,9 +23,6 @@ export type LeftoverKind =
   | "worker"
   | "watcher";
 
-/** The most frames of a stack that are shown. */
-const MOST_FRAMES = 12;
-
 /** Something that is still there. Its stack is formatted when it is read, because most of it goes. */
 export class Found implements Leftover {
   readonly kind: LeftoverKind;
@@ -39,11 +36,7 @@ export class Found implements Leftover {
   }
 
   get stack(): string | undefined {
-    const frames = ((this.#site && userStack(this.#site)) ?? "").split("\n");
-    const runner = frames.findIndex((frame) => /\bRecorder\.run\b/.test(frame));
-    const own = runner < 0 ? frames : frames.slice(0, runner);
-    const shown = own.filter(isUserFrame).slice(0, MOST_FRAMES);
-    return shown.join("\n") || undefined;
+    return programStack(this.#site);
   }
 }
 
