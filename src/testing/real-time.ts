@@ -32,15 +32,15 @@ export function later(fn: () => void, ms: number): () => void {
 const LONGEST_PAUSE = 20;
 
 /**
- * Resolves with true when the condition holds, or with false after `within` milliseconds. Does not wait
- * at all if the condition holds already.
+ * Resolves with true when the condition holds, or with false if it does not hold `within` milliseconds from
+ * now. Does not wait at all if the condition holds already. Otherwise it looks at least twice, with a pause
+ * between, because under load one look can take all of the time.
  */
 export async function poll(condition: () => boolean, within: number): Promise<boolean> {
   const giveUp = now() + within;
   for (let ms = 1; !condition(); ms = Math.min(2 * ms, LONGEST_PAUSE)) {
-    const left = giveUp - now();
-    if (left <= 0) return false;
-    await pause(Math.min(ms, left));
+    await pause(ms);
+    if (now() >= giveUp) return condition();
   }
   return true;
 }

@@ -67,9 +67,11 @@ export class Resources {
     const found: Leftover[] = [];
     for (const resource of this.#live.values()) {
       const known = KINDS[resource.type];
-      if (known === undefined || isOfRuntime(resource) || isOfDeadline(resource)) continue;
+      const handle = resource.handle.deref();
+      if (known === undefined || handle === undefined || hasFired(handle)) continue;
+      if (isOfRuntime(resource) || isOfDeadline(resource, handle)) continue;
       const [kind, description] = known;
-      const detail = detailOf(resource.handle.deref());
+      const detail = detailOf(handle);
       found.push(new Found(kind, `${description}${detail}`, siteOf(resource)));
     }
     return found;
@@ -103,21 +105,23 @@ function isOfRuntime({ type, site }: Resource): boolean {
   return NOT_THE_PROGRAM.test(caller);
 }
 
+/** Whether a timer has fired or was cleared. The hook tells it later, in another turn. */
+function hasFired(handle: { _destroyed?: boolean }): boolean {
+  return handle._destroyed === true;
+}
+
 /** Whether a timer is that of a deadline. The context of the deadline is reported. */
-function isOfDeadline({ type, site, handle }: Resource): boolean {
-  if (type !== "Timeout") return false;
-  const timer = handle.deref() as { hasRef?(): boolean } | undefined;
-  return timer?.hasRef?.() === false && /[\\/]core[\\/]clock\.[jt]s:/.test(site.stack ?? "");
+function isOfDeadline({ type, site }: Resource, handle: { hasRef?(): boolean }): boolean {
+  if (type !== "Timeout" || handle.hasRef?.() !== false) return false;
+  return /[\\/]core[\\/]clock\.[jt]s:/.test(site.stack ?? "");
 }
 
 /** Returns the duration of a timer, or the address of a connection. */
-function detailOf(handle: object | undefined): string {
-  const known = handle as
-    Partial<{ _idleTimeout: number; getpeername(peer: object): number }> | undefined;
-  if (known?._idleTimeout !== undefined) return ` of ${known._idleTimeout} ms`;
+function detailOf(handle: { _idleTimeout?: number; getpeername?(peer: object): number }): string {
+  if (handle._idleTimeout !== undefined) return ` of ${handle._idleTimeout} ms`;
   try {
     const peer: { address?: string; port?: number } = {};
-    known?.getpeername?.(peer);
+    handle.getpeername?.(peer);
     return peer.address === undefined ? "" : ` to ${peer.address}:${String(peer.port)}`;
   } catch {
     return ""; // the handle is closed
