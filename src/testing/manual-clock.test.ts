@@ -58,6 +58,7 @@ async function sleepThrice(clock: ManualClock): Promise<number[]> {
   for (let i = 0; i < 3; i++) {
     await sleep(background(), 10);
     woke.push(clock.now());
+    for (let awaits = 0; awaits < 20; awaits++) await Promise.resolve();
   }
   return woke;
 }

@@ -15,10 +15,18 @@ import {
   shield,
   sleep,
   startWork,
+  withTimeout,
   working,
   type Context,
 } from "../index.ts";
-import { expectStopped, inTestContext, testContext, type TestLike } from "./index.ts";
+import {
+  expectStopped,
+  inTestContext,
+  ManualClock,
+  testContext,
+  useClock,
+  type TestLike,
+} from "./index.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const suites = join(root, "test/support/test-context");
@@ -151,6 +159,10 @@ describe.each([
     return;
   }
 
+  test("expectNothingLeftAfter(t) waits for cleanup that was registered before", () => {
+    expect(passed("in order: "), result.output).toBe(true);
+  });
+
   test("is live again when vitest runs the test again after a timeout", () => {
     expect(lines("try")).toEqual(["try 1: live", "try 2: live"]);
     expect(passed("a second try")).toBe(true);
@@ -185,6 +197,14 @@ describe("testContext(t)", () => {
     expect(ctx.err()).toBeUndefined();
     vi.useRealTimers();
     expect(ctx.err()).toBeUndefined();
+  });
+
+  test("leaves the clock of the test in force", (t) => {
+    const clock = new ManualClock();
+    using _ = useClock(clock);
+    const ctx = withTimeout(testContext(t), 1_000);
+    clock.advance(1_000);
+    expect(isDeadlineExceeded(ctx.err())).toBe(true);
   });
 
   test("says in its deadline error what the timeout of the test is", async () => {

@@ -16,6 +16,7 @@ import {
   withLedger,
   withSignal,
   withTimeout,
+  type CancelableContext,
 } from "../../index.ts";
 import { expectNothingLeft, ManualClock, useClock, type Leftover } from "../index.ts";
 
@@ -37,9 +38,13 @@ async function leftBy(fn: () => unknown, within = 20): Promise<string> {
 const outer = withLedger(withCancel(background()));
 
 describe("expectNothingLeft finds", () => {
-  test("a context that is watched and has not ended, once for its signal and its deadline", async () => {
-    let ctx: { cancel(): void } | undefined;
-    const found = await leftBy(() => void (ctx = leaks.leakContext(outer)));
+  test("a context that is watched and has not ended, once for all that watches it", async () => {
+    let ctx: CancelableContext | undefined;
+    const found = await leftBy(() => {
+      ctx = leaks.leakContext(outer);
+      leaks.leakCallback(ctx);
+      leaks.leakListener(ctx);
+    });
     expect(found).toMatch(
       /:\n- a context that has not ended \(WithDeadline\(.*\)\)\n +at .*leakContext .*leaks\.ts/,
     );

@@ -68,7 +68,7 @@ export class Resources {
     for (const resource of this.#live.values()) {
       const known = KINDS[resource.type];
       const handle = resource.handle.deref();
-      if (known === undefined || handle === undefined || hasFired(handle)) continue;
+      if (known === undefined || handle === undefined) continue;
       if (isOfRuntime(resource) || isOfDeadline(resource, handle)) continue;
       const [kind, description] = known;
       const detail = detailOf(handle);
@@ -103,11 +103,6 @@ function isOfRuntime({ type, site }: Resource): boolean {
   const first = frames.findIndex((frame) => TIMERS.test(frame));
   const caller = frames.slice(first).find((frame) => !TIMERS.test(frame)) ?? "";
   return NOT_THE_PROGRAM.test(caller);
-}
-
-/** Whether a timer has fired or was cleared. The hook tells it later, in another turn. */
-function hasFired(handle: { _destroyed?: boolean }): boolean {
-  return handle._destroyed === true;
 }
 
 /** Whether a timer is that of a deadline. The context of the deadline is reported. */

@@ -130,3 +130,10 @@ describe("nothing left", () => {
     t.onTestFinished(() => log("left: unclean"));
   });
 });
+
+test("in order: nothing is left, although the cleanup was registered before", (t) => {
+  const timers: NodeJS.Timeout[] = [];
+  t.onTestFinished(() => timers.forEach((timer) => clearTimeout(timer)));
+  expectNothingLeftAfter(t, { within: 50 });
+  timers.push(setTimeout(() => undefined, 60_000));
+});
