@@ -8,7 +8,7 @@ import {
   recordStack,
   show,
 } from "../internal.ts";
-import { CanceledRun, type RunEnd } from "./canceled-run.ts";
+import { CanceledRun } from "./canceled-run.ts";
 import type { SteppedOutcome } from "./conformance/steps.ts";
 import { expectStopped, WITHIN } from "./expect-stopped.ts";
 import { failure, programStack } from "./failure.ts";
@@ -23,7 +23,7 @@ export interface CancelEverywhereOptions<T> {
    */
   readonly check?: (outcome: SteppedOutcome<T>) => unknown;
   /** How the context ends: it is canceled (the default), or its deadline passes. */
-  readonly end?: RunEnd;
+  readonly end?: "cancel" | "deadline";
   /**
    * The clock of all contexts during the runs. While `fn` waits, it moves from timer to timer, as in
    * `clock.run`. So `fn` must not wait for real I/O. By default time is real.

@@ -14,7 +14,7 @@ import { SteppingContext } from "./stepping-context.ts";
 import { onWork } from "./work-steps.ts";
 
 /** How the context of a run ends. */
-export type RunEnd = "cancel" | "deadline";
+type RunEnd = "cancel" | "deadline";
 
 export class CanceledRun<T> {
   /** The steps up to the one at which the context has ended, or all of them. */

@@ -6,7 +6,9 @@ import { show } from "../internal.ts";
  * What a runner with cleanup functions hands to a test: `onTestFinished` of vitest, `after` of `node:test`.
  */
 export interface TestLike {
+  /** vitest and Bun: calls `fn` when the test has ended. */
   onTestFinished?(fn: () => Promise<void>, timeout?: number): unknown;
+  /** `node:test`: calls `fn` when the test has ended. */
   after?(fn: () => Promise<void>): unknown;
   /** Aborts when the runner gives the test up. */
   readonly signal?: AbortSignalLike;

@@ -15,6 +15,7 @@ import { noticeFakeTimers } from "./notice-fake-timers.ts";
 import { later, poll } from "./real-time.ts";
 import { beforeCleanup, checkTest, isTest, ownSignal, type TestLike } from "./runner.ts";
 
+/** The options of `testContext` and `inTestContext`. */
 export interface TestContextOptions {
   /**
    * The timeout of the test in milliseconds, for a runner that does not tell it. vitest does. Infinity

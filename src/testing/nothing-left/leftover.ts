@@ -3,6 +3,7 @@ import { programStack } from "../failure.ts";
 
 /** One thing that was left behind. */
 export interface Leftover {
+  /** What it is, for the option `ignore`. */
   readonly kind: LeftoverKind;
   /** Says what it is, for people. */
   readonly description: string;
@@ -10,6 +11,10 @@ export interface Leftover {
   readonly stack: string | undefined;
 }
 
+/**
+ * What was left behind. A "socket" is one of UDP, a "process" is a child process, and a "watcher" watches
+ * files.
+ */
 export type LeftoverKind =
   | "context"
   | "callback"

@@ -5,10 +5,11 @@ import { AbortListeners } from "./abort-listeners.ts";
 import { Resources } from "./resources.ts";
 import { TreeParts } from "./tree-parts.ts";
 
+const AsyncLocalStorage = builtin("node:async_hooks")?.AsyncLocalStorage;
 /** The recorders whose functions run in this chain of calls and awaits. */
-const current = builtin("node:async_hooks")?.AsyncLocalStorage;
-const storage = current === undefined ? undefined : new current<ReadonlySet<Recorder>>();
+const storage = AsyncLocalStorage && new AsyncLocalStorage<ReadonlySet<Recorder>>();
 
+/** Records the contexts, listeners and resources of one function. */
 export class Recorder {
   readonly #isInside: () => boolean;
   readonly #tree: TreeParts;
