@@ -81,6 +81,7 @@ test(
       expect.stringContaining("ended before SIGTERM"),
       expect.stringContaining("died of SIGTERM"),
       expect.stringContaining("still ran after 6000 ms"),
+      expect.stringMatching(/exit 1[^]*expected 1 to be 2/),
     ]);
   },
 );

@@ -14,6 +14,7 @@
  *
  *   no-run                    It is only type-checked.
  *   continues                 It continues the block before it.
+ *   vitest                    It is a test file of vitest, and must pass.
  *   client URL [leaves MS]    It is a server. When the server listens, a client requests this URL,
  *                             and disconnects after MS milliseconds. The server is killed when
  *                             its output is complete.
@@ -25,7 +26,7 @@ import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { createRequire } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -109,7 +110,9 @@ export async function run(
     ...{ ...options, target: "node20", sourcemap: "inline", tsconfig },
     ...{ entryPoints: [block.file], outfile: program },
   });
-  const child = spawn(process.execPath, ["--enable-source-maps", program], {
+  const args =
+    block.option === "vitest" ? await vitestArguments(program) : ["--enable-source-maps", program];
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, ...env },
     timeout: bound,
     killSignal: "SIGKILL",
@@ -151,6 +154,15 @@ export async function run(
   }
   if (!isRight()) wrong ||= `should have printed:\n${block.expected?.join("\n") ?? ""}`;
   if (wrong) throw new Error(`${wrong}\n--- printed:\n${printed}--- errors:\n${errors}`);
+}
+
+/** Returns the arguments of Node that run a test file with vitest, without the configuration of this project. */
+async function vitestArguments(program: string): Promise<string[]> {
+  const config = `${program}.config.mjs`;
+  const options = { root: dirname(program), test: { include: [basename(program)] } };
+  await writeFile(config, `export default ${JSON.stringify(options)};`);
+  const home = dirname(createRequire(import.meta.url).resolve("vitest/package.json"));
+  return [join(home, "vitest.mjs"), "run", "--config", config];
 }
 
 /**

@@ -2,8 +2,8 @@
  * The source of time for the whole package.
  *
  * It looks up the globals at each use, so fake timers that replace them (vitest, sinon) work. Fake
- * timers that replace only some of them (`node:test` does not replace `performance`) need a clock
- * from `eightysix/testing`.
+ * timers that replace only some of them (`node:test` does not replace `performance`) need
+ * `followTimers` from `eightysix/testing`.
  */
 
 /** The source of a context's time and timers. All times and durations are in milliseconds. */

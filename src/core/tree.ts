@@ -76,6 +76,13 @@ export function currentEndEpoch(): number {
   return endEpoch;
 }
 
+let onCreate: ((part: Scope | Link) => void) | undefined;
+
+/** Calls `fn` with each scope and link that is created from now on. For eightysix/testing only. */
+export function observeTree(fn: typeof onCreate): void {
+  onCreate = fn;
+}
+
 /**
  * A node of the tree that can end. Several contexts can share one. A context is a handle on a
  * scope, and no scope refers to a context, so that a dropped context can be collected.
@@ -91,6 +98,7 @@ export class Scope {
   watch: Watch | undefined;
 
   constructor(parent: Scope | undefined) {
+    onCreate?.(this);
     this.parent = parent;
     this.watch = undefined;
     if (parent === undefined) {
@@ -132,6 +140,9 @@ export abstract class Link {
   host: Watch | undefined = undefined;
   before: Link | undefined = undefined;
   after: Link | undefined = undefined;
+  constructor() {
+    onCreate?.(this);
+  }
 }
 
 /** An entry that runs in a microtask after the whole subtree is done. */

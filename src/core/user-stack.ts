@@ -26,7 +26,8 @@ export function userStack(error: Error): string | undefined {
  */
 let root: string | undefined;
 
-function isUserFrame(frame: string): boolean {
+/** Returns whether a frame of a stack is in the program, and not in this package or in Node. */
+export function isUserFrame(frame: string): boolean {
   root ??= /([^\s(]*[\\/])core[\\/]user-stack\.[jt]s:\d/.exec(new Error().stack ?? "")?.[1] ?? "";
   const isOwn = root !== "" && frame.includes(root);
   return !isOwn && !frame.includes("node:") && /:\d+:\d+\)?$/.test(frame);

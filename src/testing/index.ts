@@ -1,34 +1,30 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * eightysix/testing: time for tests.
- *
- * Fake timers that replace `performance`, `Date` and `setTimeout`, as those of vitest and sinon,
- * need nothing from here. `node:test` does not replace `performance`: give the contexts a clock
- * with `useClock`.
+ * eightysix/testing: contexts for tests, proof that everything has stopped, and time that tests
+ * control. It needs no test runner.
  *
  * @packageDocumentation
  */
-import { swapClock, type Clock } from "../core/clock.ts";
 
+// Contexts for tests
+export { inTestContext, testContext, type TestContextOptions } from "./test-context.ts";
+export type { TestLike } from "./runner.ts";
+
+// Proof that everything has stopped
+export { expectStopped } from "./expect-stopped.ts";
+export {
+  expectNothingLeft,
+  expectNothingLeftAfter,
+  type NothingLeftOptions,
+} from "./nothing-left/expect-nothing-left.ts";
+export type { Leftover, LeftoverKind } from "./nothing-left/leftover.ts";
+
+// Cancellation at every step
+export { cancelEverywhere, type CancelEverywhereOptions } from "./cancel-everywhere.ts";
+export type { SteppedOutcome } from "./conformance/steps.ts";
+
+// Time
 export type { Clock } from "../core/clock.ts";
+export { followTimers } from "./follow-timers.ts";
 export { ManualClock } from "./manual-clock.ts";
-
-/**
- * Makes all contexts take their time from `clock` until the returned object is disposed of.
- * Contexts that exist already keep their deadlines, which are times of the old clock.
- *
- * @example
- * const clock = new ManualClock();
- * using _ = useClock(clock);
- * const ctx = withTimeout(background(), 100);
- * clock.advance(100);
- * expect(isDeadlineExceeded(ctx.err())).toBe(true);
- */
-export function useClock(clock: Clock): Disposable {
-  const previous = swapClock(clock);
-  return {
-    [Symbol.dispose]() {
-      swapClock(previous);
-    },
-  };
-}
+export { useClock } from "./use-clock.ts";

@@ -72,6 +72,14 @@ export class Ledger {
   }
 }
 
+/** In development mode: where the work of a receipt was started. */
+const sites = new WeakMap<Receipt, Error>();
+
+/** Development mode only: an error whose stack leads to the code that started the work of a receipt. */
+export function siteOf(receipt: Receipt): Error | undefined {
+  return sites.get(receipt);
+}
+
 const started = channel("work.start");
 const ended = channel("work.end");
 
@@ -133,6 +141,9 @@ export class LedgerWork implements Work, WorkInfo {
     // Work that started after the end counts from its own start. The end may have no time.
     const since = Math.max(end.at, this.#startedAt);
     const ran = since - this.#startedAt;
-    return { kind, what, ran, state, after: Math.max(0, now() - since), reason: end.kind };
+    const after = Math.max(0, now() - since);
+    const receipt: Receipt = { kind, what, ran, state, after, reason: end.kind };
+    if (this.#site !== undefined) sites.set(receipt, this.#site);
+    return receipt;
   }
 }

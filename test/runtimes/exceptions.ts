@@ -12,12 +12,19 @@ const chaos: Exception = [
   "clients that disconnect at random",
   "some responses do not come; the cause is unknown",
 ];
+const noResources = "async_hooks reports no resources";
+const testKit: readonly Exception[] = [
+  ["testContext(t) on node:test", "it runs the runner of Node"],
+  ["expectNothingLeft finds, on Node,", noResources],
+  ["expectNothingLeftAfter(t)", noResources],
+];
 const noUndici = "its fetch is not undici's, and there is no dispatcher";
 
 export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
   node: abortsWhenRead() ? [chaos] : [],
   bun: [
     chaos,
+    ...testKit,
     ["a dispatcher composed with contextInterceptor", noUndici],
     [
       "leads to an untrusted host without those headers and without credentials",
@@ -40,6 +47,7 @@ export const exceptions: Readonly<Record<Runtime, readonly Exception[]>> = {
   ],
   deno: [
     chaos,
+    ...testKit,
     [
       "lets a stream that watches `draining` end by itself",
       "TLS may be closed before the response",
