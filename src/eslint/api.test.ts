@@ -21,13 +21,13 @@ const program = ts.createProgram(modules.map(source), { ...options, noEmit: true
 const checker = program.getTypeChecker();
 
 /** The exported functions of a module, by name. */
-function functionsOf(module: string): Map<string, ts.Signature[]> {
+function functionsOf(module: string): Map<string, readonly ts.Signature[]> {
   const file = program.getSourceFile(source(module));
   const symbol = file && checker.getSymbolAtLocation(file);
   if (file === undefined || symbol === undefined) throw new Error(`${module} is no module`);
   const exports = checker.getExportsOfModule(symbol).map((one) => {
     const type = checker.getTypeOfSymbolAtLocation(one, file);
-    return [one.name, [...type.getCallSignatures()]] as const;
+    return [one.name, type.getCallSignatures()] as const;
   });
   return new Map(exports.filter(([, signatures]) => signatures.length > 0));
 }
