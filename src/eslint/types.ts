@@ -24,6 +24,8 @@ export function typesOf(sourceCode: SourceCode): Types | undefined {
   return known.get(sourceCode);
 }
 
+const programs = new WeakMap<ts.Program, boolean>();
+
 type Typed = Extract<ParserServices, { program: ts.Program }>;
 
 /**
@@ -37,6 +39,17 @@ export class Types {
   constructor(services: Typed) {
     this.#services = services;
     this.checker = services.program.getTypeChecker();
+  }
+
+  /** Whether the program contains eightysix. If not, no call of another module returns its contexts. */
+  get knowsEightysix(): boolean {
+    const { program } = this.#services;
+    let knows = programs.get(program);
+    if (knows === undefined) {
+      knows = program.getSourceFiles().some(({ fileName }) => isContextModule(fileName));
+      programs.set(program, knows);
+    }
+    return knows;
   }
 
   /** Returns the type of an expression, without `null` and `undefined`. */
@@ -78,20 +91,58 @@ export class Types {
     return hasMembers(this.checker.getNonNullableType(type), CONTEXT_MEMBERS);
   }
 
+  /** Whether a type is that of a context that can be canceled. */
+  isCancelableType(type: ts.Type): boolean | undefined {
+    return hasMembers(type, [...CONTEXT_MEMBERS, "cancel"]);
+  }
+
   /** Returns the signature that a call uses. */
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
     return this.checker.getResolvedSignature(this.nodeOf(call) as ts.CallExpression);
   }
 
-  /** Returns the type of the parameter at `index` of what a call calls, without `null` and `undefined`. */
+  /** Returns the type of the parameter that takes the argument at `index`, without `null` and `undefined`. */
   parameterType(
     call: TSESTree.CallExpression | TSESTree.NewExpression,
     index: number,
   ): ts.Type | undefined {
-    const parameter = this.signatureOf(call)?.getParameters()[index];
+    const parameters = this.signatureOf(call)?.getParameters() ?? [];
+    const parameter = parameters[index] ?? parameters.at(-1);
     if (parameter === undefined) return undefined;
     const type = this.checker.getTypeOfSymbolAtLocation(parameter, this.nodeOf(call));
-    return this.checker.getNonNullableType(type);
+    const declaration = parameter.valueDeclaration as ts.ParameterDeclaration | undefined;
+    if (declaration?.dotDotDotToken === undefined)
+      return parameters[index] && this.checker.getNonNullableType(type);
+    const element = type.getNumberIndexType();
+    return element && this.checker.getNonNullableType(element);
+  }
+
+  /**
+   * Whether code that is given a value of this type cannot end it: it has a member of a context, and
+   * neither `cancel` nor `Symbol.dispose`.
+   */
+  cannotEnd(type: ts.Type): boolean {
+    const parts = type.isUnion() ? type.types : [type];
+    return parts.every(
+      (part) =>
+        CONTEXT_MEMBERS.some((name) => part.getProperty(name) !== undefined) &&
+        part.getProperty("cancel") === undefined &&
+        !part.getProperties().some(({ escapedName }) => isDisposeName(escapedName)),
+    );
+  }
+
+  /** Whether a `switch` has a case for each value of a union of literals. */
+  isExhaustive({ discriminant, cases }: TSESTree.SwitchStatement): boolean {
+    const textAt = (type: ts.Type): string => this.checker.typeToString(type);
+    const type = this.checker.getTypeAtLocation(this.nodeOf(discriminant));
+    const covered = new Set(
+      cases.map(({ test }) => test && textAt(this.checker.getTypeAtLocation(this.nodeOf(test)))),
+    );
+    return (type.isUnion() ? type.types : [type]).every(
+      (part) =>
+        (part.isLiteral() || /^(?:true|false|null|undefined)$/.test(textAt(part))) &&
+        covered.has(textAt(part)),
+    );
   }
 
   /** Returns the name under which the package eightysix exports what an expression names. */
@@ -106,11 +157,21 @@ export class Types {
   }
 }
 
+/** Whether a property is that of `Symbol.dispose`, by the name that the compiler gives it. */
+function isDisposeName(name: ts.__String): boolean {
+  return /^__@(?:async)?dispose@/i.test(name as string);
+}
+
 /** Whether every type of a union has the members. `undefined` if the type is `any` or `unknown`. */
 function hasMembers(type: ts.Type, members: readonly string[]): boolean | undefined {
   if ((type.flags & ANY_OR_UNKNOWN) !== 0) return undefined;
   const parts = type.isUnion() ? type.types : [type];
   return parts.every((part) => members.every((name) => part.getProperty(name) !== undefined));
+}
+
+/** Whether a file declares the type of contexts. */
+function isContextModule(file: string): boolean {
+  return /\/core\/context\.(?:d\.)?ts$/.test(file) && isOurs(file);
 }
 
 /** Whether a file belongs to the package eightysix, wherever it is installed or linked. */

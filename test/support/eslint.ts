@@ -32,7 +32,8 @@ interface Invalid extends Case {
     messageId: string;
     data?: Record<string, unknown>;
     line?: number;
-    suggestions?: { messageId: string; data?: Record<string, unknown>; output: string }[];
+    /** The suggestions, or how many there are. */
+    suggestions?: { messageId: string; data?: Record<string, unknown>; output: string }[] | number;
   }[];
   output?: string | string[] | null;
 }
@@ -73,7 +74,7 @@ export function testRule(
         name,
         rule as EslintRule.RuleModule,
         {
-          valid: chosen(valid),
+          valid: chosen(valid) as unknown as RuleTester.ValidTestCase[],
           invalid: chosen(invalid) as unknown as RuleTester.InvalidTestCase[],
         },
       );
@@ -82,7 +83,9 @@ export function testRule(
   for (const { code, filename = "file.ts", output, errors } of invalid) {
     const made = [
       output,
-      ...errors.flatMap(({ suggestions = [] }) => suggestions.map((s) => s.output)),
+      ...errors.flatMap(({ suggestions }) =>
+        Array.isArray(suggestions) ? suggestions.map((s) => s.output) : [],
+      ),
     ]
       .flat()
       .filter((text) => typeof text === "string");

@@ -57,7 +57,9 @@ export class ContinuingRequest implements Continuing {
   constructor({ own, parents, limit, continues }: ContinuingRequestOptions) {
     const above = parents.filter((ctx) => ctx !== undefined);
     this.#scope = merge(withoutCancel(own), ...above);
-    this.ctx = limit(withCancel(this.#scope)); // not `#scope` itself, which `collected` holds
+    // Not `#scope` itself, which `collected` holds.
+    // eslint-disable-next-line eightysix/no-lost-cancel -- it ends with `#scope`
+    this.ctx = limit(withCancel(this.#scope));
     this.ledgers = new Set([own]);
     afterFunc(own, () => {
       this.#hasEnded = true;
