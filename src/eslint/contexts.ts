@@ -6,7 +6,9 @@ import {
   apiName,
   calledApi,
   importsEightysix,
+  importsFrom,
   isReassigned,
+  keyName,
   propertyName,
   referenceOf,
   variableOf,
@@ -73,10 +75,34 @@ function originOfVariable(
     return origin === "cancelable" && isReassigned(variable) ? "context" : origin;
   }
   if (definition.type !== "Parameter" || annotation !== undefined) return undefined;
-  return isGivenContext(node, name, context) ||
-    (name.type === "Identifier" && name.name === "ctx" && importsEightysix(context))
+  return isGivenContext(node, name, context) || isNamedContext(name, context)
     ? "context"
     : undefined;
+}
+
+/** Frameworks whose own `ctx` is something else. */
+const OWN_CTX = /^(?:koa|@koa\/.*|koa-.*|eightysix\/koa|telegraf|grammy|@trpc\/server)$/;
+
+/** Properties of what tRPC passes to a procedure beside its own `ctx`. */
+const BESIDE_OWN_CTX: ReadonlySet<string> = new Set(["getRawInput", "input", "next", "rawInput"]);
+
+/** Whether a parameter is a context by its name, in a file whose frameworks call nothing else so. */
+function isNamedContext(name: TSESTree.Node, context: RuleContext): boolean {
+  if (name.type !== "Identifier" || name.name !== "ctx" || !importsEightysix(context)) return false;
+  if (name.parent.type !== "Property")
+    return !importsFrom(context, (module) => OWN_CTX.test(module));
+  // `{ ctx }` of a framework, but `{ ctx: { ctx } }` of tRPC.
+  const pattern = name.parent.parent;
+  if (pattern.parent.type === "Property") return true;
+  return (
+    !importsFrom(context, (module) => OWN_CTX.test(module)) &&
+    pattern.type === "ObjectPattern" &&
+    !pattern.properties.some(
+      (property) =>
+        property.type === "Property" &&
+        BESIDE_OWN_CTX.has(keyName(property.key, property.computed) ?? ""),
+    )
+  );
 }
 
 /** Whether `parameter` is the first of a function that is passed to `handler`, `shield` or the like. */

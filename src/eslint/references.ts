@@ -55,9 +55,55 @@ export function calledApi(
 export function importsEightysix(
   context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
 ): boolean {
-  return context.sourceCode.ast.body.some(
-    (node) => node.type === "ImportDeclaration" && isOurs(node.source.value, context.settings),
-  );
+  return importsFrom(context, (module) => isOurs(module, context.settings));
+}
+
+const imports = new WeakMap<SourceCode, string[]>();
+
+/** Whether the file imports or requires a module that `isWanted` accepts. */
+export function importsFrom(
+  { sourceCode }: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+  isWanted: (module: string) => boolean,
+): boolean {
+  let modules = imports.get(sourceCode);
+  if (modules === undefined) imports.set(sourceCode, (modules = modulesOf(sourceCode)));
+  return modules.some(isWanted);
+}
+
+function modulesOf({ ast }: SourceCode): string[] {
+  return ast.body.flatMap((node) => {
+    if (node.type === "ImportDeclaration") return [node.source.value];
+    if (node.type !== "VariableDeclaration") return [];
+    return node.declarations.flatMap(({ init }) => {
+      const isRequire =
+        init?.type === "CallExpression" &&
+        init.callee.type === "Identifier" &&
+        init.callee.name === "require";
+      const module = isRequire ? ofModule(init.arguments[0])?.module : undefined;
+      return module === undefined ? [] : [module];
+    });
+  });
+}
+
+/** Whether `node` is the global of that name, such as `fetch`, or a property of `globalThis`. */
+export function isGlobal(
+  node: TSESTree.Node,
+  name: string,
+  { sourceCode }: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+): boolean {
+  if (node.type === "MemberExpression")
+    return (
+      propertyName(node) === name &&
+      ["globalThis", "window", "self"].some((object) =>
+        isGlobalIdentifier(node.object, object, sourceCode),
+      )
+    );
+  return isGlobalIdentifier(node, name, sourceCode);
+}
+
+function isGlobalIdentifier(node: TSESTree.Node, name: string, sourceCode: SourceCode): boolean {
+  if (node.type !== "Identifier" || node.name !== name) return false;
+  return (variableOf(node, sourceCode)?.defs.length ?? 0) === 0;
 }
 
 function isOurs(module: string, { eightysix }: Settings): boolean {

@@ -73,9 +73,72 @@ export class Types {
     return hasMembers(this.typeAt(node), members);
   }
 
+  /** Whether the compiler does not know what an expression is. */
+  isUnknown(node: TSESTree.Node): boolean {
+    return (this.typeAt(node).flags & ANY_OR_UNKNOWN) !== 0;
+  }
+
+  /** Whether an expression may be `null` or `undefined`. */
+  isOptional(node: TSESTree.Node): boolean {
+    const type = this.checker.getTypeAtLocation(this.nodeOf(node));
+    return this.checker.getNonNullableType(type) !== type;
+  }
+
+  /** Whether an expression is an `AbortController`. */
+  isController(node: TSESTree.Node): boolean {
+    return this.#has(node, ["abort", "signal"]) === true && this.isSignalHolder(node);
+  }
+
+  /** Whether an expression has a property `signal` that is an `AbortSignal`. */
+  isSignalHolder(node: TSESTree.Node): boolean {
+    const type = this.#propertyAt(node, ["signal"]);
+    return type !== undefined && this.isSignalType(type) === true;
+  }
+
+  /** Whether an expression has a context, and not an optional one, at that path of properties. */
+  hasContextAt(node: TSESTree.Node, path: readonly string[]): boolean {
+    const type = this.#propertyAt(node, path);
+    return type !== undefined && hasMembers(type, CONTEXT_MEMBERS) === true;
+  }
+
+  /** Returns the type of a property of a property. */
+  #propertyAt(node: TSESTree.Node, path: readonly string[]): ts.Type | undefined {
+    let type: ts.Type | undefined = this.typeAt(node);
+    for (const name of path) {
+      const property: ts.Symbol | undefined = type?.getProperty(name);
+      type = property && this.checker.getTypeOfSymbolAtLocation(property, this.nodeOf(node));
+    }
+    return type;
+  }
+
+  /** Whether a type is that of an `AbortSignal`. */
+  isSignalType(type: ts.Type): boolean | undefined {
+    return hasMembers(this.checker.getNonNullableType(type), SIGNAL_MEMBERS);
+  }
+
   /** Whether a type is that of a context. */
   isContextType(type: ts.Type): boolean | undefined {
     return hasMembers(this.checker.getNonNullableType(type), CONTEXT_MEMBERS);
+  }
+
+  /**
+   * Whether a method of an expression takes a context as its first parameter, in some overload.
+   * `undefined` if the expression has no known type.
+   */
+  takesContextFirst(node: TSESTree.Node, method: string): boolean | undefined {
+    const at = this.nodeOf(node);
+    const type = this.typeAt(node);
+    if ((type.flags & ANY_OR_UNKNOWN) !== 0) return undefined;
+    const property = type.getProperty(method);
+    if (property === undefined) return false;
+    return this.checker
+      .getTypeOfSymbolAtLocation(property, at)
+      .getCallSignatures()
+      .some((signature) => {
+        const [first] = signature.getParameters();
+        if (first === undefined) return false;
+        return this.isContextType(this.checker.getTypeOfSymbolAtLocation(first, at)) === true;
+      });
   }
 
   /** Returns the signature that a call uses. */
