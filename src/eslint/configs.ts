@@ -1,5 +1,4 @@
 /** The configurations of the plugin. */
-import type { TSESLint } from "@typescript-eslint/utils";
 import type { ConfigName, Docs } from "./create-rule.ts";
 import { loadParser } from "./parser.ts";
 import type { ConfigLike, Configs, Plugin } from "./plugin.ts";
@@ -7,7 +6,7 @@ import type { ConfigLike, Configs, Plugin } from "./plugin.ts";
 const JAVASCRIPT = ["**/*.js", "**/*.mjs", "**/*.cjs", "**/*.jsx"];
 const TYPESCRIPT = ["**/*.ts", "**/*.mts", "**/*.cts", "**/*.tsx"];
 
-type Rules = Record<string, { meta: TSESLint.RuleMetaData<string, Docs> }>;
+type Rules = Record<string, { meta: { docs?: Docs } }>;
 
 /**
  * Returns the configurations. Each is made when it is read, because a program that lints JavaScript

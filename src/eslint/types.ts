@@ -10,6 +10,19 @@ const ANY_OR_UNKNOWN = 1 | 2;
 /** `ts.SymbolFlags.Alias` */
 const ALIAS = 2097152;
 
+/** `ts.SymbolFlags.Optional` */
+const OPTIONAL = 16777216;
+/** `ts.TypeFlags.Object` */
+const OBJECT = 524288;
+
+/** Where a call could pass a signal. */
+export interface SignalOption {
+  /** The index of the parameter. */
+  index: number;
+  /** The property of that parameter. */
+  option: "abortSignal" | "signal";
+}
+
 const CONTEXT_MEMBERS = ["deadline", "err", "signal", "value"];
 const SIGNAL_MEMBERS = ["aborted", "reason", "throwIfAborted", "addEventListener"];
 
@@ -141,6 +154,46 @@ export class Types {
       });
   }
 
+  /**
+   * Returns where a call could pass a signal: the index of the parameter that has an optional property
+   * `signal` or `abortSignal`, if the function returns a promise or an asynchronous iterator.
+   */
+  signalOption(call: TSESTree.CallExpression): SignalOption | undefined {
+    const signature = this.signatureOf(call);
+    const at = this.nodeOf(call);
+    if (signature === undefined || !isAsync(signature.getReturnType())) return undefined;
+    const parameters = signature.getParameters();
+    for (const [index, parameter] of parameters.entries()) {
+      const type = this.checker.getTypeOfSymbolAtLocation(parameter, at);
+      for (const option of ["signal", "abortSignal"] as const) {
+        const property = this.checker.getNonNullableType(type).getProperty(option);
+        if (property === undefined || (property.flags & OPTIONAL) === 0) continue;
+        const inner = this.checker.getTypeOfSymbolAtLocation(property, at);
+        if (this.isSignalType(inner) === true) return { index, option };
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether an expression is certainly an object without that property. */
+  lacksProperty(node: TSESTree.Node, name: string): boolean {
+    const type = this.typeAt(node);
+    const parts = type.isUnion() ? type.types : [type];
+    return parts.every(
+      (part) =>
+        (part.flags & OBJECT) !== 0 &&
+        part.getProperty(name) === undefined &&
+        part.getStringIndexType() === undefined &&
+        part.getProperties().length > 0,
+    );
+  }
+
+  /** Whether an expression is an array or a tuple. */
+  isArray(node: TSESTree.Node): boolean {
+    const type = this.typeAt(node);
+    return this.checker.isArrayType(type) || this.checker.isTupleType(type);
+  }
+
   /** Returns the signature that a call uses. */
   signatureOf(call: TSESTree.CallExpression | TSESTree.NewExpression): ts.Signature | undefined {
     return this.checker.getResolvedSignature(this.nodeOf(call) as ts.CallExpression);
@@ -174,6 +227,11 @@ function hasMembers(type: ts.Type, members: readonly string[]): boolean | undefi
   if ((type.flags & ANY_OR_UNKNOWN) !== 0) return undefined;
   const parts = type.isUnion() ? type.types : [type];
   return parts.every((part) => members.every((name) => part.getProperty(name) !== undefined));
+}
+
+function isAsync(type: ts.Type): boolean {
+  if (type.getProperty("then") !== undefined) return true;
+  return type.getProperties().some(({ name }) => name.startsWith("__@asyncIterator"));
 }
 
 /** Whether a file belongs to the package eightysix, wherever it is installed or linked. */

@@ -4,9 +4,7 @@ import { forwardContext } from "./forward-context.ts";
 const start = `import { background, sleep, todo, withCancel, withTimeout, type Context } from "eightysix";\n`;
 
 testRule(forwardContext, {
-  valid: [
-    `${start} export async function f(ctx: Context) { await sleep(ctx, 10); }`,
-  ],
+  valid: [`${start} export async function f(ctx: Context) { await sleep(ctx, 10); }`],
   invalid: [
     {
       code: `${start} export async function f(ctx: Context) { await sleep(todo(), 10); }`,

@@ -18,7 +18,8 @@ export const forwardContext = createRule<Messages>({
   meta: {
     type: "problem",
     docs: {
-      description: "Refuse calls that do not pass on the context at hand, or that outlive it.",
+      description:
+        "Refuses calls that do not get the context at hand, and promises that outlive it.",
       configs: ["recommended"],
     },
     fixable: "code",

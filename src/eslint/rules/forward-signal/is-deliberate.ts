@@ -1,0 +1,92 @@
+/** When a call without a signal is what its author wants. */
+import type { TSESTree } from "@typescript-eslint/utils";
+import type { AtHand } from "../../at-hand.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { calledApi, propertyName } from "../../references.ts";
+import { functionAround } from "../../runs-within.ts";
+import { contains, declarationOf, isCleanup } from "../../source-tree.ts";
+import type { Found } from "./find-api.ts";
+
+/** Events that arrive after the work has been stopped, so waiting for them proves that it has ended. */
+const LAST_EVENTS: ReadonlySet<unknown> = new Set([
+  ...["close", "disconnect", "disconnected", "end", "exit", "finish"],
+]);
+
+/** Whether nothing should stop a call when the signal at hand aborts. */
+export function isDeliberate(
+  call: TSESTree.CallExpression,
+  { name }: Found,
+  context: RuleContext,
+): boolean {
+  if (isCleanup(call) || isKept(call)) return true;
+  const [first, second] = call.arguments;
+  if (name === "events.once" && second?.type === "Literal" && LAST_EVENTS.has(second.value))
+    return true;
+  if (/fetch$/.test(name) && first !== undefined && isRequest(first)) return true;
+  return isHandedOver(call, context);
+}
+
+/** A constructor, or an assignment to a property: what the call starts ends with the object. */
+function isKept(call: TSESTree.CallExpression): boolean {
+  const fn = functionAround(call);
+  if (fn?.parent.type === "MethodDefinition" && fn.parent.kind === "constructor") return true;
+  const { parent } = call;
+  return parent.type === "AssignmentExpression" && parent.left.type === "MemberExpression";
+}
+
+/** A `Request` has a signal of its own. */
+function isRequest(node: TSESTree.Node): boolean {
+  if (node.type === "Identifier") return /^(?:input|req)$|request$/i.test(node.name);
+  return (
+    node.type === "NewExpression" &&
+    node.callee.type === "Identifier" &&
+    node.callee.name === "Request"
+  );
+}
+
+/** `orDone(ctx, fetch(url))` */
+function isHandedOver(call: TSESTree.CallExpression, context: RuleContext): boolean {
+  if (calledApi(call.parent, context) === "orDone") return true;
+  const promise = declarationOf(call, context.sourceCode);
+  return (
+    promise?.references.some(
+      ({ identifier }) => calledApi(identifier.parent, context) === "orDone",
+    ) ?? false
+  );
+}
+
+/** Whether a call gets the context or the signal already, in whatever form. */
+export function getsIt(
+  call: TSESTree.CallExpression,
+  { variable }: Pick<AtHand, "variable">,
+): boolean {
+  return variable.references.some(({ identifier }) => {
+    if (!call.arguments.some((argument) => contains(argument, identifier))) return false;
+    const { parent } = identifier;
+    if (parent.type !== "MemberExpression" || parent.object !== identifier) return true;
+    return propertyName(parent) === "signal";
+  });
+}
+
+/**
+ * Whether the function at hand made the signal itself and aborts it after the call, in a line of its
+ * own. The call then only decides when, as `await setTimeout(10)` in a test does.
+ */
+export function isAbortedLater(
+  call: TSESTree.CallExpression,
+  { variable, isGiven }: Pick<AtHand, "isGiven" | "variable">,
+): boolean {
+  if (isGiven) return false;
+  const fn = functionAround(call);
+  return variable.references.some(({ identifier }) => {
+    const { parent } = identifier;
+    return (
+      parent.type === "MemberExpression" &&
+      parent.parent.type === "CallExpression" &&
+      /^(?:abort|cancel)$/.test(propertyName(parent) ?? "") &&
+      identifier.range[0] > call.range[1] &&
+      functionAround(identifier) === fn &&
+      !isCleanup(identifier)
+    );
+  });
+}
