@@ -3,8 +3,8 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { contextText, isGiven } from "./at-hand/context-text.ts";
 import { signalText } from "./at-hand/signal-text.ts";
 import type { RuleContext } from "./create-rule.ts";
-import { isFunction, runsWithin } from "./runs-within.ts";
-import { contains } from "./source-tree.ts";
+import { runsWithin } from "./runs-within.ts";
+import { contains, isFunction } from "./source-tree.ts";
 
 /** A context or a signal that code can use. */
 export interface AtHand {

@@ -1,6 +1,7 @@
 /** Finds out which export of eightysix an expression names, through aliases, namespaces and `require`. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { API } from "./api.ts";
+import { isFunction, type FunctionNode } from "./source-tree.ts";
 import { typesOf } from "./types.ts";
 
 type SourceCode = Readonly<TSESLint.SourceCode>;
@@ -221,6 +222,18 @@ export function variableOf(
     scope = scope.upper;
   }
   return undefined;
+}
+
+/** Returns the function that a variable is, if the file declares it once and for all. */
+export function functionOf(variable: Variable): FunctionNode | undefined {
+  const [definition] = variable.defs;
+  if (definition === undefined || variable.defs.length !== 1 || isReassigned(variable))
+    return undefined;
+  const { node, name } = definition;
+  if (node.type === "VariableDeclarator")
+    return node.id === name && node.init !== null && isFunction(node.init) ? node.init : undefined;
+  // The definition of a parameter has the node of its function.
+  return definition.type === "FunctionName" && isFunction(node) ? node : undefined;
 }
 
 /** Returns the name of the property that `a.b`, `a["b"]` and `a?.b` read. */

@@ -2,10 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "./create-rule.ts";
 import { apiName, isReassigned, propertyName } from "./references.ts";
-
-/** Any function of the source. */
-export type FunctionNode =
-  TSESTree.ArrowFunctionExpression | TSESTree.FunctionDeclaration | TSESTree.FunctionExpression;
+import { isFunction, type FunctionNode } from "./source-tree.ts";
 
 /** Functions of eightysix whose callers wait for the function that they take. */
 const WAITED_FOR: ReadonlySet<string> = new Set([
@@ -84,20 +81,4 @@ function isWaitedFor({ callee }: TSESTree.CallExpression, context: RuleContext):
   if (method !== undefined && METHODS.has(method)) return true;
   const name = method ?? (callee.type === "Identifier" ? callee.name : "");
   return WAITED_FOR_NAME.test(name);
-}
-
-/** Whether a node is a function. */
-export function isFunction(node: TSESTree.Node): node is FunctionNode {
-  return (
-    node.type === "ArrowFunctionExpression" ||
-    node.type === "FunctionDeclaration" ||
-    node.type === "FunctionExpression"
-  );
-}
-
-/** Returns the nearest function around a node. */
-export function functionAround(node: TSESTree.Node): FunctionNode | undefined {
-  let at = node.parent;
-  while (at !== undefined && !isFunction(at)) at = at.parent;
-  return at;
 }

@@ -1,6 +1,31 @@
 /** Small questions about the syntax tree. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { isFunction } from "./runs-within.ts";
+
+/** Any function of the source. */
+export type FunctionNode =
+  TSESTree.ArrowFunctionExpression | TSESTree.FunctionDeclaration | TSESTree.FunctionExpression;
+
+/** Whether a node is a function. */
+export function isFunction(node: TSESTree.Node): node is FunctionNode {
+  return (
+    node.type === "ArrowFunctionExpression" ||
+    node.type === "FunctionDeclaration" ||
+    node.type === "FunctionExpression"
+  );
+}
+
+/** Returns the nearest function around a node. */
+export function functionAround(node: TSESTree.Node): FunctionNode | undefined {
+  return ancestorsOf(node).find(isFunction);
+}
+
+/** Returns the nodes around a node, the nearest first. */
+export function ancestorsOf(node: TSESTree.Node): TSESTree.Node[] {
+  const found: TSESTree.Node[] = [];
+  // ESLint gives the program the parent `null`.
+  for (let at = node.parent; at; at = at.parent) found.push(at);
+  return found;
+}
 
 /** Whether one node, or its text, lies within another. */
 export function contains(outer: TSESTree.Node, inner: TSESTree.Node): boolean {
@@ -19,7 +44,8 @@ export function mentions(node: TSESTree.Node, variable: TSESLint.Scope.Variable)
  */
 export function isCleanup(node: TSESTree.Node): boolean {
   let at = node;
-  for (let { parent } = at; parent !== undefined && !isFunction(at); { parent } = at) {
+  for (const parent of ancestorsOf(node)) {
+    if (isFunction(at)) return false;
     if (parent.type === "CatchClause") return true;
     if (parent.type === "TryStatement" && parent.finalizer === at) return true;
     at = parent;

@@ -46,7 +46,7 @@ export const forwardSignal = createRule<Messages, Options>({
           context,
           (candidate) => !isAbortedLater(node, candidate) && (candidate.isGiven || !isTimer(known)),
         );
-        if (at === undefined || getsIt(node, at)) return;
+        if (at === undefined || getsIt(node, at, context)) return;
         const api = known ?? typedApi(node, context);
         if (api === undefined || isIgnored(api, ignored)) return;
         if (isDeliberate(node, api, context) || (isVoid(node) && at.isGiven)) return;

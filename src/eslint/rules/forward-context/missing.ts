@@ -4,8 +4,7 @@ import { CONTEXT_FIRST } from "../../api.ts";
 import { holdsContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { hasTwinMethod, isWrapped } from "../../drivers.ts";
-import { apiName, isReassigned, propertyName, referenceOf, variableOf } from "../../references.ts";
-import { isFunction } from "../../runs-within.ts";
+import { apiName, functionOf, propertyName, referenceOf, variableOf } from "../../references.ts";
 import { typesOf } from "../../types.ts";
 
 /** Whether a call lacks the context that its function takes first. */
@@ -58,12 +57,8 @@ function isDriverMethod(callee: TSESTree.MemberExpression, context: RuleContext)
 
 /** A function of the same file whose first parameter is a context that it needs. */
 function isContextFunction(variable: TSESLint.Scope.Variable, context: RuleContext): boolean {
-  const [definition] = variable.defs;
-  if (variable.defs.length !== 1 || definition === undefined || isReassigned(variable))
-    return false;
-  const { node } = definition;
-  const fn = node.type === "VariableDeclarator" ? node.init : node;
-  if (fn === null || !isFunction(fn)) return false;
+  const fn = functionOf(variable);
+  if (fn === undefined) return false;
   const [first] = fn.params;
   if (first?.type !== "Identifier" || first.optional) return false;
   const parameter = context.sourceCode

@@ -3,9 +3,21 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { holdsContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { isWrapped } from "../../drivers.ts";
-import { apiName, calledApi, isGlobal, propertyName, variableOf } from "../../references.ts";
-import { functionAround, isFunction, type FunctionNode } from "../../runs-within.ts";
-import { contains } from "../../source-tree.ts";
+import {
+  apiName,
+  calledApi,
+  functionOf,
+  isGlobal,
+  propertyName,
+  variableOf,
+} from "../../references.ts";
+import {
+  ancestorsOf,
+  contains,
+  functionAround,
+  isFunction,
+  type FunctionNode,
+} from "../../source-tree.ts";
 import { typesOf } from "../../types.ts";
 
 type Variable = TSESLint.Scope.Variable;
@@ -69,14 +81,14 @@ function isEndedFinally(variable: Variable, node: TSESTree.Node, fn: FunctionNod
     const member = identifier.parent;
     if (member.type !== "MemberExpression" || member.parent.type !== "CallExpression") return false;
     if (member.parent.callee !== member || propertyName(member) !== "cancel") return false;
-    for (
-      let at: TSESTree.Node | undefined = node.parent;
-      at !== undefined && at !== fn;
-      at = at.parent
-    )
-      if (at.type === "TryStatement" && at.finalizer !== null && contains(at.finalizer, identifier))
-        return !contains(at.finalizer, node) && functionAround(identifier) === fn;
-    return false;
+    if (functionAround(identifier) !== fn) return false;
+    return ancestorsOf(node).some(
+      (at) =>
+        at.type === "TryStatement" &&
+        at.finalizer !== null &&
+        contains(at.finalizer, identifier) &&
+        !contains(at.finalizer, node),
+    );
   });
 }
 
@@ -155,21 +167,15 @@ function isUsed(
   node: TSESTree.Expression,
   context: RuleContext,
 ): boolean {
-  for (let at = identifier; at !== node; at = at.parent!) {
-    if (at.type === "AwaitExpression" || isOutliving(at, context)) return false;
-    // `ctx.err()` and `ctx.value(key)` are read at once.
-    const { parent } = at;
-    if (at !== identifier || parent?.type !== "MemberExpression" || isFunctionBetween(at, node))
-      continue;
-    if (READ_AT_ONCE.has(propertyName(parent) ?? "")) return false;
-  }
-  return true;
-}
-
-function isFunctionBetween(inner: TSESTree.Node, outer: TSESTree.Node): boolean {
-  for (let at: TSESTree.Node | undefined = inner; at !== undefined && at !== outer; at = at.parent)
-    if (isFunction(at)) return true;
-  return false;
+  const around = ancestorsOf(identifier);
+  const within = around.slice(0, around.indexOf(node));
+  if (within.some((at) => isOutliving(at, context))) return false;
+  const isInFunction = within.some(isFunction);
+  if (isInFunction) return true;
+  if (within.some(({ type }) => type === "AwaitExpression")) return false;
+  // `ctx.err()` and `ctx.value(key)` are read at once.
+  const [parent] = around;
+  return parent?.type !== "MemberExpression" || !READ_AT_ONCE.has(propertyName(parent) ?? "");
 }
 
 function isOutliving(node: TSESTree.Node, context: RuleContext): boolean {
@@ -185,12 +191,7 @@ function isAsyncCall(node: TSESTree.Node, context: RuleContext): boolean {
   const api = apiName(callee, context);
   if (api !== undefined) return ASYNC.has(api);
   if (isGlobal(callee, "fetch", context)) return true;
-  if (callee.type === "Identifier") {
-    const [definition] = variableOf(callee, context.sourceCode)?.defs ?? [];
-    const declared =
-      definition?.node.type === "VariableDeclarator" ? definition.node.init : definition?.node;
-    return declared !== undefined && declared !== null && isFunction(declared) && declared.async;
-  }
+  if (callee.type === "Identifier") return calledFunction(callee, context)?.async ?? false;
   if (callee.type !== "MemberExpression") return false;
   if (isGlobal(callee.object, "Promise", context)) return true;
   const method = propertyName(callee);
@@ -210,7 +211,14 @@ function mayBeAsync(node: TSESTree.Expression, context: RuleContext): boolean {
   const first = callee.type === "MemberExpression" ? callee.object : callee;
   if (SYNC.some((name) => isGlobal(first, name, context))) return false;
   if (callee.type !== "Identifier") return true;
-  const [definition] = variableOf(callee, context.sourceCode)?.defs ?? [];
   // A function of the file that is not async may return a promise, but most do not.
-  return definition === undefined || !isFunction(definition.node as TSESTree.Node);
+  return calledFunction(callee, context) === undefined;
+}
+
+function calledFunction(
+  callee: TSESTree.Identifier,
+  context: RuleContext,
+): FunctionNode | undefined {
+  const variable = variableOf(callee, context.sourceCode);
+  return variable && functionOf(variable);
 }

@@ -4,7 +4,7 @@ import { ROOTS } from "../../api.ts";
 import { contextAtHand, type AtHand } from "../../at-hand.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { calledApi } from "../../references.ts";
-import { declarationOf, isCleanup, mentions } from "../../source-tree.ts";
+import { ancestorsOf, declarationOf, isCleanup, mentions } from "../../source-tree.ts";
 
 /** A root that is passed although a context is at hand. */
 export interface PassedRoot {
@@ -42,19 +42,30 @@ function isLinked(
   { variable }: AtHand,
   { sourceCode }: RuleContext,
 ): boolean {
-  if (mentions(call, variable)) return true;
+  if (isCallWith(call, variable) || callsAround(call).some((at) => isCallWith(at, variable)))
+    return true;
   if (call.parent.type === "AssignmentExpression" || call.parent.type === "PropertyDefinition")
     return call.parent.type !== "AssignmentExpression" || call.parent.left.type !== "Identifier";
   const own = declarationOf(call, sourceCode);
   return (
     own?.references.some(({ identifier }) => {
-      let at = identifier.parent as TSESTree.Node | undefined;
-      for (; at !== undefined && at !== own.scope.block; at = at.parent) {
-        const isCall = at.type === "CallExpression" || at.type === "NewExpression";
-        if (isCall && mentions(at, variable)) return true;
-      }
-      return false;
+      const around = ancestorsOf(identifier);
+      const within = around.slice(0, around.indexOf(own.scope.block));
+      return within.some((at) => isCallWith(at, variable));
     }) ?? false
+  );
+}
+
+/** Returns the calls that get the result of a call, such as `f` and `g` of `f(g(call))`. */
+function callsAround(call: TSESTree.Node): TSESTree.Node[] {
+  const around = ancestorsOf(call);
+  const end = around.findIndex(({ type }) => /Statement|Declaration|Function/.test(type));
+  return around.slice(0, end);
+}
+
+function isCallWith(node: TSESTree.Node, variable: AtHand["variable"]): boolean {
+  return (
+    (node.type === "CallExpression" || node.type === "NewExpression") && mentions(node, variable)
   );
 }
 

@@ -1,10 +1,10 @@
 /** When a call without a signal is what its author wants. */
 import type { TSESTree } from "@typescript-eslint/utils";
 import type { AtHand } from "../../at-hand.ts";
+import { isContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { calledApi, propertyName } from "../../references.ts";
-import { functionAround } from "../../runs-within.ts";
-import { contains, declarationOf, isCleanup } from "../../source-tree.ts";
+import { contains, declarationOf, functionAround, isCleanup } from "../../source-tree.ts";
 import type { Found } from "./find-api.ts";
 
 /** Events that arrive after the work has been stopped, so waiting for them proves that it has ended. */
@@ -55,11 +55,13 @@ function isHandedOver(call: TSESTree.CallExpression, context: RuleContext): bool
   );
 }
 
-/** Whether a call gets the context or the signal already, in whatever form. */
+/** Whether a call gets the signal already, or a context, in whatever form. */
 export function getsIt(
   call: TSESTree.CallExpression,
-  { variable }: Pick<AtHand, "variable">,
+  { variable }: AtHand,
+  context: RuleContext,
 ): boolean {
+  if (call.arguments.some((argument) => isContext(argument, context))) return true;
   return variable.references.some(({ identifier }) => {
     if (!call.arguments.some((argument) => contains(argument, identifier))) return false;
     const { parent } = identifier;
