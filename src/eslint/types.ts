@@ -12,8 +12,6 @@ const ALIAS = 2097152;
 
 /** `ts.SymbolFlags.Optional` */
 const OPTIONAL = 16777216;
-/** `ts.TypeFlags.Object` */
-const OBJECT = 524288;
 
 /** Where a call could pass a signal. */
 export interface SignalOption {
@@ -181,10 +179,20 @@ export class Types {
     const parts = type.isUnion() ? type.types : [type];
     return parts.every(
       (part) =>
-        (part.flags & OBJECT) !== 0 &&
         part.getProperty(name) === undefined &&
         part.getStringIndexType() === undefined &&
         part.getProperties().length > 0,
+    );
+  }
+
+  /** Whether an expression is a string or a `URL`, or either. */
+  isUrl(node: TSESTree.Node): boolean {
+    const type = this.typeAt(node);
+    return (type.isUnion() ? type.types : [type]).every(
+      (part) =>
+        part.isStringLiteral() ||
+        this.checker.typeToString(part) === "string" ||
+        part.getProperty("searchParams") !== undefined,
     );
   }
 

@@ -4,7 +4,12 @@ import { createRule, type RuleContext } from "../create-rule.ts";
 import { append } from "../edits.ts";
 import { typesOf } from "../types.ts";
 import { knownApi, typedApi, type Found } from "./forward-signal/find-api.ts";
-import { getsIt, isAbortedLater, isDeliberate } from "./forward-signal/is-deliberate.ts";
+import {
+  getsIt,
+  isDeliberate,
+  isForOthers,
+  isEndedByHand,
+} from "./forward-signal/is-deliberate.ts";
 import { placeForSignal, type Place } from "./forward-signal/options-of.ts";
 
 type Messages = "missing" | "pass";
@@ -44,12 +49,14 @@ export const forwardSignal = createRule<Messages, Options>({
         const at = anySignalAtHand(
           node,
           context,
-          (candidate) => !isAbortedLater(node, candidate) && (candidate.isGiven || !isTimer(known)),
+          (candidate) =>
+            !isForOthers(node, candidate, context) && (candidate.isGiven || !isTimer(known)),
         );
         if (at === undefined || getsIt(node, at, context)) return;
         const api = known ?? typedApi(node, context);
         if (api === undefined || isIgnored(api, ignored)) return;
-        if (isDeliberate(node, api, context) || (isVoid(node) && at.isGiven)) return;
+        if (isDeliberate(node, api, context) || isEndedByHand(api, at, context)) return;
+        if (isVoid(node) && at.isGiven) return;
         const place = placeForSignal(node, api, context);
         if (place !== undefined) report(node, api, at, place, context);
       },

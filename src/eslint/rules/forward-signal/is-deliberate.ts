@@ -4,7 +4,14 @@ import type { AtHand } from "../../at-hand.ts";
 import { isContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { calledApi, propertyName } from "../../references.ts";
-import { contains, declarationOf, functionAround, isCleanup } from "../../source-tree.ts";
+import {
+  ancestorsOf,
+  contains,
+  declarationOf,
+  functionAround,
+  isCleanup,
+} from "../../source-tree.ts";
+import { typesOf } from "../../types.ts";
 import type { Found } from "./find-api.ts";
 
 /** Events that arrive after the work has been stopped, so waiting for them proves that it has ended. */
@@ -22,7 +29,7 @@ export function isDeliberate(
   const [first, second] = call.arguments;
   if (name === "events.once" && second?.type === "Literal" && LAST_EVENTS.has(second.value))
     return true;
-  if (/fetch$/.test(name) && first !== undefined && isRequest(first)) return true;
+  if (/fetch$/.test(name) && first !== undefined && isRequest(first, context)) return true;
   return isHandedOver(call, context);
 }
 
@@ -35,7 +42,9 @@ function isKept(call: TSESTree.CallExpression): boolean {
 }
 
 /** A `Request` has a signal of its own. */
-function isRequest(node: TSESTree.Node): boolean {
+function isRequest(node: TSESTree.Node, { sourceCode }: RuleContext): boolean {
+  const types = typesOf(sourceCode);
+  if (types !== undefined && !types.isUnknown(node)) return !types.isUrl(node);
   if (node.type === "Identifier") return /^(?:input|req)$|request$/i.test(node.name);
   return (
     node.type === "NewExpression" &&
@@ -71,24 +80,59 @@ export function getsIt(
 }
 
 /**
- * Whether the function at hand made the signal itself and aborts it after the call, in a line of its
- * own. The call then only decides when, as `await setTimeout(10)` in a test does.
+ * Whether the function around made the signal itself, for something else:
+ *
+ * - It aborts the signal after the call, in a line of its own. The call then only decides when, as
+ *   `await setTimeout(10)` in a test does.
+ * - The signal was the limit of an earlier step: the function has cleared the timer that aborts, or has
+ *   left the `try` that used the signal.
  */
-export function isAbortedLater(
+export function isForOthers(
   call: TSESTree.CallExpression,
   { variable, isGiven }: Pick<AtHand, "isGiven" | "variable">,
+  { sourceCode }: RuleContext,
 ): boolean {
   if (isGiven) return false;
   const fn = functionAround(call);
+  const [name] = variable.identifiers;
+  const before = sourceCode.text.slice(name?.range[1] ?? 0, call.range[0]);
+  if (/\bclearTimeout\s*\(/.test(before)) return true;
   return variable.references.some(({ identifier }) => {
+    if (identifier.range[1] <= call.range[0])
+      return ancestorsOf(identifier).some(
+        (at) => at.type === "TryStatement" && at.range[1] <= call.range[0] && isIn(at, variable),
+      );
     const { parent } = identifier;
     return (
       parent.type === "MemberExpression" &&
       parent.parent.type === "CallExpression" &&
       /^(?:abort|cancel)$/.test(propertyName(parent) ?? "") &&
-      identifier.range[0] > call.range[1] &&
       functionAround(identifier) === fn &&
       !isCleanup(identifier)
     );
+  });
+}
+
+function isIn(node: TSESTree.Node, { scope }: AtHand["variable"]): boolean {
+  return contains(scope.block, node);
+}
+
+/** Functions whose work also ends by a method of what they return, such as `kill` or `destroy`. */
+const HANDLES = /^(?:child_process|https?|net)\./;
+
+/** Whether the function listens to the signal itself, and ends the work by hand. */
+export function isEndedByHand(
+  { name }: Found,
+  { variable }: AtHand,
+  context: RuleContext,
+): boolean {
+  if (!HANDLES.test(name)) return false;
+  return variable.references.some(({ identifier }) => {
+    const around = ancestorsOf(identifier);
+    return around.slice(0, 3).some((at) => {
+      if (at.type === "MemberExpression")
+        return /^(?:addEventListener|onabort)$/.test(propertyName(at) ?? "");
+      return at.type === "CallExpression" && calledApi(at, context) === "afterFunc";
+    });
   });
 }
