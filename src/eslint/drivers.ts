@@ -1,7 +1,7 @@
 /** Drivers and what `withContext(driver)` made of them, in one file. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "./create-rule.ts";
-import { isReassigned, referenceOf, variableOf } from "./references.ts";
+import { isReassigned, referenceOf, variableNamed } from "./references.ts";
 import { typesOf } from "./types.ts";
 
 type Variable = TSESLint.Scope.Variable;
@@ -50,7 +50,7 @@ export function wrappingModule(
 /** Returns what `const db = withContext(driver)` made of a driver, if the code at `node` can see `db`. */
 export function twinOf(
   driver: Variable,
-  node: TSESTree.Identifier,
+  node: TSESTree.Node,
   context: RuleContext,
 ): Wrapped | undefined {
   if (isReassigned(driver)) return undefined;
@@ -62,7 +62,7 @@ export function twinOf(
     const { parent } = call;
     if (parent.type !== "VariableDeclarator" || parent.id.type !== "Identifier") continue;
     const [variable] = context.sourceCode.getDeclaredVariables?.(parent) ?? [];
-    const visible = variableOf({ ...node, name: parent.id.name }, context.sourceCode);
+    const visible = variableNamed(parent.id.name, node, context.sourceCode);
     if (variable !== undefined && visible === variable && !isReassigned(variable))
       return { variable, module };
   }

@@ -215,9 +215,18 @@ export function variableOf(
   node: TSESTree.Identifier | TSESTree.JSXIdentifier,
   sourceCode: SourceCode,
 ): Variable | undefined {
+  return variableNamed(node.name, node, sourceCode);
+}
+
+/** Returns the variable that code at `node` would refer to by that name. */
+export function variableNamed(
+  name: string,
+  node: TSESTree.Node,
+  sourceCode: SourceCode,
+): Variable | undefined {
   let scope: TSESLint.Scope.Scope | null = sourceCode.getScope(node);
   while (scope !== null) {
-    const variable = scope.set.get(node.name);
+    const variable = scope.set.get(name);
     if (variable !== undefined) return variable;
     scope = scope.upper;
   }

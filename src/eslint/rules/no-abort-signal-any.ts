@@ -2,7 +2,7 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { contextAtHand, type AtHand } from "../at-hand.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { importedName } from "../edits.ts";
-import { isGlobal, propertyName, variableOf } from "../references.ts";
+import { isGlobal, propertyName, variableNamed } from "../references.ts";
 import { ancestorsOf, functionAround, isFunction } from "../source-tree.ts";
 
 type Messages = "any" | "derive" | "timeout";
@@ -130,8 +130,7 @@ function freeName(
   node: TSESTree.Node,
   sourceCode: Readonly<TSESLint.SourceCode>,
 ): string {
-  const isTaken = (name: string): boolean =>
-    variableOf({ ...(node as TSESTree.Identifier), name }, sourceCode) !== undefined;
+  const isTaken = (name: string): boolean => variableNamed(name, node, sourceCode) !== undefined;
   let name = base;
   for (let i = 2; isTaken(name); i++) name = `${base}${i}`;
   return name;

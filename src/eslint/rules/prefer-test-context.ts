@@ -2,7 +2,7 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { ROOTS } from "../api.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { importedName } from "../edits.ts";
-import { calledApi, propertyName, referenceOf, variableOf } from "../references.ts";
+import { calledApi, propertyName, referenceOf, variableNamed } from "../references.ts";
 import { runsWithin } from "../runs-within.ts";
 import { functionAround, type FunctionNode } from "../source-tree.ts";
 
@@ -95,7 +95,7 @@ function suggestion(
   const [first] = test.params;
   if (first !== undefined && first.type !== "Identifier") return undefined;
   const name = first?.name ?? "t";
-  const visible = variableOf({ ...(node as unknown as TSESTree.Identifier), name }, sourceCode);
+  const visible = variableNamed(name, node, sourceCode);
   const isSame = visible?.identifiers[0] === first;
   if (first === undefined ? visible !== undefined : !isSame) return undefined;
   const imported = importedName("eightysix/testing", "testContext", context);
