@@ -7,6 +7,7 @@ import {
   calledApi,
   importsEightysix,
   importsFrom,
+  isOurs,
   isReassigned,
   keyName,
   propertyName,
@@ -63,11 +64,10 @@ function originOfVariable(
   if (definition === undefined) return undefined;
   const { node, name } = definition;
   const annotation = name.type === "Identifier" ? name.typeAnnotation?.typeAnnotation : undefined;
-  if (annotation?.type === "TSTypeReference" && annotation.typeName.type === "Identifier") {
-    const type = referenceOf(annotation.typeName, context.sourceCode);
-    if (type?.module.split("/")[0] !== "eightysix") return undefined;
-    if (type.name === "CancelableContext") return "cancelable";
-    return type.name === "Context" ? "context" : undefined;
+  if (annotation?.type === "TSTypeReference") {
+    const type = exportedType(annotation.typeName, context);
+    if (type === "CancelableContext") return "cancelable";
+    return type === "Context" ? "context" : undefined;
   }
   if (node.type === "VariableDeclarator") {
     if (node.id.type !== "Identifier" || node.init === null) return undefined;
@@ -78,6 +78,17 @@ function originOfVariable(
   return isGivenContext(node, name, context) || isNamedContext(name, context)
     ? "context"
     : undefined;
+}
+
+/** Returns the name of the type of eightysix that `Context`, or `e.Context`, is. */
+function exportedType(name: TSESTree.EntityName, context: RuleContext): string | undefined {
+  const isQualified = name.type === "TSQualifiedName";
+  const left = isQualified ? name.left : name;
+  if (left.type !== "Identifier") return undefined;
+  const reference = referenceOf(left, context.sourceCode);
+  if (reference === undefined || !isOurs(reference.module, context.settings)) return undefined;
+  if (!isQualified) return reference.name;
+  return reference.name === undefined ? name.right.name : undefined;
 }
 
 /** Frameworks whose own `ctx` is something else. */

@@ -107,7 +107,8 @@ function isGlobalIdentifier(node: TSESTree.Node, name: string, sourceCode: Sourc
   return (variableOf(node, sourceCode)?.defs.length ?? 0) === 0;
 }
 
-function isOurs(module: string, { eightysix }: Settings): boolean {
+/** Whether a module is an entry point of eightysix, or one that the settings name. */
+export function isOurs(module: string, { eightysix }: Settings): boolean {
   if (module === "eightysix" || module.startsWith("eightysix/")) return true;
   return (eightysix?.modules ?? []).some((own) => module === own || module.endsWith(`/${own}`));
 }
