@@ -9,9 +9,9 @@ export interface SignalApi {
   /**
    * What else may stand at that index: "array" if an array may come before the options, "url" if the
    * options may come first or second, "string" if an encoding may stand in their place. "last" means
-   * that the options follow any number of arguments.
+   * that the options follow any number of arguments, and "object" that other arguments look like them.
    */
-  shape?: "array" | "last" | "string" | "url";
+  shape?: "array" | "last" | "object" | "string" | "url";
   /** Whether the function takes its options only as an object that is there. */
   isRequired?: boolean;
 }
@@ -41,7 +41,7 @@ export const SIGNAL_APIS: Record<string, Record<string, SignalApi>> = {
   "fs/promises": { readFile: at(1, { shape: "string" }), writeFile: at(2, { shape: "string" }) },
   http: HTTP,
   https: HTTP,
-  net: named("connect createConnection", at(0, { isRequired: true })),
+  net: named("connect createConnection", at(0, { shape: "object" })),
   undici: named("fetch request stream", at(1)),
   "node-fetch": { default: at(1) },
   got: { ...GOT, got: at(1) },

@@ -209,6 +209,14 @@ testRule(forwardSignal, {
       code: `${context}declare function load(ctx: Context, options?: { signal?: AbortSignal }): Promise<void>; export async function f(ctx: Context) { await load(ctx); }`,
     },
     {
+      name: "a client that has the context",
+      code: `${context}declare function client(ctx: Context): { query(id: string, options?: { signal?: AbortSignal }): Promise<void> }; export async function f(ctx: Context) { await client(ctx).query("a"); const api = client(ctx); await api.query("b"); }`,
+    },
+    {
+      name: "a port and a host",
+      code: `import { connect } from "node:net"; export function f(signal: AbortSignal, to: { port: number }) { connect(80, "host"); return connect(to); }`,
+    },
+    {
       name: "an array of arguments, or options",
       code: `import { spawn } from "node:child_process"; export function f(signal: AbortSignal, more: any) { return spawn("tool", more); }`,
     },

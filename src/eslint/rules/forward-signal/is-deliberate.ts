@@ -3,7 +3,7 @@ import type { TSESTree } from "@typescript-eslint/utils";
 import type { AtHand } from "../../at-hand.ts";
 import { isContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
-import { calledApi, propertyName } from "../../references.ts";
+import { calledApi, propertyName, variableOf } from "../../references.ts";
 import {
   ancestorsOf,
   contains,
@@ -64,15 +64,29 @@ function isHandedOver(call: TSESTree.CallExpression, context: RuleContext): bool
   );
 }
 
-/** Whether a call gets the signal already, or a context, in whatever form. */
+/**
+ * Whether a call gets the signal already, or a context, in whatever form: as an argument, or as one of
+ * what it is called on, such as `client` of `const client = connect(ctx)`.
+ */
 export function getsIt(
   call: TSESTree.CallExpression,
   { variable }: AtHand,
   context: RuleContext,
 ): boolean {
   if (call.arguments.some((argument) => isContext(argument, context))) return true;
+  if (passes(call, variable)) return true;
+  let root: TSESTree.Node = call.callee;
+  while (root.type === "MemberExpression") root = root.object;
+  if (root.type !== "Identifier") return false;
+  const definition = variableOf(root, context.sourceCode)?.defs[0];
+  const init = definition?.node.type === "VariableDeclarator" ? definition.node.init : null;
+  return init !== null && passes(init, variable);
+}
+
+/** Whether the variable, or its signal, is passed on somewhere in an expression. */
+function passes(node: TSESTree.Node, variable: AtHand["variable"]): boolean {
   return variable.references.some(({ identifier }) => {
-    if (!call.arguments.some((argument) => contains(argument, identifier))) return false;
+    if (!contains(node, identifier)) return false;
     const { parent } = identifier;
     if (parent.type !== "MemberExpression" || parent.object !== identifier) return true;
     return propertyName(parent) === "signal";

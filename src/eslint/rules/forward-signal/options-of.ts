@@ -34,6 +34,7 @@ export function placeForSignal(
   const index = indexOf(values, api, context);
   if (index === undefined) return undefined;
   const options = values[index];
+  if (api.shape === "object" && options?.type !== "ObjectExpression") return undefined;
   if (options === undefined) {
     const fill = index - values.length;
     if (api.isRequired === true || (callback !== undefined && fill > 0)) return undefined;
