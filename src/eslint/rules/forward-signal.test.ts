@@ -131,6 +131,10 @@ testRule(forwardSignal, {
       code: `export async function f() { const controller = new AbortController(); const timer = setTimeout(() => controller.abort(), 100); await fetch("/a", { signal: controller.signal }); clearTimeout(timer); await fetch("/b"); }`,
     },
     {
+      name: "a step after one that has failed",
+      code: `export async function f() { const controller = new AbortController(); setTimeout(() => controller.abort(), 100); try { await fetch("/a", { signal: controller.signal }); } catch { return; } await fetch("/b"); }`,
+    },
+    {
       name: "an event that arrives after the stop",
       code: `import { once, type EventEmitter } from "node:events"; export async function f(child: EventEmitter, signal: AbortSignal) { await once(child, "exit"); }`,
     },

@@ -93,13 +93,15 @@ function passes(node: TSESTree.Node, variable: AtHand["variable"]): boolean {
   });
 }
 
+/** The end of an earlier step: its timer is cleared, or its failure is caught. */
+const END_OF_STEP = /\bclearTimeout\s*\(|\}\s*catch\b/;
+
 /**
  * Whether the function around made the signal itself, for something else:
  *
  * - It aborts the signal after the call, in a line of its own. The call then only decides when, as
  *   `await setTimeout(10)` in a test does.
- * - The signal was the limit of an earlier step: the function has cleared the timer that aborts, or has
- *   left the `try` that used the signal.
+ * - The signal was the limit of an earlier step, whose end lies between the signal and the call.
  */
 export function isForOthers(
   call: TSESTree.CallExpression,
@@ -107,28 +109,21 @@ export function isForOthers(
   { sourceCode }: RuleContext,
 ): boolean {
   if (isGiven) return false;
-  const fn = functionAround(call);
   const [name] = variable.identifiers;
-  const before = sourceCode.text.slice(name?.range[1] ?? 0, call.range[0]);
-  if (/\bclearTimeout\s*\(/.test(before)) return true;
+  if (name !== undefined && END_OF_STEP.test(sourceCode.text.slice(name.range[1], call.range[0])))
+    return true;
+  const fn = functionAround(call);
   return variable.references.some(({ identifier }) => {
-    if (identifier.range[1] <= call.range[0])
-      return ancestorsOf(identifier).some(
-        (at) => at.type === "TryStatement" && at.range[1] <= call.range[0] && isIn(at, variable),
-      );
     const { parent } = identifier;
     return (
       parent.type === "MemberExpression" &&
       parent.parent.type === "CallExpression" &&
       /^(?:abort|cancel)$/.test(propertyName(parent) ?? "") &&
+      identifier.range[0] > call.range[1] &&
       functionAround(identifier) === fn &&
       !isCleanup(identifier)
     );
   });
-}
-
-function isIn(node: TSESTree.Node, { scope }: AtHand["variable"]): boolean {
-  return contains(scope.block, node);
 }
 
 /** Functions whose work also ends by a method of what they return, such as `kill` or `destroy`. */
