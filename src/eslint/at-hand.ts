@@ -3,7 +3,7 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { contextText, isGiven } from "./at-hand/context-text.ts";
 import { signalText } from "./at-hand/signal-text.ts";
 import type { RuleContext } from "./create-rule.ts";
-import { runsWithin } from "./runs-within.ts";
+import { isTask, runsWithin } from "./runs-within.ts";
 import { contains, isFunction } from "./source-tree.ts";
 
 /** A context or a signal that code can use. */
@@ -11,13 +11,33 @@ export interface AtHand {
   /** The expression that gives it, such as `ctx`, `req.ctx` or `controller.signal`. */
   text: string;
   variable: TSESLint.Scope.Variable;
-  /** Whether it is the only one in the nearest scope that has one. */
+  /**
+   * Whether it is the only one in the nearest scope that has one. A task of `all` or `race` that does
+   * not take its own context could use that one, so the context of the function around is not the only
+   * one.
+   */
   isOnly: boolean;
   /**
    * Whether it comes from outside of the function: it is a parameter, a part of one, or derived from
    * one. A context that the function made of `background()` is not given, nor is its own controller.
    */
   isGiven: boolean;
+}
+
+type Texts = WeakMap<TSESLint.Scope.Variable, string | null>;
+const contextTexts: Texts = new WeakMap();
+const signalTexts: Texts = new WeakMap();
+
+/** Asks once for each variable, because many calls ask. */
+function once(
+  texts: Texts,
+  variable: TSESLint.Scope.Variable,
+  context: RuleContext,
+  textOf: (variable: TSESLint.Scope.Variable, context: RuleContext) => string | undefined,
+): string | undefined {
+  let text = texts.get(variable);
+  if (text === undefined) texts.set(variable, (text = textOf(variable, context) ?? null));
+  return text ?? undefined;
 }
 
 type TextOf = (variable: TSESLint.Scope.Variable) => string | undefined;
@@ -36,7 +56,12 @@ export function contextAtHand(
   context: RuleContext,
   accept?: Accept,
 ): AtHand | undefined {
-  return nearest(node, context, (variable) => contextText(variable, context), accept);
+  return nearest(
+    node,
+    context,
+    (variable) => once(contextTexts, variable, context, contextText),
+    accept,
+  );
 }
 
 /** Returns the signal that the code at `node` should use: a signal itself, or that of a controller. */
@@ -45,7 +70,12 @@ export function signalAtHand(
   context: RuleContext,
   accept?: Accept,
 ): AtHand | undefined {
-  return nearest(node, context, (variable) => signalText(variable, context), accept);
+  return nearest(
+    node,
+    context,
+    (variable) => once(signalTexts, variable, context, signalText),
+    accept,
+  );
 }
 
 /** Returns the nearest signal, where that of a context counts, too: `ctx.signal`. */
@@ -55,8 +85,8 @@ export function anySignalAtHand(
   accept?: Accept,
 ): AtHand | undefined {
   const textOf: TextOf = (variable) => {
-    const text = contextText(variable, context);
-    return text === undefined ? signalText(variable, context) : `${text}.signal`;
+    const text = once(contextTexts, variable, context, contextText);
+    return text === undefined ? once(signalTexts, variable, context, signalText) : `${text}.signal`;
   };
   return nearest(node, context, textOf, accept);
 }
@@ -68,6 +98,7 @@ function nearest(
   accept: Accept = () => true,
 ): AtHand | undefined {
   const shadowed = new Set<string>();
+  let isInTask = false;
   let scope: TSESLint.Scope.Scope | null = context.sourceCode.getScope(node);
   while (scope !== null && !isTop(scope)) {
     const found = scope.variables.flatMap((variable) => {
@@ -78,8 +109,9 @@ function nearest(
       return accept(candidate) ? [candidate] : [];
     });
     const last = found.findLast(({ isGiven }) => isGiven) ?? found.at(-1);
-    if (last !== undefined) return { ...last, isOnly: found.length === 1 };
+    if (last !== undefined) return { ...last, isOnly: found.length === 1 && !isInTask };
     if (isBarrier(scope, context)) return undefined;
+    isInTask ||= isFunction(scope.block) && isTask(scope.block, context);
     for (const name of scope.set.keys()) shadowed.add(name);
     scope = scope.upper;
   }

@@ -38,8 +38,22 @@ export function apiName(
   if (reference?.name !== undefined && isOurs(reference.module, context.settings))
     return reference.name;
   if (node.type !== "Identifier" && node.type !== "MemberExpression") return undefined;
-  const name = typesOf(sourceCode)?.exportName(node);
+  const types = typesOf(sourceCode);
+  if (types === undefined || !isImported(node, sourceCode)) return undefined;
+  const name = types.exportName(node);
   return name !== undefined && ALL_NAMES.has(name) ? name : undefined;
+}
+
+/** Whether an expression is an import of the file, or a member of one. Nothing else needs its types. */
+function isImported(node: TSESTree.Node, sourceCode: SourceCode): boolean {
+  if (node.type === "MemberExpression") return isImported(node.object, sourceCode);
+  if (node.type !== "Identifier") return false;
+  const [definition] = variableOf(node, sourceCode)?.defs ?? [];
+  if (definition?.type === "ImportBinding") return true;
+  const init = definition?.node.type === "VariableDeclarator" ? definition.node.init : null;
+  return init?.type === "Identifier" || init?.type === "MemberExpression"
+    ? isImported(init, sourceCode)
+    : false;
 }
 
 const ALL_NAMES: ReadonlySet<string> = new Set<string>(Object.values(API).flat());

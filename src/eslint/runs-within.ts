@@ -1,5 +1,6 @@
 /** Whether a function runs while the function around it runs. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
+import { GIVES_CONTEXT } from "./api.ts";
 import type { RuleContext } from "./create-rule.ts";
 import { apiName, isReassigned, propertyName } from "./references.ts";
 import { isFunction, type FunctionNode } from "./source-tree.ts";
@@ -48,6 +49,13 @@ export function runsWithin(
     return parent.callee.type === "Identifier" && parent.callee.name === "Promise";
   const call = parent.type === "ArrayExpression" ? parent.parent : parent;
   return call.type === "CallExpression" && isWaitedFor(call, context);
+}
+
+/** Whether a function is passed to one that gives it a context of its own, such as `all`. */
+export function isTask({ parent }: FunctionNode, context: RuleContext): boolean {
+  const call = parent.type === "ArrayExpression" ? parent.parent : parent;
+  const api = call.type === "CallExpression" ? apiName(call.callee, context) : undefined;
+  return api !== undefined && GIVES_CONTEXT.has(api);
 }
 
 /** Whether every use of the variable calls its function, while the function that declares it runs. */

@@ -443,6 +443,16 @@ testRule(forwardSignal, {
       `${context}export async function f(ctx: Context) { using life = withCancel(background()); await fetch("/", { signal: ctx.signal }); }`,
       { name: "the given context comes before one that the function made" },
     ),
+    mayBecome(
+      `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [() => fetch("/")]); }`,
+      `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [() => fetch("/", { signal: ctx.signal })]); }`,
+      { name: "a task that could take its own context" },
+    ),
+    becomes(
+      `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/")]); }`,
+      `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/", { signal: own.signal })]); }`,
+      { name: "the context of a task" },
+    ),
     becomes(
       `${context}export async function f(ctx: Context) { { using child = withTimeout(ctx, 100); await fetch("/"); } }`,
       `${context}export async function f(ctx: Context) { { using child = withTimeout(ctx, 100); await fetch("/", { signal: child.signal }); } }`,

@@ -2,6 +2,7 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { anySignalAtHand, type AtHand } from "../at-hand.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { append } from "../edits.ts";
+import { propertyName } from "../references.ts";
 import { typesOf } from "../types.ts";
 import { knownApi, typedApi, type Found } from "./forward-signal/find-api.ts";
 import {
@@ -45,7 +46,7 @@ export const forwardSignal = createRule<Messages, Options>({
     return {
       CallExpression(node) {
         const known = knownApi(node, context);
-        if (known === undefined && typesOf(context.sourceCode) === undefined) return;
+        if (known === undefined && !isWorthTypes(node, context)) return;
         const at = anySignalAtHand(
           node,
           context,
@@ -63,6 +64,20 @@ export const forwardSignal = createRule<Messages, Options>({
     };
   },
 });
+
+/**
+ * Whether the types of a call that is not known by name are worth the time: something could wait for
+ * what it returns.
+ */
+function isWorthTypes(
+  { parent }: TSESTree.CallExpression,
+  { sourceCode }: RuleContext<Messages, Options>,
+): boolean {
+  if (typesOf(sourceCode) === undefined) return false;
+  if (parent.type === "MemberExpression")
+    return /^(?:then|catch|finally)$/.test(propertyName(parent) ?? "");
+  return !/^(?:Binary|If|Expression|Logical|Template|While)/.test(parent.type);
+}
 
 function isTimer(api: Found | undefined): boolean {
   return api?.name.startsWith("timers/") ?? false;

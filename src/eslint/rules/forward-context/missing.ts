@@ -9,30 +9,31 @@ import { typesOf } from "../../types.ts";
 
 /** Whether a call lacks the context that its function takes first. */
 export function lacksContext(call: TSESTree.CallExpression, context: RuleContext): boolean {
-  return isNoContext(call, context) && takesContext(call.callee, context);
+  return (
+    mayLack(call) && takesContext(call.callee, context) && isNoContext(call.arguments[0], context)
+  );
+}
+
+/** Arguments that are no contexts, whatever their types are. */
+const NO_CONTEXTS: ReadonlySet<string> = new Set([
+  ...["ArrayExpression", "ArrowFunctionExpression", "BinaryExpression", "FunctionExpression"],
+  ...["Literal", "TaggedTemplateExpression", "TemplateLiteral"],
+]);
+
+/** Whether the first argument may be something else than a context. */
+function mayLack({ arguments: [first] }: TSESTree.CallExpression): boolean {
+  return (
+    first === undefined ||
+    NO_CONTEXTS.has(first.type) ||
+    first.type === "Identifier" ||
+    first.type === "MemberExpression"
+  );
 }
 
 /** Whether the first argument is certainly no context. */
-function isNoContext(
-  { arguments: [first] }: TSESTree.CallExpression,
-  context: RuleContext,
-): boolean {
-  switch (first?.type) {
-    case undefined:
-    case "ArrayExpression":
-    case "ArrowFunctionExpression":
-    case "BinaryExpression":
-    case "FunctionExpression":
-    case "Literal":
-    case "TaggedTemplateExpression":
-    case "TemplateLiteral":
-      return true;
-    case "Identifier":
-    case "MemberExpression":
-      return typesOf(context.sourceCode)?.isContext(first) === false;
-    default:
-      return false;
-  }
+function isNoContext(first: TSESTree.Node | undefined, { sourceCode }: RuleContext): boolean {
+  if (first === undefined || NO_CONTEXTS.has(first.type)) return true;
+  return typesOf(sourceCode)?.isContext(first) === false;
 }
 
 function takesContext(callee: TSESTree.Node, context: RuleContext): boolean {

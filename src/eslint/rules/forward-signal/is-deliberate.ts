@@ -73,8 +73,8 @@ export function getsIt(
   { variable }: AtHand,
   context: RuleContext,
 ): boolean {
-  if (call.arguments.some((argument) => isContext(argument, context))) return true;
   if (passes(call, variable)) return true;
+  if (call.arguments.some((argument) => isContext(argument, context))) return true;
   let root: TSESTree.Node = call.callee;
   while (root.type === "MemberExpression") root = root.object;
   if (root.type !== "Identifier") return false;
