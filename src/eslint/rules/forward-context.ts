@@ -4,7 +4,7 @@ import { createRule, type RuleContext } from "../create-rule.ts";
 import { hasTwinMethod, twinOf } from "../drivers.ts";
 import { awaitIt, insertFirstArgument } from "../edits.ts";
 import { propertyName, variableOf } from "../references.ts";
-import { isCleanup } from "../source-tree.ts";
+import { ancestorsOf, contains, isCleanup } from "../source-tree.ts";
 import { lacksContext } from "./forward-context/missing.ts";
 import { returnedPromise, type ReturnedPromise } from "./forward-context/returned.ts";
 import { passedRoot } from "./forward-context/roots.ts";
@@ -42,7 +42,10 @@ export const forwardContext = createRule<Messages>({
     return {
       CallExpression(node) {
         const passed = passedRoot(node, context);
-        if (passed !== undefined) return reportRoot(node, passed, context);
+        if (passed !== undefined) {
+          reportRoot(node, passed, context);
+          return;
+        }
         if (reportTwin(node, context) || !lacksContext(node, context) || isCleanup(node)) return;
         const ctx = contextAtHand(node, context);
         if (ctx !== undefined) reportMissing(node, ctx, context);
@@ -178,10 +181,10 @@ type Fn = ReturnedPromise["fn"];
 type Method = Fn & { parent: TSESTree.MethodDefinition | TSESTree.Property };
 
 function isCaught(node: TSESTree.Node, fn: Fn): boolean {
-  for (let at = node; at !== fn; at = at.parent!)
-    if (at.parent?.type === "TryStatement" && at.parent.block === at && at.parent.handler !== null)
-      return true;
-  return false;
+  const around = ancestorsOf(node);
+  return around
+    .slice(0, around.indexOf(fn))
+    .some((at) => at.type === "TryStatement" && at.handler !== null && contains(at.block, node));
 }
 
 /** Whether it is a method, whose `async` stands before its name. */

@@ -89,7 +89,10 @@ function derivation(
   );
   if (limits.length === 0) return { fn: "withSignal", args: others };
   // A limit and other signals take two contexts.
-  return others.length === 1 ? { fn: "withTimeout", args: limits[0]!.arguments } : undefined;
+  const [limit] = limits;
+  return limit !== undefined && others.length === 1
+    ? { fn: "withTimeout", args: limit.arguments }
+    : undefined;
 }
 
 /**

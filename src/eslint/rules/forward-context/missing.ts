@@ -52,8 +52,9 @@ function isDriverMethod(callee: TSESTree.MemberExpression, context: RuleContext)
   const method = propertyName(callee);
   if (method === undefined || callee.object.type !== "Identifier") return false;
   const variable = variableOf(callee.object, context.sourceCode);
-  const module = variable && isWrapped(variable, context);
-  return module !== undefined && hasTwinMethod({ variable: variable!, module }, method, context);
+  if (variable === undefined) return false;
+  const module = isWrapped(variable, context);
+  return module !== undefined && hasTwinMethod({ variable, module }, method, context);
 }
 
 /** A function of the same file whose first parameter is a context that it needs. */

@@ -151,7 +151,7 @@ function isEarly(
   const isPromise =
     typesOf(context.sourceCode)?.isThenable(node) ??
     (node.type === "Identifier"
-      ? users.indexOf(variableOf(node, context.sourceCode)!) > 0
+      ? users.slice(1).some((one) => one === variableOf(node, context.sourceCode))
       : isAsyncCall(node, context) || (fn.async && mayBeAsync(node, context)));
   if (!isPromise) return false;
   return users.some(({ references }) =>
