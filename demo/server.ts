@@ -47,7 +47,7 @@ export async function startServer(
   ended: AbortSignal,
 ): Promise<DemoServer> {
   const root = createRequire(import.meta.url).resolve("eightysix/package.json");
-  const page = await readFile(join(dirname(root), "demo/page.html"));
+  const page = await readFile(join(dirname(root), "demo/page.html"), { signal: ended });
   const tally = new Tally();
   let url = "";
 

@@ -11,6 +11,9 @@ import { background, sleep, withCancel, type Context } from "eightysix";
 
 const started: number[] = [];
 
+// A job that takes a context would get ctx, and stop at once.
+const job = (): Promise<void> => delay(50);
+
 async function worker(ctx: Context, id: number): Promise<void> {
   for (let jobs = 0; ; jobs++) {
     const err = ctx.err();
@@ -19,7 +22,7 @@ async function worker(ctx: Context, id: number): Promise<void> {
       return;
     }
     started.push(performance.now());
-    await delay(50); // a job that takes no context; one that does would get ctx, and stop at once
+    await job();
   }
 }
 

@@ -12,6 +12,9 @@ import { background, sleep, withCancel } from "eightysix";
 /** @type {number[]} */
 const started = [];
 
+// A job that takes a context would get ctx, and stop at once.
+const job = () => delay(50);
+
 /** @param {import("eightysix").Context} ctx @param {number} id */
 async function worker(ctx, id) {
   for (let jobs = 0; ; jobs++) {
@@ -21,7 +24,7 @@ async function worker(ctx, id) {
       return;
     }
     started.push(performance.now());
-    await delay(50); // a job that takes no context; one that does would get ctx, and stop at once
+    await job();
   }
 }
 

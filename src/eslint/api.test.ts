@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import ts from "typescript";
 import { fileURLToPath } from "node:url";
-import { API, CANCELABLE, GIVES_CONTEXT, PLAIN, ROOTS } from "./api.ts";
+import { API, CANCELABLE, CONTEXT_FIRST, GIVES_CONTEXT, PLAIN, ROOTS } from "./api.ts";
 
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const source = (module: string): string =>
@@ -91,4 +91,13 @@ test("the functions that pass a context to a function that they take are those o
     ),
   );
   expect(found).toEqual([...GIVES_CONTEXT].sort());
+});
+
+test("the functions that need a context first are among those of the table", () => {
+  const inTable = new Set<string>(modules.flatMap((module) => API[module]));
+  const found = named(({ parameters: [first] }) => {
+    const file = first?.valueDeclaration;
+    return file !== undefined && isContext(checker.getTypeOfSymbolAtLocation(first!, file));
+  });
+  expect(found.filter((name) => inTable.has(name))).toEqual([...CONTEXT_FIRST].sort());
 });

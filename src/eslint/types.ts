@@ -10,6 +10,17 @@ const ANY_OR_UNKNOWN = 1 | 2;
 /** `ts.SymbolFlags.Alias` */
 const ALIAS = 2097152;
 
+/** `ts.SymbolFlags.Optional` */
+const OPTIONAL = 16777216;
+
+/** Where a call could pass a signal. */
+export interface SignalOption {
+  /** The index of the parameter. */
+  index: number;
+  /** The property of that parameter. */
+  option: "abortSignal" | "signal";
+}
+
 const CONTEXT_MEMBERS = ["deadline", "err", "signal", "value"];
 const SIGNAL_MEMBERS = ["aborted", "reason", "throwIfAborted", "addEventListener"];
 
@@ -86,6 +97,49 @@ export class Types {
     return hasMembers(this.typeAt(node), members);
   }
 
+  /** Whether the compiler does not know what an expression is. */
+  isUnknown(node: TSESTree.Node): boolean {
+    return (this.typeAt(node).flags & ANY_OR_UNKNOWN) !== 0;
+  }
+
+  /** Whether an expression may be `null` or `undefined`. */
+  isOptional(node: TSESTree.Node): boolean {
+    const type = this.checker.getTypeAtLocation(this.nodeOf(node));
+    return this.checker.getNonNullableType(type) !== type;
+  }
+
+  /** Whether an expression is an `AbortController`. */
+  isController(node: TSESTree.Node): boolean {
+    return this.#has(node, ["abort", "signal"]) === true && this.isSignalHolder(node);
+  }
+
+  /** Whether an expression has a property `signal` that is an `AbortSignal`. */
+  isSignalHolder(node: TSESTree.Node): boolean {
+    const type = this.#propertyAt(node, ["signal"]);
+    return type !== undefined && this.isSignalType(type) === true;
+  }
+
+  /** Whether an expression has a context, and not an optional one, at that path of properties. */
+  hasContextAt(node: TSESTree.Node, path: readonly string[]): boolean {
+    const type = this.#propertyAt(node, path);
+    return type !== undefined && hasMembers(type, CONTEXT_MEMBERS) === true;
+  }
+
+  /** Returns the type of a property of a property. */
+  #propertyAt(node: TSESTree.Node, path: readonly string[]): ts.Type | undefined {
+    let type: ts.Type | undefined = this.typeAt(node);
+    for (const name of path) {
+      const property: ts.Symbol | undefined = type?.getProperty(name);
+      type = property && this.checker.getTypeOfSymbolAtLocation(property, this.nodeOf(node));
+    }
+    return type;
+  }
+
+  /** Whether a type is that of an `AbortSignal`. */
+  isSignalType(type: ts.Type): boolean | undefined {
+    return hasMembers(this.checker.getNonNullableType(type), SIGNAL_MEMBERS);
+  }
+
   /** Whether a type is that of a context. */
   isContextType(type: ts.Type): boolean | undefined {
     return hasMembers(this.checker.getNonNullableType(type), CONTEXT_MEMBERS);
@@ -94,6 +148,76 @@ export class Types {
   /** Whether a type is that of a context that can be canceled. */
   isCancelableType(type: ts.Type): boolean | undefined {
     return hasMembers(type, [...CONTEXT_MEMBERS, "cancel"]);
+  }
+
+  /**
+   * Whether a method of an expression takes a context as its first parameter, in some overload.
+   * `undefined` if the expression has no known type.
+   */
+  takesContextFirst(node: TSESTree.Node, method: string): boolean | undefined {
+    const at = this.nodeOf(node);
+    const type = this.typeAt(node);
+    if ((type.flags & ANY_OR_UNKNOWN) !== 0) return undefined;
+    const property = type.getProperty(method);
+    if (property === undefined) return false;
+    return this.checker
+      .getTypeOfSymbolAtLocation(property, at)
+      .getCallSignatures()
+      .some((signature) => {
+        const [first] = signature.getParameters();
+        if (first === undefined) return false;
+        return this.isContextType(this.checker.getTypeOfSymbolAtLocation(first, at)) === true;
+      });
+  }
+
+  /**
+   * Returns where a call could pass a signal: the index of the parameter that has an optional property
+   * `signal` or `abortSignal`, if the function returns a promise or an asynchronous iterator.
+   */
+  signalOption(call: TSESTree.CallExpression): SignalOption | undefined {
+    const signature = this.signatureOf(call);
+    const at = this.nodeOf(call);
+    if (signature === undefined || !isAsync(signature.getReturnType())) return undefined;
+    const parameters = signature.getParameters();
+    for (const [index, parameter] of parameters.entries()) {
+      const type = this.checker.getTypeOfSymbolAtLocation(parameter, at);
+      for (const option of ["signal", "abortSignal"] as const) {
+        const property = this.checker.getNonNullableType(type).getProperty(option);
+        if (property === undefined || (property.flags & OPTIONAL) === 0) continue;
+        const inner = this.checker.getTypeOfSymbolAtLocation(property, at);
+        if (this.isSignalType(inner) === true) return { index, option };
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether an expression is certainly an object without that property. */
+  lacksProperty(node: TSESTree.Node, name: string): boolean {
+    const type = this.typeAt(node);
+    const parts = type.isUnion() ? type.types : [type];
+    return parts.every(
+      (part) =>
+        part.getProperty(name) === undefined &&
+        part.getStringIndexType() === undefined &&
+        part.getProperties().length > 0,
+    );
+  }
+
+  /** Whether an expression is a string or a `URL`, or either. */
+  isUrl(node: TSESTree.Node): boolean {
+    const type = this.typeAt(node);
+    return (type.isUnion() ? type.types : [type]).every(
+      (part) =>
+        part.isStringLiteral() ||
+        this.checker.typeToString(part) === "string" ||
+        part.getProperty("searchParams") !== undefined,
+    );
+  }
+
+  /** Whether an expression is an array or a tuple. */
+  isArray(node: TSESTree.Node): boolean {
+    const type = this.typeAt(node);
+    return this.checker.isArrayType(type) || this.checker.isTupleType(type);
   }
 
   /** Returns the signature that a call uses. */
@@ -172,6 +296,11 @@ function hasMembers(type: ts.Type, members: readonly string[]): boolean | undefi
 /** Whether a file declares the type of contexts. */
 function isContextModule(file: string): boolean {
   return /\/core\/context\.(?:d\.)?ts$/.test(file) && isOurs(file);
+}
+
+function isAsync(type: ts.Type): boolean {
+  if (type.getProperty("then") !== undefined) return true;
+  return type.getProperties().some(({ name }) => name.startsWith("__@asyncIterator"));
 }
 
 /** Whether a file belongs to the package eightysix, wherever it is installed or linked. */

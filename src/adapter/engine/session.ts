@@ -114,6 +114,7 @@ export abstract class EngineSession<C, O = never> implements Session<O> {
         throwIfDone(ctx);
         await this.checkCommit();
         throwIfDone(ctx);
+        // eslint-disable-next-line eightysix/forward-context -- a COMMIT must not be interrupted
         await this.execute(background(), "COMMIT");
         this.isInTransaction = false;
       },
