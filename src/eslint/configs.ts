@@ -1,13 +1,17 @@
 /** The configurations of the plugin. */
-import type { TSESLint } from "@typescript-eslint/utils";
 import type { ConfigName, Docs } from "./create-rule.ts";
 import { loadParser } from "./parser.ts";
-import type { ConfigLike, Configs, Plugin } from "./plugin.ts";
+import type { ConfigLike, Configs, Plugin, RuleEntry } from "./plugin.ts";
 
 const JAVASCRIPT = ["**/*.js", "**/*.mjs", "**/*.cjs", "**/*.jsx"];
 const TYPESCRIPT = ["**/*.ts", "**/*.mts", "**/*.cts", "**/*.tsx"];
 
-type Rules = Record<string, { meta: TSESLint.RuleMetaData<string, Docs> }>;
+type Rules = Record<string, { meta: { docs?: Docs } }>;
+
+/** Returns what a configuration says of a rule. In `strict`, a rule may have other options. */
+function entry(config: string, docs: Docs | undefined): RuleEntry {
+  return config === "strict" && docs?.strict !== undefined ? ["error", docs.strict] : "error";
+}
 
 /**
  * Returns the configurations. Each is made when it is read, because a program that lints JavaScript
@@ -24,7 +28,9 @@ export function configsOf(plugin: Plugin, rules: Rules): Configs {
       files: parser === undefined ? JAVASCRIPT : [...JAVASCRIPT, ...TYPESCRIPT],
       plugins: { eightysix: plugin },
       ...(parser === undefined ? {} : { languageOptions: { parser } }),
-      rules: Object.fromEntries(chosen.map(([rule]) => [`eightysix/${rule}`, "error"] as const)),
+      rules: Object.fromEntries(
+        chosen.map(([rule, { meta }]) => [`eightysix/${rule}`, entry(name, meta.docs)] as const),
+      ),
     };
   };
   return {

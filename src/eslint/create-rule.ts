@@ -10,6 +10,8 @@ export interface Docs {
   description: string;
   /** The configurations that contain the rule. */
   configs: readonly ConfigName[];
+  /** The options that the rule has in `strict`. Elsewhere it has those of `defaultOptions`. */
+  strict?: object;
 }
 
 /** A rule of the plugin. */

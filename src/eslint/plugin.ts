@@ -8,13 +8,16 @@ export interface RuleLike {
   create(context: any): Record<string, any>;
 }
 
+/** What a configuration says of a rule: that it is on, and with which options. */
+export type RuleEntry = "error" | ["error", object];
+
 /** One element of a flat configuration. */
 export interface ConfigLike {
   name: string;
   files: string[];
   plugins: Record<string, object>;
   languageOptions?: { parser?: object; parserOptions?: Record<string, unknown> };
-  rules: Record<string, "error">;
+  rules: Record<string, RuleEntry>;
 }
 
 /** The configurations of the plugin. */
