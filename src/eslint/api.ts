@@ -85,3 +85,33 @@ export const GIVES_CONTEXT: ReadonlySet<string> = new Set<ApiName>([
   "shield",
   "within",
 ]);
+
+/** Functions whose first parameter is a context that they need. */
+export const CONTEXT_FIRST: ReadonlySet<string> = new Set<ApiName>([
+  "afterFunc",
+  "all",
+  "allSettled",
+  "any",
+  "checkpoint",
+  "detach",
+  "group",
+  "hedge",
+  "interval",
+  "map",
+  "merge",
+  "orDone",
+  "race",
+  "remaining",
+  "shield",
+  "sleep",
+  "stopped",
+  "throwIfDone",
+  "withCancel",
+  "withDeadline",
+  "within",
+  "withLedger",
+  "withoutCancel",
+  "withSignal",
+  "withTimeout",
+  "withValue",
+]);

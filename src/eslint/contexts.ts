@@ -6,7 +6,10 @@ import {
   apiName,
   calledApi,
   importsEightysix,
+  importsFrom,
+  isOurs,
   isReassigned,
+  keyName,
   propertyName,
   referenceOf,
   variableOf,
@@ -61,11 +64,10 @@ function originOfVariable(
   if (definition === undefined) return undefined;
   const { node, name } = definition;
   const annotation = name.type === "Identifier" ? name.typeAnnotation?.typeAnnotation : undefined;
-  if (annotation?.type === "TSTypeReference" && annotation.typeName.type === "Identifier") {
-    const type = referenceOf(annotation.typeName, context.sourceCode);
-    if (type?.module.split("/")[0] !== "eightysix") return undefined;
-    if (type.name === "CancelableContext") return "cancelable";
-    return type.name === "Context" ? "context" : undefined;
+  if (annotation?.type === "TSTypeReference") {
+    const type = exportedType(annotation.typeName, context);
+    if (type === "CancelableContext") return "cancelable";
+    return type === "Context" ? "context" : undefined;
   }
   if (node.type === "VariableDeclarator") {
     if (node.id.type !== "Identifier" || node.init === null) return undefined;
@@ -73,10 +75,45 @@ function originOfVariable(
     return origin === "cancelable" && isReassigned(variable) ? "context" : origin;
   }
   if (definition.type !== "Parameter" || annotation !== undefined) return undefined;
-  return isGivenContext(node, name, context) ||
-    (name.type === "Identifier" && name.name === "ctx" && importsEightysix(context))
+  return isGivenContext(node, name, context) || isNamedContext(name, context)
     ? "context"
     : undefined;
+}
+
+/** Returns the name of the type of eightysix that `Context`, or `e.Context`, is. */
+function exportedType(name: TSESTree.EntityName, context: RuleContext): string | undefined {
+  const isQualified = name.type === "TSQualifiedName";
+  const left = isQualified ? name.left : name;
+  if (left.type !== "Identifier") return undefined;
+  const reference = referenceOf(left, context.sourceCode);
+  if (reference === undefined || !isOurs(reference.module, context.settings)) return undefined;
+  if (!isQualified) return reference.name;
+  return reference.name === undefined ? name.right.name : undefined;
+}
+
+/** Frameworks whose own `ctx` is something else. */
+const OWN_CTX = /^(?:koa|@koa\/.*|koa-.*|eightysix\/koa|telegraf|grammy|@trpc\/server)$/;
+
+/** Properties of what tRPC passes to a procedure beside its own `ctx`. */
+const BESIDE_OWN_CTX: ReadonlySet<string> = new Set(["getRawInput", "input", "next", "rawInput"]);
+
+/** Whether a parameter is a context by its name, in a file whose frameworks call nothing else so. */
+function isNamedContext(name: TSESTree.Node, context: RuleContext): boolean {
+  if (name.type !== "Identifier" || name.name !== "ctx" || !importsEightysix(context)) return false;
+  if (name.parent.type !== "Property")
+    return !importsFrom(context, (module) => OWN_CTX.test(module));
+  // `{ ctx }` of a framework, but `{ ctx: { ctx } }` of tRPC.
+  const pattern = name.parent.parent;
+  if (pattern.parent.type === "Property") return true;
+  return (
+    !importsFrom(context, (module) => OWN_CTX.test(module)) &&
+    pattern.type === "ObjectPattern" &&
+    !pattern.properties.some(
+      (property) =>
+        property.type === "Property" &&
+        BESIDE_OWN_CTX.has(keyName(property.key, property.computed) ?? ""),
+    )
+  );
 }
 
 /** Whether `parameter` is the first of a function that is passed to `handler`, `shield` or the like. */

@@ -1,6 +1,7 @@
 /** Finds out which export of eightysix an expression names, through aliases, namespaces and `require`. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { API } from "./api.ts";
+import { isFunction, type FunctionNode } from "./source-tree.ts";
 import { typesOf } from "./types.ts";
 
 type SourceCode = Readonly<TSESLint.SourceCode>;
@@ -55,12 +56,59 @@ export function calledApi(
 export function importsEightysix(
   context: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
 ): boolean {
-  return context.sourceCode.ast.body.some(
-    (node) => node.type === "ImportDeclaration" && isOurs(node.source.value, context.settings),
-  );
+  return importsFrom(context, (module) => isOurs(module, context.settings));
 }
 
-function isOurs(module: string, { eightysix }: Settings): boolean {
+const imports = new WeakMap<SourceCode, string[]>();
+
+/** Whether the file imports or requires a module that `isWanted` accepts. */
+export function importsFrom(
+  { sourceCode }: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+  isWanted: (module: string) => boolean,
+): boolean {
+  let modules = imports.get(sourceCode);
+  if (modules === undefined) imports.set(sourceCode, (modules = modulesOf(sourceCode)));
+  return modules.some(isWanted);
+}
+
+function modulesOf({ ast }: SourceCode): string[] {
+  return ast.body.flatMap((node) => {
+    if (node.type === "ImportDeclaration") return [node.source.value];
+    if (node.type !== "VariableDeclaration") return [];
+    return node.declarations.flatMap(({ init }) => {
+      const isRequire =
+        init?.type === "CallExpression" &&
+        init.callee.type === "Identifier" &&
+        init.callee.name === "require";
+      const module = isRequire ? ofModule(init.arguments[0])?.module : undefined;
+      return module === undefined ? [] : [module];
+    });
+  });
+}
+
+/** Whether `node` is the global of that name, such as `fetch`, or a property of `globalThis`. */
+export function isGlobal(
+  node: TSESTree.Node,
+  name: string,
+  { sourceCode }: Readonly<TSESLint.RuleContext<string, readonly unknown[]>>,
+): boolean {
+  if (node.type === "MemberExpression")
+    return (
+      propertyName(node) === name &&
+      ["globalThis", "window", "self"].some((object) =>
+        isGlobalIdentifier(node.object, object, sourceCode),
+      )
+    );
+  return isGlobalIdentifier(node, name, sourceCode);
+}
+
+function isGlobalIdentifier(node: TSESTree.Node, name: string, sourceCode: SourceCode): boolean {
+  if (node.type !== "Identifier" || node.name !== name) return false;
+  return (variableOf(node, sourceCode)?.defs.length ?? 0) === 0;
+}
+
+/** Whether a module is an entry point of eightysix, or one that the settings name. */
+export function isOurs(module: string, { eightysix }: Settings): boolean {
   if (module === "eightysix" || module.startsWith("eightysix/")) return true;
   return (eightysix?.modules ?? []).some((own) => module === own || module.endsWith(`/${own}`));
 }
@@ -168,13 +216,34 @@ export function variableOf(
   node: TSESTree.Identifier | TSESTree.JSXIdentifier,
   sourceCode: SourceCode,
 ): Variable | undefined {
+  return variableNamed(node.name, node, sourceCode);
+}
+
+/** Returns the variable that code at `node` would refer to by that name. */
+export function variableNamed(
+  name: string,
+  node: TSESTree.Node,
+  sourceCode: SourceCode,
+): Variable | undefined {
   let scope: TSESLint.Scope.Scope | null = sourceCode.getScope(node);
   while (scope !== null) {
-    const variable = scope.set.get(node.name);
+    const variable = scope.set.get(name);
     if (variable !== undefined) return variable;
     scope = scope.upper;
   }
   return undefined;
+}
+
+/** Returns the function that a variable is, if the file declares it once and for all. */
+export function functionOf(variable: Variable): FunctionNode | undefined {
+  const [definition] = variable.defs;
+  if (definition === undefined || variable.defs.length !== 1 || isReassigned(variable))
+    return undefined;
+  const { node, name } = definition;
+  if (node.type === "VariableDeclarator")
+    return node.id === name && node.init !== null && isFunction(node.init) ? node.init : undefined;
+  // The definition of a parameter has the node of its function.
+  return definition.type === "FunctionName" && isFunction(node) ? node : undefined;
 }
 
 /** Returns the name of the property that `a.b`, `a["b"]` and `a?.b` read. */
