@@ -21,7 +21,7 @@ const program = ts.createProgram(modules.map(source), { ...options, noEmit: true
 const checker = program.getTypeChecker();
 
 /** The exported functions of a module, by name. */
-function functionsOf(module: string): Map<string, ts.Signature[]> {
+function functionsOf(module: string): Map<string, readonly ts.Signature[]> {
   const file = program.getSourceFile(source(module));
   const symbol = file && checker.getSymbolAtLocation(file);
   if (file === undefined || symbol === undefined) throw new Error(`${module} is no module`);

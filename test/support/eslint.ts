@@ -32,7 +32,8 @@ interface Invalid extends Case {
     messageId: string;
     data?: Record<string, unknown>;
     line?: number;
-    suggestions?: { messageId: string; data?: Record<string, unknown>; output: string }[];
+    /** The suggestions, or their number if their output does not matter in this case. */
+    suggestions?: number | { messageId: string; data?: Record<string, unknown>; output: string }[];
   }[];
   output?: string | string[] | null;
 }
@@ -73,7 +74,7 @@ export function testRule(
         name,
         rule as EslintRule.RuleModule,
         {
-          valid: chosen(valid),
+          valid: chosen(valid) as unknown as RuleTester.ValidTestCase[],
           invalid: chosen(invalid) as unknown as RuleTester.InvalidTestCase[],
         },
       );
@@ -82,7 +83,9 @@ export function testRule(
   for (const { code, filename = "file.ts", output, errors } of invalid) {
     const made = [
       output,
-      ...errors.flatMap(({ suggestions = [] }) => suggestions.map((s) => s.output)),
+      ...errors.flatMap(({ suggestions = [] }) =>
+        typeof suggestions === "number" ? [] : suggestions.map((s) => s.output),
+      ),
     ]
       .flat()
       .filter((text) => typeof text === "string");
