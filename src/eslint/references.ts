@@ -37,7 +37,9 @@ export function apiName(
   const reference = referenceOf(node, sourceCode);
   if (reference?.name !== undefined && isOurs(reference.module, context.settings))
     return reference.name;
-  if (node.type !== "Identifier" && node.type !== "MemberExpression") return undefined;
+  // What is no import of the file is no export of a module, so the compiler need not be asked.
+  if (reference === undefined || (node.type !== "Identifier" && node.type !== "MemberExpression"))
+    return undefined;
   const name = typesOf(sourceCode)?.exportName(node);
   return name !== undefined && ALL_NAMES.has(name) ? name : undefined;
 }
@@ -134,11 +136,18 @@ function follow(node: TSESTree.Node, sourceCode: SourceCode, left: number): Refe
     case "ChainExpression":
     case "TSAsExpression":
     case "TSNonNullExpression":
+    case "TSSatisfiesExpression":
+    case "TSTypeAssertion":
       return follow(
         node.type === "AwaitExpression" ? node.argument : node.expression,
         sourceCode,
         left - 1,
       );
+    case "SequenceExpression": {
+      // `(0, e.todo)()`, as compilers write the call of an import
+      const last = node.expressions.at(-1);
+      return last && follow(last, sourceCode, left - 1);
+    }
     case "ImportExpression":
       return ofModule(node.source);
     case "CallExpression":
