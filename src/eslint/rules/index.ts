@@ -1,6 +1,8 @@
 /** All rules, by name. A rule begins here, with its file, its test and its page in docs/eslint. */
+import { noFloatingWork } from "./no-floating-work.ts";
 import { noTodo } from "./no-todo.ts";
 
 export const rules = {
+  "no-floating-work": noFloatingWork,
   "no-todo": noTodo,
 };
