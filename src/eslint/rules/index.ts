@@ -1,8 +1,10 @@
 /** All rules, by name. A rule begins here, with its file, its test and its page in docs/eslint. */
 import { noFloatingWork } from "./no-floating-work.ts";
+import { noSwallowedCancellation } from "./no-swallowed-cancellation.ts";
 import { noTodo } from "./no-todo.ts";
 
 export const rules = {
   "no-floating-work": noFloatingWork,
+  "no-swallowed-cancellation": noSwallowedCancellation,
   "no-todo": noTodo,
 };
