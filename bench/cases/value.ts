@@ -16,6 +16,7 @@ const Wanted = key<number>("wanted");
 
 function layers(depth: number, n: number): Context {
   let ctx = withValue(background(), Wanted, n);
+  // eslint-disable-next-line eightysix/typed-keys -- values that only stand in the way
   for (let i = 1; i < depth; i++) ctx = withValue(withCancel(ctx), key<number>(`other-${i}`), i);
   return ctx;
 }

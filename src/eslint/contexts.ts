@@ -15,6 +15,7 @@ import {
   variableOf,
 } from "./references.ts";
 import { typesOf } from "./types.ts";
+import { isCast } from "./walk.ts";
 
 /** Whether an expression is a context. */
 export function isContext(node: TSESTree.Node, context: RuleContext): boolean {
@@ -40,28 +41,35 @@ export function holdsContext(variable: TSESLint.Scope.Variable, context: RuleCon
 
 type Origin = "context" | "cancelable";
 
+/** How many steps of `const a = b` are followed. A broken program may have a circle of them. */
+const LONGEST_CHAIN = 8;
+
 /** Where a context comes from, as far as the source of the file tells. */
-function originOf(node: TSESTree.Node, context: RuleContext): Origin | undefined {
+function originOf(
+  node: TSESTree.Node,
+  context: RuleContext,
+  left = LONGEST_CHAIN,
+): Origin | undefined {
   const api = calledApi(node, context);
   if (api !== undefined && CANCELABLE.has(api)) return "cancelable";
   if (api !== undefined && PLAIN.has(api)) return "context";
-  if (node.type === "TSAsExpression" || node.type === "TSNonNullExpression")
-    return originOf(node.expression, context);
+  if (isCast(node)) return originOf(node.expression, context, left);
   if (node.type === "MemberExpression") {
     // Where frameworks keep the context of a request, and a group its own.
     return propertyName(node) === "ctx" && importsEightysix(context) ? "context" : undefined;
   }
   if (node.type !== "Identifier") return undefined;
   const variable = variableOf(node, context.sourceCode);
-  return variable && originOfVariable(variable, context);
+  return variable && originOfVariable(variable, context, left - 1);
 }
 
 function originOfVariable(
   variable: TSESLint.Scope.Variable,
   context: RuleContext,
+  left = LONGEST_CHAIN,
 ): Origin | undefined {
   const [definition] = variable.defs;
-  if (definition === undefined) return undefined;
+  if (definition === undefined || left === 0) return undefined;
   const { node, name } = definition;
   const annotation = name.type === "Identifier" ? name.typeAnnotation?.typeAnnotation : undefined;
   if (annotation?.type === "TSTypeReference") {
@@ -71,7 +79,7 @@ function originOfVariable(
   }
   if (node.type === "VariableDeclarator") {
     if (node.id.type !== "Identifier" || node.init === null) return undefined;
-    const origin = originOf(node.init, context);
+    const origin = originOf(node.init, context, left);
     return origin === "cancelable" && isReassigned(variable) ? "context" : origin;
   }
   if (definition.type !== "Parameter" || annotation !== undefined) return undefined;

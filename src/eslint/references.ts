@@ -37,23 +37,11 @@ export function apiName(
   const reference = referenceOf(node, sourceCode);
   if (reference?.name !== undefined && isOurs(reference.module, context.settings))
     return reference.name;
-  if (node.type !== "Identifier" && node.type !== "MemberExpression") return undefined;
-  const types = typesOf(sourceCode);
-  if (types === undefined || !isImported(node, sourceCode)) return undefined;
-  const name = types.exportName(node);
+  // What is no import of the file is no export of a module, so the compiler need not be asked.
+  if (reference === undefined || (node.type !== "Identifier" && node.type !== "MemberExpression"))
+    return undefined;
+  const name = typesOf(sourceCode)?.exportName(node);
   return name !== undefined && ALL_NAMES.has(name) ? name : undefined;
-}
-
-/** Whether an expression is an import of the file, or a member of one. Nothing else needs its types. */
-function isImported(node: TSESTree.Node, sourceCode: SourceCode): boolean {
-  if (node.type === "MemberExpression") return isImported(node.object, sourceCode);
-  if (node.type !== "Identifier") return false;
-  const [definition] = variableOf(node, sourceCode)?.defs ?? [];
-  if (definition?.type === "ImportBinding") return true;
-  const init = definition?.node.type === "VariableDeclarator" ? definition.node.init : null;
-  return init?.type === "Identifier" || init?.type === "MemberExpression"
-    ? isImported(init, sourceCode)
-    : false;
 }
 
 const ALL_NAMES: ReadonlySet<string> = new Set<string>(Object.values(API).flat());
@@ -148,11 +136,18 @@ function follow(node: TSESTree.Node, sourceCode: SourceCode, left: number): Refe
     case "ChainExpression":
     case "TSAsExpression":
     case "TSNonNullExpression":
+    case "TSSatisfiesExpression":
+    case "TSTypeAssertion":
       return follow(
         node.type === "AwaitExpression" ? node.argument : node.expression,
         sourceCode,
         left - 1,
       );
+    case "SequenceExpression": {
+      // `(0, e.todo)()`, as compilers write the call of an import
+      const last = node.expressions.at(-1);
+      return last && follow(last, sourceCode, left - 1);
+    }
     case "ImportExpression":
       return ofModule(node.source);
     case "CallExpression":

@@ -93,13 +93,49 @@ export class Types {
     return this.#has(node, ["then"]);
   }
 
+  /**
+   * Whether an expression is a promise. A thenable of another kind does not count, because a query builder
+   * may be lazy, and neither does `void | Promise<void>`.
+   */
+  isPromise(node: TSESTree.Node): boolean | undefined {
+    const type = this.checker.getTypeAtLocation(this.nodeOf(node));
+    if (this.isAnyOrUnknown(type)) return undefined;
+    const parts = (type.isUnion() ? type.types : [type]).filter(
+      (part) => !["null", "undefined"].includes(this.checker.typeToString(part)),
+    );
+    return parts.length > 0 && parts.every((part) => this.#isPromise(part));
+  }
+
+  #isPromise(type: ts.Type): boolean {
+    const found = this.checker.getApparentType(type);
+    if (found.isIntersection()) return found.types.some((part) => this.#isPromise(part));
+    const name = found.getSymbol()?.name;
+    if (name === "Promise" || name === "PromiseLike") return true;
+    const target = (found as ts.TypeReference).target as ts.Type | undefined;
+    const declared = target ?? found;
+    if (!declared.isClassOrInterface()) return false;
+    return this.checker.getBaseTypes(declared).some((base) => this.#isPromise(base));
+  }
+
   #has(node: TSESTree.Node, members: readonly string[]): boolean | undefined {
     return hasMembers(this.typeAt(node), members);
   }
 
   /** Whether the compiler does not know what an expression is. */
   isUnknown(node: TSESTree.Node): boolean {
-    return (this.typeAt(node).flags & ANY_OR_UNKNOWN) !== 0;
+    return this.isAnyOrUnknown(this.typeAt(node));
+  }
+
+  /** Returns the first type argument of the type of an expression: `T` of `Key<T>`. */
+  typeArgument(node: TSESTree.Node): ts.Type | undefined {
+    const type = this.typeAt(node);
+    const target = (type as ts.TypeReference).target as ts.Type | undefined;
+    return target && this.checker.getTypeArguments(type as ts.TypeReference)[0];
+  }
+
+  /** Whether nothing is known about a type. */
+  isAnyOrUnknown({ flags }: ts.Type): boolean {
+    return (flags & ANY_OR_UNKNOWN) !== 0;
   }
 
   /** Whether an expression may be `null` or `undefined`. */
@@ -230,15 +266,8 @@ export class Types {
     call: TSESTree.CallExpression | TSESTree.NewExpression,
     index: number,
   ): ts.Type | undefined {
-    const parameters = this.signatureOf(call)?.getParameters() ?? [];
-    const parameter = parameters[index] ?? parameters.at(-1);
-    if (parameter === undefined) return undefined;
-    const type = this.checker.getTypeOfSymbolAtLocation(parameter, this.nodeOf(call));
-    const declaration = parameter.valueDeclaration as ts.ParameterDeclaration | undefined;
-    if (declaration?.dotDotDotToken === undefined)
-      return parameters[index] && this.checker.getNonNullableType(type);
-    const element = type.getNumberIndexType();
-    return element && this.checker.getNonNullableType(element);
+    const found = this.#parameter(call, index);
+    return found && this.checker.getNonNullableType(found.type);
   }
 
   /**
@@ -267,6 +296,45 @@ export class Types {
         (part.isLiteral() || /^(?:true|false|null|undefined)$/.test(textAt(part))) &&
         covered.has(textAt(part)),
     );
+  }
+
+  /**
+   * Whether the parameter at `index` of what a call calls is a context that must be given. `undefined`
+   * if its type is not known.
+   */
+  requiresContext(
+    call: TSESTree.CallExpression | TSESTree.NewExpression,
+    index: number,
+  ): boolean | undefined {
+    const found = this.#parameter(call, index);
+    if (found === undefined) return undefined;
+    const isContext = this.isContextType(found.type);
+    if (isContext !== true) return isContext;
+    // Not any `T` that happens to be a context here, as in `new Map<Context, string>().get(…)`.
+    if (this.isContextType(found.declared) !== true) return false;
+    const isNullable = this.checker.getNonNullableType(found.type) !== found.type;
+    return !isNullable && !found.isOptional;
+  }
+
+  /** What is known about a parameter. An element of a rest parameter is a parameter, too. */
+  #parameter(
+    call: TSESTree.CallExpression | TSESTree.NewExpression,
+    index: number,
+  ): { type: ts.Type; declared: ts.Type; isOptional: boolean } | undefined {
+    const all = this.signatureOf(call)?.getParameters() ?? [];
+    const parameter = all[index] ?? all.at(-1);
+    if (parameter === undefined) return undefined;
+    const declaration = parameter.declarations?.[0] as ts.ParameterDeclaration | undefined;
+    const type = this.checker.getTypeOfSymbolAtLocation(parameter, this.nodeOf(call));
+    const declared = declaration ? this.checker.getTypeAtLocation(declaration) : type;
+    if (declaration?.dotDotDotToken !== undefined) {
+      const [element, ofAll] = [type.getNumberIndexType(), declared.getNumberIndexType()];
+      return element && { type: element, declared: ofAll ?? element, isOptional: false };
+    }
+    if (index >= all.length) return undefined;
+    const isOptional =
+      declaration?.questionToken !== undefined || declaration?.initializer !== undefined;
+    return { type, declared, isOptional };
   }
 
   /** Returns the name under which the package eightysix exports what an expression names. */

@@ -36,6 +36,7 @@ export function detach(ctx: Context, budgetMs: number, fn: (ctx: Context) => unk
   checkFunction(fn, "detach", "a function to run: (ctx) => …");
   const inner = withTimeout(withoutCancel(ctx), budgetMs);
   outlive(ctx, inner, "detach");
+  // eslint-disable-next-line eightysix/no-floating-work -- this is detach, which owns the work
   void run(ctx, inner, fn);
 }
 

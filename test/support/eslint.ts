@@ -32,8 +32,8 @@ interface Invalid extends Case {
     messageId: string;
     data?: Record<string, unknown>;
     line?: number;
-    /** The suggestions, or how many there are. */
-    suggestions?: { messageId: string; data?: Record<string, unknown>; output: string }[] | number;
+    /** The suggestions, or their number if their output does not matter in this case. */
+    suggestions?: number | { messageId: string; data?: Record<string, unknown>; output: string }[];
   }[];
   output?: string | string[] | null;
 }
@@ -83,8 +83,8 @@ export function testRule(
   for (const { code, filename = "file.ts", output, errors } of invalid) {
     const made = [
       output,
-      ...errors.flatMap(({ suggestions }) =>
-        Array.isArray(suggestions) ? suggestions.map((s) => s.output) : [],
+      ...errors.flatMap(({ suggestions = [] }) =>
+        typeof suggestions === "number" ? [] : suggestions.map((s) => s.output),
       ),
     ]
       .flat()
