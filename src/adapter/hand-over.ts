@@ -1,6 +1,6 @@
 /** How an adapter hands the promise of an operation to its caller. */
 import { isContextError, type Context } from "../index.ts";
-import { isFinished, withCallSite } from "../internal.ts";
+import { enterCall, isDevelopment, isFinished } from "../internal.ts";
 
 /** A method with a context first. */
 type Method = (ctx: Context, ...args: never[]) => unknown;
@@ -9,10 +9,13 @@ type Method = (ctx: Context, ...args: never[]) => unknown;
  * Returns `method`, for the program. If a promise that it returned rejects because its context has
  * ended as finished, that promise counts as handled: the program has forgotten an `await`, and such a
  * rejection would end the process. A caller that does await it gets the rejection as ever.
+ *
+ * `name` is that of the method, for the reports of development mode.
  */
-export function handOver<M extends Method>(method: M): M {
+export function handOver<M extends Method>(method: M, name = "a call"): M {
   const handed = (ctx: Context, ...args: never[]): unknown => {
-    const result = method(withCallSite(ctx), ...args);
+    const own = isDevelopment() ? enterCall(ctx, name, handed) : ctx;
+    const result = method(own, ...args);
     return result instanceof Promise ? handOverPromise(ctx, result) : result;
   };
   return handed as M;
@@ -22,7 +25,7 @@ export function handOver<M extends Method>(method: M): M {
 export function handOverAll<T extends object>(methods: T): T {
   const entries = Object.entries(methods).map(([name, member]: [string, unknown]) => [
     name,
-    typeof member === "function" ? handOver(member as Method) : member,
+    typeof member === "function" ? handOver(member as Method, name) : member,
   ]);
   return Object.fromEntries(entries) as T;
 }

@@ -41,6 +41,7 @@ export { EngineThreads, threadsFrom } from "./engine/threads.ts";
 
 // Methods for the program
 export { handOver, handOverAll } from "./hand-over.ts";
+export { reportDirectCalls } from "./direct-calls.ts";
 
 // Arguments and options
 export { needContext, needFunction, showCaller } from "./misuse.ts";

@@ -1,6 +1,6 @@
 /** A transaction that a single statement has left open on a pooled connection, such as BEGIN. */
 import type { Context } from "../index.ts";
-import { cleanUp, isDevelopment, warnOnce } from "../internal.ts";
+import { callerStack, cleanUp, framesOfProgram, isDevelopment, warnOnce } from "../internal.ts";
 import { callAdapter } from "./call-adapter.ts";
 import { STOP_TIMEOUT } from "./stoppable.ts";
 
@@ -20,7 +20,7 @@ export interface LeftoverTransaction {
  * committed. The rollback does not end with `ctx`. If it fails, or takes more than `stopTimeout`
  * milliseconds, the connection is destroyed.
  *
- * In development mode, it emits a process warning, once for each statement. Never rejects.
+ * In development mode, it emits a process warning, once for each call site. Never rejects.
  */
 export async function rollBackLeftover(
   ctx: Context,
@@ -28,10 +28,12 @@ export async function rollBackLeftover(
   stopTimeout = STOP_TIMEOUT,
 ): Promise<void> {
   if (isDevelopment()) {
+    const stack = callerStack(ctx);
     warnOnce(
       "EIGHTYSIX_TRANSACTION_LEFT_OPEN",
       "a single statement left a transaction open on a pooled connection, and the transaction was rolled back; use transaction(ctx, fn), or connection(ctx, fn) for statements of your own such as BEGIN",
-      leftover.what,
+      stack === undefined ? leftover.what : framesOfProgram(stack),
+      stack === undefined ? leftover.what : `${stack}\n${leftover.what}`,
     );
   }
   try {

@@ -3,7 +3,7 @@ import { checkContext } from "./check-context.ts";
 import { checkDuration, checkInstant, checkOptions } from "./check.ts";
 import type { CancelableContext, Context } from "./context.ts";
 import { scopeAfter, scopeUntil } from "./deadline.ts";
-import { trackDropped } from "./development.ts";
+import { trackDerived } from "./development.ts";
 import { scopeOf, valuesOf } from "./foreign.ts";
 import { DetachedContext, RootContext, ScopedContext, ValueContext } from "./handle.ts";
 import { join, scopeOfSignal, type AbortSignalLike } from "./join.ts";
@@ -41,7 +41,7 @@ export function todo(): Context {
 /** Returns a context for `scope` with the values of `parent`. */
 function scoped(parent: Context, scope: Scope): CancelableContext {
   const ctx = new ScopedContext(parent, scope, valuesOf(parent));
-  trackDropped(ctx, scope);
+  trackDerived(ctx, scope);
   return ctx;
 }
 

@@ -89,6 +89,23 @@ describe("development mode", () => {
     expect(dropped).toEqual([]);
   });
 
+  test("warns of a dropped context once for each call site, and calls onDropped for each", async () => {
+    const program = `
+      import { background, developmentMode, withCancel } from BUNDLE;
+      let dropped = 0;
+      if (process.env.COUNT) developmentMode(true, { onDropped: () => dropped++ });
+      for (let i = 0; i < 3; i++) withCancel(background()).signal;
+      withCancel(background()).signal;
+      for (let i = 0; i < 50; i++) { gc(); await new Promise((r) => setTimeout(r, 2)); }
+      if (process.env.COUNT) console.log(dropped);
+    `;
+    const flags = ["--expose-gc"];
+    const warned = await runProgram(program, { flags, env: { EIGHTYSIX_DEV: "1" } });
+    expect(warned.stderr.match(/EIGHTYSIX_DROPPED/g)).toHaveLength(2);
+    const counted = await runProgram(program, { flags, env: { COUNT: "1" } });
+    expect(counted).toMatchObject({ stdout: "4\n", stderr: "" });
+  });
+
   test("is turned on by EIGHTYSIX_DEV=1 and then emits a process warning", async () => {
     const program = `
       import { background, withCancel } from BUNDLE;

@@ -1,4 +1,7 @@
-/** Development mode: it finds contexts that were not canceled, and records which code canceled. */
+/**
+ * Development mode: its switch, the search for contexts that were dropped, and the stacks of errors.
+ * What it reports of work, calls and requests is in src/work, src/current and src/http.
+ */
 import { channel } from "./channels.ts";
 import { checkFunction, checkOptions } from "./check.ts";
 import { recordCancelers } from "./end.ts";
@@ -16,25 +19,34 @@ export interface DroppedContext {
 const dropped = channel("context.dropped");
 let registry: FinalizationRegistry<{ scope: Scope; at: Error }> | undefined;
 let report: (dropped: DroppedContext) => void = warnOfDropped;
+let derived: ((ctx: object) => void) | undefined;
+
+/** The call sites of the warnings so far. */
+const warned = new Set<string>();
 
 /**
  * Turns development mode on or off. It is off by default, and costs nothing while it is off. The
- * environment variable `EIGHTYSIX_DEV=1` turns it on from the start.
+ * environment variable `EIGHTYSIX_DEV=1` turns it on from the start. Call it before pools are passed to
+ * `withContext`, and before requests arrive.
  *
- * While it is on:
- * - The stack of a context error leads to the code that canceled.
- * - A context that was watched (its signal was read, or a callback waits for its end) and is
- *   garbage collected before it has ended is reported, with the stack of the code that created it.
- *   The report is published on the diagnostics channel `eightysix:context.dropped` and passed to
- *   `onDropped`, which emits a process warning by default. A context that was never watched leaves
- *   nothing behind, and is not reported.
- * - The warning of work that a finished request leaves behind shows the code that started the work.
- *   Without development mode, it shows what work it was.
- * - A single statement that leaves a transaction open on a pooled connection, such as
- *   `db.query(ctx, "BEGIN")`, causes a process warning. The transaction is rolled back with and
- *   without development mode.
- * - The warning about a request that uses the context of another, finished one shows where that
- *   context was taken.
+ * While it is on, the `stack` of a context error leads to the code that canceled, and these mistakes
+ * of a program are reported:
+ * - A context that was watched (its signal was read, or a callback waits for its end) is garbage
+ *   collected before it has ended. A context that was never watched leaves nothing behind, and is not
+ *   reported. Each report is passed to `onDropped`, which emits a process warning by default.
+ * - Under a current context, a call gets `background()` or the context of another request that has
+ *   finished, or `fetch` or a driver is called without a context.
+ * - Recorded work is still running when a scope ends as finished, for example that of `using`.
+ * - A request gets no response.
+ * - A single statement leaves a transaction open on a pooled connection, such as
+ *   `db.query(ctx, "BEGIN")`. The transaction is rolled back with and without development mode.
+ * - A task of `group` and its like fails after the first failure, whose error cannot carry it.
+ *
+ * Each report is a process warning, once for each call site, and a message on a channel of
+ * `node:diagnostics_channel`. docs/development.md lists the codes and the channels, what each one
+ * covers, and how to silence it. The warnings of work that a finished request leaves behind, and of
+ * a request that uses the context of a finished one, exist without development mode, too. With it,
+ * they show where the work was started and where the context was taken.
  *
  * @example
  * developmentMode(process.env.NODE_ENV !== "production");
@@ -52,9 +64,11 @@ export function developmentMode(
   else
     registry ??= new FinalizationRegistry(({ scope, at }) => {
       if (!isWatched(scope) || endOf(scope) !== undefined) return;
-      const message =
-        "a context was dropped without being canceled; use `using`, or cancel it in finally";
-      const found = { message, stack: userStack(at) ?? at.stack ?? "" };
+      const found = {
+        message:
+          "a context was dropped without being canceled; use `using`, or cancel it in finally",
+        stack: userStack(at) ?? at.stack ?? "",
+      };
       dropped.publish(found);
       report(found);
     });
@@ -65,12 +79,24 @@ export function isDevelopment(): boolean {
   return registry !== undefined;
 }
 
-/** Reports `ctx` if it is dropped. Does nothing unless development mode is on. */
-export function trackDropped(ctx: object, scope: Scope): void {
-  if (registry !== undefined) registry.register(ctx, { scope, at: recordStack() });
+/** Sets what development mode calls with each context that gets a scope of its own. */
+export function onDerive(fn: (ctx: object) => void): void {
+  derived = fn;
+}
+
+/**
+ * Reports `ctx` if it is dropped, and passes it to the function of `onDerive`. Does nothing unless
+ * development mode is on.
+ */
+export function trackDerived(ctx: object, scope: Scope): void {
+  if (!registry) return;
+  derived?.(ctx);
+  registry.register(ctx, { scope, at: recordStack() });
 }
 
 function warnOfDropped({ message, stack }: DroppedContext): void {
+  if (warned.has(stack)) return;
+  warned.add(stack);
   warn(message, { type: "ContextWarning", code: "EIGHTYSIX_DROPPED", detail: stack });
 }
 

@@ -43,8 +43,7 @@ export class End {
     this.at = at;
     this.#error = error;
     if (recordStacks && error === undefined) {
-      const { stack } = new Error("canceled here");
-      this.error.stack = (stack ?? "").replace("Error: canceled here", String(this.error));
+      this.error.stack = (new Error().stack ?? "").replace(/^Error:? ?/, String(this.error));
     }
   }
 

@@ -8,7 +8,7 @@ const MOST_FRAMES = 50;
 export function recordStack(): Error {
   const { stackTraceLimit } = limits;
   if (isLimitWritable) limits.stackTraceLimit = MOST_FRAMES;
-  const error = new Error("recorded here");
+  const error = new Error();
   if (isLimitWritable) limits.stackTraceLimit = stackTraceLimit;
   return error;
 }
@@ -26,9 +26,14 @@ export function userStack(error: Error): string | undefined {
  */
 let root: string | undefined;
 
+/** Returns the folder of this package, as stacks show it, or "" if it is part of a bundle. */
+export function packageRoot(): string {
+  return (root ??=
+    /([^\s(]*[\\/])core[\\/]user-stack\.[jt]s:\d/.exec(new Error().stack ?? "")?.[1] ?? "");
+}
+
 /** Returns whether a frame of a stack is in the program, and not in this package or in Node. */
 export function isUserFrame(frame: string): boolean {
-  root ??= /([^\s(]*[\\/])core[\\/]user-stack\.[jt]s:\d/.exec(new Error().stack ?? "")?.[1] ?? "";
-  const isOwn = root !== "" && frame.includes(root);
-  return !isOwn && !frame.includes("node:") && /:\d+:\d+\)?$/.test(frame);
+  const own = packageRoot() || "node:";
+  return !frame.includes(own) && !frame.includes("node:") && /:\d+:\d+\)?$/.test(frame);
 }

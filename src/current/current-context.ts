@@ -4,7 +4,8 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Context } from "../index.ts";
-import { checkContext, checkFunction } from "../internal.ts";
+import { checkContext, checkFunction, CURRENT, isDevelopment } from "../internal.ts";
+import { watchCalls } from "./development.ts";
 
 /** One call of `runWithContext`, linked to the call around it. */
 export interface Frame {
@@ -12,10 +13,8 @@ export interface Frame {
   readonly outer: Frame | undefined;
 }
 
-// On the global object, so that two copies of the package share the current context.
-const SHARED = Symbol.for("eightysix.current.1");
-const shared = globalThis as { [SHARED]?: AsyncLocalStorage<Frame | undefined> };
-const storage = (shared[SHARED] ??= new AsyncLocalStorage());
+const shared = globalThis as { [CURRENT]?: AsyncLocalStorage<Frame | undefined> };
+const storage = (shared[CURRENT] ??= new AsyncLocalStorage());
 
 /**
  * Returns the current context: the context of the innermost `runWithContext` around this call.
@@ -73,6 +72,7 @@ export function currentFrame(): Frame | undefined {
 
 /** Calls `fn` with `frame` as the current one. */
 export function runInFrame<T>(frame: Frame | undefined, fn: () => T): T {
+  if (isDevelopment()) watchCalls();
   return storage.run(frame, fn);
 }
 

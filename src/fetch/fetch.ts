@@ -92,7 +92,7 @@ export function wrapFetch<F extends AnyFetch = PlatformFetch>(
       ? await run(ctx, new Request(input as string, init), {}, settings, sendRequest)
       : await run(ctx, input, init ?? {}, settings, sendRequest);
   };
-  return handOver(send) as unknown as ContextFetch<F>;
+  return handOver(send, "fetch") as unknown as ContextFetch<F>;
 }
 
 /**

@@ -96,7 +96,8 @@ export function handler<
     const continuing = continueOnNode(req, tracked, options);
     const ctx = continuing?.ctx ?? own;
     const created = continuing?.created;
-    const settled = created && (() => created.responded());
+    const watch = tracked.responseWatch;
+    const settled = (created || watch) && (() => (created?.responded(), watch?.settled()));
     if (ctx.err() !== undefined) {
       settled?.();
       respondWithEnd(res, ctx);

@@ -3,7 +3,9 @@
  * they find or create its context, apply their own limits, and respond if the context ends first.
  */
 import type { Context } from "../index.ts";
+import { isDevelopment } from "../internal.ts";
 import { withLimits } from "./request/limits.ts";
+import { ResponseWatch } from "./request/missing-response.ts";
 import type { RequestContextOptions } from "./request/options.ts";
 import { track, type TrackedRequest } from "./request/tracked-request.ts";
 import { DoneResponse, hasResponded, type Send } from "./respond/done-response.ts";
@@ -27,9 +29,10 @@ export function trackWithLimits(
 ): LimitedRequest {
   const tracked = track(req, res, options);
   tracked.loggedResponse = res;
-  const { ctx } = tracked;
-  if (tracked.options === options) return { tracked, ctx };
-  return { tracked, ctx: withLimits(ctx, req, options) ?? ctx };
+  const own = tracked.options === options ? undefined : withLimits(tracked.ctx, req, options);
+  const ctx = own ?? tracked.ctx;
+  if (isDevelopment()) (tracked.responseWatch ??= new ResponseWatch(req, res)).add(ctx);
+  return { tracked, ctx };
 }
 
 /**

@@ -74,7 +74,7 @@ function contextClient(client: Client, runner: CommandRunner): object {
     if (name.endsWith("Stream")) {
       return (ctx: Context, ...args: unknown[]) => runner.stream(ctx, name, args);
     }
-    return handOver((ctx: Context, ...args: unknown[]) => runner.run(ctx, name, args));
+    return handOver((ctx: Context, ...args: unknown[]) => runner.run(ctx, name, args), name);
   };
   return new Proxy(members, {
     get: (_, name) => (typeof name === "string" ? (members[name] ??= create(name)) : undefined),

@@ -55,7 +55,7 @@ export function withContext(db: DatabaseLike): ContextDatabase {
   const shared = sharedDatabase(db);
   const methods = sessionMethods(sessionsOf(shared));
   return {
-    all: handOver((ctx, sql, ...params) => query(ctx, shared, sql, params)),
+    all: handOver((ctx, sql, ...params) => query(ctx, shared, sql, params), "all"),
     // `ContextDatabase` gives these methods their types.
     ...(methods as unknown as Omit<ContextDatabase, "all">),
   };

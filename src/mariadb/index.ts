@@ -5,6 +5,7 @@
  */
 import type { ContextDatabase, DriverLike } from "./types.ts";
 import { connectionMethods, poolMethods } from "../adapter/mysql/context-methods.ts";
+import { reportDirectCalls } from "../adapter/index.ts";
 import type { MysqlDriver } from "../adapter/mysql/driver.ts";
 import { mysqlSettings, type WithContextOptions } from "../adapter/mysql/options.ts";
 import { wrap, type DriverConnection } from "./driver.ts";
@@ -60,5 +61,6 @@ export function withContext<D extends DriverLike>(
   const methods = isConnection(driver)
     ? connectionMethods(mariadb, driver, driver.info, settings)
     : poolMethods(mariadb, poolOf(driver), driver, settings);
+  reportDirectCalls(driver, "mariadb", ["query", "execute", "batch", "getConnection"]);
   return methods as ContextDatabase<D>;
 }

@@ -92,7 +92,7 @@ function callMethod(
   method: string,
   position: number,
 ) {
-  return handOver(async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
+  const run = async (ctx: Context, ...args: unknown[]): Promise<unknown> => {
     const callOptions = checkCall(ctx, method, args[position]);
     let call: RunningCall | undefined;
     return runStoppable(ctx, {
@@ -113,7 +113,8 @@ function callMethod(
       destroy: () => call?.close(),
       release: (end) => call?.release(end),
     });
-  });
+  };
+  return handOver(run, method);
 }
 
 /** Returns a method that returns a cursor. `position` is that of its options. */

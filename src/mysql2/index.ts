@@ -5,6 +5,7 @@
  */
 import type { ContextDatabase, DriverLike } from "./types.ts";
 import { connectionMethods, poolMethods } from "../adapter/mysql/context-methods.ts";
+import { reportDirectCalls } from "../adapter/index.ts";
 import type { MysqlDriver } from "../adapter/mysql/driver.ts";
 import { mysqlSettings, type WithContextOptions } from "../adapter/mysql/options.ts";
 import { isCoreConnection, wrap, type CoreConnection } from "./driver.ts";
@@ -61,6 +62,10 @@ export function withContext<D extends DriverLike>(
 ): ContextDatabase<D> {
   const settings = mysqlSettings(options);
   const core = coreOf(driver);
+  // The driver itself publishes the calls of connections (see src/current/development.ts).
+  if (!isCoreConnection(core)) {
+    reportDirectCalls(driver, "mysql2", ["query", "execute", "getConnection"]);
+  }
   const methods = isCoreConnection(core)
     ? connectionMethods(mysql2, core, core, settings)
     : poolMethods(mysql2, poolOf(core), core, settings);

@@ -75,7 +75,7 @@ export function withContext<C extends ConnectionLike>(
       needContext(ctx, "request(ctx, subject, payload)");
       checkOptions(options, "request", ["headers", "margin", "minimum"]);
       return await sendRequest(ctx, shared, subject, payload, options);
-    }),
+    }, "request"),
     serve(ctx, subject, handler, options: ContextServeOptions = {}) {
       needContext(ctx, "serve(ctx, subject, handler)");
       needFunction(handler, "serve(ctx, subject, handler)");

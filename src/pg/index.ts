@@ -8,6 +8,7 @@ import type { Context } from "../index.ts";
 import {
   handOver,
   needContext,
+  reportDirectCalls,
   runStoppable,
   sessionMethods,
   type Settings,
@@ -17,6 +18,7 @@ import {
 import { ClientQuery } from "./client-query.ts";
 import { isPool } from "./driver.ts";
 import { needClient, needQuery } from "./misuse.ts";
+import { isContextPool } from "./orm/context-pool.ts";
 import { runPoolQuery } from "./pool-query.ts";
 import { sessionsOfClient, sessionsOfPool } from "./session.ts";
 import type { WithContextOptions } from "./settings.ts";
@@ -73,7 +75,11 @@ export function withContext<D extends PoolLike | ClientLike>(
   const sessions = isPool(driver)
     ? sessionsOfPool(driver, settings)
     : sessionsOfClient(driver, settings);
-  return { query: handOver(query), ...sessionMethods(sessions) } as unknown as ContextDatabase<D>;
+  if (!isContextPool(driver)) reportDirectCalls(driver, "pg", ["query", "connect"]);
+  return {
+    query: handOver(query, "query"),
+    ...sessionMethods(sessions),
+  } as unknown as ContextDatabase<D>;
 }
 
 function clientQueries(client: unknown, settings: Settings) {

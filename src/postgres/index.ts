@@ -53,7 +53,7 @@ export function withContext(sql: SqlLike, options: WithContextOptions = {}): Con
       needContext(ctx, "query(ctx, sql`…`)");
       needQuery(query, pool, "query");
       return await queryOnce(ctx, pool, query, settings);
-    }),
+    }, "query"),
     ...sessionMethods(sessionsOf(pool, settings)),
   };
   return database as unknown as ContextDatabase;

@@ -71,14 +71,14 @@ function contextMember(
         (client) => callOn(client, args) as unknown as AsyncIterator<unknown>,
       );
   }
-  return handOver((ctx: Context, ...args: unknown[]) =>
+  const run = (ctx: Context, ...args: unknown[]): Promise<unknown> =>
     runner.run(ctx, {
       method: name,
       what: name.toUpperCase(),
       isBlocking: isBlocking(name, () => args.some(hasBlockOption)),
       sendOn: (client) => callOn(client, args),
-    }),
-  );
+    });
+  return handOver(run, name);
 }
 
 /** BLOCK is in the last argument of xRead and xReadGroup. */

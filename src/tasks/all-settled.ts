@@ -1,7 +1,7 @@
-import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
 import { checkTasks, limitOf, type LimitOptions, type Task, type TaskResult } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The outcomes of a tuple or an array of tasks, in their order. */
 export type TaskSettledResults<T extends readonly Task<unknown>[]> = {
@@ -32,7 +32,7 @@ export async function allSettled<const T extends readonly Task<unknown>[]>(
   tasks: T,
   options?: LimitOptions,
 ): Promise<TaskSettledResults<T>> {
-  checkContext(ctx, "allSettled");
+  checkCall(ctx, "allSettled", allSettled);
   checkTasks(tasks, "allSettled");
   const limit = limitOf(options, "allSettled");
 

@@ -1,8 +1,8 @@
-import { checkContext } from "../core/check-context.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
 import { checkTasks, limitOf, type LimitOptions, type Task, type TaskResults } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /**
  * Runs the tasks at the same time, each under a child of `ctx`, and returns their results in order.
@@ -30,7 +30,7 @@ export async function all<const T extends readonly Task<unknown>[]>(
   tasks: T,
   options?: LimitOptions,
 ): Promise<TaskResults<T>> {
-  checkContext(ctx, "all");
+  checkCall(ctx, "all", all);
   checkTasks(tasks, "all");
   const limit = limitOf(options, "all");
   throwIfDone(ctx);

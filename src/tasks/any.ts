@@ -1,8 +1,8 @@
-import { checkContext } from "../core/check-context.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { contest, type Outcome } from "./contest.ts";
 import { checkTasks, type Task, type TaskResult } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /**
  * Runs the tasks at the same time, each under a child of `ctx`, and returns the result of the first
@@ -28,7 +28,7 @@ export async function any<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
 ): Promise<TaskResult<T[number]>> {
-  checkContext(ctx, "any");
+  checkCall(ctx, "any", any);
   checkTasks(tasks, "any");
   const { winner, outcomes } = await contest(ctx, tasks, isSuccess);
   if (winner !== undefined) return (winner as PromiseFulfilledResult<unknown>).value as never;

@@ -1,8 +1,8 @@
-import { checkContext } from "../core/check-context.ts";
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { dependOn, currentEndEpoch } from "../core/tree.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** How long a loop may hold the event loop, in milliseconds, before `checkpoint` makes it yield. */
 const SLICE = 10;
@@ -52,7 +52,7 @@ export function checkpoint(ctx: Context): Promise<void> | undefined {
 
 /** Checks the context and the clock, and decides when to do so again. */
 function look(ctx: Context): Promise<void> | undefined {
-  checkContext(ctx, "checkpoint");
+  checkCall(ctx, "checkpoint", checkpoint);
   const err = ctx.err();
   if (err !== undefined) throw err;
   const time = now();

@@ -269,9 +269,15 @@ describe("a later failure", () => {
       {
         name: "EightysixWarning",
         code: "EIGHTYSIX_SUPPRESSED",
-        detail: expect.stringMatching(/the later one[^]*user-code\.ts/) as unknown,
+        detail: expect.stringMatching(
+          /^ +at .*user-code\.ts[^]*The later failure: Error: the later one/,
+        ) as unknown,
       },
-      { detail: expect.stringMatching(/^another call\n.*\n.*user-code\.ts/) as unknown },
+      {
+        detail: expect.stringMatching(
+          /^ +at .*user-code\.ts[^]*The later failure: another call/,
+        ) as unknown,
+      },
     ]);
   });
 });

@@ -9,6 +9,7 @@ import { describe, isInstance, readProperty } from "../core/foreign-value.ts";
 import type { Scope } from "../core/tree.ts";
 import { recordStack, userStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
+import { framesOfProgram } from "../work/caller.ts";
 
 const unattached = channel("task.suppressed");
 
@@ -74,8 +75,8 @@ export class Failures {
       warnOnce(
         "EIGHTYSIX_SUPPRESSED",
         "a task failed after the first failure, whose error cannot carry the later one; subscribe to the channel eightysix:task.suppressed",
-        stack,
-        `${describe(suppressed)}\nThe call whose task failed:\n${stack}`,
+        framesOfProgram(stack),
+        `${stack}\nThe later failure: ${describe(suppressed)}`,
       );
     }
   }

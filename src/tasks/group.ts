@@ -1,9 +1,9 @@
-import { checkContext } from "../core/check-context.ts";
 import { checkFunction } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
 import { RunningTasks } from "./running-tasks.ts";
 import { limitOf, type LimitOptions, type Task } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** Starts the tasks of one call of `group`. Its functions need no `this`. */
 export interface Group {
@@ -60,7 +60,7 @@ export async function group<T>(
   body: (g: Group) => T | PromiseLike<T>,
   options?: LimitOptions,
 ): Promise<T> {
-  checkContext(ctx, "group");
+  checkCall(ctx, "group", group);
   checkFunction(body, "group", "a function that starts tasks: async (g) => …");
   const limit = limitOf(options, "group");
   throwIfDone(ctx);

@@ -1,4 +1,3 @@
-import { checkContext } from "../core/check-context.ts";
 import { checkCount, checkDuration, checkFunction, checkOptions } from "../core/check.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
@@ -6,6 +5,7 @@ import { show } from "../core/show.ts";
 import { Attempts } from "./attempts.ts";
 import { recentCallsOf } from "./recent-calls.ts";
 import type { Task } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The options of `hedge`. */
 export interface HedgeOptions {
@@ -58,7 +58,7 @@ export interface HedgeOptions {
  * const price = await hedge(ctx, (ctx) => fetchPrice(ctx, item), policy);
  */
 export async function hedge<T>(ctx: Context, task: Task<T>, options: HedgeOptions): Promise<T> {
-  checkContext(ctx, "hedge");
+  checkCall(ctx, "hedge", hedge);
   checkFunction(task, "hedge", "a function that starts an attempt: (ctx) => …");
   checkOptions(options, "hedge", ["after", "max", "extraShare"]);
   const { after, max, extraShare } = (options as Partial<HedgeOptions> | undefined) ?? {};

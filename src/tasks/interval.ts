@@ -1,9 +1,9 @@
-import { checkContext } from "../core/check-context.ts";
 import { throwIfDone } from "../core/context-state.ts";
 import { now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { sleepUntil } from "./sleep.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The shortest interval, in milliseconds. It keeps the index of a tick a safe integer. */
 const SHORTEST = 0.001;
@@ -28,7 +28,7 @@ const SHORTEST = 0.001;
  * for await (const tick of interval(ctx, 60_000)) await report(ctx, tick);
  */
 export function interval(ctx: Context, ms: number): AsyncIterableIterator<number> {
-  checkContext(ctx, "interval");
+  checkCall(ctx, "interval", interval);
   if (typeof ms !== "number")
     throw new TypeError(
       `interval takes a duration in milliseconds, got ${show(ms)}; pass a number`,

@@ -1,9 +1,9 @@
-import { checkContext } from "../core/check-context.ts";
 import { checkFunction, checkLimit, checkOptions } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { Mapping } from "./mapping.ts";
 import { isIterable, Source } from "./source.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The options of `map`. */
 export interface MapOptions {
@@ -52,7 +52,7 @@ export function map<T, R>(
   fn: (ctx: Context, item: T) => R | PromiseLike<R>,
   options: MapOptions,
 ): AsyncIterableIterator<R> {
-  checkContext(ctx, "map");
+  checkCall(ctx, "map", map);
   if (!isIterable(source)) {
     throw new TypeError(
       `map takes an iterable or an async iterable, got ${show(source)}; pass an array, a generator or a stream`,

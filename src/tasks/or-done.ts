@@ -1,9 +1,9 @@
 import { throwIfDone } from "../core/context-state.ts";
-import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { show } from "../core/show.ts";
 import { isThenable, Source } from "./source.ts";
 import { waitFor } from "./wait-for.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The kind of work in the ledger. */
 const KIND = "orDone";
@@ -29,7 +29,7 @@ export function orDone<T>(
   ctx: Context,
   source: PromiseLike<T> | AsyncIterable<T>,
 ): Promise<T> | AsyncIterableIterator<T> {
-  checkContext(ctx, "orDone");
+  checkCall(ctx, "orDone", orDone);
   if (isThenable<T>(source)) return waitFor(ctx, source, KIND);
   if (
     typeof (source as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] === "function"

@@ -1,7 +1,7 @@
-import { checkContext } from "../core/check-context.ts";
 import type { Context } from "../core/context.ts";
 import { contest, type Outcome } from "./contest.ts";
 import { checkTasks, type Task, type TaskResult } from "./task.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /**
  * Runs the tasks at the same time, each under a child of `ctx`, and settles as the first task that
@@ -27,7 +27,7 @@ export async function race<const T extends readonly Task<unknown>[]>(
   ctx: Context,
   tasks: T,
 ): Promise<TaskResult<T[number]>> {
-  checkContext(ctx, "race");
+  checkCall(ctx, "race", race);
   checkTasks(tasks, "race");
   if (tasks.length === 0)
     throw new RangeError("race got no tasks, and would never settle; pass at least one task");

@@ -1,5 +1,4 @@
 /** A limited number of tokens, which callers take in the order in which they asked. */
-import { checkContext } from "../core/check-context.ts";
 import { checkCount, checkFunction, checkLimit } from "../core/check.ts";
 import type { Context } from "../core/context.ts";
 import { throwIfDone } from "../core/context-state.ts";
@@ -8,6 +7,7 @@ import { DISPOSE } from "../core/handle.ts";
 import type { Task } from "./task.ts";
 import { Waiter, WaitQueue } from "./wait-queue.ts";
 import { runAndEnd } from "./within.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /** The tokens of a `Semaphore` that a caller holds until it releases them. */
 export interface Permit extends Disposable {
@@ -68,7 +68,8 @@ export class Semaphore {
    * await work(ctx);
    */
   async acquire(ctx: Context, weight = 1): Promise<Permit> {
-    checkContext(ctx, "Semaphore.acquire");
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- its frame is looked for
+    checkCall(ctx, "Semaphore.acquire", Semaphore.prototype.acquire);
     checkWeight(weight, "Semaphore.acquire");
     throwIfDone(ctx);
     const permit = this.#take(weight);
@@ -100,7 +101,8 @@ export class Semaphore {
    * Rejects as `acquire` does. If `ctx` ends before `fn` begins, `fn` never begins.
    */
   async use<T>(ctx: Context, fn: Task<T>, weight = 1): Promise<T> {
-    checkContext(ctx, "Semaphore.use");
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- its frame is looked for
+    checkCall(ctx, "Semaphore.use", Semaphore.prototype.use);
     checkFunction(fn, "Semaphore.use", "a function to run: (ctx) => …");
     checkWeight(weight, "Semaphore.use");
     const permit = await this.acquire(ctx, weight);

@@ -1,8 +1,8 @@
 import { afterFunc } from "../core/after-func.ts";
-import { checkContext } from "../core/check-context.ts";
 import { checkDuration } from "../core/check.ts";
 import { callAt, now } from "../core/clock.ts";
 import type { Context } from "../core/context.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /**
  * Resolves after `ms` milliseconds. If `ctx` ends first, it clears its timer and rejects with
@@ -15,7 +15,7 @@ import type { Context } from "../core/context.ts";
  * await sleep(ctx, 1_000);
  */
 export function sleep(ctx: Context, ms: number): Promise<void> {
-  checkContext(ctx, "sleep");
+  checkCall(ctx, "sleep", sleep);
   checkDuration(ms, "sleep");
   const err = ctx.err();
   if (err !== undefined) return Promise.reject(err);

@@ -4,6 +4,7 @@ import type { CancelableContext, Context } from "../core/context.ts";
 import { finish } from "../core/handle.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
 import { outlive } from "../work/outlive.ts";
+import { checkCall } from "../work/wrong-context.ts";
 
 /**
  * Runs `fn` under a child of `ctx` that ends after `ms` milliseconds, and returns the result of
@@ -20,7 +21,7 @@ export async function within<T>(
   ms: number,
   fn: (ctx: Context) => T | PromiseLike<T>,
 ): Promise<T> {
-  checkContext(ctx, "within");
+  checkCall(ctx, "within", within);
   checkDuration(ms, "within");
   checkFunction(fn, "within", "a function to run: (ctx) => …");
   return await runAndEnd(withTimeout(ctx, ms), fn);

@@ -4,15 +4,15 @@ import { withValue } from "../core/derive.ts";
 import { isDevelopment } from "../core/development.ts";
 import { recordStack } from "../core/user-stack.ts";
 import { key } from "../core/values.ts";
+import { programStack } from "./caller.ts";
 
 const CallSite = key<Error>("eightysix.callSite", { secret: true });
 
 /**
- * Returns `ctx` or, in development mode, a child of it that knows the caller. Work may start behind an
- * `await`, after which no stack leads to the program. For anything that is no context, returns that.
+ * Returns a child of `ctx` that knows the caller. Work may start behind an `await`, after which no
+ * stack leads to the program. For anything that is no context, returns that.
  */
 export function withCallSite(ctx: Context): Context {
-  if (!isDevelopment()) return ctx;
   try {
     return withValue(ctx, CallSite, recordStack());
   } catch {
@@ -23,4 +23,13 @@ export function withCallSite(ctx: Context): Context {
 /** Returns where the work that starts now was called for, or `undefined` outside development mode. */
 export function callSite(ctx: Context): Error | undefined {
   return isDevelopment() ? (ctx.value(CallSite) ?? recordStack()) : undefined;
+}
+
+/**
+ * Returns the stack of the call to which `ctx` was handed, from its first frame in the program on, or
+ * `undefined` if it is not known.
+ */
+export function callerStack(ctx: Context): string | undefined {
+  const site = ctx.value(CallSite);
+  return site && programStack(site);
 }

@@ -8,6 +8,7 @@ import { show } from "../core/show.ts";
 import { key, type Key } from "../core/values.ts";
 import { callSite } from "./call-site.ts";
 import { isObserved, Ledger, LedgerWork } from "./record.ts";
+import { watchScope } from "./outlived-scope.ts";
 import type { Receipt, Work, WorkInfo } from "./types.ts";
 
 /** The object for work that is not recorded. */
@@ -73,7 +74,9 @@ export function ledgersOf(ctx: Context): Set<Ledger> {
  * is neither a ledger nor a subscriber, a call costs almost nothing.
  *
  * Work that is still running when the response of its request is finished causes a process warning,
- * once for each call site, and is published on `eightysix:work.left-behind`.
+ * once for each call site, and is published on `eightysix:work.left-behind`. In development mode, so
+ * does work that is still running when a scope inside its request ends as finished, on
+ * `eightysix:work.outlived-scope`.
  *
  * Throws a TypeError if `kind` is not a string.
  *
@@ -93,7 +96,10 @@ export function startWork(ctx: Context, kind: string, what?: string): Work {
     );
   const ledger = ctx.value(LedgerKey);
   if (ledger === undefined && !isObserved()) return unrecorded;
-  return new LedgerWork(scopeOf(ctx), ledger, kind, what, callSite(ctx));
+  const site = callSite(ctx);
+  const work = new LedgerWork(scopeOf(ctx), ledger, kind, what, site);
+  if (site !== undefined) work.onEnd = watchScope(ctx, work, site);
+  return work;
 }
 
 /**

@@ -3,6 +3,7 @@ import { channel } from "../core/channels.ts";
 import type { Context } from "../core/context.ts";
 import { userStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
+import { framesOfProgram } from "./caller.ts";
 import { ledgerOf } from "./ledger.ts";
 
 const leftBehind = channel("work.left-behind");
@@ -28,8 +29,8 @@ export function finishRequest(ctx: Context, finish: () => void): void {
     warnOnce(
       "EIGHTYSIX_LEFT_BEHIND",
       `${kind} was still running when its request was finished, and is stopped; await it before you respond, or start it with detach(ctx, budgetMs, fn)`,
-      stack ?? text,
-      [text, stack].filter((line) => line !== undefined && line !== "").join("\n"),
+      stack === undefined ? text : framesOfProgram(stack),
+      [stack, text].filter((line) => line !== undefined && line !== "").join("\n"),
     );
   }
 }

@@ -97,6 +97,8 @@ export class LedgerWork implements Work, WorkInfo {
   readonly #startedAt = now();
   readonly #site: Error | undefined;
   #hasEnded = false;
+  /** Development mode only: called at the end. */
+  onEnd: (() => void) | undefined;
 
   constructor(
     scope: Scope | undefined,
@@ -125,9 +127,14 @@ export class LedgerWork implements Work, WorkInfo {
     return this.#site;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   end(state: "stopped" | "abandoned" = "stopped"): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.onEnd?.();
     const receipt = this.receipt(state);
     this.#ledger?.close(this, receipt);
     if (ended.hasSubscribers) ended.publish({ work: this, receipt });

@@ -15,6 +15,7 @@ import { clientDisconnected, requestFinished } from "./causes.ts";
 import { recordCutBody } from "./cut-body.ts";
 import { withLimits } from "./limits.ts";
 import type { RequestContextOptions } from "./options.ts";
+import type { ResponseWatch } from "./missing-response.ts";
 import { onRequestEnd, type RequestEndListener } from "./request-end.ts";
 import { trackerOf } from "./request-tracker.ts";
 
@@ -26,6 +27,8 @@ export class TrackedRequest implements RequestEndListener {
   doneResponse: { forget(): void } | undefined = undefined;
   /** The response that is marked for logs if the client disconnects before it starts. */
   loggedResponse: WritableResponseLike | undefined = undefined;
+  /** Development mode only. */
+  responseWatch: ResponseWatch | undefined = undefined;
   /** The outermost context that belongs to this request. Its cancellation ends all others. */
   readonly #outermost: CancelableContext;
   readonly #canEndEarly: boolean;
@@ -64,6 +67,7 @@ export class TrackedRequest implements RequestEndListener {
 
   onEnd(isDisconnected: boolean): void {
     this.doneResponse?.forget();
+    this.responseWatch?.stop();
     if (isDisconnected) {
       recordCutBody(this.#req);
       if (this.loggedResponse) markAsGone(this.loggedResponse);

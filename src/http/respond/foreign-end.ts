@@ -4,7 +4,7 @@
  * that fails. Runs on every platform.
  */
 import { afterFunc, type Context } from "../../index.ts";
-import { isDevelopment, LONGEST_CHAIN, readProperty, warn } from "../../internal.ts";
+import { channel, isDevelopment, LONGEST_CHAIN, readProperty, warn } from "../../internal.ts";
 import { statusOfError } from "./status.ts";
 
 /** Where a request got its context. */
@@ -15,6 +15,8 @@ interface Origin {
 
 /** The origins of finished requests by their errors, each of which belongs to one request then. */
 const origins = new WeakMap<object, Origin>();
+
+const foreign = channel("context.foreign");
 
 const warned = new WeakSet<object>();
 
@@ -38,6 +40,7 @@ export function isForeignEnd(ctx: Context, error: unknown): boolean {
 export function warnOfForeignEnd(request: object, error: unknown): void {
   if (warned.has(request)) return;
   warned.add(request);
+  foreign.publish({ request, error });
   warn(
     `${nameOf(request)} failed because it uses the context of another request, which has finished; do not keep a ctx beyond its request, for example in a class`,
     { type: "ContextWarning", code: "EIGHTYSIX_FOREIGN_CONTEXT", detail: detailOf(error) },
@@ -61,7 +64,7 @@ function originOf(error: unknown): Origin | undefined {
 }
 
 /** Returns the method and the path. The query may hold secrets. */
-function nameOf(request: object): string {
+export function nameOf(request: object): string {
   const { method = "", url = "", originalUrl = url } = request as Partial<Record<string, string>>;
   const path = originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "").replace(/[?#].*/s, "");
   return `${method} ${path}`;

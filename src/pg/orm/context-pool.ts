@@ -8,6 +8,14 @@ import type { PoolLike } from "../types.ts";
 import { BoundPool, deliverClient } from "./bound-pool.ts";
 import { isSqlOrConfig } from "./query-arguments.ts";
 
+// In the global symbol registry, because two copies of the package can meet in one process.
+const CONTEXT_POOL = Symbol.for("eightysix.pg.contextPool");
+
+/** Returns whether the class of `pool` comes from `contextPool`. */
+export function isContextPool(pool: object): boolean {
+  return CONTEXT_POOL in pool;
+}
+
 /**
  * Returns a subclass of `pg.Pool` whose queries belong to the current context. Use it for ORMs that
  * keep their pool for the life of the process. Call it once, and create pools from the class that it
@@ -42,6 +50,10 @@ export function contextPool<C extends new (...args: never) => PoolLike>(
       { connect: (callback) => void runInFrame(undefined, () => super.connect(callback)) },
       settings,
     );
+
+    get [CONTEXT_POOL](): true {
+      return true;
+    }
 
     override connect(callback?: unknown): unknown {
       const frame = currentFrame();
