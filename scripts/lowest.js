@@ -78,7 +78,11 @@ for (const name of names) {
     // The tests import Express 4 by another name, beside Express 5.
     express: { express: "5.0.0", express4: `npm:express@${version}` },
     // Of the same time.
-    "typescript-eslint": { "typescript-eslint": version ?? "", typescript: "5.5.4", eslint: "9.0.0" },
+    "typescript-eslint": {
+      "typescript-eslint": version ?? "",
+      typescript: "5.5.4",
+      eslint: "9.0.0",
+    },
   };
   const dependencies = special[name] ?? { [name]: version };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }));
