@@ -62,13 +62,12 @@ describeServers("mysql2", (server) => {
     ]) {
       expect(command).toMatchObject({ sql: "select ?", values: [1] });
       const rows: unknown[] = [];
-      command._connection = { pause: () => rows.push("pause"), resume: () => rows.push("resume") };
+      command._connection = { pause: () => undefined, resume: () => undefined };
       const stream = command.stream().on("data", (row) => rows.push(row));
       command.emit("result", [1], 0);
       command.emit("end");
       await once(stream, "end");
-      expect(rows).toContainEqual([1]);
-      expect(rows).toContain("resume");
+      expect(rows).toEqual([[1]]);
     }
     expect(args[0]).not.toHaveProperty("values");
     connection.release();

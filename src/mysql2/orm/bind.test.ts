@@ -269,7 +269,7 @@ describeServers("bind of eightysix/mysql2", (server) => {
       expect(await look.running(many)).toBe(0);
     });
 
-    test("that nobody listens to end with the context, and no error is thrown", async () => {
+    test("without a listener for errors end with the context, and no error is thrown", async () => {
       const pool = callbackPool(server);
       using ctx = withCancel(background());
       const command = bind(ctx, pool, PATIENT).query(many);

@@ -91,7 +91,7 @@ export class RowEmitter {
   #end(error?: unknown): void {
     this.#isDiscarding = true; // a destroyed connection may still have packets
     this.command._connection = NOTHING_TO_PAUSE;
-    // Nobody need listen for a context error: whoever has destroyed a stream does not.
+    // An error without a listener would end the process. A destroyed stream has no listener.
     const isNews = !isContextError(error) || this.command.listenerCount("error") > 0;
     if (error !== undefined && isNews) this.command.emit("error", error);
     this.command.emit("end");
