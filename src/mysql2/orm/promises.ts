@@ -5,6 +5,8 @@
  * of the error in older versions, and write a stack into it in newer ones. What is no statement does
  * go through them, and the context's error then replaces its copy.
  */
+import type { Context } from "../../index.ts";
+import { handOver } from "../../adapter/index.ts";
 import type { ContextOf } from "../../adapter/orm/inherited-context.ts";
 import { overrideMethods } from "../../adapter/orm/override-methods.ts";
 import type { CoreConnection, CorePool } from "../driver.ts";
@@ -88,17 +90,19 @@ function withPromises(
     promiseClass,
   ]) as Methods;
   for (const name of names) {
+    const send = handOver(
+      (_: Context, args: readonly unknown[]) =>
+        new (promiseClass ?? Promise)((resolve, reject) => {
+          const done: Callback = (error, rows, fields) =>
+            // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the driver's own
+            error ? reject(error) : resolve([rows, fields]);
+          (proxy as unknown as Methods)[name]?.(...args, done);
+        }),
+    );
     overrides[name] = (...args: unknown[]): unknown => {
-      // mysql2 throws for a callback.
-      if (contextOf() === undefined || args.some((argument) => typeof argument === "function")) {
-        return driver[name]?.(...args);
-      }
-      return new (promiseClass ?? Promise)((resolve, reject) => {
-        const done: Callback = (error, rows, fields) =>
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the driver's own
-          error ? reject(error) : resolve([rows, fields]);
-        (proxy as unknown as Methods)[name]?.(...args, done);
-      });
+      const ctx = contextOf();
+      const isRefused = args.some((argument) => typeof argument === "function"); // mysql2 throws
+      return ctx === undefined || isRefused ? driver[name]?.(...args) : send(ctx, args);
     };
   }
   return overrideMethods(driver, overrides);
