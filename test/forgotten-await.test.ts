@@ -29,7 +29,7 @@ import {
 import { withContext as ioredisContext } from "../src/ioredis/index.ts";
 import { withContext as libsqlContext } from "../src/libsql/index.ts";
 import { withContext as mariadbContext } from "../src/mariadb/index.ts";
-import { withContext as mysqlContext } from "../src/mysql2/index.ts";
+import { contextPool as mysqlPool, withContext as mysqlContext } from "../src/mysql2/index.ts";
 import { withContext as natsContext } from "../src/nats/index.ts";
 import { contextPool, withContext as pgContext } from "../src/pg/index.ts";
 import { withContext as postgresContext } from "../src/postgres/index.ts";
@@ -141,6 +141,16 @@ const adapters: Record<string, { server?: ServerName; open: () => Promise<Forget
       onTestFinished(() => pool.promise().end());
       const db = mysqlContext(pool);
       return Promise.resolve((ctx) => void db.query(ctx, "select sleep(60)"));
+    },
+  },
+  "a contextPool of mysql2": {
+    server: "mariadb",
+    open() {
+      const pool = mysqlPool(createMysql({ uri: serverUrl("mariadb") })).promise();
+      onTestFinished(() => pool.end());
+      return Promise.resolve((ctx) =>
+        runWithContext(ctx, () => void pool.query("select sleep(61)")),
+      );
     },
   },
   mariadb: {

@@ -45,11 +45,16 @@ const known: readonly Recognized[] = [
 ];
 
 /**
- * Returns the TypeError for something that `withContext` of `entry` cannot use. `takes` says what it
+ * Returns the TypeError for something that `caller`, a function of `entry`, cannot use. `takes` says what it
  * can use, such as "a pool or a connection of mysql2".
  */
-export function wrongDriver(entry: string, takes: string, driver: unknown): TypeError {
-  const expected = `withContext of eightysix/${entry} takes ${takes}`;
+export function wrongDriver(
+  entry: string,
+  takes: string,
+  driver: unknown,
+  caller = "withContext",
+): TypeError {
+  const expected = `${caller} of eightysix/${entry} takes ${takes}`;
   const isObject = (typeof driver === "object" && driver !== null) || typeof driver === "function";
   const found = isObject ? known.find(({ has }) => has.every((name) => name in driver)) : undefined;
   if (found === undefined) return new TypeError(`${expected}, got ${show(driver)}`);

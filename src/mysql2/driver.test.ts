@@ -1,9 +1,11 @@
 /** The undocumented parts of mysql2 that driver.ts relies on. */
+import { once } from "node:events";
 import callbacks from "mysql2";
 import mysql from "mysql2/promise";
 import { expect, onTestFinished, test } from "vitest";
 import { describeServers } from "../../test/support/mysql/servers.ts";
-import { isCoreConnection, isCorePool, type CoreConnection } from "./driver.ts";
+import { isCoreConnection, isCorePool, type CoreConnection, type CorePool } from "./driver.ts";
+import { commandOf, commandOfPool } from "./orm/unsent-command.ts";
 import { coreOf } from "./pool.ts";
 
 describeServers("mysql2", (server) => {
@@ -45,5 +47,29 @@ describeServers("mysql2", (server) => {
     expect(core).toHaveProperty("_pool");
     expect(Object.getPrototypeOf(core.constructor)).toBe(coreOf(plain).constructor);
     pooled.release();
+  });
+
+  test("still makes commands that are not sent, with a stream of their events", async () => {
+    const pool = callbacks.createPool({ uri: server.url() });
+    onTestFinished(() => pool.promise().end());
+    const connection = await new Promise<callbacks.PoolConnection>((resolve, reject) => {
+      pool.getConnection((error, made) => (error ? reject(error) : resolve(made)));
+    });
+    const args = [{ sql: "select ?", rowsAsArray: true }, [1]] as const;
+    for (const command of [
+      commandOf(connection as unknown as CoreConnection, args),
+      commandOfPool(pool as unknown as CorePool, args),
+    ]) {
+      expect(command).toMatchObject({ sql: "select ?", values: [1] });
+      const rows: unknown[] = [];
+      command._connection = { pause: () => undefined, resume: () => undefined };
+      const stream = command.stream().on("data", (row) => rows.push(row));
+      command.emit("result", [1], 0);
+      command.emit("end");
+      await once(stream, "end");
+      expect(rows).toEqual([[1]]);
+    }
+    expect(args[0]).not.toHaveProperty("values");
+    connection.release();
   });
 });

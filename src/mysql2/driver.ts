@@ -15,6 +15,10 @@ type Callback = (error: Error | null | undefined, result?: unknown, fields?: unk
 /** A pool with callbacks. A pool with promises contains one. */
 export interface CorePool {
   readonly _allConnections: unknown;
+  readonly config: object;
+  query(...args: readonly unknown[]): unknown;
+  execute(...args: readonly unknown[]): unknown;
+  promise(promiseClass?: PromiseConstructor): object;
   getConnection(callback: (error: Error, connection: CoreConnection | undefined) => void): void;
 }
 
@@ -29,6 +33,8 @@ export interface CoreConnection {
   readonly _command?: unknown;
   connect(callback: (error: Error | null | undefined) => void): void;
   query(...args: readonly unknown[]): Command;
+  execute(...args: readonly unknown[]): Command;
+  promise(promiseClass?: PromiseConstructor): object;
   pause(): void;
   resume(): void;
   /** Only connections of a pool have it. */
@@ -50,8 +56,10 @@ interface Config {
   pool?: unknown;
 }
 
-interface Command {
-  on(event: "result", listener: (row: unknown) => void): unknown;
+/** What a statement without a callback returns. */
+export interface Command {
+  on(event: "fields", listener: (fields: unknown) => void): unknown;
+  on(event: "result", listener: (row: unknown, resultIndex: number) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
 }
@@ -99,7 +107,7 @@ export function wrap(core: CoreConnection): MysqlConnection {
     },
     isInTransaction: (answer) => (answer === undefined ? lastStatus : transactionStatusIn(answer)),
     hasRows,
-    read: (args, onRow, onEnd) => read(core, args, onRow, onEnd),
+    read: (args, onRow, onEnd) => readCommand(core, "query", args, { onRow, onEnd }),
     isBusy: () => Boolean(core._command),
     openKillConnection: () => openKillConnection(core),
     destroy: () => destroy(core),
@@ -138,15 +146,28 @@ function lastOf(results: unknown): unknown {
   return Array.isArray(results) ? results.at(-1) : results;
 }
 
+/** The methods that send a statement. */
+export type Method = "query" | "execute";
+
+/** The events of one command. */
+export interface CommandEvents {
+  /** Called before the rows of each result. `fields` is undefined if the result has no rows. */
+  readonly onFields?: (fields: unknown) => void;
+  /** Called for each row, and for the header of a result without rows. */
+  readonly onRow: (row: unknown, resultIndex: number) => void;
+  /** Called once, after everything else. */
+  readonly onEnd: (error?: Error) => void;
+}
+
 /**
- * Reads rows from the events of the driver's command. The driver's own stream drops the rows before
- * an error, and never ends if its connection breaks.
+ * Sends a statement, and reads its rows from the events of the driver's command. The driver's own
+ * stream drops the rows before an error, and never ends if its connection breaks.
  */
-function read(
+export function readCommand(
   core: CoreConnection,
+  method: Method,
   [sql, values]: StatementArguments,
-  onRow: (row: unknown) => void,
-  onEnd: (error?: Error) => void,
+  { onFields, onRow, onEnd }: CommandEvents,
 ): PausableRows {
   let failure: Error | undefined;
   const fail = (error: Error): void => void (failure = error);
@@ -159,7 +180,8 @@ function read(
     end();
   };
   core.on("error", breakOff);
-  const command = values === undefined ? core.query(sql) : core.query(sql, values);
+  const command = values === undefined ? core[method](sql) : core[method](sql, values);
+  if (onFields !== undefined) command.on("fields", onFields);
   command.on("result", onRow);
   command.on("error", fail);
   command.on("end", end);

@@ -11,6 +11,8 @@ import { mysqlSettings, type WithContextOptions } from "../adapter/mysql/options
 import { isCoreConnection, wrap, type CoreConnection } from "./driver.ts";
 import { coreOf, poolOf } from "./pool.ts";
 
+export { bind } from "./orm/bind.ts";
+export { contextPool } from "./orm/context-pool.ts";
 export type { WithContextOptions } from "../adapter/mysql/options.ts";
 export type {
   ContextTransaction,

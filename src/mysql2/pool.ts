@@ -3,13 +3,16 @@ import type { MysqlPool } from "../adapter/mysql/driver.ts";
 import { wrongDriver } from "../adapter/wrong-driver.ts";
 import { isCoreConnection, isCorePool, type CoreConnection, type CorePool } from "./driver.ts";
 
-/** Throws a TypeError for anything but a pool or a connection of mysql2. */
-export function coreOf(driver: unknown): CoreConnection | CorePool {
+/**
+ * Throws a TypeError for anything but a pool or a connection of mysql2. `caller` is the function that
+ * the message names.
+ */
+export function coreOf(driver: unknown, caller = "withContext"): CoreConnection | CorePool {
   const { pool, connection } = Object(driver) as { pool?: unknown; connection?: unknown };
   for (const core of [pool, connection, driver]) {
     if (isCoreConnection(core) || isCorePool(core)) return core;
   }
-  throw wrongDriver("mysql2", "a pool or a connected connection of mysql2", driver);
+  throw wrongDriver("mysql2", "a pool or a connected connection of mysql2", driver, caller);
 }
 
 export function poolOf(pool: CorePool): MysqlPool<CoreConnection> {

@@ -75,12 +75,6 @@ test("withContext and bind refuse the class of pools, and say to create an objec
   expect(() => bind(background(), pg.Pool as never)).toThrow(/got a class; create/);
 });
 
-test("contextPool refuses a pool, and says to pass the class", () => {
-  expect(() => contextPool(new pg.Pool() as never)).toThrow(
-    "contextPool takes the class, as contextPool(pg.Pool), got a pool; create the pool as new (contextPool(pg.Pool))(config), or use bind(ctx, pool)",
-  );
-});
-
 test("contextPool refuses the class of clients", () => {
   expect(() => contextPool(pg.Client as never)).toThrow(/got a class of clients/);
 });

@@ -32,22 +32,16 @@ export function needClient(driver: unknown, name: string): asserts driver is Cli
   }
 }
 
-/** Throws a TypeError unless `PoolClass` may be the class of pools. */
-export function needPoolClass(PoolClass: unknown): void {
+/** Throws a TypeError unless `pool` is a pool of pg, or may be the class of pools. */
+export function needPoolOrClass(pool: unknown): void {
+  if (isPool(pool)) return;
   const fail = (hint: string): never => {
-    throw new TypeError(`contextPool takes the class, as contextPool(pg.Pool), ${hint}`);
+    throw new TypeError(`contextPool takes a pool, as contextPool(new pg.Pool()), ${hint}`);
   };
-  const hint = hintFor(PoolClass, "contextPool");
+  const hint = hintFor(pool, "contextPool");
   if (hint !== undefined) fail(hint);
-  if (isPool(PoolClass)) {
-    fail(
-      "got a pool; create the pool as new (contextPool(pg.Pool))(config), or use bind(ctx, pool)",
-    );
-  }
-  if (typeof PoolClass !== "function") {
-    fail(`got ${show(PoolClass)}; create the pool from the class that it returns`);
-  }
-  const { prototype } = PoolClass as { prototype?: unknown };
+  if (typeof pool !== "function") fail(`got ${show(pool)}`);
+  const { prototype } = pool as { prototype?: unknown };
   if (hasMethods(prototype, "escapeIdentifier")) fail("got a class of clients");
 }
 
@@ -66,7 +60,7 @@ function hintFor(driver: unknown, name: string): string | undefined {
   }
   const orm = ormOf(driver);
   if (orm !== undefined) {
-    return `got ${orm}; give ${orm} a pool that is bound to contexts instead: bind(ctx, pool) for one request, or new (contextPool(pg.Pool))() for the whole process (docs/orms.md)`;
+    return `got ${orm}; give ${orm} a pool that is bound to contexts instead: bind(ctx, pool) for one request, or contextPool(pool) for the whole process (docs/orms.md)`;
   }
   if (name !== "contextPool" && typeof driver === "function" && "prototype" in driver) {
     if (hasMethods(driver.prototype, "connect", "query")) {

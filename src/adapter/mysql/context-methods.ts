@@ -1,5 +1,5 @@
 /** The methods that `withContext` returns for a pool or a connection of any MySQL driver. */
-import { Semaphore, type Context } from "../../index.ts";
+import type { Context } from "../../index.ts";
 import { handOverAll } from "../hand-over.ts";
 import { lease } from "../lease.ts";
 import { needContext, showCaller } from "../misuse.ts";
@@ -8,7 +8,7 @@ import { sessionMethods } from "../sessions.ts";
 import type { Settings } from "../settings.ts";
 import { takePlace } from "../take-place.ts";
 import type { MysqlDriver, MysqlPool } from "./driver.ts";
-import { KillConnections } from "./kill.ts";
+import { killConnectionsOf, turnsOf } from "./owner.ts";
 import { MysqlSession, type SessionOptions } from "./session.ts";
 import { checkStatement, type StatementArguments } from "./statement-arguments.ts";
 
@@ -22,7 +22,7 @@ export function poolMethods<C>(
   owner: object,
   settings: Settings,
 ): object {
-  const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
+  const killConnections = killConnectionsOf(owner);
   return contextMethods(driver, settings, { pool: owner }, async (ctx) => {
     const connection = await lease(ctx, {
       kind: `${driver.name}.wait`,
@@ -45,22 +45,13 @@ export function connectionMethods<C>(
   owner: object,
   settings: Settings,
 ): object {
-  const killConnections = getOrCreate(killConnectionsOf, owner, () => new KillConnections());
-  const turns = getOrCreate(turnsOf, owner, () => new Semaphore(1));
+  const killConnections = killConnectionsOf(owner);
+  const turns = turnsOf(owner);
   return contextMethods(driver, settings, { pool: turns, isCallersOwn: true }, async (ctx) => {
     const turn = await takePlace(turns, ctx);
     const giveBack = (): void => turn.release();
     return openSession(driver, connection, { killConnections, settings, giveBack });
   });
-}
-
-const killConnectionsOf = new WeakMap<object, KillConnections>();
-const turnsOf = new WeakMap<object, Semaphore>();
-
-function getOrCreate<T>(map: WeakMap<object, T>, key: object, create: () => T): T {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = create()));
-  return value;
 }
 
 /** Gives the connection back if the driver's connection cannot be used. */

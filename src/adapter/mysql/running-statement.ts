@@ -23,7 +23,7 @@ export interface StatementSession {
 }
 
 /** Whether the connection broke, so that the statement may still run. Errors of the server are below 5000. */
-function isConnectionError(error: unknown): boolean {
+export function isConnectionError(error: unknown): boolean {
   const { fatal, errno } = Object(error) as { fatal?: unknown; errno?: unknown };
   const isFromServer = Number(errno) >= 1_000 && Number(errno) < 5_000;
   return fatal === true && !isFromServer;
@@ -38,6 +38,8 @@ export interface StatementOptions<T> {
   readonly mayOpenTransaction?: boolean;
   /** Whether the call sends one statement after the other. False if it is left out. */
   readonly isBatch?: boolean;
+  /** Called when the statement is to be stopped, before each KILL. */
+  readonly onStop?: (() => void) | undefined;
 }
 
 /** The error of mysql2's own `timeout`, which rejects while the statement goes on in the server. */
@@ -77,6 +79,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   readonly #call: () => PromiseLike<T>;
   readonly #mayOpenTransaction: boolean;
   readonly #isBatch: boolean;
+  readonly #onStop: (() => void) | undefined;
   /** Whether a KILL was asked for. Perhaps none could be sent. */
   #wasKilled = false;
   /** Whether a KILL that was sent may have reached the statement. Known after the fence. */
@@ -96,6 +99,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
     this.#call = options.call;
     this.#mayOpenTransaction = options.mayOpenTransaction ?? false;
     this.#isBatch = options.isBatch ?? false;
+    this.#onStop = options.onStop;
   }
 
   start(resolver: Resolver<T>): undefined {
@@ -188,6 +192,7 @@ export class RunningStatement<T = unknown> implements Operation<T> {
   }
 
   async stop(signal: AbortSignal): Promise<StopProof> {
+    this.#onStop?.();
     if (this.#wasKilled && (await this.#isForgotten())) return "unsent";
     // A KILL ends one statement, and some succeed in spite of it. The rest of the batch would follow.
     while (this.#isBatch && !this.#isAnswered && !signal.aborted) {

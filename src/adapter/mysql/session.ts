@@ -1,11 +1,13 @@
 /** One connection to MySQL or MariaDB, through any driver, while the adapter uses it. */
-import { Semaphore, type Context } from "../../index.ts";
+import { Semaphore, throwIfDone, type Context } from "../../index.ts";
 import { rollBackLeftover } from "../leftover-transaction.ts";
 import type { StopProof } from "../operation.ts";
+import { transactionCommandOf } from "../orm/transaction-command.ts";
 import type { Session, Statement, Stream } from "../session.ts";
 import type { Settings } from "../settings.ts";
 import { runStoppable } from "../stoppable.ts";
 import type { TransactionSteps } from "../transaction.ts";
+import { runUnstoppable } from "../unstoppable.ts";
 import { beginStatements } from "./begin.ts";
 import type { MysqlConnection } from "./driver.ts";
 import type { KillConnections } from "./kill.ts";
@@ -22,8 +24,21 @@ export interface SessionOptions {
   readonly connection: MysqlConnection;
   readonly killConnections: KillConnections;
   readonly settings: Settings;
+  /** The turns of a connection that several sessions use at the same time. */
+  readonly turns?: Semaphore;
   /** Returns the connection to its pool or its owner. */
   giveBack(): void;
+}
+
+/** The rows of one statement, which arrive one by one. */
+export interface ArrivingRows {
+  /** Sends the statement. Resolves with what the driver's methods resolve with, without the rows. */
+  read(args: StatementArguments): Promise<unknown>;
+  /**
+   * Discards the rows that arrive from now on, and holds none back. Called when the statement is to
+   * be stopped, because the server notices a KILL only while it can send.
+   */
+  discard(): void;
 }
 
 /**
@@ -36,7 +51,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   readonly statements: Readonly<Record<string, Statement>>;
   readonly #options: SessionOptions;
   readonly #settings: Settings;
-  readonly #turns = new Semaphore(1);
+  readonly #turns: Semaphore;
   readonly #preparation: Preparation;
   #wasKilled = false;
   #isDestroyed = false;
@@ -44,6 +59,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#turns = options.turns ?? new Semaphore(1);
     this.connection = options.connection;
     this.#preparation = new Preparation({
       ...{ kind: this.#kind("query"), connection: this.connection, settings: this.#settings },
@@ -59,25 +75,47 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     this.statements = Object.fromEntries(entries) as Record<string, Statement>;
   }
 
-  /** Calls one of the driver's methods. */
-  async run(ctx: Context, method: string, args: StatementArguments): Promise<unknown> {
+  /** Calls one of the driver's methods. With `rows`, these send the statement instead. */
+  async run(
+    ctx: Context,
+    method: string,
+    args: StatementArguments,
+    rows?: ArrivingRows,
+  ): Promise<unknown> {
     const sql = sqlTextOf(args);
     let limit = NO_LIMIT;
     const call = (): Promise<unknown> => {
       // Prepared statements get none, because the server and the driver know them by their text.
       if (method === "query") limit = this.#preparation.limitFor(ctx, sql);
-      return this.connection.call(method, withLimit(args, limit));
+      const limited = withLimit(args, limit);
+      return rows === undefined ? this.connection.call(method, limited) : rows.read(limited);
     };
     const mayOpenTransaction = !readsOrWritesRows(sql) || sql.includes(";");
     const statement = new RunningStatement(this, {
       ...{ kind: this.#kind(method), what: sql, call, mayOpenTransaction },
       isBatch: method === "batch",
+      onStop: rows && (() => rows.discard()),
     });
     try {
       return await this.#runInTurn(ctx, statement, args);
     } catch (error) {
       removeLimit(error, limit);
       throw error;
+    }
+  }
+
+  /**
+   * Runs something else on the connection, in its turn, such as a ping. The end of `ctx` does not
+   * stop it. Settles as `runUnstoppable` does, but does not start if `ctx` is done.
+   */
+  async runOther<T>(ctx: Context, start: () => Promise<T>): Promise<T> {
+    const turn = await this.#turns.acquire(ctx);
+    try {
+      throwIfDone(ctx);
+      const operation = { start, destroy: () => this.destroy() };
+      return await runUnstoppable(ctx, operation, this.#settings.stopTimeout);
+    } finally {
+      turn.release();
     }
   }
 
@@ -118,7 +156,7 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
   ): Promise<T> {
     const turn = await this.#turns.acquire(ctx);
     try {
-      this.transaction.check();
+      if (transactionCommandOf(statement.what) !== "rollback") this.transaction.check();
       if (args !== undefined) await this.#preparation.before(ctx, args);
       return await runStoppable(ctx, statement, this.#settings.stopTimeout);
     } finally {
@@ -189,8 +227,13 @@ export class MysqlSession implements Session<TransactionOptions>, StatementSessi
     this.connection.destroy();
   }
 
-  end(): void {
+  /** Destroys the connection if a statement was killed and the option `onCancel` is "destroy". */
+  destroyIfKilled(): void {
     if (this.#wasKilled && this.#settings.onCancel === "destroy") this.destroy();
+  }
+
+  end(): void {
+    this.destroyIfKilled();
     this.#options.giveBack();
   }
 }

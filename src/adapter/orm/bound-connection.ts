@@ -15,7 +15,8 @@ import {
  * One connection whose statements belong to contexts. There is one for each connection, however
  * often it is leased, because ORMs know their connections by identity.
  *
- * - A statement stops when its context ends. After that, only BEGIN and ROLLBACK are sent.
+ * - A statement stops when its context ends. After that, only BEGIN, SET TRANSACTION and ROLLBACK are
+ *   sent.
  * - A COMMIT waits for the statements before it. If the context is done by then, a ROLLBACK is sent
  *   in its place, and the COMMIT rejects with `ctx.err()`. A COMMIT that was sent is not stopped,
  *   and its answer is its result.

@@ -8,13 +8,11 @@
  */
 export function overrideMethods<T extends object>(
   target: T,
-  overrides: Record<string, unknown>,
+  overrides: Record<PropertyKey, unknown>,
 ): T {
   const proxy: T = new Proxy(target, {
     get(_, property) {
-      if (typeof property === "string" && Object.hasOwn(overrides, property)) {
-        return overrides[property];
-      }
+      if (Object.hasOwn(overrides, property)) return overrides[property];
       const value: unknown = Reflect.get(target, property, target);
       // Some functions are not methods: `constructor`, and a Pool's own property `Client`.
       if (typeof value !== "function" || property === "constructor") return value;

@@ -4,8 +4,8 @@
  * The effect of a statement on a transaction. It decides whether the statement is sent when its
  * context is done, and whether a statement that was sent is stopped:
  *
- * - "begin": sent and not stopped. It does no harm, and Drizzle never releases its connection if a
- *   BEGIN fails.
+ * - "begin": also SET TRANSACTION, which goes before it. Sent and not stopped. It does no harm, and
+ *   Drizzle never releases its connection if a BEGIN fails.
  * - "rollback": sent and not stopped, because it cleans up.
  * - "commit": not sent as a COMMIT when the context is done. A COMMIT that was sent is not stopped.
  * - "savepoint": SAVEPOINT and RELEASE. Not sent when the context is done. A statement that was
@@ -19,7 +19,7 @@ export type TransactionCommand = "begin" | "rollback" | "commit" | "savepoint" |
 export function transactionCommandOf(text: unknown): TransactionCommand {
   if (typeof text !== "string") return "other";
   const word =
-    /(?:(rollback|abort)|(commit|end)|(begin|start)|savepoint|release)\b(?!\s+prepared\b)/iy;
+    /(?:(rollback|abort)|(commit|end)|(begin|start|set\s+transaction)|savepoint|release)\b(?!\s+prepared\b)/iy;
   word.lastIndex = firstWordIn(text);
   const found = word.exec(text);
   if (found === null) return "other";

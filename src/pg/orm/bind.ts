@@ -18,8 +18,8 @@ import { isSqlOrConfig } from "./query-arguments.ts";
  *   `ctx.err()`. Any other failure is the driver's own error.
  * - `connect` stops waiting when `ctx` ends. The queries of the client that it returns belong to
  *   `ctx`.
- * - After `ctx` is done, a client sends nothing but BEGIN and ROLLBACK (also ABORT and ROLLBACK TO).
- *   These are not stopped. If the server does not answer them within the stop timeout, the
+ * - After `ctx` is done, a client sends nothing but BEGIN, SET TRANSACTION and ROLLBACK (also ABORT
+ *   and ROLLBACK TO). These are not stopped. If the server does not answer them within the stop timeout, the
  *   connection is destroyed.
  * - A COMMIT that was not sent when `ctx` ended becomes a ROLLBACK and rejects with `ctx.err()`. A
  *   COMMIT that was sent is not stopped, and the server's answer is its result. While `ctx` is live,

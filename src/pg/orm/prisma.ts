@@ -26,7 +26,7 @@ interface PrismaCall {
  * that has the same `code` and no `cause`.
  *
  * @example
- * const pool = new (contextPool(pg.Pool))();
+ * const pool = contextPool(new pg.Pool());
  * const prisma = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(prismaExtension);
  */
 export const prismaExtension = {

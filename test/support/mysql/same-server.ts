@@ -22,11 +22,12 @@ const ACCOUNT = { user: "o'b\"r\\i`e", password: "o'b\"r" };
 const STOP_TIMEOUT = 400;
 
 /**
- * The message with which a client of `caching_sha2_password` asks for the server's key: one byte. mariadb
- * has begun with another plugin, so it is the sixth message of the connection, and not the fourth.
+ * The message with which a client of `caching_sha2_password` asks for the server's key: one byte. It is
+ * the fourth message of a connection. It is the sixth if the client has begun with another plugin, as
+ * mariadb and old versions of mysql2 do.
  * https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html
  */
-const ASKS_FOR_KEY = { mysql2: "\x01\0\0\x03\x02", mariadb: "\x01\0\0\x05\x02" };
+const ASKS_FOR_KEY = ["\x01\0\0\x03\x02", "\x01\0\0\x05\x02"];
 
 export function describeSameServer(driver: TestDriver): void {
   describe.skipIf(driver.server.missing() !== undefined)(
@@ -89,12 +90,14 @@ export function describeSameServer(driver: TestDriver): void {
         async () => {
           const { relay, db } = await open({ target: () => here });
           const root = await observer(here.url);
-          const before = relay.sent(ASKS_FOR_KEY[driver.name]);
+          const keys = (): number =>
+            ASKS_FOR_KEY.reduce((sum, message) => sum + relay.sent(message), 0);
+          const before = keys();
           const states = await cancelStatement(db, here, async () => {
             await root.query("flush privileges");
           });
           expect(states).toEqual(["stopped"]);
-          expect(relay.sent(ASKS_FOR_KEY[driver.name])).toBe(before + 1);
+          expect(keys()).toBe(before + 1);
         },
       );
 
