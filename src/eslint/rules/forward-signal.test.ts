@@ -112,6 +112,19 @@ testRule(forwardSignal, {
       name: "work that nothing waits for",
       code: `export async function f(signal: AbortSignal) { void fetch("/audit"); }`,
     },
+    `export async function f(signal: AbortSignal) { fetch("/audit").catch(console.error); }`,
+    {
+      name: "a wait for the abort itself",
+      code: `import { once } from "node:events"; export async function f(signal: AbortSignal, other: AbortSignal) { await once(other, "abort"); return signal.aborted; }`,
+    },
+    {
+      name: "the body of a response, whose request has the signal",
+      code: `import { pipeline } from "node:stream/promises"; export async function f(signal: AbortSignal, to: NodeJS.WritableStream) { const response = await fetch("/", { signal }); await pipeline(response.body as unknown as NodeJS.ReadableStream, to); }`,
+    },
+    {
+      name: "the same call again, after one with a signal of the function",
+      code: `export async function f() { const controller = new AbortController(); setTimeout(() => controller.abort(), 10); const slow = fetch("/slow", { signal: controller.signal }); const rest = await fetch("/slow"); return [slow, rest]; }`,
+    },
     {
       name: "the promise goes to orDone",
       code: `${context}export async function f(ctx: Context) { await orDone(ctx, fetch("/")); }`,

@@ -57,7 +57,7 @@ export const forwardSignal = createRule<Messages, Options>({
         const api = known ?? typedApi(node, context);
         if (api === undefined || isIgnored(api, ignored)) return;
         if (isDeliberate(node, api, context) || isEndedByHand(api, at, context)) return;
-        if (isVoid(node) && at.isGiven) return;
+        if (isNotAwaited(node) && at.isGiven) return;
         const place = placeForSignal(node, api, context);
         if (place !== undefined) report(node, api, at, place, context);
       },
@@ -88,9 +88,18 @@ function isIgnored({ name }: Found, ignored: ReadonlySet<string>): boolean {
   return ignored.has(name) || ignored.has(name.slice(name.lastIndexOf(".") + 1));
 }
 
-/** `void fetch(url)` is work that nothing waits for. */
-function isVoid({ parent }: TSESTree.Node): boolean {
-  return parent?.type === "UnaryExpression" && parent.operator === "void";
+/** `void fetch(url)` and `fetch(url).catch(log)` are work that nothing waits for. */
+function isNotAwaited(node: TSESTree.Node): boolean {
+  const { parent } = node;
+  if (parent?.type === "UnaryExpression") return parent.operator === "void";
+  let at = node;
+  while (
+    at.parent?.type === "MemberExpression" &&
+    /^(?:catch|then|finally)$/.test(propertyName(at.parent) ?? "") &&
+    at.parent.parent.type === "CallExpression"
+  )
+    at = at.parent.parent;
+  return at !== node && at.parent?.type === "ExpressionStatement";
 }
 
 function report(

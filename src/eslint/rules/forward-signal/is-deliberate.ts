@@ -12,11 +12,12 @@ import {
   isCleanup,
 } from "../../source-tree.ts";
 import { typesOf } from "../../types.ts";
+import { nodesIn } from "../../walk.ts";
 import type { Found } from "./find-api.ts";
 
-/** Events that arrive after the work has been stopped, so waiting for them proves that it has ended. */
+/** Events of the end itself, or after it, so waiting for them proves that the work has ended. */
 const LAST_EVENTS: ReadonlySet<unknown> = new Set([
-  ...["close", "disconnect", "disconnected", "end", "exit", "finish"],
+  ...["abort", "close", "disconnect", "disconnected", "end", "exit", "finish"],
 ]);
 
 /** Whether nothing should stop a call when the signal at hand aborts. */
@@ -75,12 +76,26 @@ export function getsIt(
 ): boolean {
   if (passes(call, variable)) return true;
   if (call.arguments.some((argument) => isContext(argument, context))) return true;
-  let root: TSESTree.Node = call.callee;
+  const has = (value: TSESTree.Node): boolean => {
+    const init = initOf(value, context);
+    return init !== null && passes(init, variable);
+  };
+  return has(call.callee) || bodiesIn(call, context).some(has);
+}
+
+/** Returns what the variable at the root of `a.b.c` was declared with. */
+function initOf(value: TSESTree.Node, { sourceCode }: RuleContext): TSESTree.Node | null {
+  let root = value;
   while (root.type === "MemberExpression") root = root.object;
-  if (root.type !== "Identifier") return false;
-  const definition = variableOf(root, context.sourceCode)?.defs[0];
-  const init = definition?.node.type === "VariableDeclarator" ? definition.node.init : null;
-  return init !== null && passes(init, variable);
+  const [definition] = (root.type === "Identifier" && variableOf(root, sourceCode)?.defs) || [];
+  return definition?.node.type === "VariableDeclarator" ? definition.node.init : null;
+}
+
+/** Returns each `response.body` in the arguments. The stream of a request that is aborted fails by itself. */
+function bodiesIn(call: TSESTree.CallExpression, { sourceCode }: RuleContext): TSESTree.Node[] {
+  return [...nodesIn(call, sourceCode)].filter(
+    (node) => node.type === "MemberExpression" && propertyName(node) === "body",
+  );
 }
 
 /** Whether the variable, or its signal, is passed on somewhere in an expression. */
@@ -102,6 +117,7 @@ const END_OF_STEP = /\bclearTimeout\s*\(|\}\s*catch\b/;
  * - It aborts the signal after the call, in a line of its own. The call then only decides when, as
  *   `await setTimeout(10)` in a test does.
  * - The signal was the limit of an earlier step, whose end lies between the signal and the call.
+ * - The same function was called with the signal before, so this call is meant to have none.
  */
 export function isForOthers(
   call: TSESTree.CallExpression,
@@ -113,8 +129,13 @@ export function isForOthers(
   if (name !== undefined && END_OF_STEP.test(sourceCode.text.slice(name.range[1], call.range[0])))
     return true;
   const fn = functionAround(call);
+  const callee = sourceCode.getText(call.callee);
   return variable.references.some(({ identifier }) => {
     const { parent } = identifier;
+    const isGivenBefore = ancestorsOf(identifier).some(
+      (node) => node.type === "CallExpression" && sourceCode.getText(node.callee) === callee,
+    );
+    if (isGivenBefore && identifier.range[1] < call.range[0]) return true;
     return (
       parent.type === "MemberExpression" &&
       parent.parent.type === "CallExpression" &&
