@@ -1,6 +1,6 @@
 /** Compiles and runs every ts and js block of the documents; see snippets.ts. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { type Block, blocksOf, run, typeErrors } from "./snippets.ts";
@@ -20,8 +20,18 @@ const dir = mkdtempSync(join(root, "build/snippets-"));
 const read = async (name: string, docs: string[]) =>
   (await Promise.all(docs.map((doc) => blocksOf(doc, join(dir, name))))).flat();
 
+const db = 'import pg from "pg"; import { withContext } from "eightysix/pg";\n';
+const otherModules = {
+  "db.ts": `${db}export const db = withContext(new pg.Pool());`,
+  "db.js": `${db}export const db = withContext(new pg.Pool());`,
+  "save.ts":
+    'import type { Context } from "eightysix";\nexport declare function save(ctx: Context, x: unknown): Promise<void>;',
+};
 const docs = await read("docs", [...markdown(root), ...markdown(join(root, "docs"))]);
-await read("docs/eslint", markdown(join(root, "docs/eslint"))); // only compiled
+// Only compiled. Their functions are parts of a program, whose other modules these stand for.
+for (const { file } of await read("docs/eslint", markdown(join(root, "docs/eslint"))))
+  for (const [name, text] of Object.entries(otherModules))
+    writeFileSync(join(dirname(file), name), text);
 const good = await read("good", [join(fixtures, "good.md")]);
 const bad = await read("bad", [join(fixtures, "bad.md")]);
 

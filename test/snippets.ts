@@ -84,7 +84,7 @@ export async function typeErrors(dir: string): Promise<string[]> {
   const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
   const check = async (ext: string, compilerOptions: object): Promise<string[]> => {
     const project = join(dir, `tsconfig.${ext}.json`);
-    const config = { extends: tsconfig, compilerOptions, include: [`*/*.${ext}`], exclude: [] };
+    const config = { extends: tsconfig, compilerOptions, include: [`**/*.${ext}`], exclude: [] };
     await writeFile(project, JSON.stringify(config));
     return new Promise((resolve) => {
       const args = [tsc, "-p", project, "--pretty", "false"];

@@ -14,7 +14,7 @@ import { configsOf } from "./configs.ts";
 import type { Plugin } from "./plugin.ts";
 import { rules } from "./rules/index.ts";
 
-export type { ConfigLike, Configs, Plugin, RuleEntry, RuleLike } from "./plugin.ts";
+export type { ConfigLike, Configs, ParserLike, Plugin, RuleEntry, RuleLike } from "./plugin.ts";
 
 const meta = { name: "eightysix", namespace: "eightysix" };
 
