@@ -12,7 +12,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const rounds = values.quick ? 1 : 5;
+const rounds = values.quick ? 1 : 3;
 const MOST = 1.1;
 
 const names: Record<Variant, string> = {

@@ -129,6 +129,8 @@ export function describeSessionState(driver: TestDriver): void {
       });
     });
 
+    // The warning comes once for each place in the code, so one server must do.
+    if (server.name === "mysql") return;
     test("warns in development mode of a single statement that left a transaction open", async () => {
       const pool = driver.pool({ max: 1 });
       const sql = `start transaction /* ${newName()} */`;
@@ -138,11 +140,14 @@ export function describeSessionState(driver: TestDriver): void {
       developmentMode(true);
       await pool.db.query(background(), sql);
       await sleep(background(), 0);
-      expect(warnings).toMatchObject([{ code: "EIGHTYSIX_TRANSACTION_LEFT_OPEN", detail: sql }]);
+      expect(warnings).toMatchObject([
+        {
+          code: "EIGHTYSIX_TRANSACTION_LEFT_OPEN",
+          detail: expect.stringMatching(/^ +at [^]*\nstart transaction/),
+        },
+      ]);
     });
 
-    // The warning comes once for each place in the code, so one server must do.
-    if (server.name === "mysql") return;
     test.each<[string, (db: Db, ctx: Context) => Promise<unknown>]>([
       ["a transaction", (db, ctx) => db.transaction(ctx, (tx) => tx.query(ctx, "select 1"))],
       ["a query", (db, ctx) => db.query(ctx, "select 1")],
