@@ -1,7 +1,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { contextAtHand, type AtHand } from "../at-hand.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
-import { hasTwinMethod, twinOf } from "../drivers.ts";
+import { hasTwinMethod, twinOf } from "./forward-context/drivers.ts";
 import { awaitIt, insertFirstArgument } from "../edits.ts";
 import { propertyName, variableOf } from "../references.ts";
 import { ancestorsOf, contains, isCleanup } from "../source-tree.ts";

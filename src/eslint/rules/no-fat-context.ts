@@ -1,11 +1,17 @@
 import type { TSESTree } from "@typescript-eslint/utils";
-import type { FlowPath } from "../flow-path.ts";
+import type { FlowPath } from "../flow/flow-path.ts";
 import { createRule } from "../create-rule.ts";
-import { isSame, nestingOf, targetOf, type Nesting, type Target } from "../fat-context/nestings.ts";
-import { runsOnce } from "../fat-context/once.ts";
-import { newConstant } from "../fat-context/suggest.ts";
-import { mergeListeners } from "../listeners.ts";
-import { trackFlow } from "../track-flow.ts";
+import {
+  isSame,
+  nestingOf,
+  targetOf,
+  type Nesting,
+  type Target,
+} from "./no-fat-context/nestings.ts";
+import { runsOnce } from "./no-fat-context/once.ts";
+import { newConstant } from "./no-fat-context/suggest.ts";
+import { mergeListeners } from "../flow/listeners.ts";
+import { trackFlow } from "../flow/track-flow.ts";
 import { calledApi, variableOf } from "../references.ts";
 
 /** What is noted on the path through a function. */

@@ -1,6 +1,6 @@
 import type { TSESTree } from "@typescript-eslint/utils";
 import { createRule, type RuleContext } from "../create-rule.ts";
-import { dropByCallee, dropOf, type Drop } from "../dropped.ts";
+import { dropByCallee, dropOf, type Drop } from "./no-floating-work/dropped.ts";
 import { importOf } from "../imports.ts";
 import { functionAround, isFunction } from "../source-tree.ts";
 import { nodesIn, withoutCasts } from "../walk.ts";

@@ -1,13 +1,13 @@
 import type { TSESTree } from "@typescript-eslint/utils";
-import { createsCancelable } from "../cancelable-calls.ts";
-import type { FlowPath } from "../flow-path.ts";
+import { createsCancelable } from "./no-lost-cancel/cancelable-calls.ts";
+import type { FlowPath } from "../flow/flow-path.ts";
 import { createRule } from "../create-rule.ts";
-import { mergeListeners } from "../listeners.ts";
-import { trackFlow } from "../track-flow.ts";
-import { fateOf } from "../fate.ts";
-import { bindingsOf, type Binding, type Mark } from "../lost-cancel/bindings.ts";
-import { isHarmless, isLastCall } from "../lost-cancel/calls.ts";
-import { usingInstead } from "../lost-cancel/suggest.ts";
+import { mergeListeners } from "../flow/listeners.ts";
+import { trackFlow } from "../flow/track-flow.ts";
+import { fateOf } from "./no-lost-cancel/fate.ts";
+import { bindingsOf, type Binding, type Mark } from "./no-lost-cancel/bindings.ts";
+import { isHarmless, isLastCall } from "./no-lost-cancel/calls.ts";
+import { usingInstead } from "./no-lost-cancel/suggest.ts";
 import { calledApi } from "../references.ts";
 import { typesOf } from "../types.ts";
 

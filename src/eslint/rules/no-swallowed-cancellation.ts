@@ -1,11 +1,11 @@
 import type { TSESTree } from "@typescript-eslint/utils";
-import { asksForEnd, olderThan } from "../cancellation.ts";
+import { asksForEnd, olderThan } from "./no-swallowed-cancellation/cancellation.ts";
 import { isContext } from "../contexts.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { handsOn } from "../hand-on.ts";
 import { propertyName, variableOf } from "../references.ts";
-import { trackPaths, type Path, type Segment } from "../segments.ts";
-import { SwallowingTry } from "../swallowing-try.ts";
+import { trackPaths, type Path, type Segment } from "../flow/segments.ts";
+import { SwallowingTry } from "./no-swallowed-cancellation/swallowing-try.ts";
 import { functionAround, isFunction } from "../source-tree.ts";
 import { typesOf } from "../types.ts";
 import { nodesIn, withoutCasts } from "../walk.ts";

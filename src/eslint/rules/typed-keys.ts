@@ -1,5 +1,5 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { isCredential } from "../credential.ts";
+import { isCredential } from "./typed-keys/credential.ts";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { calledApi, keyName, propertyName } from "../references.ts";
 import { typesOf } from "../types.ts";

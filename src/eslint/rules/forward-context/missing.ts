@@ -3,7 +3,7 @@ import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { CONTEXT_FIRST } from "../../api.ts";
 import { holdsContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
-import { hasTwinMethod, isWrapped } from "../../drivers.ts";
+import { hasTwinMethod, isWrapped } from "./drivers.ts";
 import { apiName, functionOf, propertyName, referenceOf, variableOf } from "../../references.ts";
 import { typesOf } from "../../types.ts";
 

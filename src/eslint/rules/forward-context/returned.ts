@@ -2,7 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { holdsContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
-import { isWrapped } from "../../drivers.ts";
+import { isWrapped } from "./drivers.ts";
 import {
   apiName,
   calledApi,

@@ -2,7 +2,7 @@
 import type { TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "../../create-rule.ts";
 import { isGlobal, propertyName, referenceOf, variableOf } from "../../references.ts";
-import { FETCH, PROMISES, SIGNAL_APIS, SIGNAL_METHODS, type SignalApi } from "../../signal-apis.ts";
+import { FETCH, PROMISES, SIGNAL_APIS, SIGNAL_METHODS, type SignalApi } from "./signal-apis.ts";
 import { typesOf } from "../../types.ts";
 
 /** A function that takes a signal. */

@@ -2,7 +2,7 @@
 import type { TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "../../create-rule.ts";
 import { isGlobal, isReassigned, keyName, propertyName, variableOf } from "../../references.ts";
-import type { SignalApi } from "../../signal-apis.ts";
+import type { SignalApi } from "./signal-apis.ts";
 import { typesOf } from "../../types.ts";
 
 /** Options that say that the work is to go on. */

@@ -1,10 +1,10 @@
 /** Where the promise of an expression is dropped, so that nothing can wait for it. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { propertyName, variableOf } from "./references.ts";
-import { handsOn } from "./hand-on.ts";
-import { functionAround, isFunction, type FunctionNode } from "./source-tree.ts";
-import { isCast } from "./walk.ts";
-import { CHAIN } from "./work.ts";
+import { propertyName, variableOf } from "../../references.ts";
+import { handsOn } from "../../hand-on.ts";
+import { functionAround, isFunction, type FunctionNode } from "../../source-tree.ts";
+import { isCast } from "../../walk.ts";
+import { CHAIN } from "../../work.ts";
 
 type SourceCode = Readonly<TSESLint.SourceCode>;
 

@@ -1,11 +1,11 @@
 /** Which code asks whether the context or the signal of its work has ended. */
 import type { TSESTree } from "@typescript-eslint/utils";
-import { contextOfCall } from "./work.ts";
-import type { RuleContext } from "./create-rule.ts";
-import { ROOTS } from "./api.ts";
-import { calledApi, propertyName, variableOf } from "./references.ts";
-import { typesOf } from "./types.ts";
-import { withoutCasts } from "./walk.ts";
+import { contextOfCall } from "../../work.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { ROOTS } from "../../api.ts";
+import { calledApi, propertyName, variableOf } from "../../references.ts";
+import { typesOf } from "../../types.ts";
+import { withoutCasts } from "../../walk.ts";
 
 /** Functions of eightysix whose answer says whether a context has ended, or an error comes from that. */
 const ASKS: ReadonlySet<string> = new Set([

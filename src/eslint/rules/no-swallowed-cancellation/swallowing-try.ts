@@ -1,14 +1,14 @@
 /** What follows when the `catch` of a `try` swallows the error of work whose context has ended. */
 import type { TSESTree } from "@typescript-eslint/utils";
 import { asksForEnd, nameOf, olderThan, signalOfCall } from "./cancellation.ts";
-import type { RuleContext } from "./create-rule.ts";
-import { isContinuation } from "./hand-on.ts";
-import type { Path, Segment } from "./segments.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { isContinuation } from "../../hand-on.ts";
+import type { Path, Segment } from "../../flow/segments.ts";
 import { caughtNames, type CaughtNames } from "./caught-names.ts";
-import { isFunction } from "./source-tree.ts";
+import { isFunction } from "../../source-tree.ts";
 import { isForOneError, isLoop, testAround, type Loop, type Test } from "./tests-around.ts";
-import { nodesIn } from "./walk.ts";
-import { contextOfCall } from "./work.ts";
+import { nodesIn } from "../../walk.ts";
+import { contextOfCall } from "../../work.ts";
 
 /** The names of flags that end a loop from outside. */
 const FLAGS =

@@ -1,10 +1,10 @@
 /** The assignments of a file that put a child of a context in the place of that context. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { CANCELABLE, PLAIN, ROOTS } from "../api.ts";
-import { holdsContext } from "../contexts.ts";
-import type { RuleContext } from "../create-rule.ts";
-import { calledApi, isReassigned, keyName, variableOf } from "../references.ts";
-import { typesOf } from "../types.ts";
+import { CANCELABLE, PLAIN, ROOTS } from "../../api.ts";
+import { holdsContext } from "../../contexts.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { calledApi, isReassigned, keyName, variableOf } from "../../references.ts";
+import { typesOf } from "../../types.ts";
 
 type Variable = TSESLint.Scope.Variable;
 

@@ -1,6 +1,6 @@
 /** What a `catch` makes of the error that it gets. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { nodesIn } from "./walk.ts";
+import { nodesIn } from "../../walk.ts";
 
 /** Names of variables in a `catch`. */
 export interface CaughtNames {

@@ -1,6 +1,6 @@
 /** Loops, and the tests by which a way through a function turns. */
 import type { TSESTree } from "@typescript-eslint/utils";
-import { isFunction } from "./source-tree.ts";
+import { isFunction } from "../../source-tree.ts";
 
 /** A loop of any form. */
 export type Loop =

@@ -1,7 +1,7 @@
 /** Whether a function is called at most once each time its definition is reached. */
 import type { TSESTree } from "@typescript-eslint/utils";
-import type { RuleContext } from "../create-rule.ts";
-import { calledApi, propertyName } from "../references.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { calledApi, propertyName } from "../../references.ts";
 
 /** Functions that call the function that they are given once. */
 const CALL_ONCE: ReadonlySet<string> = new Set([

@@ -1,8 +1,8 @@
 /** The suggestion of the rule: a new constant in the block. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { CANCELABLE } from "../api.ts";
-import type { RuleContext } from "../create-rule.ts";
-import { calledApi } from "../references.ts";
+import { CANCELABLE } from "../../api.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { calledApi } from "../../references.ts";
 import type { Nesting } from "./nestings.ts";
 
 /**

@@ -1,9 +1,9 @@
 /** What calls do to the path that they are on. */
 import type { TSESTree } from "@typescript-eslint/utils";
-import type { RuleContext } from "../create-rule.ts";
-import { isGlobal } from "../ownership.ts";
-import { calledApi, propertyName } from "../references.ts";
-import { typesOf } from "../types.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { isGlobal } from "../../ownership.ts";
+import { calledApi, propertyName } from "../../references.ts";
+import { typesOf } from "../../types.ts";
 
 /** Calls that end the process. */
 const PROCESS_ENDS: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
 /** What becomes of a context at the place where an expression gives it: who ends it, if anyone. */
 import type { TSESTree } from "@typescript-eslint/utils";
-import type { RuleContext } from "./create-rule.ts";
+import type { RuleContext } from "../../create-rule.ts";
 import {
   functionOf,
   isGlobal,
@@ -9,8 +9,8 @@ import {
   takesByType,
   type Call,
   type FunctionNode,
-} from "./ownership.ts";
-import { apiName, propertyName } from "./references.ts";
+} from "../../ownership.ts";
+import { apiName, propertyName } from "../../references.ts";
 
 /**
  * - `used`: it is used as a context, or dropped. Nothing here ends it.

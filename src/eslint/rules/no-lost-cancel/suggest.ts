@@ -1,6 +1,6 @@
 /** The suggestion of the rule: `using` instead of `const`. */
 import type { TSESLint } from "@typescript-eslint/utils";
-import type { RuleContext } from "../create-rule.ts";
+import type { RuleContext } from "../../create-rule.ts";
 import type { Binding } from "./bindings.ts";
 
 /**

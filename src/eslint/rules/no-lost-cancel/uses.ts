@@ -1,8 +1,8 @@
 /** Where a variable that holds a context is used in a way that matters: it is ended, handed over, or tested. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import type { RuleContext } from "../create-rule.ts";
-import { fateOf, type FateKind } from "../fate.ts";
-import { calledApi } from "../references.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { fateOf, type FateKind } from "./fate.ts";
+import { calledApi } from "../../references.ts";
 
 type Variable = TSESLint.Scope.Variable;
 type Reference = TSESLint.Scope.Reference;

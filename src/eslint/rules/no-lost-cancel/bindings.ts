@@ -1,8 +1,8 @@
 /** The variables of a file that get a cancelable context, and the places that matter for each. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import { createsCancelable } from "../cancelable-calls.ts";
-import type { RuleContext } from "../create-rule.ts";
-import { fateOf } from "../fate.ts";
+import { createsCancelable } from "./cancelable-calls.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { fateOf } from "./fate.ts";
 import { usesOf, type Uses } from "./uses.ts";
 
 type Variable = TSESLint.Scope.Variable;

@@ -1,12 +1,12 @@
 /** Whether a call makes a cancelable context that its caller must end. */
 import type { TSESTree } from "@typescript-eslint/utils";
 import type * as ts from "typescript";
-import { CANCELABLE } from "./api.ts";
-import type { RuleContext } from "./create-rule.ts";
+import { CANCELABLE } from "../../api.ts";
+import type { RuleContext } from "../../create-rule.ts";
 import { fateOf } from "./fate.ts";
-import { functionOf, type FunctionNode } from "./ownership.ts";
-import { calledApi, variableOf } from "./references.ts";
-import { typesOf } from "./types.ts";
+import { functionOf, type FunctionNode } from "../../ownership.ts";
+import { calledApi, variableOf } from "../../references.ts";
+import { typesOf } from "../../types.ts";
 
 /** Functions that look a context up: `getContext()`, `contexts.find(…)`. Something else owns it. */
 const LOOKS_UP =

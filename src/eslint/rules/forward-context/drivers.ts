@@ -1,8 +1,8 @@
 /** Drivers and what `withContext(driver)` made of them, in one file. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
-import type { RuleContext } from "./create-rule.ts";
-import { isReassigned, referenceOf, variableNamed } from "./references.ts";
-import { typesOf } from "./types.ts";
+import type { RuleContext } from "../../create-rule.ts";
+import { isReassigned, referenceOf, variableNamed } from "../../references.ts";
+import { typesOf } from "../../types.ts";
 
 type Variable = TSESLint.Scope.Variable;
 
