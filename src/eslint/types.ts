@@ -261,6 +261,13 @@ export class Types {
     return this.checker.getResolvedSignature(this.nodeOf(call) as ts.CallExpression);
   }
 
+  /** Returns what the overloads of a called function return, without a choice between them. */
+  resultsOf({ callee }: TSESTree.CallExpression): ts.Type[] {
+    return this.typeAt(callee)
+      .getCallSignatures()
+      .map((signature) => signature.getReturnType());
+  }
+
   /** Returns the type of the parameter that takes the argument at `index`, without `null` and `undefined`. */
   parameterType(
     call: TSESTree.CallExpression | TSESTree.NewExpression,

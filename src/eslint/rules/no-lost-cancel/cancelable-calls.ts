@@ -85,6 +85,8 @@ function createsByType(call: TSESTree.CallExpression, context: RuleContext): boo
   const name = calleeName(call);
   if (types === undefined || !types.knowsEightysix || name === undefined || LOOKS_UP.test(name))
     return false;
+  // Cheaper than to resolve the call, and enough for nearly all.
+  if (!types.resultsOf(call).some((type) => types.isCancelableType(type) === true)) return false;
   const declaration = types.signatureOf(call)?.getDeclaration();
   if (declaration === undefined) return false;
   // The declared type: that of `map.get(key)` is a parameter, and not a context.
