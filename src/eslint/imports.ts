@@ -2,7 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "./create-rule.ts";
 import { importedName, type ImportedName } from "./edits.ts";
-import { referenceOf } from "./references.ts";
+import { isOurs, referenceOf } from "./references.ts";
 
 /** How the code at some place can use an export of eightysix. */
 export interface Import extends ImportedName {
@@ -26,5 +26,6 @@ export function importOf(
   const [identifier] = scope?.set.get(root)?.identifiers ?? [];
   if (identifier === undefined) return { ...found, isImported: false };
   const module = referenceOf(identifier, context.sourceCode)?.module;
-  return module?.split("/")[0] === "eightysix" ? { ...found, isImported: true } : undefined;
+  const isImported = module !== undefined && isOurs(module, context.settings);
+  return isImported ? { ...found, isImported } : undefined;
 }

@@ -1,7 +1,7 @@
 /** Whether a parameter may end the context that it is given: by its type, or by the name of the function. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "./create-rule.ts";
-import { propertyName, referenceOf, variableOf } from "./references.ts";
+import { isOurs, propertyName, referenceOf, variableOf } from "./references.ts";
 import { typesOf } from "./types.ts";
 
 export type Call = TSESTree.CallExpression | TSESTree.NewExpression;
@@ -72,11 +72,11 @@ export function typeReference(node: TSESTree.TypeNode, context: RuleContext): st
   const { typeName } = node;
   if (typeName.type === "Identifier") {
     const reference = referenceOf(typeName, context.sourceCode);
-    return reference?.module.split("/")[0] === "eightysix" ? reference.name : undefined;
+    return reference && isOurs(reference.module, context.settings) ? reference.name : undefined;
   }
   if (typeName.type !== "TSQualifiedName" || typeName.left.type !== "Identifier") return undefined;
   const reference = referenceOf(typeName.left, context.sourceCode);
-  return reference?.module.split("/")[0] === "eightysix" && reference.name === undefined
+  return reference && isOurs(reference.module, context.settings) && reference.name === undefined
     ? typeName.right.name
     : undefined;
 }

@@ -114,6 +114,18 @@ testRule(forwardSignal, {
     },
     `export async function f(signal: AbortSignal) { fetch("/audit").catch(console.error); }`,
     {
+      name: "a goodbye behind a loop that goes on until the abort",
+      code: `declare function poll(): Promise<void>; export async function f(signal: AbortSignal) { while (!signal.aborted) await poll(); await fetch("/goodbye"); }`,
+    },
+    {
+      name: "a goodbye when the signal has aborted",
+      code: `export async function f(signal: AbortSignal) { if (signal.aborted) { await fetch("/goodbye"); } }`,
+    },
+    {
+      name: "a goodbye behind a wait for the abort",
+      code: `export async function f(signal: AbortSignal) { await new Promise((resolve) => { signal.addEventListener("abort", resolve); }); await fetch("/goodbye"); }`,
+    },
+    {
       name: "a wait for the abort itself",
       code: `import { once } from "node:events"; export async function f(signal: AbortSignal, other: AbortSignal) { await once(other, "abort"); return signal.aborted; }`,
     },
@@ -515,6 +527,11 @@ testRule(forwardSignal, {
       `${context}import { detach } from "eightysix"; export function f(ctx: Context) { detach(ctx, 1_000, async (own) => { await fetch("/"); }); }`,
       `${context}import { detach } from "eightysix"; export function f(ctx: Context) { detach(ctx, 1_000, async (own) => { await fetch("/", { signal: own.signal }); }); }`,
       { name: "the context of a detached function" },
+    ),
+    becomes(
+      `export async function f(signal: AbortSignal) { if (!signal.aborted) { await fetch("/"); } }`,
+      `export async function f(signal: AbortSignal) { if (!signal.aborted) { await fetch("/", { signal }); } }`,
+      { name: "work while the signal has not aborted" },
     ),
     becomes(
       `export async function* f(signal: AbortSignal) { yield await fetch("/"); }`,

@@ -17,6 +17,10 @@ const everywhere = [{ everywhere: true }];
 
 testRule(noSwallowedCancellation, {
   valid: [
+    {
+      name: "an optional signal that throws",
+      code: `export async function f(urls: string[], signal?: AbortSignal) { for (const url of urls) { try { return await fetch(url, { signal }); } catch { signal?.throwIfAborted(); } } return undefined; }`,
+    },
     // The catch leaves the loop.
     loop(`catch (err) { throw new Error("no", { cause: err }); }`),
     loop(`catch (err) { log(err); return 0; }`),

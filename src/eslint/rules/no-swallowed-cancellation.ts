@@ -73,6 +73,7 @@ export const noSwallowedCancellation = createRule<Messages, Options>({
       ReturnStatement: mark,
       ForOfStatement: mark,
       "CallExpression:exit": mark,
+      "ChainExpression:exit": mark,
       "AwaitExpression:exit": mark,
       CallExpression(node) {
         if (everywhere && isHidingCatch(node, context))

@@ -1,6 +1,7 @@
 /** `work(background())` where a context is at hand. */
 import type { TSESTree } from "@typescript-eslint/utils";
 import { ROOTS } from "../../api.ts";
+import { isAfterEnd } from "../../after-end.ts";
 import { contextAtHand, type AtHand } from "../../at-hand.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { calledApi } from "../../references.ts";
@@ -27,6 +28,7 @@ export function passedRoot(
   const root = calledApi(node, context);
   if (root === undefined || !ROOTS.has(root)) return undefined;
   if (LOOKS.test(firstName(call.callee)) || isCleanup(node)) return undefined;
+  if (isAfterEnd(node, context.sourceCode)) return undefined;
   const ctx = contextAtHand(node, context, ({ isGiven }) => isGiven);
   if (ctx === undefined || isLinked(call, ctx, context)) return undefined;
   return { root, ctx };

@@ -1,5 +1,6 @@
 /** When a call without a signal is what its author wants. */
 import type { TSESTree } from "@typescript-eslint/utils";
+import { isAfterEnd } from "../../after-end.ts";
 import type { AtHand } from "../../at-hand.ts";
 import { isContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
@@ -26,7 +27,7 @@ export function isDeliberate(
   { name }: Found,
   context: RuleContext,
 ): boolean {
-  if (isCleanup(call) || isKept(call)) return true;
+  if (isCleanup(call) || isKept(call) || isAfterEnd(call, context.sourceCode)) return true;
   const [first, second] = call.arguments;
   if (name === "events.once" && second?.type === "Literal" && LAST_EVENTS.has(second.value))
     return true;

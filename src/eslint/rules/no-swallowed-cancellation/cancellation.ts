@@ -39,6 +39,8 @@ export function asksForEnd(
       return node.operator === "instanceof" && KNOWS.test(nameOf(node.right)) ? "asks" : undefined;
     case "MemberExpression":
       return propertyName(node) === "aborted" ? "asks" : undefined;
+    case "ChainExpression": // `signal?.throwIfAborted()`: without a signal, nothing can end
+      return asksForEnd(node.expression, context);
     case "CallExpression": {
       const api = calledApi(node, context);
       if (api !== undefined) return ASKS.has(api) ? "asks" : THROWS.has(api) ? "throws" : undefined;
