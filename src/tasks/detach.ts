@@ -2,9 +2,10 @@ import { checkContext } from "../core/check-context.ts";
 import { checkFunction } from "../core/check.ts";
 import type { CancelableContext, Context } from "../core/context.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
-import { describe } from "../core/foreign-value.ts";
+import { describe, isInstance } from "../core/foreign-value.ts";
 import { finish } from "../core/handle.ts";
 import { warn } from "../core/warn.ts";
+import { programStack } from "../work/caller.ts";
 import { ledgersOf, withLedger } from "../work/ledger.ts";
 import { outlive } from "../work/outlive.ts";
 import { checkBudget } from "./within.ts";
@@ -60,13 +61,16 @@ async function run(
 async function report(outer: Context, ctx: Context, error: unknown): Promise<void> {
   const [onError] = [...ledgersOf(outer)].flatMap(({ onDetachedError }) => onDetachedError ?? []);
   if (onError === undefined) {
-    warnOf("a function of detach failed", error);
+    warnOf(
+      "a function of detach failed; repair it, or take its error with the option onDetachedError of serve",
+      error,
+    );
     return;
   }
   try {
     await onError(ctx, error);
   } catch (bug) {
-    warnOf("onDetachedError failed", bug);
+    warnOf("onDetachedError of serve failed; it must not throw or reject", bug);
   }
 }
 
@@ -74,6 +78,16 @@ function warnOf(message: string, error: unknown): void {
   warn(message, {
     type: "DetachedError",
     code: "EIGHTYSIX_DETACHED_FAILED",
-    detail: describe(error),
+    detail: describeFailure(error),
   });
+}
+
+/** Like `describe`, but the stack of an error begins at the program if it leads there. */
+function describeFailure(error: unknown): string {
+  const text = describe(error);
+  const stack = isInstance(error, Error)
+    ? programStack({ name: "", message: "", stack: text })
+    : undefined;
+  if (stack === undefined) return text;
+  return `${text.split(/\n\s+at /, 1)[0]}\n${stack}`;
 }

@@ -1,9 +1,8 @@
 /** The work that is still running when its request is finished. */
 import { channel } from "../core/channels.ts";
 import type { Context } from "../core/context.ts";
-import { userStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
-import { framesOfProgram } from "./caller.ts";
+import { framesOfProgram, userStack } from "./caller.ts";
 import { ledgerOf } from "./ledger.ts";
 
 const leftBehind = channel("work.left-behind");

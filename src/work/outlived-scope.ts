@@ -6,9 +6,9 @@ import { afterFunc } from "../core/after-func.ts";
 import { channel } from "../core/channels.ts";
 import { isFinished } from "../core/context-state.ts";
 import type { Context } from "../core/context.ts";
-import { packageRoot, recordStack, userStack } from "../core/user-stack.ts";
+import { packageRoot, recordStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
-import { framesOfProgram, isInFolder, POSITION } from "./caller.ts";
+import { framesOfProgram, isInFolder, POSITION, userStack } from "./caller.ts";
 import type { LedgerWork } from "./record.ts";
 import type { Receipt } from "./types.ts";
 

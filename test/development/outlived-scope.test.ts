@@ -108,6 +108,7 @@ describe("work that outlives", () => {
     expect(codes()).toEqual([CODE]);
     expect(warnings[0]?.message).toMatch(/^test\.query was still running when its scope ended/);
     expect(warnings[0]?.detail).toMatch(/^ +at .*outlived-scope\.test\.ts[^]*select 1$/);
+    expect(warnings[0]?.detail).not.toContain("vitest");
     expect(published).toMatchObject([
       { work: { kind: "test.query" }, receipt: { state: "running" } },
     ]);

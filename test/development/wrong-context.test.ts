@@ -244,3 +244,10 @@ describe("the context of another request that has finished", () => {
     expect(codes()).toEqual([]);
   });
 });
+
+test("the detail of a report ends at the last frame of the program", async () => {
+  await request(() => sleep(background(), 1));
+  expect(warnings[0]?.detail.split("\n")[0]).toMatch(/wrong-context\.test\.ts/);
+  expect(warnings[0]?.detail.split("\n").at(-1)).toMatch(/wrong-context\.test\.ts|user-code/);
+  expect(warnings[0]?.detail).not.toContain("vitest");
+});
