@@ -9,6 +9,7 @@ import type { Context } from "../core/context.ts";
 import { packageRoot, recordStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
 import { framesOfProgram, isInFolder, POSITION, userStack } from "./caller.ts";
+import { describeKind, howToEnd } from "./describe-kind.ts";
 import type { LedgerWork } from "./record.ts";
 import type { Receipt } from "./types.ts";
 
@@ -38,7 +39,7 @@ export function watchScope(
     outlived.publish({ work, receipt: work.receipt(state), stack: userSite });
     warnOnce(
       "EIGHTYSIX_OUTLIVED_SCOPE",
-      `${kind} was still running when its scope ended as finished, and is stopped; await it inside the scope (with using: return await), or end the scope with ctx.cancel() if the work is meant to stop there`,
+      `${describeKind(kind)} was still running when the block or function that owns its context had ended, and is stopped; ${howToEnd(kind)} there (with using: return await), or end the context with ctx.cancel() if the work is meant to stop there`,
       framesOfProgram(userSite), // the mistake may be that of the caller of a function that queries
       what === undefined ? userSite : `${userSite}\n${what}`,
     );

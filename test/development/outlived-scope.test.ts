@@ -106,7 +106,7 @@ describe("work that outlives", () => {
     await turn();
     await turn();
     expect(codes()).toEqual([CODE]);
-    expect(warnings[0]?.message).toMatch(/^test\.query was still running when its scope ended/);
+    expect(warnings[0]?.message).toMatch(/^test\.query was still running when the block or/);
     expect(warnings[0]?.detail).toMatch(/^ +at .*outlived-scope\.test\.ts[^]*select 1$/);
     expect(warnings[0]?.detail).not.toContain("vitest");
     expect(published).toMatchObject([
@@ -149,6 +149,10 @@ describe("work that the end of its scope stops at once is reported", () => {
       setImmediate(() => void ask(job()).catch(() => resolve()));
     });
     expect(published).toMatchObject([{ work: { kind: "pg.wait" } }]);
+    await turn();
+    expect(warnings[0]?.message).toMatch(
+      /^a call that waited for a connection \(pg\.wait\) was still/,
+    );
   });
 });
 
@@ -160,6 +164,19 @@ test("a call site is reported once", async () => {
   }
   await turn();
   expect(codes()).toEqual([CODE]);
+});
+
+test("the report of a fetch whose body was not read says so", async () => {
+  await using web = await serve((res) => void res.write("part"));
+  {
+    using inner = withCancel(job());
+    await fetch(inner, web.url);
+  }
+  await turn();
+  expect(codes()).toEqual([CODE]);
+  expect(warnings[0]?.message).toContain(
+    "await it, and read or cancel the body of its response there",
+  );
 });
 
 describe("no work is reported", () => {
