@@ -8,12 +8,13 @@ import {
   recordStack,
   type Ledger,
 } from "../internal.ts";
-import { describeAtTimeout, describeRunning } from "./describe-work.ts";
+import { describeRunning } from "./describe-work.ts";
 import { WITHIN } from "./expect-stopped.ts";
 import { developmentHint, failure, list, type Culprit } from "./failure.ts";
 import { noticeFakeTimers } from "./notice-fake-timers.ts";
 import { later, poll } from "./real-time.ts";
 import { beforeCleanup, checkTest, isTest, ownSignal, type TestLike } from "./runner.ts";
+import { timeoutError } from "./timeout-error.ts";
 
 /** The options of `testContext` and `inTestContext`. */
 export interface TestContextOptions {
@@ -44,23 +45,6 @@ class TestFinished extends Error {
   }
 }
 
-/**
- * Returns the cause with which the context of a test ends shortly before the runner's timeout. It names
- * the work that is running, because the error of a stopped call does not say which call that is.
- */
-function timeoutCause(timeout: number, margin: number, running: Ledger["running"]): Error {
-  const work =
-    running.length === 0
-      ? "No recorded work was running."
-      : `This was running:\n${list(running.map(describeAtTimeout))}${developmentHint()}`;
-  const error = new Error(
-    `the test has almost used up its timeout of ${timeout} ms (its context ends ${margin} ms before). ${work}`,
-  );
-  error.name = "TimeoutError"; // with this name, the end of a signal is that of a deadline
-  error.stack = `${error.name}: ${error.message}`;
-  return error;
-}
-
 /** One test that runs with a context. */
 export class RunningTest {
   readonly ctx: Context;
@@ -81,7 +65,7 @@ export class RunningTest {
     const clear =
       timeout > 0 && timeout < Infinity
         ? later(
-            () => limit.abort(timeoutCause(timeout, margin, this.#ledger.running)),
+            () => limit.abort(timeoutError(timeout, margin, this.#ledger.running)),
             Math.max(0, timeout - margin),
           )
         : undefined;
@@ -124,7 +108,7 @@ const contexts = new WeakMap<object, Context>();
  *   (`afterEach`) run before that.
  * - when the runner aborts the test's `signal`: at the timeout, on `bail`, on Ctrl-C.
  * - with a `DeadlineExceededError` (its `name` is "TimeoutError"), shortly before the test's timeout,
- *   which vitest tells. Its cause names the work that was running. With `node:test`, pass the option
+ *   which vitest tells. It names the work that was running. With `node:test`, pass the option
  *   `timeout`. It is real time, even if the test's clock is fake, and `ctx.deadline()` does not show it.
  *
  * After the end it waits until all work of the ledger has stopped, and `shield` and `detach` have
