@@ -25,6 +25,7 @@ export {
   userStack,
   type AnyFunction,
 } from "./work/caller.ts";
+export { describeFailure } from "./work/describe-failure.ts";
 export { CURRENT } from "./work/current-storage.ts";
 export { finishRequest } from "./work/left-behind.ts";
 export { ledgerOf, openLedger } from "./work/ledger.ts";

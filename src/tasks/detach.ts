@@ -2,10 +2,9 @@ import { checkContext } from "../core/check-context.ts";
 import { checkFunction } from "../core/check.ts";
 import type { CancelableContext, Context } from "../core/context.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
-import { describe, isInstance } from "../core/foreign-value.ts";
 import { finish } from "../core/handle.ts";
 import { warn } from "../core/warn.ts";
-import { programStack } from "../work/caller.ts";
+import { describeFailure } from "../work/describe-failure.ts";
 import { ledgersOf, withLedger } from "../work/ledger.ts";
 import { outlive } from "../work/outlive.ts";
 import { checkBudget } from "./within.ts";
@@ -80,14 +79,4 @@ function warnOf(message: string, error: unknown): void {
     code: "EIGHTYSIX_DETACHED_FAILED",
     detail: describeFailure(error),
   });
-}
-
-/** Like `describe`, but the stack of an error begins at the program if it leads there. */
-function describeFailure(error: unknown): string {
-  const text = describe(error);
-  const stack = isInstance(error, Error)
-    ? programStack({ name: "", message: "", stack: text })
-    : undefined;
-  if (stack === undefined) return text;
-  return `${text.split(/\n\s+at /, 1)[0]}\n${stack}`;
 }

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { HeldConnection, explainWait } from "../../src/adapter/held-connection.ts";
 import { rememberOrigin, warnOfForeignEnd } from "../../src/http/respond/foreign-end.ts";
 import { background, detach, sleep, withCancel } from "../../src/index.ts";
+import { handler } from "../../src/http/index.ts";
+import { serve } from "../raw-http.ts";
 import { turn } from "../support.ts";
 import { inDevelopment } from "../support/development.ts";
 
@@ -55,4 +57,18 @@ test("the context of another request is reported with the frames of the program,
   expect(first).toBe("the other request is GET /own; its context was taken here");
   expect(frames.join("\n")).toMatch(OWN_FRAMES);
   expect(warnings[1]?.detail).toBe("the other request is GET /framework");
+});
+
+test("a handler that failed is reported with the frames of the program alone", async () => {
+  const fail = handler(() => {
+    throw new Error("a bug");
+  });
+  await using server = await serve(fail);
+  const client = await server.client();
+  client.get();
+  await client.answer();
+  client.socket.destroy();
+  const report = warnings.find(({ code }) => code === "EIGHTYSIX_HANDLER_FAILED");
+  expect(report?.detail).toMatch(/^Error: a bug\n {4}at .*details\.test\.ts/);
+  expect(report?.detail).not.toContain("node:");
 });
