@@ -14,11 +14,18 @@ export { LONGEST_CHAIN } from "./core/errors.ts";
 export { describe, isInstance, readProperty } from "./core/foreign-value.ts";
 export { classOf, show } from "./core/show.ts";
 export { cleanUp } from "./tasks/within.ts";
-export { isUserFrame, recordStack, userStack } from "./core/user-stack.ts";
+export { isUserFrame, recordStack } from "./core/user-stack.ts";
 export { warn } from "./core/warn.ts";
 export { warnOnce } from "./core/warn-once.ts";
 export { callerStack } from "./work/call-site.ts";
-export { framesOfProgram, isOfPackage, type AnyFunction } from "./work/caller.ts";
+export {
+  framesOfProgram,
+  isOfPackage,
+  programStack,
+  userStack,
+  type AnyFunction,
+} from "./work/caller.ts";
+export { describeFailure } from "./work/describe-failure.ts";
 export { CURRENT } from "./work/current-storage.ts";
 export { finishRequest } from "./work/left-behind.ts";
 export { ledgerOf, openLedger } from "./work/ledger.ts";

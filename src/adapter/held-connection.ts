@@ -4,7 +4,7 @@
  * if the pool has no other.
  */
 import type { Context } from "../index.ts";
-import { descendsFrom, ledgerOf, warnOnce } from "../internal.ts";
+import { descendsFrom, ledgerOf, programStack, recordStack, warnOnce } from "../internal.ts";
 
 /** The connections that a function of the user has, by their pool. */
 const heldOf = new WeakMap<object, Set<HeldConnection>>();
@@ -75,20 +75,15 @@ export function explainWait(pool: object, ctx: Context): void {
   const call = holderOf(pool, ctx);
   if (call === undefined) return;
   const [method = call] = call.split("(");
+  const site = recordStack();
   warnOnce(
     "EIGHTYSIX_WAITS_FOR_ITSELF",
     `a call waited for a connection until its context ended, while ${call} of the same context held one and ran nothing on it. If the function of ${method} waits for that call, it waits for itself: use what the function was given there, or allow the pool more connections`,
-    callerStack(),
+    framesOf(site),
+    programStack(site) ?? framesOf(site),
   );
 }
 
-/** The longest stack in which the caller is looked for: functions may wait inside functions. */
-const STACK_LIMIT = 50;
-
-function callerStack(): string {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = STACK_LIMIT;
-  const { stack = "" } = new Error();
-  Error.stackTraceLimit = stackTraceLimit;
-  return stack.split("\n").slice(2).join("\n"); // without the message and this function
+function framesOf({ stack = "" }: Error): string {
+  return stack.split("\n").slice(1).join("\n");
 }

@@ -2,7 +2,7 @@
 import { emitWarning } from "node:process";
 import { needFunction } from "../adapter/misuse.ts";
 import type { Context } from "../index.ts";
-import { describe } from "../internal.ts";
+import { describeFailure } from "../internal.ts";
 import { respondWhenDone, trackWithLimits } from "./open-request.ts";
 import { continueOnNode } from "./request/continue-on-node.ts";
 import { hasCutBody } from "./request/cut-body.ts";
@@ -122,6 +122,6 @@ function warn(ctx: Context, error: unknown, req: object): void {
   emitWarning("a request handler failed", {
     type: "HandlerError",
     code: "EIGHTYSIX_HANDLER_FAILED",
-    detail: describe(error),
+    detail: describeFailure(error),
   });
 }

@@ -2,9 +2,9 @@ import { checkContext } from "../core/check-context.ts";
 import { checkFunction } from "../core/check.ts";
 import type { CancelableContext, Context } from "../core/context.ts";
 import { withoutCancel, withTimeout } from "../core/derive.ts";
-import { describe } from "../core/foreign-value.ts";
 import { finish } from "../core/handle.ts";
 import { warn } from "../core/warn.ts";
+import { describeFailure } from "../work/describe-failure.ts";
 import { ledgersOf, withLedger } from "../work/ledger.ts";
 import { outlive } from "../work/outlive.ts";
 import { checkBudget } from "./within.ts";
@@ -60,13 +60,16 @@ async function run(
 async function report(outer: Context, ctx: Context, error: unknown): Promise<void> {
   const [onError] = [...ledgersOf(outer)].flatMap(({ onDetachedError }) => onDetachedError ?? []);
   if (onError === undefined) {
-    warnOf("a function of detach failed", error);
+    warnOf(
+      "a function of detach failed; repair it, or take its error with the option onDetachedError of serve",
+      error,
+    );
     return;
   }
   try {
     await onError(ctx, error);
   } catch (bug) {
-    warnOf("onDetachedError failed", bug);
+    warnOf("onDetachedError of serve failed; it must not throw or reject", bug);
   }
 }
 
@@ -74,6 +77,6 @@ function warnOf(message: string, error: unknown): void {
   warn(message, {
     type: "DetachedError",
     code: "EIGHTYSIX_DETACHED_FAILED",
-    detail: describe(error),
+    detail: describeFailure(error),
   });
 }

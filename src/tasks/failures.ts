@@ -7,9 +7,9 @@ import { findContextError, LONGEST_CHAIN } from "../core/errors.ts";
 import { scopeOf } from "../core/foreign.ts";
 import { describe, isInstance, readProperty } from "../core/foreign-value.ts";
 import type { Scope } from "../core/tree.ts";
-import { recordStack, userStack } from "../core/user-stack.ts";
+import { recordStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
-import { framesOfProgram } from "../work/caller.ts";
+import { framesOfProgram, userStack } from "../work/caller.ts";
 
 const unattached = channel("task.suppressed");
 

@@ -1,8 +1,9 @@
 /** Counts the calls and the extra attempts of `hedge` in the last second, for `extraShare`. */
 import { now } from "../core/clock.ts";
 import { isDevelopment } from "../core/development.ts";
-import { recordStack, userStack } from "../core/user-stack.ts";
+import { recordStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
+import { userStack } from "../work/caller.ts";
 
 /** The second is counted in this many slots, so that a count needs no list of times. */
 const SLOTS = 10;

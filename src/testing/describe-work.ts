@@ -18,6 +18,11 @@ export function describeRunning(work: RunningWork): Culprit {
   return { text: `${nameOf(work)} ${state}`, site: work.site };
 }
 
+/** Describes work that is running when the context of its test is about to end. */
+export function describeAtTimeout(work: RunningWork): Culprit {
+  return { text: `${nameOf(work)} had been running for ${ms(work.running)}`, site: work.site };
+}
+
 /** Describes work that was abandoned. */
 export function describeAbandoned(receipt: Receipt): Culprit {
   const state = `was abandoned ${ms(receipt.after)} after its context ${ended(receipt)}`;

@@ -8,7 +8,9 @@ import { isDevelopment, isUserFrame, userStack } from "../internal.ts";
 export function failure(message: string, site: Error, cause?: unknown): Error {
   const error = new Error(message, cause === undefined ? undefined : { cause });
   // Not named AssertionError: Jest would print a comparison that it does not have.
-  error.stack = [String(error), userStack(site)].filter(Boolean).join("\n");
+  // An empty line keeps the frames of the test apart from those of the last culprit in the message.
+  const separator = /\n\s+at /.test(message) ? "\n\n" : "\n";
+  error.stack = [String(error), userStack(site)].filter(Boolean).join(separator);
   return error;
 }
 

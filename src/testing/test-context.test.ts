@@ -214,6 +214,24 @@ describe("testContext(t)", () => {
     expect(String(cause(ctx))).toMatch(/its timeout of 40 ms \(its context ends 4 ms before\)/);
   });
 
+  test("names in its deadline error the work that was running", async () => {
+    const ctx = testContext({ after: () => undefined }, { timeout: 40 });
+    const work = startWork(ctx, "pg.query", "select pg_sleep(10)");
+    startWork(ctx, "pg.query", "select 1").end();
+    await sleep(ctx, 60_000).catch(() => work.end());
+    expect(String(ctx.err()).split("\n")).toEqual([
+      expect.stringMatching(/^TimeoutError: context deadline exceeded; this was running:$/),
+      expect.stringMatching(/^- pg\.query \(select pg_sleep\(10\)\) had been running for \d+ ms$/),
+      expect.stringContaining("EIGHTYSIX_DEV=1"),
+    ]);
+  });
+
+  test("says in its deadline error if no recorded work was running", async () => {
+    const ctx = testContext({ after: () => undefined }, { timeout: 40 });
+    await sleep(ctx, 60_000).catch(() => undefined);
+    expect(String(ctx.err())).toContain("no recorded work was running");
+  });
+
   test("counts the functions of shield and detach that outlive the test", async () => {
     let finish: () => Promise<void> = async () => {};
     const ctx = testContext({ onTestFinished: (fn) => (finish = fn) }, { within: 5 });

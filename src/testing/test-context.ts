@@ -14,6 +14,7 @@ import { developmentHint, failure, list, type Culprit } from "./failure.ts";
 import { noticeFakeTimers } from "./notice-fake-timers.ts";
 import { later, poll } from "./real-time.ts";
 import { beforeCleanup, checkTest, isTest, ownSignal, type TestLike } from "./runner.ts";
+import { timeoutError } from "./timeout-error.ts";
 
 /** The options of `testContext` and `inTestContext`. */
 export interface TestContextOptions {
@@ -44,16 +45,6 @@ class TestFinished extends Error {
   }
 }
 
-/** The cause with which the context of a test ends shortly before the runner's timeout. */
-function timeoutCause(timeout: number, margin: number): Error {
-  const error = new Error(
-    `the test has almost used up its timeout of ${timeout} ms (its context ends ${margin} ms before)`,
-  );
-  error.name = "TimeoutError"; // with this name, the end of a signal is that of a deadline
-  error.stack = `${error.name}: ${error.message}`;
-  return error;
-}
-
 /** One test that runs with a context. */
 export class RunningTest {
   readonly ctx: Context;
@@ -73,7 +64,10 @@ export class RunningTest {
     // Not a deadline of the context: a fake clock would reach it, and cut all longer deadlines below it.
     const clear =
       timeout > 0 && timeout < Infinity
-        ? later(() => limit.abort(timeoutCause(timeout, margin)), Math.max(0, timeout - margin))
+        ? later(
+            () => limit.abort(timeoutError(timeout, margin, this.#ledger.running)),
+            Math.max(0, timeout - margin),
+          )
         : undefined;
     this.ctx = withLedger(scope);
     this.#ledger = ledgerOf(this.ctx) as Ledger;
@@ -113,9 +107,9 @@ const contexts = new WeakMap<object, Context>();
  *   (`onTestFinished`, `t.after`). So these find work that is about to stop. The hooks of the suite
  *   (`afterEach`) run before that.
  * - when the runner aborts the test's `signal`: at the timeout, on `bail`, on Ctrl-C.
- * - with a `DeadlineExceededError`, shortly before the test's timeout, which vitest tells. With
- *   `node:test`, pass the option `timeout`. It is real time, even if the test's clock is fake, and
- *   `ctx.deadline()` does not show it.
+ * - with a `DeadlineExceededError` (its `name` is "TimeoutError"), shortly before the test's timeout,
+ *   which vitest tells. It names the work that was running. With `node:test`, pass the option
+ *   `timeout`. It is real time, even if the test's clock is fake, and `ctx.deadline()` does not show it.
  *
  * After the end it waits until all work of the ledger has stopped, and `shield` and `detach` have
  * finished. If that takes more than `within` milliseconds, the test fails, and the error names the work.

@@ -1,6 +1,6 @@
 /** In development mode: which code of the program has called a function of this package or a driver. */
 import { isLimitWritable, limits } from "../core/errors.ts";
-import { packageRoot, userStack } from "../core/user-stack.ts";
+import { packageRoot, userStack as stackFromUser } from "../core/user-stack.ts";
 
 export type AnyFunction = (...args: never[]) => unknown;
 
@@ -14,7 +14,7 @@ const PUBLISHING = /node:(?:internal\/)?(?:diagnostics_channel|async_)/;
 const MOST_FRAMES = 50;
 
 /**
- * Returns the stack from the caller of `called` on, if that caller is code of the program. `called` is
+ * Returns the stack from the caller of `called` to the program's last own frame, if that caller is code of the program. `called` is
  * a function that runs at the moment. Frames that `isSkipped` accepts do not count as the caller.
  *
  * Returns `undefined` if the caller is a package, this one included, or a part of Node such as a stream
@@ -32,9 +32,25 @@ export function callerOf(
     if (/^\s*at async /.test(frame)) return undefined;
     if (!POSITION.test(frame) || PUBLISHING.test(frame) || isSkipped(frame)) continue;
     if (frame.includes("node:") || frame.includes(root) || isOfPackage(frame)) return undefined;
-    return frames.slice(i).join("\n");
+    return joinFrames(frames.slice(i));
   }
   return undefined;
+}
+
+/**
+ * Returns the frames of `error` from the first one outside this package and Node on, or `undefined`. What
+ * lies below the program's last own frame, such as a framework, is left out.
+ */
+export function userStack(error: Error): string | undefined {
+  const stack = stackFromUser(error);
+  return stack === undefined ? undefined : joinFrames(stack.split("\n"));
+}
+
+/** Joins frames up to the last one of the program, or all of them if none is of the program. */
+function joinFrames(frames: string[]): string {
+  let end = frames.length;
+  while (end > 0 && framesOfProgram(frames[end - 1] as string) === "") end--;
+  return frames.slice(0, end || frames.length).join("\n");
 }
 
 /** Returns the first line of a stack, which identifies the call site. */

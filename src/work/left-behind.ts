@@ -1,9 +1,9 @@
 /** The work that is still running when its request is finished. */
 import { channel } from "../core/channels.ts";
 import type { Context } from "../core/context.ts";
-import { userStack } from "../core/user-stack.ts";
 import { warnOnce } from "../core/warn-once.ts";
-import { framesOfProgram } from "./caller.ts";
+import { framesOfProgram, userStack } from "./caller.ts";
+import { describeKind, howToEnd } from "./describe-kind.ts";
 import { ledgerOf } from "./ledger.ts";
 
 const leftBehind = channel("work.left-behind");
@@ -28,7 +28,7 @@ export function finishRequest(ctx: Context, finish: () => void): void {
     const text = what.length > LONGEST ? `${what.slice(0, LONGEST)}…` : what;
     warnOnce(
       "EIGHTYSIX_LEFT_BEHIND",
-      `${kind} was still running when its request was finished, and is stopped; await it before you respond, or start it with detach(ctx, budgetMs, fn)`,
+      `${describeKind(kind)} was still running when its request was finished, and is stopped; ${howToEnd(kind)} before you respond, or start it with detach(ctx, budgetMs, fn)`,
       stack === undefined ? text : framesOfProgram(stack),
       [stack, text].filter((line) => line !== undefined && line !== "").join("\n"),
     );

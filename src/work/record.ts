@@ -98,7 +98,7 @@ export class LedgerWork implements Work, WorkInfo {
   readonly #site: Error | undefined;
   #hasEnded = false;
   /** Development mode only: called at the end. */
-  onEnd: (() => void) | undefined;
+  onEnd: ((state: "stopped" | "abandoned") => void) | undefined;
 
   constructor(
     scope: Scope | undefined,
@@ -134,7 +134,7 @@ export class LedgerWork implements Work, WorkInfo {
   end(state: "stopped" | "abandoned" = "stopped"): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.onEnd?.();
+    this.onEnd?.(state);
     const receipt = this.receipt(state);
     this.#ledger?.close(this, receipt);
     if (ended.hasSubscribers) ended.publish({ work: this, receipt });

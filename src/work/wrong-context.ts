@@ -27,7 +27,7 @@ const foreign = channel("context.foreign");
 const UNRELATED = {
   code: "EIGHTYSIX_UNRELATED_CONTEXT",
   advice:
-    "got a context that comes from background(), although there is a current context, and so does not end with that one; pass the caller's ctx; for work that is meant to go on, use detach, shield or runWithoutContext",
+    "got a context that comes from background(), although there is a current context, and so does not end with that one; pass the caller's ctx, and in a function of detach or shield its own ctx; start work that is meant to go on with detach, shield or runWithoutContext",
 };
 const FOREIGN = {
   code: "EIGHTYSIX_FOREIGN_CONTEXT",

@@ -6,6 +6,7 @@ import { isWatched } from "../../src/core/tree.ts";
 import { fetch } from "../../src/fetch/index.ts";
 import { handler } from "../../src/http/index.ts";
 import {
+  afterFunc,
   all,
   background,
   detach,
@@ -105,11 +106,53 @@ describe("work that outlives", () => {
     await turn();
     await turn();
     expect(codes()).toEqual([CODE]);
-    expect(warnings[0]?.message).toMatch(/^test\.query was still running when its scope ended/);
+    expect(warnings[0]?.message).toMatch(/^test\.query was still running when the block or/);
     expect(warnings[0]?.detail).toMatch(/^ +at .*outlived-scope\.test\.ts[^]*select 1$/);
+    expect(warnings[0]?.detail).not.toContain("vitest");
     expect(published).toMatchObject([
       { work: { kind: "test.query" }, receipt: { state: "running" } },
     ]);
+  });
+});
+
+describe("work that the end of its scope stops at once is reported", () => {
+  test.each<[string, (ctx: Context, stop: () => void) => void]>([
+    ["by a callback", (ctx, stop) => void afterFunc(ctx, stop)],
+    ["by an abort listener", (ctx, stop) => void ctx.signal.addEventListener("abort", stop)],
+  ])("%s", async (_, onEnd) => {
+    const published = messagesOn<{ receipt: Receipt }>("eightysix:work.outlived-scope");
+    for (const state of ["stopped", "abandoned"] as const) {
+      using inner = withCancel(job());
+      onEnd(inner, () => void work.end(state));
+      const work = startWork(inner, "test.query");
+    }
+    await turn();
+    expect(published).toMatchObject([
+      { receipt: { state: "stopped", reason: "finished" } },
+      { receipt: { state: "abandoned", reason: "finished" } },
+    ]);
+  });
+
+  testWith("postgres")("a query that waits for an idle connection of a pool", async () => {
+    const pool = new pg.Pool({ connectionString: postgresUrl() });
+    onTestFinished(() => pool.end());
+    const db = pgContext(pool);
+    const published = messagesOn("eightysix:work.outlived-scope");
+    const ask = async (ctx: Context): Promise<unknown> => {
+      using inner = withTimeout(ctx, 1_000);
+      // eslint-disable-next-line @typescript-eslint/return-await -- the mistake
+      return db.query(inner, "select 1");
+    };
+    await db.query(background(), "select 1");
+    // Outside a promise, as in a handler: the pool grants in the next tick, before promises go on.
+    await new Promise<void>((resolve) => {
+      setImmediate(() => void ask(job()).catch(() => resolve()));
+    });
+    expect(published).toMatchObject([{ work: { kind: "pg.wait" } }]);
+    await turn();
+    expect(warnings[0]?.message).toMatch(
+      /^a call that waited for a connection \(pg\.wait\) was still/,
+    );
   });
 });
 
@@ -121,6 +164,19 @@ test("a call site is reported once", async () => {
   }
   await turn();
   expect(codes()).toEqual([CODE]);
+});
+
+test("the report of a fetch whose body was not read says so", async () => {
+  await using web = await serve((res) => void res.write("part"));
+  {
+    using inner = withCancel(job());
+    await fetch(inner, web.url);
+  }
+  await turn();
+  expect(codes()).toEqual([CODE]);
+  expect(warnings[0]?.message).toContain(
+    "await it, and read or cancel the body of its response there",
+  );
 });
 
 describe("no work is reported", () => {

@@ -244,3 +244,19 @@ describe("the context of another request that has finished", () => {
     expect(codes()).toEqual([]);
   });
 });
+
+test("the detail of a report ends at the last frame of the program", async () => {
+  await request(() => sleep(background(), 1));
+  expect(warnings[0]?.detail.split("\n")[0]).toMatch(/wrong-context\.test\.ts/);
+  expect(warnings[0]?.detail.split("\n").at(-1)).toMatch(/wrong-context\.test\.ts|user-code/);
+  expect(warnings[0]?.detail).not.toContain("vitest");
+});
+
+test("the report in a function of detach advises its own ctx", async () => {
+  await request(async (ctx) => {
+    detach(ctx, 1_000, () => sleep(background(), 1));
+    await turn();
+  });
+  expect(codes()).toEqual([UNRELATED]);
+  expect(warnings[0]?.message).toContain("in a function of detach or shield its own ctx");
+});

@@ -4,13 +4,22 @@
  * that fails. Runs on every platform.
  */
 import { afterFunc, type Context } from "../../index.ts";
-import { channel, isDevelopment, LONGEST_CHAIN, readProperty, warn } from "../../internal.ts";
+import {
+  channel,
+  isDevelopment,
+  LONGEST_CHAIN,
+  programStack,
+  readProperty,
+  recordStack,
+  warn,
+} from "../../internal.ts";
 import { statusOfError } from "./status.ts";
 
 /** Where a request got its context. */
 interface Origin {
   readonly name: string;
-  readonly stack: string;
+  /** `undefined` if it was taken by a framework, and not by the program itself. */
+  readonly stack: string | undefined;
 }
 
 /** The origins of finished requests by their errors, each of which belongs to one request then. */
@@ -23,8 +32,7 @@ const warned = new WeakSet<object>();
 /** Remembers, in development mode, where the context of `request` was taken. */
 export function rememberOrigin(request: object, ctx: Context): void {
   if (!isDevelopment()) return;
-  const { stack = "" } = new Error("its context was taken here");
-  const origin = { name: nameOf(request), stack: stack.replace(/^Error: /, "") };
+  const origin = { name: nameOf(request), stack: programStack(recordStack()) };
   afterFunc(ctx, (err) => origins.set(err, origin));
 }
 
@@ -49,8 +57,10 @@ export function warnOfForeignEnd(request: object, error: unknown): void {
 
 function detailOf(error: unknown): string {
   const origin = originOf(error);
-  if (origin !== undefined) return `the other request is ${origin.name}; ${origin.stack}`;
-  return "EIGHTYSIX_DEV=1 shows the other request, and where its context was taken";
+  if (origin === undefined) return "EIGHTYSIX_DEV=1 shows the other request";
+  const { name, stack } = origin;
+  const request = `the other request is ${name}`;
+  return stack === undefined ? request : `${request}; its context was taken here\n${stack}`;
 }
 
 function originOf(error: unknown): Origin | undefined {
