@@ -20,15 +20,20 @@ function watch(driver: object, method: string, call: string, instead: string): v
   if (own === undefined ? !Object.isExtensible(driver) : !own.configurable || !("value" in own)) {
     return;
   }
-  const find = (): unknown =>
-    own === undefined ? Reflect.get(Object.getPrototypeOf(driver) as object, method) : own.value;
-  if (typeof find() !== "function") return;
-  const replaced: AnyFunction = function (this: unknown, ...args) {
-    if (isDevelopment()) reportWithoutContext(call, instead, replaced);
-    return (find() as AnyFunction).apply(this, args);
+  const find = (): unknown => {
+    if (own !== undefined) return own.value;
+    const prototype = Object.getPrototypeOf(driver) as object | null;
+    return prototype === null ? undefined : Reflect.get(prototype, method, driver);
   };
-  Object.defineProperty(driver, method, {
-    ...{ value: replaced, enumerable: own?.enumerable ?? false },
+  const original = find();
+  if (typeof original !== "function") return;
+  const apply = (_: unknown, self: unknown, args: never[]): unknown => {
+    if (isDevelopment()) reportWithoutContext(call, instead, apply);
+    return Reflect.apply(find() as AnyFunction, self, args);
+  };
+  Reflect.defineProperty(driver, method, {
+    // A proxy, so that a mock still looks like one.
+    ...{ value: new Proxy(original, { apply }), enumerable: own?.enumerable ?? false },
     ...{ writable: true, configurable: true },
   });
 }

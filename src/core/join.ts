@@ -28,7 +28,7 @@ export interface AbortSignalLike {
  * A scope that ends when the first of its parent and its sources ends. It listens to them from
  * birth.
  */
-class JoinScope extends Scope {
+export class JoinScope extends Scope {
   readonly #name: string;
   readonly #sources: readonly Scope[];
 

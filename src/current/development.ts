@@ -2,7 +2,7 @@
  * In development mode: calls of `fetch`, and of drivers that publish on `node:diagnostics_channel`,
  * that take no context while there is a current one.
  */
-import { isDevelopment, isOfPackage, reportWithoutContext } from "../internal.ts";
+import { isDevelopment, isOfPackage, reportWithoutContext, type AnyFunction } from "../internal.ts";
 
 // On the global object, so that two copies of the package do not report a call twice.
 const WATCHING = Symbol.for("eightysix.development.1");
@@ -79,29 +79,40 @@ function watchDriver({ channels, packages, name, instead }: Driver): void {
   }
 }
 
-type Fetch = (input: unknown, init?: { signal?: unknown; dispatcher?: unknown } | null) => unknown;
+interface FetchOptions {
+  signal?: unknown;
+  dispatcher?: unknown;
+}
 
 /**
  * Replaces the global `fetch`, because no channel says whether a request has a signal. A program that
- * replaces `fetch`, too, keeps its own.
+ * replaces `fetch`, too, keeps its own. An accessor is left alone.
  */
 function watchFetch(): void {
-  const holder = globalThis as unknown as { fetch?: Fetch };
-  const { fetch: original } = holder;
   const property = Object.getOwnPropertyDescriptor(globalThis, "fetch");
-  if (typeof original !== "function" || property?.configurable !== true) return;
-  const fetch: Fetch = function (this: unknown, ...args) {
-    const [input, init] = args;
-    // A Request always has a signal, which may be that of a context.
-    const hasSignal = isObject(input) && "signal" in input;
-    if (isDevelopment() && !hasSignal && init?.signal == null && init?.dispatcher == null) {
+  if (typeof property?.value !== "function" || !property.configurable) return;
+  const original = property.value as AnyFunction;
+  const apply = (_: unknown, self: unknown, args: never[]): unknown => {
+    if (isDevelopment() && !isLimited(...args)) {
       const instead = 'use fetch(ctx, url) of "eightysix/fetch" or pass { signal: ctx.signal }';
-      reportWithoutContext("fetch", instead, fetch);
+      reportWithoutContext("fetch", instead, apply);
     }
-    return original.apply(this, args);
+    return Reflect.apply(original, self, args);
   };
-  Object.defineProperty(fetch, "length", { value: original.length, configurable: true });
-  Object.defineProperty(globalThis, "fetch", { ...property, value: fetch });
+  // A proxy, so that a mock still looks like one.
+  Reflect.defineProperty(globalThis, "fetch", {
+    ...property,
+    value: new Proxy(original, { apply }),
+  });
 }
 
-const isObject = (x: unknown): x is object => typeof x === "object" && x !== null;
+/** Returns whether a call of `fetch` has something that may stop it. */
+function isLimited(input?: unknown, init?: FetchOptions | null): boolean {
+  try {
+    // A Request always has a signal, which may be that of a context.
+    const hasSignal = typeof input === "object" && input !== null && "signal" in input;
+    return hasSignal || init?.signal != null || init?.dispatcher != null;
+  } catch {
+    return true; // what the arguments throw is thrown again by `fetch` itself
+  }
+}

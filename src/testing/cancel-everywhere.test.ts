@@ -6,6 +6,7 @@ import {
   background,
   group,
   hedge,
+  interval,
   isCanceled,
   isDeadlineExceeded,
   map,
@@ -18,6 +19,9 @@ import {
   type Context,
 } from "../index.ts";
 import { cancelEverywhere, ManualClock } from "./index.ts";
+
+/** Ends the loop of a test that its context does not end. */
+let isOver = false;
 
 const failureOf = async (promise: Promise<unknown>): Promise<Error> => {
   const error: unknown = await promise.then(
@@ -217,8 +221,42 @@ describe("cancelEverywhere", () => {
       runs++;
       for (let i = 0; i < 2_000; i++) throwIfDone(ctx);
     };
-    await expect(cancelEverywhere(busy)).rejects.toThrow("fn has taken 2000 steps");
+    await expect(cancelEverywhere(busy)).rejects.toThrow("fn has taken more than 1000 steps");
     expect(runs).toBe(1);
+  });
+
+  test.each<[string, string, (ctx: Context) => unknown]>([
+    [
+      "a loop over an interval",
+      "fn has taken more than 1000 steps",
+      async (ctx) => {
+        for await (const _ of interval(ctx, 1_000)) continue;
+      },
+    ],
+    [
+      "a loop that asks no context",
+      "fn has waited for more than 1000 timers",
+      async () => {
+        while (!isOver) await sleep(background(), 1_000);
+      },
+    ],
+    [
+      "a wait for the end of the context",
+      "fn has waited for 1000 ms of real time, and no timer of the clock is set",
+      (ctx) => new Promise<void>((resolve) => void afterFunc(ctx, resolve)),
+    ],
+  ])("ends a function that does not end by itself, and says so: %s", async (_, why, fn) => {
+    isOver = false;
+    const clock = new ManualClock();
+    const error = await failureOf(cancelEverywhere(fn, { clock, within: 20 }));
+    expect(error.message).toContain(`cancelEverywhere: ${why}`);
+    expect(error.message).toContain("give it a function that ends by itself");
+    const before = clock.now();
+    isOver = true;
+    const real = performance.now();
+    await sleep(background(), 20); // the clock of the run is no longer in force
+    expect(performance.now() - real).toBeGreaterThan(15);
+    expect(clock.now()).toBe(before);
   });
 
   test("rejects wrong arguments", async () => {

@@ -8,13 +8,19 @@ import {
 } from "../index.ts";
 import { recordStack } from "../internal.ts";
 import type { SteppedOutcome } from "./conformance/steps.ts";
-import type { ManualClock } from "./manual-clock.ts";
-import { pause, settlesWithin, turn } from "./real-time.ts";
+import { STUCK_AFTER, type ManualClock } from "./manual-clock.ts";
+import { poll, settlesWithin, turn } from "./real-time.ts";
 import { SteppingContext } from "./stepping-context.ts";
 import { onWork } from "./work-steps.ts";
 
 /** How the context of a run ends. */
 type RunEnd = "cancel" | "deadline";
+
+/** The most steps that a run may have, because each of them costs a run. */
+const MOST_STEPS = 1_000;
+
+/** The most timers that a run may wait for before its first step. */
+const MOST_TIMERS = 1_000;
 
 export class CanceledRun<T> {
   /** The steps up to the one at which the context has ended, or all of them. */
@@ -22,8 +28,10 @@ export class CanceledRun<T> {
   /** The context, without the steps. It has the ledger of the run. */
   readonly ctx: Context;
   outcome: SteppedOutcome<T> | undefined;
-  /** Leads to the code that took the step at which the context has ended. */
+  /** Leads to the code that took the step at which the context has ended, or one step too many. */
   site: Error | undefined;
+  /** Why the run was ended at no step, if it was: the function does not seem to end by itself. */
+  endless: string | undefined;
   readonly #scope: CancelableContext;
   readonly #controller = new AbortController();
   readonly #end: RunEnd;
@@ -85,6 +93,11 @@ export class CanceledRun<T> {
   #step(name: string): void {
     this.#wake?.();
     if (this.#isOver || this.isCanceled) return;
+    if (this.steps.length === MOST_STEPS) {
+      this.site = recordStack();
+      this.#giveUp(`fn has taken more than ${MOST_STEPS} steps, and each of them costs a run`);
+      return;
+    }
     this.steps.push(name);
     if (this.steps.length !== this.#last) return;
     this.site = recordStack();
@@ -94,6 +107,13 @@ export class CanceledRun<T> {
     this.#controller.abort(cause);
   }
 
+  /** Ends the context, so that a function that does not end by itself does not go on. */
+  #giveUp(reason: string): void {
+    if (this.isCanceled) return;
+    this.endless = reason;
+    this.#controller.abort(new Error(reason));
+  }
+
   /**
    * While the function runs: takes the step "waits" when a turn of the event loop has passed since the last
    * step, and then moves the clock, if there is one, from timer to timer.
@@ -101,6 +121,7 @@ export class CanceledRun<T> {
   async #passTime(clock: ManualClock | undefined): Promise<void> {
     let seen = -1;
     let hasWaited = false;
+    let timers = 0;
     while (!this.#isOver) {
       await turn();
       if (this.#isOver) return;
@@ -110,9 +131,23 @@ export class CanceledRun<T> {
         this.#step("waits");
       } else if (clock === undefined) {
         await new Promise<void>((resolve) => (this.#wake = resolve)); // until a step, or the end
-      } else if (clock.advanceToNext()) hasWaited = false;
-      else await pause(1);
+      } else if (clock.advanceToNext()) {
+        hasWaited = false;
+        if (seen === 0 && ++timers > MOST_TIMERS) {
+          this.#giveUp(`fn has waited for more than ${MOST_TIMERS} timers, and has taken no step`);
+        }
+      } else if (!(await this.#moves(clock, seen))) {
+        this.#giveUp(
+          `fn has waited for ${STUCK_AFTER} ms of real time, and no timer of the clock is set`,
+        );
+      }
       seen = this.steps.length;
     }
+  }
+
+  /** Resolves with whether the function goes on by itself, although no timer of the clock is set. */
+  #moves(clock: ManualClock, steps: number): Promise<boolean> {
+    const moves = (): boolean => this.#isOver || clock.timers > 0 || this.steps.length !== steps;
+    return poll(moves, STUCK_AFTER);
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { poll, turn } from "./real-time.ts";
 
 /** How long `run` waits for something to happen when no timer is set, in milliseconds of real time. */
-const STUCK_AFTER = 1_000;
+export const STUCK_AFTER = 1_000;
 
 /**
  * A clock that stands still until the test moves it. Pass it to `useClock`.

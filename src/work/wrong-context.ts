@@ -5,7 +5,7 @@
  * Only two kinds of contexts are reported, because any other may be meant: `background()` and
  * `todo()`, or a child that the program has derived from them under the same current context, and the
  * context of another request that has finished. A context that has a ledger, such as those of
- * `detach` and of a flight, is not of the first kind.
+ * `detach` and of a flight, is not of the first kind. Nor is one of `withSignal` or `merge`.
  */
 import { channel } from "../core/channels.ts";
 import { checkContext } from "../core/check-context.ts";
@@ -14,6 +14,7 @@ import { background, todo } from "../core/derive.ts";
 import { isDevelopment, onDerive, trackDerived } from "../core/development.ts";
 import { readProperty } from "../core/foreign-value.ts";
 import { scopeOf } from "../core/foreign.ts";
+import { JoinScope } from "../core/join.ts";
 import type { Scope } from "../core/tree.ts";
 import { warnOnce } from "../core/warn-once.ts";
 import { withCallSite } from "./call-site.ts";
@@ -44,6 +45,8 @@ onDerive((ctx) => {
   const { parent } = ctx as { parent?: Context };
   if (parent === undefined || !isStray(parent, frame)) return;
   const scope = scopeOf(ctx as Context);
+  // It may end with the request, through the signal or the context that it has been joined with.
+  if (scope instanceof JoinScope) return;
   const isCore = (frame: string): boolean => isInFolder(frame, "core");
   if (scope !== undefined && callerOf(trackDerived, isCore) !== undefined) {
     strays.set(scope, frame);

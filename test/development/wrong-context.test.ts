@@ -15,6 +15,7 @@ import {
   hedge,
   interval,
   map,
+  merge,
   orDone,
   race,
   Semaphore,
@@ -26,6 +27,7 @@ import {
   within,
   withLedger,
   withoutCancel,
+  withSignal,
   withTimeout,
   withValue,
   key,
@@ -170,6 +172,19 @@ describe("a call under a request is not reported", () => {
       await sleep(withCancel(server), 1);
     });
   });
+
+  test("with a root's child that also ends with a signal or another context", () =>
+    silent(async (ctx) => {
+      using followed = withSignal(background(), ctx.signal);
+      await sleep(followed, 1);
+      using life = withCancel(background());
+      using both = merge(life, ctx);
+      await sleep(both, 1);
+      using inner = withTimeout(both, 1_000);
+      await sleep(inner, 1);
+      const gone = withSignal(background(), AbortSignal.abort());
+      await sleep(gone, 1).catch(() => undefined);
+    }));
 
   test("with what another request has derived from a root", async () => {
     const derived = await request(() => withTimeout(background(), 1_000));

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -265,6 +266,18 @@ describe("expectNothingLeft does not blame", () => {
     });
     expect(seen[0]?.description).toBe("a callback for the end of a live context");
     expect(seen[0]?.stack).toContain("leakCallback");
+  });
+
+  test("a UDP socket, whose kind is not that of a connection", async () => {
+    const kinds: string[] = [];
+    const open = () =>
+      new Promise<void>((resolve) => {
+        const socket = createSocket("udp4");
+        cleanup.push(() => socket.close());
+        socket.bind(0, "127.0.0.1", resolve);
+      });
+    await expectNothingLeft(open, { within: 20, ignore: ({ kind }) => kinds.push(kind) > 0 });
+    expect(kinds).toEqual(["udp"]);
   });
 });
 

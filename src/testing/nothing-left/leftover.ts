@@ -12,7 +12,7 @@ export interface Leftover {
 }
 
 /**
- * What was left behind. A "socket" is one of UDP, a "process" is a child process, and a "watcher" watches
+ * What was left behind. A "udp" is a UDP socket, a "process" is a child process, and a "watcher" watches
  * files.
  */
 export type LeftoverKind =
@@ -23,7 +23,7 @@ export type LeftoverKind =
   | "connection"
   | "server"
   | "pipe"
-  | "socket"
+  | "udp"
   | "process"
   | "worker"
   | "watcher";

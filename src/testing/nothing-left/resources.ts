@@ -10,7 +10,7 @@ const KINDS: Partial<Record<string, readonly [kind: LeftoverKind, description: s
   TCPSERVERWRAP: ["server", "a server that listens"],
   PIPEWRAP: ["pipe", "a pipe"],
   PIPESERVERWRAP: ["server", "a server that listens on a pipe"],
-  UDPWRAP: ["socket", "a UDP socket"],
+  UDPWRAP: ["udp", "a UDP socket"],
   PROCESSWRAP: ["process", "a child process"],
   WORKER: ["worker", "a worker thread"],
   FSEVENTWRAP: ["watcher", "a file watcher"],
