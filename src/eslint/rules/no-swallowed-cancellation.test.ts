@@ -111,6 +111,16 @@ testRule(noSwallowedCancellation, {
       name: "an inner catch that rethrows",
       code: `${head}export async function f(ctx: Context) { while (true) { try { try { await work(ctx); } catch (err) { throw new Error("inner", { cause: err }); } } catch (err) { throw err; } } }`,
     },
+    ...[
+      `export async function callHook(module, signal) { try { await module.onApplicationShutdown(signal); } catch (error) { console.error(error); } }`,
+      `export async function stop(child, signal) { for (;;) { try { await child.end(signal); return; } catch (error) { child.kill(signal); } } }`,
+      `export async function stop(signal) { try { await close({ signal }); } catch (error) { console.error("stopped by", signal); } } process.on("SIGTERM", stop);`,
+    ].map((code) => ({
+      name: "a value that is only named signal",
+      code,
+      filename: "script.js" as const,
+      options: [{ everywhere: true }],
+    })),
     {
       name: "a signal of each try",
       code: `export async function f() { while (true) { try { return await fetch("http://x/", { signal: AbortSignal.timeout(10) }); } catch { continue; } } }`,
