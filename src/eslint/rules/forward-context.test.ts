@@ -52,6 +52,13 @@ const suggests = (
 testRule(forwardContext, {
   valid: [
     given(`await work(ctx); list.push(1);`),
+    given(
+      `await group(ctx, (g) => { void g.go((own) => work(own)); void g.go(() => work(g.ctx)); });`,
+    ),
+    {
+      name: "go of something that is no group",
+      code: `${start}${work}export function f(ctx: Context, g: { go(fn: () => unknown): void }) { g.go(() => work(background())); ctx.err(); }`,
+    },
     {
       name: "no context is at hand",
       code: `${start}${work}export const f = () => work(background());`,
@@ -217,6 +224,35 @@ testRule(forwardContext, {
   ],
   invalid: [
     fixes("root", given(`await work(todo());`), given(`await work(ctx);`)),
+    ...["go", "tryGo"].flatMap((go) => [
+      suggests(
+        ["root", "pass"],
+        given(
+          `await group(ctx, (g) => { void g.${go}(() => db.query(background(), "a")); });`,
+          pool,
+        ),
+        given(`await group(ctx, (g) => { void g.${go}(() => db.query(g.ctx, "a")); });`, pool),
+        { name: "a task of a group" },
+      ),
+      suggests(
+        ["twin", "useTwin"],
+        given(`await group(ctx, (g) => { void g.${go}((own) => pool.query("a")); });`, pool),
+        given(`await group(ctx, (g) => { void g.${go}((own) => db.query(own, "a")); });`, pool),
+        { name: "a task of a group that takes its own context" },
+      ),
+    ]),
+    fixes(
+      "missing",
+      given(`await group(ctx, (g) => { const task = () => sleep(5); void g.go(task); });`),
+      given(`await group(ctx, (g) => { const task = () => sleep(g.ctx, 5); void g.go(task); });`),
+      { name: "a task of a group in a variable" },
+    ),
+    fixes(
+      "missing",
+      given(`await group(ctx, async (g) => { await sleep(5); });`),
+      given(`await group(ctx, async (g) => { await sleep(g.ctx, 5); });`),
+      { name: "the body of a group" },
+    ),
     suggests(["root", "pass"], given(`await work(background());`), given(`await work(ctx);`)),
     suggests(
       ["root", "pass"],

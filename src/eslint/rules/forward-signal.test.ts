@@ -494,6 +494,16 @@ testRule(forwardSignal, {
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [() => fetch("/", { signal: ctx.signal })]); }`,
       { name: "a task that could take its own context" },
     ),
+    mayBecome(
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.go(() => fetch("/")); }); }`,
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.go(() => fetch("/", { signal: g.ctx.signal })); }); }`,
+      { name: "a task of a group" },
+    ),
+    becomes(
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.tryGo((own) => fetch("/")); }); }`,
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.tryGo((own) => fetch("/", { signal: own.signal })); }); }`,
+      { name: "the context of a task of a group" },
+    ),
     becomes(
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/")]); }`,
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/", { signal: own.signal })]); }`,
