@@ -26,7 +26,7 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /** Words in the names of functions whose callers wait for the function that they take. */
-const WAITED_FOR_NAME = /retry|transaction|savepoint|limit|mutex|span$/i;
+const WAITED_FOR_NAME = /retry|transaction|savepoint|limit|mutex|span$|^(?:use|with)?connection$/i;
 
 /**
  * Whether `fn`, a function within another, runs only while the one around it does: it is called at

@@ -79,6 +79,14 @@ testRule(forwardContext, {
       name: "a context that is merged with the one at hand",
       code: given(`using all = merge(ctx, withTimeout(background(), 5)); await work(all);`),
     },
+    given(
+      `await both(ctx, withCancel(background())); await both(background(), ctx);`,
+      `declare function both(a: Context, b: Context): Promise<void>;\n`,
+    ),
+    given(
+      `await both({ ctx, life: withCancel(background()) }); await all([ctx, withCancel(background())]);`,
+      `declare function both(a: { ctx: Context; life: Context }): Promise<void>; declare function all(a: Context[]): Promise<void>;\n`,
+    ),
     given(`using life = withCancel(background()); using all = merge(ctx, life); await work(all);`),
     {
       name: "a context that the one at hand cancels",
@@ -252,6 +260,20 @@ testRule(forwardContext, {
       given(`await group(ctx, async (g) => { await sleep(5); });`),
       given(`await group(ctx, async (g) => { await sleep(g.ctx, 5); });`),
       { name: "the body of a group" },
+    ),
+    ...[
+      `await Promise.all([db.query(background(), "a"), db.query(ctx, "b")]);`,
+      `console.log(await db.query(background(), "a"), await db.query(ctx, "b"));`,
+      `await db.connection(ctx, async (c) => { await c.query(background(), "a"); });`,
+      `const slow = db.query(background(), "a"); await Promise.all([slow, db.query(ctx, "b")]);`,
+      `await work(background(), ctx.err() ? 1 : 2);`,
+    ].map((code) =>
+      suggests(
+        ["root", "pass"],
+        given(code, pool),
+        given(code.replace("background()", "ctx"), pool),
+        { name: "another argument of the call around gets the context" },
+      ),
     ),
     suggests(["root", "pass"], given(`await work(background());`), given(`await work(ctx);`)),
     suggests(
