@@ -5,6 +5,8 @@ const start = `import { afterFunc, background, detach, group, merge, orDone, shi
 const work = `async function work(ctx: Context, id = 1) { await sleep(ctx, id); return id; }\n`;
 const pool = `import pg from "pg"; import { withContext } from "eightysix/pg"; const pool = new pg.Pool(); const db = withContext(pool);\n`;
 
+const cfetch = `import { fetch as cfetch } from "eightysix/fetch";\n`;
+
 /** A body of a function that gets a context. */
 const given = (body: string, imports = ""): string =>
   `${start}${imports}${work}export async function f(ctx: Context, list: number[]) { ${body} }`;
@@ -220,6 +222,17 @@ testRule(forwardContext, {
       name: "a context whose block has ended",
       code: `${start}${work}export async function f(parent: Context) { { using ctx = withCancel(parent); await work(ctx); } return work(parent); }`,
     },
+    ...[
+      `const r = await cfetch(ctx, "http://a/"); return await r.json();`,
+      `const r = await cfetch(ctx, "http://a/"); return r.status;`,
+      `const r = await cfetch(ctx, "http://a/"); await r.text(); return r;`,
+      `const r = await fetch("/"); await work(ctx); return r.json();`,
+      `return await fetch("/", { method: "HEAD", signal: ctx.signal });`,
+      `return (await cfetch(ctx, "http://a/")).headers.get("etag");`,
+    ].map((body) => ({
+      name: "a response whose body is not needed or has been read",
+      code: cfetch + own(body),
+    })),
     { name: "a promise of other work", code: own(`await work(ctx); return Promise.resolve(1);`) },
     {
       name: "a sync function that returns no promise",
@@ -394,6 +407,30 @@ testRule(forwardContext, {
       `import postgres from "postgres"; import { withContext } from "eightysix/postgres"; const sql = postgres(); const db = withContext(sql);\n${given("await db.query(ctx, sql`select ${list}`);")}`,
     ),
 
+    ...[
+      [`const r = await fetch("/", { signal: ctx.signal }); `, `r.json()`],
+      [`const r = await cfetch(ctx, "http://a/"); `, `r.text().then((text) => text.trim())`],
+      [``, `(await cfetch(ctx, "http://a/")).json()`],
+      [`const { signal } = ctx; const r = await fetch("/", { signal: ctx.signal }); `, `r.json()`],
+    ].map(([before = "", value = ""]) =>
+      fixes(
+        "returned",
+        cfetch + own(`${before}return ${value};`),
+        cfetch + own(`${before}return await ${value};`),
+        {
+          name: "the body of a response",
+        },
+      ),
+    ),
+    ...[
+      `return await cfetch(ctx, "http://a/");`,
+      `return await fetch("/", { signal: ctx.signal });`,
+      `const r = await fetch("/", { signal: ctx.signal }); return r;`,
+    ].map((body) => ({
+      name: "a response whose body nothing has read",
+      code: cfetch + own(body),
+      errors: [{ messageId: "body" }],
+    })),
     fixes("returned", own(`return work(ctx);`), own(`return await work(ctx);`)),
     fixes("returned", own(`return sleep(ctx, 5);`), own(`return await sleep(ctx, 5);`)),
     fixes(
