@@ -4,7 +4,7 @@ import plugin from "./index.ts";
 
 const lint = (eightysix: unknown): unknown =>
   new Linter().verify(`import { todo } from "#context"; export const ctx = todo();`, [
-    plugin.configs.recommended as Linter.Config,
+    plugin.configs.recommended,
     { rules: { "eightysix/no-todo": "error" }, settings: { eightysix } },
   ]);
 
