@@ -1,7 +1,7 @@
 /** Which contexts and signals the code at some place could use. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { contextText, isGiven } from "./at-hand/context-text.ts";
-import { signalText } from "./at-hand/signal-text.ts";
+import { isGuessedSignal, signalText } from "./at-hand/signal-text.ts";
 import type { RuleContext } from "./create-rule.ts";
 import { isTask, runsWithin } from "./runs-within.ts";
 import { contains, isFunction } from "./source-tree.ts";
@@ -22,6 +22,8 @@ export interface AtHand {
    * one. A context that the function made of `background()` is not given, nor is its own controller.
    */
   isGiven: boolean;
+  /** Whether only its name says that it is a signal, so it may be something else. */
+  isGuess: boolean;
 }
 
 type Texts = WeakMap<TSESLint.Scope.Variable, string | null>;
@@ -41,7 +43,7 @@ function once(
 }
 
 type TextOf = (variable: TSESLint.Scope.Variable) => string | undefined;
-type Accept = (candidate: Omit<AtHand, "isOnly">) => boolean;
+type Accept = (candidate: Omit<AtHand, "isGuess" | "isOnly">) => boolean;
 
 /**
  * Returns the context that the code at `node` should use: that of the nearest scope. There, a context
@@ -109,7 +111,13 @@ function nearest(
       return accept(candidate) ? [candidate] : [];
     });
     const last = found.findLast(({ isGiven }) => isGiven) ?? found.at(-1);
-    if (last !== undefined) return { ...last, isOnly: found.length === 1 && !isInTask };
+    if (last !== undefined) {
+      const isOnly = found.length === 1 && !isInTask;
+      const isGuess =
+        once(contextTexts, last.variable, context, contextText) === undefined &&
+        isGuessedSignal(last.variable, context);
+      return { ...last, isOnly, isGuess };
+    }
     if (isBarrier(scope, context)) return undefined;
     isInTask ||= isFunction(scope.block) && isTask(scope.block, context);
     for (const name of scope.set.keys()) shadowed.add(name);

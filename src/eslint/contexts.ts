@@ -2,6 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { CANCELABLE, GIVES_CONTEXT, PLAIN } from "./api.ts";
 import type { RuleContext } from "./create-rule.ts";
+import { startsTask } from "./groups.ts";
 import {
   apiName,
   calledApi,
@@ -124,7 +125,7 @@ function isNamedContext(name: TSESTree.Node, context: RuleContext): boolean {
   );
 }
 
-/** Whether `parameter` is the first of a function that is passed to `handler`, `shield` or the like. */
+/** Whether `parameter` is the first of a function that is passed to `handler`, `g.go` or the like. */
 function isGivenContext(
   fn: TSESTree.Node,
   parameter: TSESTree.Node,
@@ -134,5 +135,5 @@ function isGivenContext(
   const call = fn.parent?.type === "ArrayExpression" ? fn.parent.parent : fn.parent;
   if (call?.type !== "CallExpression") return false;
   const api = apiName(call.callee, context);
-  return api !== undefined && GIVES_CONTEXT.has(api);
+  return api === undefined ? startsTask(call, context) : GIVES_CONTEXT.has(api);
 }

@@ -1,5 +1,6 @@
 /** How the rules of the plugin are made. */
 import type { TSESLint } from "@typescript-eslint/utils";
+import { checkSettings } from "./settings.ts";
 
 /** The configurations of the plugin. A rule of `recommended` is in all that are typed or stricter. */
 export type ConfigName = "recommended" | "strict" | "signals";
@@ -40,5 +41,12 @@ export function createRule<Messages extends string, Options extends readonly unk
   create: (context: RuleContext<Messages, Options>) => TSESLint.RuleListener;
 }): Rule<Messages, Options> {
   const url = new URL(`../../docs/eslint/${name}.md`, import.meta.url).href;
-  return { name, meta: { ...meta, docs: { ...meta.docs, url } }, create };
+  return {
+    name,
+    meta: { ...meta, docs: { ...meta.docs, url } },
+    create(context) {
+      checkSettings(context.settings);
+      return create(context);
+    },
+  };
 }

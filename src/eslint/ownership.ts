@@ -44,6 +44,8 @@ export function functionOf(
   const [definition] = variable?.defs ?? [];
   if (variable === undefined || variable.defs.length !== 1 || definition === undefined)
     return undefined;
+  // The definition of a parameter has the node of its function, too.
+  if (definition.type === "Parameter") return undefined;
   if (definition.node.type === "FunctionDeclaration") return definition.node;
   if (
     definition.node.type !== "VariableDeclarator" ||
@@ -95,6 +97,28 @@ export function takesByAnnotation(
   const types = typesOf(context.sourceCode);
   if (types !== undefined) return !types.cannotEnd(types.typeAt(parameter));
   return !isContextAnnotation(annotation, context);
+}
+
+/**
+ * What the annotation of a called variable says of its parameter at `index`: of `own` in
+ * `(use: (own: CancelableContext) => void)`. `undefined` if the file does not show it.
+ */
+export function takesByCallee(
+  { callee }: Call,
+  index: number,
+  context: RuleContext,
+): boolean | undefined {
+  if (callee.type !== "Identifier") return undefined;
+  const definition = variableOf(callee, context.sourceCode)?.defs[0];
+  if (definition === undefined) return undefined;
+  const annotation =
+    definition.name.type === "Identifier"
+      ? definition.name.typeAnnotation?.typeAnnotation
+      : undefined;
+  const signature = annotation?.type === "TSFunctionType" ? annotation : undefined;
+  const parameter = signature?.params[index];
+  const type = parameter?.type === "Identifier" ? parameter.typeAnnotation : undefined;
+  return type && !isContextAnnotation(type.typeAnnotation, context);
 }
 
 /** Whether `node` names a global object, which the file does not declare itself. */

@@ -1,6 +1,7 @@
 /** Finds out which export of eightysix an expression names, through aliases, namespaces and `require`. */
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { API } from "./api.ts";
+import type { Settings } from "./settings.ts";
 import { isFunction, type FunctionNode } from "./source-tree.ts";
 import { typesOf } from "./types.ts";
 
@@ -12,14 +13,6 @@ export interface Reference {
   module: string;
   /** `undefined` for the module itself, as `import * as e` names it. */
   name: string | undefined;
-}
-
-/** The settings that a user may give: `settings: { eightysix: { modules: ["#context"] } }`. */
-interface Settings {
-  eightysix?: {
-    /** Modules of the user's own that export functions of eightysix by the same names. */
-    modules?: readonly string[];
-  };
 }
 
 /** How many steps of `const a = b` are followed. */

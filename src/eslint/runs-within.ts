@@ -2,6 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { GIVES_CONTEXT } from "./api.ts";
 import type { RuleContext } from "./create-rule.ts";
+import { startsTask } from "./groups.ts";
 import { apiName, isReassigned, propertyName } from "./references.ts";
 import { isFunction, type FunctionNode } from "./source-tree.ts";
 
@@ -10,6 +11,7 @@ const WAITED_FOR: ReadonlySet<string> = new Set([
   "all",
   "allSettled",
   "any",
+  "group",
   "hedge",
   "map",
   "race",
@@ -24,7 +26,7 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /** Words in the names of functions whose callers wait for the function that they take. */
-const WAITED_FOR_NAME = /retry|transaction|savepoint|limit|mutex|span$/i;
+const WAITED_FOR_NAME = /retry|transaction|savepoint|limit|mutex|span$|^(?:use|with)?connection$/i;
 
 /**
  * Whether `fn`, a function within another, runs only while the one around it does: it is called at
@@ -51,11 +53,12 @@ export function runsWithin(
   return call.type === "CallExpression" && isWaitedFor(call, context);
 }
 
-/** Whether a function is passed to one that gives it a context of its own, such as `all`. */
+/** Whether a function is passed to one that gives it a context of its own, such as `all` or `g.go`. */
 export function isTask({ parent }: FunctionNode, context: RuleContext): boolean {
   const call = parent.type === "ArrayExpression" ? parent.parent : parent;
-  const api = call.type === "CallExpression" ? apiName(call.callee, context) : undefined;
-  return api !== undefined && GIVES_CONTEXT.has(api);
+  if (call.type !== "CallExpression") return false;
+  const api = apiName(call.callee, context);
+  return api === undefined ? startsTask(call, context) : GIVES_CONTEXT.has(api);
 }
 
 /** Whether every use of the variable calls its function, while the function that declares it runs. */
@@ -81,10 +84,15 @@ function isOnlyCalled(
   });
 }
 
-/** Whether the functions that a call takes run before the call, or the promise it returns, is done. */
-function isWaitedFor({ callee }: TSESTree.CallExpression, context: RuleContext): boolean {
+/**
+ * Whether the functions that a call takes run before the call, or the promise it returns, is done. The
+ * tasks of a group end before the group does.
+ */
+function isWaitedFor(call: TSESTree.CallExpression, context: RuleContext): boolean {
+  const { callee } = call;
   const api = apiName(callee, context);
   if (api !== undefined) return WAITED_FOR.has(api);
+  if (startsTask(call, context)) return true;
   const method = callee.type === "MemberExpression" ? propertyName(callee) : undefined;
   if (method !== undefined && METHODS.has(method)) return true;
   const name = method ?? (callee.type === "Identifier" ? callee.name : "");

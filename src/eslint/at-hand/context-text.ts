@@ -2,6 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { holdsContext, isContext } from "../contexts.ts";
 import type { RuleContext } from "../create-rule.ts";
+import { isGroupParameter } from "../groups.ts";
 import { calledApi, importsFrom, propertyName, variableOf } from "../references.ts";
 import { typesOf } from "../types.ts";
 
@@ -24,6 +25,7 @@ export function contextText(variable: Variable, context: RuleContext): string | 
     return isOptional ? undefined : variable.name;
   }
   if (definition.type !== "Parameter") return undefined;
+  if (isGroupParameter(definition.node, definition.name, context)) return `${variable.name}.ctx`;
   const path =
     types === undefined || types.isUnknown(name)
       ? pathInSource(variable, definition.node, context)

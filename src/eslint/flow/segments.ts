@@ -40,6 +40,11 @@ export class Path<Mark> {
     return this.#marks.get(segment) ?? [];
   }
 
+  /** Whether a segment is the one behind a loop. It starts with the loop itself. */
+  isBehind(segment: Segment, loop: TSESTree.Node): boolean {
+    return this.#starts.get(segment) === loop;
+  }
+
   /** Whether a segment starts within a node. That behind a loop starts with the loop itself. */
   isWithin(segment: Segment, node: TSESTree.Node): boolean {
     const start = this.#starts.get(segment);

@@ -5,6 +5,8 @@ const start = `import { afterFunc, background, detach, group, merge, orDone, shi
 const work = `async function work(ctx: Context, id = 1) { await sleep(ctx, id); return id; }\n`;
 const pool = `import pg from "pg"; import { withContext } from "eightysix/pg"; const pool = new pg.Pool(); const db = withContext(pool);\n`;
 
+const cfetch = `import { fetch as cfetch } from "eightysix/fetch";\n`;
+
 /** A body of a function that gets a context. */
 const given = (body: string, imports = ""): string =>
   `${start}${imports}${work}export async function f(ctx: Context, list: number[]) { ${body} }`;
@@ -52,6 +54,13 @@ const suggests = (
 testRule(forwardContext, {
   valid: [
     given(`await work(ctx); list.push(1);`),
+    given(
+      `await group(ctx, (g) => { void g.go((own) => work(own)); void g.go(() => work(g.ctx)); });`,
+    ),
+    {
+      name: "go of something that is no group",
+      code: `${start}${work}export function f(ctx: Context, g: { go(fn: () => unknown): void }) { g.go(() => work(background())); ctx.err(); }`,
+    },
     {
       name: "no context is at hand",
       code: `${start}${work}export const f = () => work(background());`,
@@ -72,6 +81,14 @@ testRule(forwardContext, {
       name: "a context that is merged with the one at hand",
       code: given(`using all = merge(ctx, withTimeout(background(), 5)); await work(all);`),
     },
+    given(
+      `await both(ctx, withCancel(background())); await both(background(), ctx);`,
+      `declare function both(a: Context, b: Context): Promise<void>;\n`,
+    ),
+    given(
+      `await both({ ctx, life: withCancel(background()) }); await all([ctx, withCancel(background())]);`,
+      `declare function both(a: { ctx: Context; life: Context }): Promise<void>; declare function all(a: Context[]): Promise<void>;\n`,
+    ),
     given(`using life = withCancel(background()); using all = merge(ctx, life); await work(all);`),
     {
       name: "a context that the one at hand cancels",
@@ -205,6 +222,17 @@ testRule(forwardContext, {
       name: "a context whose block has ended",
       code: `${start}${work}export async function f(parent: Context) { { using ctx = withCancel(parent); await work(ctx); } return work(parent); }`,
     },
+    ...[
+      `const r = await cfetch(ctx, "http://a/"); return await r.json();`,
+      `const r = await cfetch(ctx, "http://a/"); return r.status;`,
+      `const r = await cfetch(ctx, "http://a/"); await r.text(); return r;`,
+      `const r = await fetch("/"); await work(ctx); return r.json();`,
+      `return await fetch("/", { method: "HEAD", signal: ctx.signal });`,
+      `return (await cfetch(ctx, "http://a/")).headers.get("etag");`,
+    ].map((body) => ({
+      name: "a response whose body is not needed or has been read",
+      code: cfetch + own(body),
+    })),
     { name: "a promise of other work", code: own(`await work(ctx); return Promise.resolve(1);`) },
     {
       name: "a sync function that returns no promise",
@@ -217,6 +245,49 @@ testRule(forwardContext, {
   ],
   invalid: [
     fixes("root", given(`await work(todo());`), given(`await work(ctx);`)),
+    ...["go", "tryGo"].flatMap((go) => [
+      suggests(
+        ["root", "pass"],
+        given(
+          `await group(ctx, (g) => { void g.${go}(() => db.query(background(), "a")); });`,
+          pool,
+        ),
+        given(`await group(ctx, (g) => { void g.${go}(() => db.query(g.ctx, "a")); });`, pool),
+        { name: "a task of a group" },
+      ),
+      suggests(
+        ["twin", "useTwin"],
+        given(`await group(ctx, (g) => { void g.${go}((own) => pool.query("a")); });`, pool),
+        given(`await group(ctx, (g) => { void g.${go}((own) => db.query(own, "a")); });`, pool),
+        { name: "a task of a group that takes its own context" },
+      ),
+    ]),
+    fixes(
+      "missing",
+      given(`await group(ctx, (g) => { const task = () => sleep(5); void g.go(task); });`),
+      given(`await group(ctx, (g) => { const task = () => sleep(g.ctx, 5); void g.go(task); });`),
+      { name: "a task of a group in a variable" },
+    ),
+    fixes(
+      "missing",
+      given(`await group(ctx, async (g) => { await sleep(5); });`),
+      given(`await group(ctx, async (g) => { await sleep(g.ctx, 5); });`),
+      { name: "the body of a group" },
+    ),
+    ...[
+      `await Promise.all([db.query(background(), "a"), db.query(ctx, "b")]);`,
+      `console.log(await db.query(background(), "a"), await db.query(ctx, "b"));`,
+      `await db.connection(ctx, async (c) => { await c.query(background(), "a"); });`,
+      `const slow = db.query(background(), "a"); await Promise.all([slow, db.query(ctx, "b")]);`,
+      `await work(background(), ctx.err() ? 1 : 2);`,
+    ].map((code) =>
+      suggests(
+        ["root", "pass"],
+        given(code, pool),
+        given(code.replace("background()", "ctx"), pool),
+        { name: "another argument of the call around gets the context" },
+      ),
+    ),
     suggests(["root", "pass"], given(`await work(background());`), given(`await work(ctx);`)),
     suggests(
       ["root", "pass"],
@@ -336,6 +407,30 @@ testRule(forwardContext, {
       `import postgres from "postgres"; import { withContext } from "eightysix/postgres"; const sql = postgres(); const db = withContext(sql);\n${given("await db.query(ctx, sql`select ${list}`);")}`,
     ),
 
+    ...[
+      [`const r = await fetch("/", { signal: ctx.signal }); `, `r.json()`],
+      [`const r = await cfetch(ctx, "http://a/"); `, `r.text().then((text) => text.trim())`],
+      [``, `(await cfetch(ctx, "http://a/")).json()`],
+      [`const { signal } = ctx; const r = await fetch("/", { signal: ctx.signal }); `, `r.json()`],
+    ].map(([before = "", value = ""]) =>
+      fixes(
+        "returned",
+        cfetch + own(`${before}return ${value};`),
+        cfetch + own(`${before}return await ${value};`),
+        {
+          name: "the body of a response",
+        },
+      ),
+    ),
+    ...[
+      `return await cfetch(ctx, "http://a/");`,
+      `return await fetch("/", { signal: ctx.signal });`,
+      `const r = await fetch("/", { signal: ctx.signal }); return r;`,
+    ].map((body) => ({
+      name: "a response whose body nothing has read",
+      code: cfetch + own(body),
+      errors: [{ messageId: "body" }],
+    })),
     fixes("returned", own(`return work(ctx);`), own(`return await work(ctx);`)),
     fixes("returned", own(`return sleep(ctx, 5);`), own(`return await sleep(ctx, 5);`)),
     fixes(

@@ -10,7 +10,16 @@ import { returnedPromise, type ReturnedPromise } from "./forward-context/returne
 import { passedRoot } from "./forward-context/roots.ts";
 
 type Messages =
-  "awaitIt" | "makeAsync" | "missing" | "pass" | "returned" | "root" | "sql" | "twin" | "useTwin";
+  | "awaitIt"
+  | "body"
+  | "makeAsync"
+  | "missing"
+  | "pass"
+  | "returned"
+  | "root"
+  | "sql"
+  | "twin"
+  | "useTwin";
 
 /** Refuses calls that lose the context at hand. */
 export const forwardContext = createRule<Messages>({
@@ -31,6 +40,7 @@ export const forwardContext = createRule<Messages>({
       sql: "This query goes on when `{{ctx}}` ends. Pass it to `{{db}}.query({{ctx}}, …)`.",
       returned:
         "The function returns this promise without awaiting it, and `{{ctx}}` ends as it returns. Write `return await`.",
+      body: "The function returns this response before its body is read, and `{{ctx}}` ends as it returns, which ends the body. Read the body here, and return what it contains.",
       pass: "Pass `{{ctx}}`.",
       useTwin: "Call `{{db}}` with `{{ctx}}`.",
       awaitIt: "Await the promise.",
@@ -153,10 +163,14 @@ function reportSql(node: TSESTree.TaggedTemplateExpression, context: RuleContext
 }
 
 function reportReturned(
-  { argument, ctx, fn }: ReturnedPromise,
+  { argument, ctx, fn, isBody }: ReturnedPromise,
   context: RuleContext<Messages>,
 ): void {
   const data = { ctx: ctx.name };
+  if (isBody) {
+    context.report({ node: argument, messageId: "body", data });
+    return;
+  }
   const fix = (fixer: TSESLint.RuleFixer): TSESLint.RuleFix[] => awaitIt(argument, fixer);
   const report = { node: argument, messageId: "returned", data } as const;
   if (fn.async) {

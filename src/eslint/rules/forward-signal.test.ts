@@ -168,6 +168,27 @@ testRule(forwardSignal, {
       code: `process.on("SIGTERM", async (signal) => { await fetch("/" + signal); });`,
     },
     `export async function f(signal: string) { await fetch("/" + signal); }`,
+    ...[
+      `export async function shutdown(signal) { console.log(\`got \${signal}\`); await fetch("http://lb/deregister"); } process.on("SIGTERM", shutdown);`,
+      `export async function shutdown(signal) { await fetch("http://lb/deregister"); } process.once("SIGTERM", shutdown);`,
+      `export const shutdown = async (signal) => { await fetch("http://lb/deregister"); }; process.on("SIGTERM", shutdown);`,
+      `async function shutdown(signal) { await fetch("http://lb/deregister"); } process.on("SIGTERM", () => void shutdown("SIGTERM"));`,
+      `async function shutdown(signal) { await fetch("http://lb/deregister"); } process.on("SIGTERM", (signal) => void shutdown(signal));`,
+      `export class Service { async onApplicationShutdown(signal) { await fetch("http://lb/deregister"); } }`,
+      `export class Service { async beforeApplicationShutdown(signal) { await fetch("http://lb/deregister"); } }`,
+      `export async function callHook(module, signal) { await fetch("http://lb/deregister"); await module.onApplicationShutdown(signal); }`,
+      `export const stop = async (child, signal, u) => { child.kill(signal); await fetch(u); };`,
+      `export const stop = async (signal, u) => { await fetch(u); console.log("stopped by", signal); };`,
+      `export const stop = async (signal, u) => { if (signal === "SIGTERM") await fetch(u); };`,
+      `export const stop = async (signal, u) => { switch (signal) { case "SIGTERM": await fetch(u); } };`,
+      `export const radio = async (signal) => { await fetch(\`http://radio/\${signal.strength}\`); };`,
+      `export const radio = async (antenna) => { await fetch(\`http://radio/\${antenna.signal.strength}\`); };`,
+      `export const radio = async (signal) => { const { strength } = signal; await fetch("http://radio/" + strength); };`,
+      `export const stop = async (result, u) => { const { signal } = result; await fetch(u); console.log(\`ended by \${signal}\`); };`,
+    ].map(
+      (code) =>
+        ({ name: "a value that is only named signal", code, filename: "script.js" }) as const,
+    ),
     {
       name: "a function of the user's own by the name of fetch",
       code: `import { fetch } from "./client.js"; export async function f(signal: AbortSignal) { await fetch("/"); }`,
@@ -361,23 +382,23 @@ testRule(forwardSignal, {
       ),
     ),
     becomes(
-      `import { generateText } from "ai"; export const f = async (signal, model) => await generateText({ model });`,
-      `import { generateText } from "ai"; export const f = async (signal, model) => await generateText({ model, abortSignal: signal });`,
+      `import { generateText } from "ai"; export const f = async (signal, model) => { signal.throwIfAborted(); return await generateText({ model }); };`,
+      `import { generateText } from "ai"; export const f = async (signal, model) => { signal.throwIfAborted(); return await generateText({ model, abortSignal: signal }); };`,
       { filename: "script.js", only: "syntax" },
     ),
     becomes(
-      `import OpenAI from "openai"; const openai = new OpenAI(); export const f = async (signal, body) => await openai.chat.completions.create(body);`,
-      `import OpenAI from "openai"; const openai = new OpenAI(); export const f = async (signal, body) => await openai.chat.completions.create(body, { signal });`,
+      `import OpenAI from "openai"; const openai = new OpenAI(); export const f = async (signal, body) => { signal.throwIfAborted(); return await openai.chat.completions.create(body); };`,
+      `import OpenAI from "openai"; const openai = new OpenAI(); export const f = async (signal, body) => { signal.throwIfAborted(); return await openai.chat.completions.create(body, { signal }); };`,
       { filename: "script.js", only: "syntax" },
     ),
     becomes(
-      `import axios from "axios"; export const f = async (signal, url) => [await axios.get(url), await axios.post(url, {}, { signal })];`,
-      `import axios from "axios"; export const f = async (signal, url) => [await axios.get(url, { signal }), await axios.post(url, {}, { signal })];`,
+      `import axios from "axios"; export const f = async (signal, url) => { signal.throwIfAborted(); return [await axios.get(url), await axios.post(url, {}, { signal })]; };`,
+      `import axios from "axios"; export const f = async (signal, url) => { signal.throwIfAborted(); return [await axios.get(url, { signal }), await axios.post(url, {}, { signal })]; };`,
       { filename: "script.js", only: "syntax" },
     ),
     becomes(
-      `const got = require("got"); exports.f = async (signal, url) => await got(url);`,
-      `const got = require("got"); exports.f = async (signal, url) => await got(url, { signal });`,
+      `const got = require("got"); exports.f = async (signal, url) => { signal.throwIfAborted(); return await got(url); };`,
+      `const got = require("got"); exports.f = async (signal, url) => { signal.throwIfAborted(); return await got(url, { signal }); };`,
       { filename: "common.cjs", only: "syntax" },
     ),
     becomes(
@@ -473,6 +494,16 @@ testRule(forwardSignal, {
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [() => fetch("/", { signal: ctx.signal })]); }`,
       { name: "a task that could take its own context" },
     ),
+    mayBecome(
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.go(() => fetch("/")); }); }`,
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.go(() => fetch("/", { signal: g.ctx.signal })); }); }`,
+      { name: "a task of a group" },
+    ),
+    becomes(
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.tryGo((own) => fetch("/")); }); }`,
+      `${context}import { group } from "eightysix"; export async function f(ctx: Context) { await group(ctx, (g) => { void g.tryGo((own) => fetch("/", { signal: own.signal })); }); }`,
+      { name: "the context of a task of a group" },
+    ),
     becomes(
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/")]); }`,
       `${context}import { all } from "eightysix"; export async function f(ctx: Context) { await all(ctx, [(own) => fetch("/", { signal: own.signal })]); }`,
@@ -527,6 +558,35 @@ testRule(forwardSignal, {
       `${context}import { detach } from "eightysix"; export function f(ctx: Context) { detach(ctx, 1_000, async (own) => { await fetch("/"); }); }`,
       `${context}import { detach } from "eightysix"; export function f(ctx: Context) { detach(ctx, 1_000, async (own) => { await fetch("/", { signal: own.signal }); }); }`,
       { name: "the context of a detached function" },
+    ),
+    ...(
+      [
+        [`export const load = async (signal, u) => { await fetch(u); };`, "signal"],
+        [`export const load = async ({ signal, u }) => { await fetch(u); };`, "signal"],
+        [
+          `export const load = async (options, u) => { hand(options.signal); await fetch(u); };`,
+          "signal: options.signal",
+        ],
+        [
+          `export const load = async (options, u) => { const { signal } = options; await fetch(u); };`,
+          "signal",
+        ],
+      ] as const
+    ).map(([code, property]) => ({
+      ...mayBecome(code, code.replace("fetch(u)", `fetch(u, { ${property} })`), {
+        name: "a signal that is known only by its name",
+      }),
+      filename: "script.js" as const,
+    })),
+    becomes(
+      `export const load = async (signal, u) => { signal.throwIfAborted(); await fetch(u); };`,
+      `export const load = async (signal, u) => { signal.throwIfAborted(); await fetch(u, { signal }); };`,
+      { filename: "script.js", name: "a signal that is known by its members" },
+    ),
+    becomes(
+      `export const load = async (u) => { const { signal } = new AbortController(); await fetch(u); };`,
+      `export const load = async (u) => { const { signal } = new AbortController(); await fetch(u, { signal }); };`,
+      { filename: "script.js", name: "the signal of a new controller" },
     ),
     becomes(
       `export async function f(signal: AbortSignal) { if (!signal.aborted) { await fetch("/"); } }`,

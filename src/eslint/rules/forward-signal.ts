@@ -105,7 +105,7 @@ function isNotAwaited(node: TSESTree.Node): boolean {
 function report(
   node: TSESTree.CallExpression,
   { option = "signal" }: Found,
-  { text, isOnly }: AtHand,
+  { text, isOnly, isGuess }: AtHand,
   place: Place,
   context: RuleContext<Messages, Options>,
 ): void {
@@ -114,7 +114,7 @@ function report(
   const fix = (fixer: TSESLint.RuleFixer): TSESLint.RuleFix =>
     write(place, property, node, fixer, context);
   const isCertain = place.kind === "object" || (place.kind === "absent" && place.fill <= 1);
-  if (isOnly && isCertain) context.report({ node, messageId: "missing", data, fix });
+  if (isOnly && isCertain && !isGuess) context.report({ node, messageId: "missing", data, fix });
   else
     context.report({
       node,

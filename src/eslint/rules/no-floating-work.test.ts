@@ -263,6 +263,21 @@ testRule(noFloatingWork, {
     {
       name: "the context of a request",
       code: `import { type Context, sleep } from "eightysix"; export function f(req: { ctx: Context }) { void sleep(req.ctx, 1); }`,
+      errors: [
+        {
+          messageId: "value",
+          suggestions: [
+            {
+              messageId: "detach",
+              output: `import { type Context, sleep, detach } from "eightysix"; export function f(req: { ctx: Context }) { detach(req.ctx, 10_000, (ctx) => sleep(ctx, 1)); }`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: "the context of a request, where ctx is something else",
+      code: `import { type Context, sleep } from "eightysix"; export function f(req: { ctx: Context }, ctx: string) { void sleep(req.ctx, ctx.length); }`,
       errors: [{ messageId: "value" }],
     },
   ],

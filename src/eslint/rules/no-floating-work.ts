@@ -2,6 +2,7 @@ import type { TSESTree } from "@typescript-eslint/utils";
 import { createRule, type RuleContext } from "../create-rule.ts";
 import { dropByCallee, dropOf, type Drop } from "./no-floating-work/dropped.ts";
 import { importOf } from "../imports.ts";
+import { variableNamed } from "../references.ts";
 import { functionAround, isFunction } from "../source-tree.ts";
 import { nodesIn, withoutCasts } from "../walk.ts";
 import {
@@ -101,13 +102,37 @@ function suggestions(node: TSESTree.Node, ctx: TSESTree.Node, context: RuleConte
   }
 
   const detach = importOf("detach", node, context);
-  if (ctx.type !== "Identifier" || detach === undefined || pauses(node, context)) return found;
-  const call = `${detach.text}(${ctx.name}, ${BUDGET}, (${ctx.name}) => ${text})`;
+  if (detach === undefined || pauses(node, context)) return found;
+  const task = taskOf(node, ctx, context);
+  if (task === undefined) return found;
+  const call = `${detach.text}(${sourceCode.getText(ctx)}, ${BUDGET}, ${task})`;
   found.push({
     messageId: "detach",
     fix: (fixer) => [...detach.add(fixer), fixer.replaceText(whole, call)],
   });
   return found;
+}
+
+/**
+ * Returns the function that does the same work for a context of its own: `(ctx) => work(ctx)` of
+ * `work(ctx)` and of `work(req.ctx)`. Returns `undefined` if that name means something else there.
+ */
+function taskOf(node: TSESTree.Node, ctx: TSESTree.Node, context: RuleContext): string | undefined {
+  const { sourceCode } = context;
+  const text = sourceCode.getText(node);
+  if (ctx.type === "Identifier") return `(${ctx.name}) => ${text}`;
+  if (ctx.type !== "MemberExpression" || variableNamed("ctx", node, sourceCode) !== undefined)
+    return undefined;
+  const path = sourceCode.getText(ctx);
+  const places = [...nodesIn(node, sourceCode)]
+    .filter((one) => one.type === "MemberExpression" && sourceCode.getText(one) === path)
+    .sort((a, b) => b.range[0] - a.range[0]);
+  let own = text;
+  for (const { range } of places) {
+    const [from, to] = [range[0] - node.range[0], range[1] - node.range[0]];
+    own = `${own.slice(0, from)}ctx${own.slice(to)}`;
+  }
+  return `(ctx) => ${own}`;
 }
 
 /** Whether an expression has an `await` or a `yield` of the function around it. */

@@ -428,6 +428,30 @@ testRule(noLostCancel, {
       { options: [{ throws: true }] },
     ),
     ok(
+      "throws: canceled in the finally of the promise",
+      `const t = withTimeout(parent, 5); return await sleep(t, 1).finally(() => { t.cancel(); });`,
+      { options: [{ throws: true }] },
+    ),
+    ok(
+      "throws: canceled in the finally behind a then",
+      `const t = withTimeout(parent, 5); await sleep(t, 1).then(() => 1).finally(() => t.cancel());`,
+      { options: [{ throws: true }] },
+    ),
+    ...[
+      `cb: (c: CancelableContext) => void`,
+      `cb: (c: Disposable) => void`,
+      `cb: (c: CancelableContext | undefined) => void`,
+    ].map((parameter) =>
+      whole(
+        "a callback that takes what it may end",
+        `export function f(ctx: Context, ${parameter}) { const c = withCancel(ctx); cb(c); }`,
+      ),
+    ),
+    whole(
+      "what a function returns a promise of, which its caller ends",
+      `declare function make(ctx: Context): Promise<CancelableContext>; export async function f() { using a = await make(parent); await work(a); const b = await make(parent); try { await work(b); } finally { b.cancel(); } }`,
+    ),
+    ok(
       "throws: handed over at once",
       `const ctx = withCancel(parent); setTimeout(() => ctx.cancel(), 5); await work(ctx);`,
       { options: [{ throws: true }] },
@@ -745,6 +769,37 @@ testRule(noLostCancel, {
       only: "syntax" as const,
       errors: [{ messageId: "never", suggestions: 1 }],
     },
+    whole(
+      "a callback that takes a context, and can't end it",
+      `export function f(cb: (c: Context) => void) { const c = withCancel(parent); cb(c); }`,
+      { errors: [{ messageId: "never", suggestions: 1 }] },
+    ),
+    bad(
+      "a context of its own, or that of the caller",
+      `const c = condition ? withTimeout(parent, 5) : parent; await work(c);`,
+      { messageId: "never" },
+    ),
+    lost(
+      "one context or another",
+      `const c = condition ? withTimeout(parent, 5) : withCancel(parent); await work(c);`,
+      "never",
+    ),
+    whole(
+      "what a function returns a promise of",
+      `declare function make(ctx: Context): Promise<CancelableContext>; export async function f() { const c = await make(parent); await work(c); }`,
+      { only: "types", errors: [{ messageId: "never", suggestions: 1 }] },
+    ),
+    whole(
+      "what an async function of the file makes",
+      `async function make(ctx: Context) { return withCancel(ctx); } export async function f() { const c = await make(parent); await work(c); }`,
+      { errors: [{ messageId: "never", suggestions: 1 }] },
+    ),
+    lost(
+      "throws: a finally of the promise that does something else",
+      `const t = withTimeout(parent, 5); await sleep(t, 1).finally(() => console.log(1)); t.cancel();`,
+      "thrown",
+      { options: [{ throws: true }] },
+    ),
     lost(
       "throws: an await before cancel",
       `const ctx = withCancel(parent); await work(ctx); ctx.cancel();`,

@@ -6,7 +6,7 @@ import { mergeListeners } from "../flow/listeners.ts";
 import { trackFlow } from "../flow/track-flow.ts";
 import { fateOf } from "./no-lost-cancel/fate.ts";
 import { bindingsOf, type Binding, type Mark } from "./no-lost-cancel/bindings.ts";
-import { isHarmless, isLastCall } from "./no-lost-cancel/calls.ts";
+import { isEndedFinally, isHarmless, isLastCall } from "./no-lost-cancel/calls.ts";
 import { usingInstead } from "./no-lost-cancel/suggest.ts";
 import { calledApi } from "../references.ts";
 import { typesOf } from "../types.ts";
@@ -100,7 +100,10 @@ export const noLostCancel = createRule<Messages, Options>({
           if (mark.kind === "bind" || mark.kind === "write") note("turn", binding.name, 1);
           return true;
         },
-        throws: (call, target) => (throws || target === "catch") && !isHarmless(call, context),
+        throws: (call, target) =>
+          (throws || target === "catch") &&
+          !isHarmless(call, context) &&
+          !isEndedFinally(call, binding.ends),
         exit({ how, node }) {
           if (binding.isOfModule) return;
           const isCall = !node.type.endsWith("Statement") && how === "throw";

@@ -111,6 +111,16 @@ testRule(noSwallowedCancellation, {
       name: "an inner catch that rethrows",
       code: `${head}export async function f(ctx: Context) { while (true) { try { try { await work(ctx); } catch (err) { throw new Error("inner", { cause: err }); } } catch (err) { throw err; } } }`,
     },
+    ...[
+      `export async function callHook(module, signal) { try { await module.onApplicationShutdown(signal); } catch (error) { console.error(error); } }`,
+      `export async function stop(child, signal) { for (;;) { try { await child.end(signal); return; } catch (error) { child.kill(signal); } } }`,
+      `export async function stop(signal) { try { await close({ signal }); } catch (error) { console.error("stopped by", signal); } } process.on("SIGTERM", stop);`,
+    ].map((code) => ({
+      name: "a value that is only named signal",
+      code,
+      filename: "script.js" as const,
+      options: [{ everywhere: true }],
+    })),
     {
       name: "a signal of each try",
       code: `export async function f() { while (true) { try { return await fetch("http://x/", { signal: AbortSignal.timeout(10) }); } catch { continue; } } }`,
@@ -139,13 +149,15 @@ testRule(noSwallowedCancellation, {
       `try { await work(ctx); } catch (err) { log(err); } await sleep(ctx, 1);`,
       `try { await work(ctx); } catch (err) { log(err); } return work(ctx);`,
       `try { await work(ctx); } catch (err) { done(err); }`,
+      `for await (const _ of interval(ctx, 10)) { try { await work(ctx); } catch (err) { log(err); } }`,
+      `const rows = list(ctx); for await (const row of rows) { if (row > 1) { try { await work(ctx); } catch (err) { log(err); } } }`,
       `await work(ctx).catch((err: unknown) => { throw new Error("no", { cause: err }); });`,
       `await work(ctx).catch((err: unknown) => { if (isContextError(err)) throw err; });`,
       `await work(ctx).catch(done); await work(ctx).catch((err: unknown) => done(err));`,
       `await pause(1).catch(() => {}); await work(background()).then(log).catch(() => {});`,
     ].map((body) => ({
       name: `everywhere: ${body}`,
-      code: `${head}export async function f(ctx: Context, done: (err: unknown) => void) { done(0); ${body} }`,
+      code: `${head}declare function list(ctx?: Context): AsyncIterable<number>; export async function f(ctx: Context, done: (err: unknown) => void) { done(0); ${body} }`,
       options: everywhere,
     })),
   ],
@@ -283,6 +295,15 @@ testRule(noSwallowedCancellation, {
       options: everywhere,
       errors: [{ messageId: "swallowed", data: { name: "ctx", check }, suggestions: 1 }],
     },
+    ...[
+      `for await (const x of list()) { try { await work(ctx, x); } catch (err) { log(err); } }`,
+      `for await (const x of list(ctx)) { try { await work(ctx, x); } catch (err) { log(err); } log(x); return; }`,
+    ].map((body) => ({
+      name: "everywhere: an asynchronous loop that does not fail by itself",
+      code: `${head}declare function list(ctx?: Context): AsyncIterable<number>; export async function f(ctx: Context) { ${body} }`,
+      options: everywhere,
+      errors: [{ messageId: "swallowed", suggestions: 1 }],
+    })),
     {
       name: "everywhere: a callback of catch",
       code: `${head}export async function f(ctx: Context) { await work(ctx).catch(() => 0); return work(ctx).then(log).catch((err: unknown) => { log(err); }); }`,

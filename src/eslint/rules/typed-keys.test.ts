@@ -53,7 +53,7 @@ testRule(typedKeys, {
     },
     {
       code: `${head} export const f = (ctx: Context) => ctx.value(key<string>("user"));`,
-      errors: error("lost"),
+      errors: error("lostRead"),
     },
     {
       code: `${head} export function f(ctx: Context) { const K = key<string>("user"); return withValue(ctx, K, "ann"); }`,

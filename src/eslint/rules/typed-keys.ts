@@ -10,7 +10,7 @@ type Options = [{ options?: boolean }?];
 
 /** Refuses keys that no code can read, that have no type, or that show a credential in logs. */
 export const typedKeys = createRule<
-  "lost" | "unread" | "unset" | "untyped" | "options" | "secret" | "addSecret",
+  "lost" | "lostRead" | "unread" | "unset" | "untyped" | "options" | "secret" | "addSecret",
   Options
 >({
   name: "typed-keys",
@@ -24,10 +24,12 @@ export const typedKeys = createRule<
     },
     messages: {
       lost: "This key is a new one each time, so no code can read the value. Keep the key in a constant of a module: `const K = key<T>(name)`.",
+      lostRead:
+        "This key is a new one each time, so the read can never find a value. Keep the key in a constant of a module: `const K = key<T>(name)`.",
       unread:
         "`{{name}}` is a new key in each call of this function, and only sets values, so no code can read them. Keep the key in a constant of a module.",
       unset:
-        "`{{name}}` is a new key in each call of this function, and only reads, so it never finds a value. Keep the key in a constant of a module.",
+        "`{{name}}` is a new key in each call of this function, and nothing sets its value, so this read can never find one. Keep the key in a constant of a module.",
       untyped:
         "The values of this key have no type. Write `key<T>(name)` with the type of the values.",
       options:
@@ -62,7 +64,7 @@ export const typedKeys = createRule<
 });
 
 type Context = RuleContext<
-  "lost" | "unread" | "unset" | "untyped" | "options" | "secret" | "addSecret",
+  "lost" | "lostRead" | "unread" | "unset" | "untyped" | "options" | "secret" | "addSecret",
   Options
 >;
 
@@ -70,8 +72,9 @@ type Context = RuleContext<
 function checkPlace(node: TSESTree.CallExpression, context: Context): void {
   let at: TSESTree.Node = node;
   while (at.parent && isCast(at.parent)) at = at.parent;
-  if (useOf(at, context) !== undefined) {
-    context.report({ node, messageId: "lost" });
+  const use = useOf(at, context);
+  if (use !== undefined) {
+    context.report({ node, messageId: use === "read" ? "lostRead" : "lost" });
     return;
   }
   const { parent } = at;

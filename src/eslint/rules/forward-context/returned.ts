@@ -2,6 +2,7 @@
 import type { TSESLint, TSESTree } from "@typescript-eslint/utils";
 import { holdsContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
+import { isUnreadResponse, readsBody } from "./bodies.ts";
 import { isWrapped } from "./drivers.ts";
 import {
   apiName,
@@ -28,6 +29,8 @@ export interface ReturnedPromise {
   argument: TSESTree.Expression;
   ctx: Variable;
   fn: FunctionNode;
+  /** Whether it is no promise, but a response whose body nothing has read. */
+  isBody: boolean;
 }
 
 /** Functions of eightysix that return a promise which the end of its context rejects. */
@@ -46,14 +49,17 @@ export function returnedPromise(
   { argument }: TSESTree.ReturnStatement,
   context: RuleContext,
 ): ReturnedPromise | undefined {
-  if (argument === null || argument.type === "AwaitExpression") return undefined;
+  if (argument === null) return undefined;
   const fn = functionAround(argument);
-  // An async generator awaits what it returns before it leaves the block.
-  if (fn === undefined || fn.generator) return undefined;
+  if (fn === undefined) return undefined;
   for (const ctx of endedBy(argument, fn, context)) {
     const users = derivedFrom(ctx, fn, context);
-    if (branches(argument).some((one) => isEarly(one, fn, users, context)))
-      return { argument, ctx, fn };
+    const values = branches(argument);
+    // An async generator awaits what it returns before it leaves the block.
+    if (!fn.generator && values.some((one) => isEarly(one, fn, users, context)))
+      return { argument, ctx, fn, isBody: false };
+    if (values.some((one) => isUnreadResponse(one, users, context)))
+      return { argument, ctx, fn, isBody: true };
   }
   return undefined;
 }
@@ -148,6 +154,7 @@ function isEarly(
   if (node.type !== "CallExpression" && node.type !== "NewExpression" && node.type !== "Identifier")
     return false;
   if (isOutliving(node, context)) return false;
+  if (readsBody(node, users, context)) return true;
   const isPromise =
     typesOf(context.sourceCode)?.isThenable(node) ??
     (node.type === "Identifier"

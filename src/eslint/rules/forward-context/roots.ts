@@ -3,9 +3,10 @@ import type { TSESTree } from "@typescript-eslint/utils";
 import { ROOTS } from "../../api.ts";
 import { isAfterEnd } from "../../after-end.ts";
 import { contextAtHand, type AtHand } from "../../at-hand.ts";
+import { isContext } from "../../contexts.ts";
 import type { RuleContext } from "../../create-rule.ts";
-import { calledApi } from "../../references.ts";
-import { ancestorsOf, declarationOf, isCleanup, mentions } from "../../source-tree.ts";
+import { calledApi, propertyName } from "../../references.ts";
+import { ancestorsOf, contains, declarationOf, isCleanup, mentions } from "../../source-tree.ts";
 
 /** A root that is passed although a context is at hand. */
 export interface PassedRoot {
@@ -30,25 +31,29 @@ export function passedRoot(
   if (LOOKS.test(firstName(call.callee)) || isCleanup(node)) return undefined;
   if (isAfterEnd(node, context.sourceCode)) return undefined;
   const ctx = contextAtHand(node, context, ({ isGiven }) => isGiven);
-  if (ctx === undefined || isLinked(call, ctx, context)) return undefined;
+  if (ctx === undefined || isLinked(call, node, ctx, context)) return undefined;
   return { root, ctx };
 }
 
 /**
- * Whether the context that a call derives from the root, such as `withCancel(background())`, has a life
- * of its own on purpose: the call takes the other context, too, a later call takes both, or an object
- * keeps it.
+ * Whether a call takes the root on purpose: it takes the other context, too; or it derives a context
+ * from the root, such as `withCancel(background())`, which goes to a call together with the other
+ * context, or which an object keeps.
  */
 function isLinked(
   call: TSESTree.CallExpression,
+  root: TSESTree.Node,
   { variable }: AtHand,
-  { sourceCode }: RuleContext,
+  context: RuleContext,
 ): boolean {
-  if (isCallWith(call, variable) || callsAround(call).some((at) => isCallWith(at, variable)))
-    return true;
-  if (call.parent.type === "AssignmentExpression" || call.parent.type === "PropertyDefinition")
-    return call.parent.type !== "AssignmentExpression" || call.parent.left.type !== "Identifier";
-  const own = declarationOf(call, sourceCode);
+  if (takesOther(call, root, context)) return true;
+  const { parent } = call;
+  if (parent.type === "AssignmentExpression" || parent.type === "PropertyDefinition")
+    return parent.type !== "AssignmentExpression" || parent.left.type !== "Identifier";
+  if (!isContext(call, context)) return false;
+  const linked = linkedBy(call);
+  if (linked !== undefined && takesOther(linked.call, linked.argument, context)) return true;
+  const own = declarationOf(call, context.sourceCode);
   return (
     own?.references.some(({ identifier }) => {
       const around = ancestorsOf(identifier);
@@ -58,11 +63,47 @@ function isLinked(
   );
 }
 
-/** Returns the calls that get the result of a call, such as `f` and `g` of `f(g(call))`. */
-function callsAround(call: TSESTree.Node): TSESTree.Node[] {
-  const around = ancestorsOf(call);
-  const end = around.findIndex(({ type }) => /Statement|Declaration|Function/.test(type));
-  return around.slice(0, end);
+/** Returns the call that gets a context as an argument, or as a part of one: `f({ life: call })`. */
+function linkedBy(
+  call: TSESTree.Node,
+): { call: TSESTree.CallExpression | TSESTree.NewExpression; argument: TSESTree.Node } | undefined {
+  let argument = call;
+  let { parent } = call;
+  while (parent && /^(?:Array|Object)Expression$|^Property$/.test(parent.type)) {
+    argument = parent;
+    ({ parent } = parent);
+  }
+  if (parent?.type !== "CallExpression" && parent?.type !== "NewExpression") return undefined;
+  return parent.callee === argument ? undefined : { call: parent, argument };
+}
+
+/** Whether a call takes a context, or the signal of one, beside that of `own`. */
+function takesOther(
+  call: TSESTree.CallExpression | TSESTree.NewExpression,
+  own: TSESTree.Node,
+  context: RuleContext,
+): boolean {
+  const isOther = (node: TSESTree.Node | null): boolean => {
+    if (node === null) return false;
+    switch (node.type) {
+      case "ArrayExpression":
+        return node.elements.some(isOther);
+      case "ObjectExpression":
+        return node.properties.some(
+          (property) => property.type === "Property" && isOther(property.value),
+        );
+      case "MemberExpression":
+        if (propertyName(node) === "signal" && isContext(node.object, context)) return true;
+        return isContext(node, context);
+      case "Identifier":
+        return isContext(node, context);
+      case "CallExpression":
+        return !contains(own, node) && isContext(node, context);
+      default:
+        return false;
+    }
+  };
+  return call.arguments.some(isOther);
 }
 
 function isCallWith(node: TSESTree.Node, variable: AtHand["variable"]): boolean {

@@ -100,7 +100,7 @@ function bindingOf(
   };
 }
 
-/** Returns the call whose result a write puts into the variable, through `as`, `??` and the like. */
+/** Returns the call whose result a write puts into the variable, through `as`, `??`, `await` and the like. */
 function contextCall(reference: Reference, by: TSESTree.Node): TSESTree.CallExpression | undefined {
   if (!reference.isWrite() || !reference.writeExpr) return undefined;
   if (
@@ -114,6 +114,7 @@ function contextCall(reference: Reference, by: TSESTree.Node): TSESTree.CallExpr
     if (value.type === "ConditionalExpression")
       value = value.consequent.type === "CallExpression" ? value.consequent : value.alternate;
     else if (value.type === "LogicalExpression") value = value.right;
+    else if (value.type === "AwaitExpression") value = value.argument;
     else if (
       value.type === "TSAsExpression" ||
       value.type === "TSSatisfiesExpression" ||

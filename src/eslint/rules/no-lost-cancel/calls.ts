@@ -3,6 +3,7 @@ import type { TSESTree } from "@typescript-eslint/utils";
 import type { RuleContext } from "../../create-rule.ts";
 import { isGlobal } from "../../ownership.ts";
 import { calledApi, propertyName } from "../../references.ts";
+import { contains } from "../../source-tree.ts";
 import { typesOf } from "../../types.ts";
 
 /** Calls that end the process. */
@@ -89,4 +90,20 @@ export function isHarmless(node: TSESTree.Node, context: RuleContext): boolean {
   const api = calledApi(node, context);
   if (api !== undefined) return HARMLESS_API.has(api);
   return HARMLESS_METHODS.has(propertyName(callee) ?? "");
+}
+
+/** Whether `call` begins a chain such as `work(ctx).finally(() => ctx.cancel())`, which ends the context. */
+export function isEndedFinally(call: TSESTree.Node, ends: readonly TSESTree.Node[]): boolean {
+  let at = call;
+  while (at.parent?.type === "MemberExpression" && at.parent.object === at) {
+    const member = at.parent;
+    const next = member.parent;
+    if (next.type !== "CallExpression" || next.callee !== member) return false;
+    const name = propertyName(member) ?? "";
+    if (!/^(?:then|catch|finally)$/.test(name)) return false;
+    if (name === "finally" && next.arguments.some((one) => ends.some((end) => contains(one, end))))
+      return true;
+    at = next;
+  }
+  return false;
 }

@@ -17,16 +17,20 @@ export function createsCancelable(call: TSESTree.CallExpression, context: RuleCo
   const api = calledApi(call, context);
   if (api !== undefined) return CANCELABLE.has(api);
   const own = functionOf(call.callee, context);
-  if (own !== undefined) return wraps(own, context);
+  if (own !== undefined) return (!own.async || isAwaited(call)) && wraps(own, context);
   return createsByType(call, context);
 }
 
 /** Functions that are being looked at, because they may call each other. */
 const visiting = new Set<FunctionNode>();
 
+function isAwaited({ parent }: TSESTree.CallExpression): boolean {
+  return parent.type === "AwaitExpression";
+}
+
 /** Whether a function of the same file returns a context that it has made. */
 function wraps(fn: FunctionNode, context: RuleContext): boolean {
-  if (fn.async || fn.generator || visiting.has(fn)) return false;
+  if (fn.generator || visiting.has(fn)) return false;
   visiting.add(fn);
   try {
     const values = returnedBy(fn);
@@ -37,6 +41,7 @@ function wraps(fn: FunctionNode, context: RuleContext): boolean {
 }
 
 function isFresh(value: TSESTree.Expression, fn: FunctionNode, context: RuleContext): boolean {
+  if (value.type === "AwaitExpression") return isFresh(value.argument, fn, context);
   if (value.type === "CallExpression") return createsCancelable(value, context);
   if (value.type !== "Identifier") return false;
   // const ctx = withCancel(parent); … return ctx;
@@ -90,7 +95,8 @@ function createsByType(call: TSESTree.CallExpression, context: RuleContext): boo
   const declaration = types.signatureOf(call)?.getDeclaration();
   if (declaration === undefined) return false;
   // The declared type: that of `map.get(key)` is a parameter, and not a context.
-  const declared = types.checker.getSignatureFromDeclaration(declaration)?.getReturnType();
+  let declared = types.checker.getSignatureFromDeclaration(declaration)?.getReturnType();
+  if (declared && isAwaited(call)) declared = types.checker.getAwaitedType(declared);
   if (
     declared === undefined ||
     declared.isTypeParameter() ||

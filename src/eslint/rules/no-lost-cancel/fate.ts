@@ -5,6 +5,7 @@ import {
   functionOf,
   isGlobal,
   takesByAnnotation,
+  takesByCallee,
   takesByName,
   takesByType,
   type Call,
@@ -151,7 +152,11 @@ function takesOwnership(call: Call, index: number, context: RuleContext): boolea
   }
   const own = functionOf(call.callee, context);
   if (own !== undefined) return parameterTakes(own, index, context);
-  return takesByType(call, index, context) ?? takesByName(call, index);
+  return (
+    takesByType(call, index, context) ??
+    takesByCallee(call, index, context) ??
+    takesByName(call, index)
+  );
 }
 
 /** Functions that are being looked at, because they may call each other. */

@@ -3,6 +3,8 @@ import type { TSESTree } from "@typescript-eslint/utils";
 import { contextOfCall } from "../../work.ts";
 import type { RuleContext } from "../../create-rule.ts";
 import { ROOTS } from "../../api.ts";
+import { isOtherSignal } from "../../at-hand/process-signal.ts";
+import { isGuessedSignal } from "../../at-hand/signal-text.ts";
 import { calledApi, propertyName, variableOf } from "../../references.ts";
 import { typesOf } from "../../types.ts";
 import { withoutCasts } from "../../walk.ts";
@@ -100,7 +102,8 @@ export function signalOfCall(
     if (argument.type !== "ObjectExpression") continue;
     for (const property of argument.properties) {
       if (property.type !== "Property" || property.key.type !== "Identifier") continue;
-      if (property.key.name === "signal") return withoutCasts(property.value);
+      const value = withoutCasts(property.value);
+      if (property.key.name === "signal") return isOther(value, context) ? undefined : value;
     }
   }
   return undefined;
@@ -109,7 +112,16 @@ export function signalOfCall(
 function isSignal(node: TSESTree.Node, context: RuleContext): boolean {
   if (node.type !== "Identifier" && node.type !== "MemberExpression") return false;
   const known = typesOf(context.sourceCode)?.isSignal(node);
-  return known ?? /^(?:.*S|s)ignal$/.test(nameOf(node));
+  return known ?? (/^(?:.*S|s)ignal$/.test(nameOf(node)) && !isOther(node, context));
+}
+
+/** Whether a parameter is only named like an `AbortSignal`: `signal` of `child.kill(signal)`. */
+function isOther(node: TSESTree.Node, context: RuleContext): boolean {
+  if (node.type !== "Identifier") return false;
+  const variable = variableOf(node, context.sourceCode);
+  return (
+    variable !== undefined && isGuessedSignal(variable, context) && isOtherSignal(variable, context)
+  );
 }
 
 /**

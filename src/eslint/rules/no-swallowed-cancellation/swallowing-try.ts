@@ -5,7 +5,8 @@ import type { RuleContext } from "../../create-rule.ts";
 import { isContinuation } from "../../hand-on.ts";
 import type { Path, Segment } from "../../flow/segments.ts";
 import { caughtNames, type CaughtNames } from "./caught-names.ts";
-import { isFunction } from "../../source-tree.ts";
+import { variableOf } from "../../references.ts";
+import { ancestorsOf, isFunction } from "../../source-tree.ts";
 import { isForOneError, isLoop, testAround, type Loop, type Test } from "./tests-around.ts";
 import { nodesIn } from "../../walk.ts";
 import { contextOfCall } from "../../work.ts";
@@ -73,7 +74,9 @@ export class SwallowingTry {
     const ended = first(work, (one) => this.#endedBefore(this.clause.parent, one));
     if (ended === undefined) return undefined;
     const { returnedSegments } = this.#path.codePath;
+    const loops = this.#throwingLoops();
     const isHidden = this.#path.reaches(this.#start, (segment) => {
+      if (loops.some((loop) => this.#path.isBehind(segment, loop))) return "stop";
       for (const node of this.#path.marksOf(segment))
         if (this.#asks(node) || this.#leaves(node)) return "stop";
       return returnedSegments.includes(segment) ? "found" : "go";
@@ -87,6 +90,22 @@ export class SwallowingTry {
       if (isLoop(at) && !(at.type === "ForOfStatement" && at.await)) yield at;
       at = at.parent;
     }
+  }
+
+  /**
+   * Returns the `for await` loops around the `try` that fail by themselves when the context ends,
+   * because their iterable got it: `for await (const tick of interval(ctx, 5))`.
+   */
+  #throwingLoops(): TSESTree.ForOfStatement[] {
+    const around = ancestorsOf(this.clause);
+    return around
+      .slice(0, around.indexOf(this.#path.node))
+      .filter((at) => at.type === "ForOfStatement")
+      .filter(
+        (at) =>
+          at.await &&
+          this.#contextIn(initOf(at.right, this.#context) ?? at.right, at) !== undefined,
+      );
   }
 
   /** Returns what the `try` awaits and no inner `try` catches. */
@@ -122,6 +141,11 @@ export class SwallowingTry {
         : wait.type === "ForOfStatement"
           ? wait.right
           : wait;
+    return this.#contextIn(what, place);
+  }
+
+  /** Returns the context or the signal of a call in an expression that is older than `place`. */
+  #contextIn(what: TSESTree.Node, place: TSESTree.Node): TSESTree.Node | undefined {
     for (const node of nodesIn(what, this.#context.sourceCode)) {
       if (node.type !== "CallExpression") continue;
       const given = contextOfCall(node, this.#context) ?? signalOfCall(node, this.#context);
@@ -223,6 +247,13 @@ export class SwallowingTry {
         return false;
     }
   }
+}
+
+/** Returns what a variable was declared with. */
+function initOf(node: TSESTree.Node, { sourceCode }: RuleContext): TSESTree.Node | undefined {
+  const definition = node.type === "Identifier" && variableOf(node, sourceCode)?.defs[0];
+  if (!definition || definition.node.type !== "VariableDeclarator") return undefined;
+  return definition.node.init ?? undefined;
 }
 
 /** Whether an expression closes or returns something, which must happen to each item of a loop. */
