@@ -91,17 +91,15 @@ function createsByType(call: TSESTree.CallExpression, context: RuleContext): boo
   if (types === undefined || !types.knowsEightysix || name === undefined || LOOKS_UP.test(name))
     return false;
   // Cheaper than to resolve the call, and enough for nearly all.
-  if (!types.resultsOf(call).some((type) => types.isCancelableType(type) === true)) return false;
+  const valueOf = (type: ts.Type): ts.Type =>
+    isAwaited(call) ? (types.checker.getAwaitedType(type) ?? type) : type;
+  const isOne = (type: ts.Type): boolean => types.isCancelableType(valueOf(type)) === true;
+  if (!types.resultsOf(call).some(isOne)) return false;
   const declaration = types.signatureOf(call)?.getDeclaration();
   if (declaration === undefined) return false;
   // The declared type: that of `map.get(key)` is a parameter, and not a context.
-  let declared = types.checker.getSignatureFromDeclaration(declaration)?.getReturnType();
-  if (declared && isAwaited(call)) declared = types.checker.getAwaitedType(declared);
-  if (
-    declared === undefined ||
-    declared.isTypeParameter() ||
-    types.isCancelableType(declared) !== true
-  )
+  const declared = types.checker.getSignatureFromDeclaration(declaration)?.getReturnType();
+  if (declared === undefined || valueOf(declared).isTypeParameter() || !isOne(declared))
     return false;
   const { body } = declaration as { body?: ts.Node };
   return body === undefined || !keepsOrReads(body.getText());
