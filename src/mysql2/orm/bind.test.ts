@@ -372,6 +372,21 @@ describeServers("bind of eightysix/mysql2", (server) => {
       });
     });
 
+    test.each(["release", "destroy"] as const)(
+      "gives a connection whose second `%s`, after its lease, leaves the next lease alone",
+      async (end) => {
+        const pool = callbackPool(server);
+        const first = await connect(bind(background(), pool));
+        first.release();
+        const second = await connect(bind(background(), pool));
+        first[end]();
+        expect(countsOf(pool)).toMatchObject({ total: 1, idle: 0 });
+        expect(await send(second, "select 1 as n")).toEqual([{ n: 1 }]);
+        second.release();
+        await expectWhole(pool);
+      },
+    );
+
     test("gives a connection whose `destroy` takes it out of the pool", async () => {
       const pool = callbackPool(server);
       const connection = await connect(bind(background(), pool));
