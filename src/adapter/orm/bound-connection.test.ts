@@ -21,7 +21,7 @@ interface Sent {
  */
 class TestConnection implements DriverConnection<string, string> {
   readonly sent: Sent[] = [];
-  /** How the lease ended: "given back", "given back for <reason>" or "destroyed". */
+  /** How the lease ended: "given back", "given back for <reason>" or "destroyed". Later: "again". */
   readonly ends: string[] = [];
   isInTransaction = false;
   isRunningCursor = false;
@@ -52,6 +52,9 @@ class TestConnection implements DriverConnection<string, string> {
   giveBack(reason?: unknown): void {
     if (this.failure !== undefined) throw this.failure;
     this.ends.push(reason === undefined ? "given back" : `given back for ${String(reason)}`);
+  }
+  releaseAgain(): void {
+    this.ends.push("again");
   }
   destroy(): void {
     this.ends.push("destroyed");
@@ -313,6 +316,7 @@ describe("the release of a bound connection", () => {
     driver.answer();
     await released;
     expect(driver.ends).toEqual(["given back"]);
+    connection.bindLeased(() => background());
     const failed = connection.run(background(), "select 1").catch(() => connection.release());
     driver.sent.at(-1)!.reject(new Error("no"));
     await failed;
@@ -374,7 +378,8 @@ describe("the release of a bound connection", () => {
     connection.release();
     driver.sent[0]!.reject(ctx.err());
     await flush();
-    expect(driver.ends).toEqual(["destroyed", "given back"]); // drivers ignore or refuse the second
+    connection.release(true);
+    expect(driver.ends).toEqual(["destroyed", "again", "again"]);
   });
 
   test("waits for all statements that are running while no context has ended", async () => {
@@ -435,6 +440,7 @@ describe("the release of a bound connection", () => {
     const { driver, connection, run } = lease(background());
     driver.failure = new Error("released already");
     expect(() => connection.release()).toThrow(driver.failure);
+    connection.bindLeased(() => background());
     run("select 1");
     connection.release();
     driver.answer();
@@ -502,14 +508,27 @@ describe("the release of a bound connection", () => {
     expect(driver.ends).toEqual([]);
   });
 
-  test("that comes after the end of the lease is left to the driver", () => {
-    using ctx = withCancel(background());
-    const { driver, connection } = lease(ctx);
-    driver.isInTransaction = true;
-    ctx.cancel();
+  test("that comes after the end of the lease gives nothing back and destroys nothing", async () => {
+    const { driver, connection, run } = lease(background());
     connection.release();
     connection.release();
-    expect(driver.ends).toEqual(["destroyed", "given back"]);
+    connection.release("broken");
+    expect(driver.ends).toEqual(["given back", "again", "again"]);
+    run("select 1"); // a driver takes statements after its release too
+    connection.release();
+    connection.release(true);
+    driver.answer();
+    await flush();
+    expect(driver.ends.slice(3)).toEqual(["again", "again"]);
+  });
+
+  test("ends a later lease of the connection as it ended the first", () => {
+    const { driver, connection } = lease(background());
+    connection.release();
+    connection.release();
+    connection.bindLeased(() => background());
+    connection.release();
+    expect(driver.ends).toEqual(["given back", "again", "given back"]);
   });
 });
 

@@ -27,7 +27,8 @@ import {
 export class BoundConnection<S, R> {
   readonly #driver: DriverConnection<S, R>;
   #contextOf: ContextOf = () => undefined;
-  #isLeased = false;
+  /** Who owns the connection. After the end of a lease, the pool may lease it to another caller. */
+  #owner: "caller" | "lease" | "pool" = "caller";
   /** The results of all statements that have not settled. */
   readonly #unsettled = new Set<Promise<R>>();
   /** Settles when the statements before a COMMIT have settled. Later statements wait for it too. */
@@ -52,7 +53,7 @@ export class BoundConnection<S, R> {
   /** Binds a connection for one lease, which `release` ends. */
   bindLeased(contextOf: ContextOf): void {
     this.#contextOf = contextOf;
-    this.#isLeased = true;
+    this.#owner = "lease";
     this.#wasInterrupted = false;
     this.#hasUntracked = false;
     // The last lease ended without `release`, so its release must not end this one.
@@ -66,8 +67,8 @@ export class BoundConnection<S, R> {
    * then does nothing.
    */
   loseConnection(): void {
-    if (!this.#isLeased) return;
-    this.#isLeased = false;
+    if (this.#owner !== "lease") return;
+    this.#owner = "pool";
     this.#wasLost = this.#pendingRelease === undefined;
     this.#pendingRelease = undefined;
     callAdapter("destroy", () => this.#driver.destroy());
@@ -103,7 +104,8 @@ export class BoundConnection<S, R> {
   /**
    * Ends the lease. Gives the connection back, or destroys it if a stop may have left it busy or
    * inside a transaction. If statements are running and none was stopped, waits for them first. A
-   * second call during this wait does nothing.
+   * second call during this wait does nothing. A call after the end of the lease does not reach the
+   * connection, which may have been leased to another caller.
    *
    * With a `reason`, the connection is closed. A context error is no reason, because a statement
    * that was stopped leaves a healthy connection.
@@ -114,12 +116,16 @@ export class BoundConnection<S, R> {
       this.#wasLost = false;
       return;
     }
+    if (this.#owner === "pool") {
+      this.#driver.releaseAgain();
+      return;
+    }
     const ctx = this.#contextOf();
     const mustClose = isContextError(reason) ? undefined : reason;
     if (this.#unsettled.size === 0) {
       this.#endLease(ctx, mustClose);
-    } else if (mustClose || (this.#isLeased && this.#isSuspect(ctx))) {
-      this.#isLeased = false;
+    } else if (mustClose || (this.#owner === "lease" && this.#isSuspect(ctx))) {
+      this.#leave();
       this.#driver.destroy();
     } else {
       this.#pendingRelease = () => this.#endLease(ctx, undefined);
@@ -127,10 +133,16 @@ export class BoundConnection<S, R> {
   }
 
   #endLease(ctx: Context | undefined, reason: unknown): void {
-    const wasLeased = this.#isLeased;
-    this.#isLeased = false;
+    const wasLeased = this.#leave();
     if (wasLeased && this.#isSuspect(ctx) && this.#isOpenOrBusy()) this.#driver.destroy();
     else this.#driver.giveBack(reason);
+  }
+
+  /** Records the end of the lease. Returns false if there was none. */
+  #leave(): boolean {
+    const isLeased = this.#owner === "lease";
+    if (isLeased) this.#owner = "pool";
+    return isLeased;
   }
 
   /** Returns whether the caller may have left something behind because of a stop. */

@@ -61,6 +61,11 @@ export interface DriverConnection<S, R> {
    */
   giveBack(reason?: unknown): void;
   /**
+   * Does what the driver does if a connection is released twice: throws, or does nothing. Called by
+   * each `release` after the end of the lease. Must not end a later lease of the connection.
+   */
+  releaseAgain(): void;
+  /**
    * Destroys the connection, whatever runs on it, and removes it from its pool. Called at most once
    * for each lease, in place of `giveBack`. Must not throw.
    */

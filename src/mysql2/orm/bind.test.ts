@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import type { Pool, PoolConnection } from "mysql2";
+import type { Socket } from "node:net";
+import type { Pool, PoolConnection, Query } from "mysql2";
 import promises from "mysql2/promise";
 import { beforeEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from "vitest";
 import { background, stopped, withCancel, withLedger, withTimeout } from "../../index.ts";
@@ -27,7 +28,7 @@ import {
 } from "../../../test/support/mysql/orms.ts";
 import { failure } from "../../../test/support/orms.ts";
 import { startProxy } from "../../../test/support/proxy.ts";
-import { bind } from "../index.ts";
+import { bind, contextPool } from "../index.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -269,6 +270,52 @@ describeServers("bind of eightysix/mysql2", (server) => {
       expect(await look.running(many)).toBe(0);
     });
 
+    /** A hundred rows, and then an error of the server. The network carries all of it at once. */
+    const failsLater = "select if(seq <= 100, seq, (select 1 union select 2)) as n from numbers";
+
+    /** Reads one row, and leaves the stream. Resolves when the statement has ended. */
+    async function readOne(command: Query, onRow: () => void = () => undefined): Promise<void> {
+      // `once` of node:events would listen for errors.
+      const ended = new Promise<unknown>((resolve) => command.on("end", resolve as () => void));
+      for await (const _ of command.stream()) {
+        onRow();
+        break;
+      }
+      await ended;
+    }
+
+    test.each(["a pool", "a connection", "a connection without a context"])(
+      "through %s may be left before the error of the statement, and nothing is thrown",
+      async (kind) => {
+        const pool = callbackPool(server);
+        const bound = bind(background(), pool);
+        if (kind === "a pool") await readOne(bound.query(failsLater));
+        else {
+          const connection = await connect(kind === "a connection" ? bound : contextPool(pool));
+          await readOne(connection.query(failsLater));
+          connection.release();
+        }
+        await expectWhole(pool);
+      },
+    );
+
+    test("may be left before the connection breaks, and nothing is thrown", async () => {
+      const pool = callbackPool(server);
+      const connection = await connect(pool);
+      connection.release();
+      await readOne(bind(background(), pool).query(many), () =>
+        setImmediate(() => (connection as unknown as { stream: Socket }).stream.destroy()),
+      );
+      await until(() => countsOf(pool).total === 0);
+    });
+
+    test("of a statement that fails leave its error to the reader of the stream", async () => {
+      const pool = callbackPool(server);
+      const stream = bind(background(), pool).query(failsLater).stream();
+      expect(await failure(stream.toArray())).toMatchObject({ errno: 1242 });
+      await expectWhole(pool);
+    });
+
     test("without a listener for errors end with the context, and no error is thrown", async () => {
       const pool = callbackPool(server);
       using ctx = withCancel(background());
@@ -324,6 +371,21 @@ describeServers("bind of eightysix/mysql2", (server) => {
         code: expect.stringMatching(/ER_(BAD_DB|DBACCESS_DENIED)/) as string,
       });
     });
+
+    test.each(["release", "destroy"] as const)(
+      "gives a connection whose second `%s`, after its lease, leaves the next lease alone",
+      async (end) => {
+        const pool = callbackPool(server);
+        const first = await connect(bind(background(), pool));
+        first.release();
+        const second = await connect(bind(background(), pool));
+        first[end]();
+        expect(countsOf(pool)).toMatchObject({ total: 1, idle: 0 });
+        expect(await send(second, "select 1 as n")).toEqual([{ n: 1 }]);
+        second.release();
+        await expectWhole(pool);
+      },
+    );
 
     test("gives a connection whose `destroy` takes it out of the pool", async () => {
       const pool = callbackPool(server);

@@ -94,6 +94,10 @@ export class Mysql2Connection implements DriverConnection<Statement, unknown> {
     this.#session.end();
   }
 
+  releaseAgain(): void {
+    // mysql2 ignores it too
+  }
+
   destroy(): void {
     this.#session.destroy();
     this.#session.end();

@@ -26,6 +26,7 @@ export class RowEmitter {
   readonly ctx: Context;
   readonly #reading: CancelableContext | undefined;
   #source: PausableRows | undefined;
+  #hasStream = false;
   #isDiscarding = false;
   #hasDiscarded = false;
 
@@ -40,6 +41,7 @@ export class RowEmitter {
     const stream = command.stream.bind(command);
     command.stream = (options?: object) => {
       const readable = stream(options);
+      this.#hasStream = true;
       readable.once("close", () => this.#reading?.cancel());
       return readable;
     };
@@ -91,8 +93,9 @@ export class RowEmitter {
   #end(error?: unknown): void {
     this.#isDiscarding = true; // a destroyed connection may still have packets
     this.command._connection = NOTHING_TO_PAUSE;
-    // An error without a listener would end the process. A destroyed stream has no listener.
-    const isNews = !isContextError(error) || this.command.listenerCount("error") > 0;
+    // An error without a listener would end the process. A stream listens until it is destroyed.
+    const mayBeUnheard = this.#hasStream || isContextError(error);
+    const isNews = !mayBeUnheard || this.command.listenerCount("error") > 0;
     if (error !== undefined && isNews) this.command.emit("error", error);
     this.command.emit("end");
     this.#reading?.cancel();

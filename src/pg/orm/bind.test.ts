@@ -185,6 +185,19 @@ describe("connect through bind", () => {
     expect(() => second.release()).toThrow(/already been released/);
   });
 
+  test("returns a connection whose second release throws, and leaves the next lease alone", async () => {
+    const pool = testPool({ max: 1 });
+    const first = await bind(background(), pool).connect();
+    first.release();
+    const second = await bind(background(), pool).connect();
+    expect(() => first.release()).toThrow(/already been released/);
+    expect(() => first.release(true)).toThrow(/already been released/);
+    expect(pool).toMatchObject({ totalCount: 1, idleCount: 0 });
+    expect((await second.query("select 1 as n")).rows).toEqual([{ n: 1 }]);
+    second.release();
+    expectWhole(pool);
+  });
+
   test("stops waiting when its context ends, and the connection that is granted later goes back", async () => {
     const pool = testPool({ max: 1 });
     const holder = await pool.connect();

@@ -14,6 +14,8 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   readonly #client: PoolClient;
   readonly #settings: Settings;
   #onEnd: () => void = ignoreError;
+  /** The function by which the pool ends this lease. Each lease has its own. */
+  #release: () => void = ignoreError;
 
   constructor(client: PoolClient, settings: Settings) {
     this.#client = client;
@@ -25,6 +27,7 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
   watchLease(onEnd: () => void): void {
     this.#unwatch(); // The last lease may have ended without the proxy's `release`.
     this.#onEnd = onEnd;
+    this.#release = this.#client.release.bind(this.#client);
     this.#client.connection.once("end", onEnd);
     // Without a listener, the error of a broken connection would end the process. The statement that
     // runs rejects with the same error, and so does the next statement if none runs.
@@ -81,6 +84,10 @@ export class PgConnection implements DriverConnection<QueryArguments, Result> {
     // The pool listens to "error" from `release` on.
     this.#client.release(reason as Error | boolean | undefined);
     this.#unwatch();
+  }
+
+  releaseAgain(): void {
+    this.#release(); // throws the pool's own error
   }
 
   destroy(): void {
