@@ -243,7 +243,7 @@ describe("cancelEverywhere", () => {
     [
       "a wait for the end of the context",
       "fn has waited for 1000 ms of real time, and no timer of the clock is set",
-      (ctx) => new Promise<void>((resolve) => void afterFunc(ctx, resolve)),
+      (ctx) => new Promise<void>((resolve) => void afterFunc(ctx, () => resolve())),
     ],
   ])("ends a function that does not end by itself, and says so: %s", async (_, why, fn) => {
     isOver = false;
