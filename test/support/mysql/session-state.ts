@@ -143,7 +143,7 @@ export function describeSessionState(driver: TestDriver): void {
       expect(warnings).toMatchObject([
         {
           code: "EIGHTYSIX_TRANSACTION_LEFT_OPEN",
-          detail: expect.stringMatching(/^ +at [^]*\nstart transaction/),
+          detail: expect.stringMatching(/^ +at [^]*\nstart transaction/) as string,
         },
       ]);
     });
