@@ -11,8 +11,8 @@ import { channel as diagnosticsChannel } from "node:diagnostics_channel";
 import { remaining, type Context } from "../../index.ts";
 import { callAt, ledgerOf, now, warnOnce } from "../../internal.ts";
 import { hasResponded } from "../respond/done-response.ts";
-import { nameOf } from "../respond/foreign-end.ts";
 import type { RequestLike, WritableResponseLike } from "../types.ts";
+import { requestName } from "./request-name.ts";
 
 /** How long nothing must have run, in milliseconds. */
 const QUIET = 30_000;
@@ -80,7 +80,7 @@ export class ResponseWatch {
   }
 
   #report(): void {
-    const name = nameOf(this.#req);
+    const name = requestName(this.#req);
     const open = Math.round(now() - this.#since);
     channel.publish({ request: this.#req, name, open, hasSettled: this.#hasSettled });
     const why = this.#hasSettled

@@ -13,6 +13,7 @@ import {
   recordStack,
   warn,
 } from "../../internal.ts";
+import { requestName } from "../request/request-name.ts";
 import { statusOfError } from "./status.ts";
 
 /** Where a request got its context. */
@@ -32,7 +33,7 @@ const warned = new WeakSet<object>();
 /** Remembers, in development mode, where the context of `request` was taken. */
 export function rememberOrigin(request: object, ctx: Context): void {
   if (!isDevelopment()) return;
-  const origin = { name: nameOf(request), stack: programStack(recordStack()) };
+  const origin = { name: requestName(request), stack: programStack(recordStack()) };
   afterFunc(ctx, (err) => origins.set(err, origin));
 }
 
@@ -50,7 +51,7 @@ export function warnOfForeignEnd(request: object, error: unknown): void {
   warned.add(request);
   foreign.publish({ request, error });
   warn(
-    `${nameOf(request)} failed because it uses the context of another request, which has finished; do not keep a ctx beyond its request, for example in a class`,
+    `${requestName(request)} failed because it uses the context of another request, which has finished; do not keep a ctx beyond its request, for example in a class`,
     { type: "ContextWarning", code: "EIGHTYSIX_FOREIGN_CONTEXT", detail: detailOf(error) },
   );
 }
@@ -71,11 +72,4 @@ function originOf(error: unknown): Origin | undefined {
     at = readProperty(at, "cause");
   }
   return undefined;
-}
-
-/** Returns the method and the path. The query may hold secrets. */
-export function nameOf(request: object): string {
-  const { method = "", url = "", originalUrl = url } = request as Partial<Record<string, string>>;
-  const path = originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "").replace(/[?#].*/s, "");
-  return `${method} ${path}`;
 }
